@@ -1,0 +1,96 @@
+//! The ids of the two worlds, each a type of its own so that none can be taken for another.
+//!
+//! They are what Feishu or phonework gave out; none is a secret. Feishu's prefixes (`ou_`, `oc_`, `om_`) are not
+//! checked here: an id that Feishu sends is an id.
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! text_ids {
+    ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(String);
+
+        impl $name {
+            /// The id as it was given out.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl From<String> for $name {
+            fn from(id: String) -> Self {
+                Self(id)
+            }
+        }
+
+        impl From<&str> for $name {
+            fn from(id: &str) -> Self {
+                Self(id.to_owned())
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    )+};
+}
+
+text_ids! {
+    /// A person, as one Feishu app knows him (`ou_…`); another app sees another id.
+    OpenId,
+    /// A Feishu chat (`oc_…`), of two or of a group.
+    ChatId,
+    /// A Feishu message (`om_…`).
+    MessageId,
+    /// One delivery of a Feishu event; a redelivery may carry another.
+    EventId,
+    /// A phonework session: a conversation with Claude Code in one project, owned by one person.
+    ConvId,
+    /// A conversation as Claude Code names it on disk: a UUID.
+    ClaudeSessionId,
+}
+
+impl ConvId {
+    /// A new id, short enough to be typed: `c-` and eight letters or digits.
+    #[must_use]
+    pub fn random() -> Self {
+        const ALPHABET: &[u8] = b"abcdefghjkmnpqrstuvwxyz23456789";
+        let mut id = String::from("c-");
+        for _ in 0..8 {
+            id.push(char::from(ALPHABET[fastrand::usize(..ALPHABET.len())]));
+        }
+        Self(id)
+    }
+
+    /// Whether the id can stand in a file name: letters, digits and dashes, at most 64.
+    #[must_use]
+    pub fn is_well_formed(&self) -> bool {
+        (1..=64).contains(&self.0.len())
+            && self.0.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    }
+}
+
+impl ClaudeSessionId {
+    /// A new id for `claude --session-id`.
+    #[must_use]
+    pub fn random() -> Self {
+        Self(uuid::Uuid::new_v4().to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_conversation_id_can_stand_in_a_file_name() {
+        assert!(ConvId::random().is_well_formed());
+        assert!(!ConvId::from("../etc").is_well_formed());
+        assert!(!ConvId::from("").is_well_formed());
+    }
+}
