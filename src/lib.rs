@@ -1,3 +1,7 @@
 //! phonework lets people work with Claude Code from their phones.
 
+pub mod error;
 pub mod ids;
+pub mod language;
+pub mod logs;
+pub mod paths;

@@ -1,0 +1,301 @@
+//! Where things lie: the keyring, the state directory, the control socket, programs, projects.
+//!
+//! The environment is a parameter, so that the order of the places can be tested by value.
+
+mod state_dir;
+mod workspace;
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+pub use self::state_dir::StateDir;
+pub use self::workspace::{ProjectError, Workspace};
+use crate::error::Failure;
+
+/// What of the process's surroundings decides where things lie.
+#[derive(Clone, Debug, Default)]
+pub struct Environment {
+    variables: BTreeMap<OsString, OsString>,
+    root: bool,
+    home: Option<PathBuf>,
+}
+
+impl Environment {
+    /// The surroundings of this process. The home is `HOME`, or what `/etc/passwd` says.
+    #[must_use]
+    pub fn of_process() -> Self {
+        let uid = rustix::process::geteuid();
+        let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+        Self::new(std::env::vars_os(), uid.is_root(), home_in_passwd(&passwd, uid.as_raw()))
+    }
+
+    /// Surroundings made up of variables, of whether the user is root, and of his home should `HOME` not say it.
+    pub fn new(
+        variables: impl IntoIterator<Item = (impl Into<OsString>, impl Into<OsString>)>,
+        root: bool,
+        passwd_home: Option<PathBuf>,
+    ) -> Self {
+        let variables: BTreeMap<OsString, OsString> =
+            variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
+        let mut environment = Self { variables, root, home: None };
+        environment.home = environment.absolute("HOME").or(passwd_home);
+        environment
+    }
+
+    /// A variable; one that is set to nothing counts as not set.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&OsStr> {
+        self.variables.get(OsStr::new(name)).map(OsString::as_os_str).filter(|value| !value.is_empty())
+    }
+
+    /// The user's home directory, if he has one.
+    #[must_use]
+    pub fn home(&self) -> Option<&Path> {
+        self.home.as_deref()
+    }
+
+    /// A path with `~` or `~/` at its beginning replaced by the home.
+    #[must_use]
+    pub fn expand(&self, path: &Path) -> PathBuf {
+        match (path.strip_prefix("~"), &self.home) {
+            (Ok(rest), Some(home)) if rest.as_os_str().is_empty() => home.clone(),
+            (Ok(rest), Some(home)) => home.join(rest),
+            (Ok(_) | Err(_), _) => path.to_owned(),
+        }
+    }
+
+    /// A variable that holds an absolute path; a relative one counts as not set, as the XDG specification wants it.
+    fn absolute(&self, name: &str) -> Option<PathBuf> {
+        self.get(name).map(PathBuf::from).filter(|path| path.is_absolute())
+    }
+
+    /// An XDG base directory of the user.
+    fn xdg(&self, name: &str, below_home: &str) -> Option<PathBuf> {
+        self.absolute(name).or_else(|| self.home.as_ref().map(|home| home.join(below_home)))
+    }
+}
+
+/// The places, as far as options name them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Chosen {
+    /// `--keyring`
+    pub keyring: Option<PathBuf>,
+    /// `--state-dir`
+    pub state_dir: Option<PathBuf>,
+    /// `--socket`
+    pub socket: Option<PathBuf>,
+}
+
+/// Where the configuration is: `--keyring`, `PHONEWORK_KEYRING`, the systemd credential if there is one,
+/// `/etc/phonework/keyring.yaml` for root, the XDG configuration directory for others.
+///
+/// # Errors
+/// When the user has no home.
+pub fn keyring(
+    chosen: &Chosen,
+    environment: &Environment,
+    exists: impl Fn(&Path) -> bool,
+) -> Result<PathBuf, Failure> {
+    if let Some(path) = named(chosen.keyring.as_ref(), environment, "PHONEWORK_KEYRING") {
+        return Ok(path);
+    }
+    // A service may have credentials without a keyring among them.
+    let credential = environment.absolute("CREDENTIALS_DIRECTORY").map(|folder| folder.join("keyring.yaml"));
+    if let Some(path) = credential.filter(|path| exists(path)) {
+        return Ok(path);
+    }
+    if environment.root {
+        return Ok("/etc/phonework/keyring.yaml".into());
+    }
+    environment
+        .xdg("XDG_CONFIG_HOME", ".config")
+        .map(|folder| folder.join("phonework/keyring.yaml"))
+        .ok_or_else(|| homeless("--keyring FILE"))
+}
+
+/// Where the state is kept: `--state-dir`, `PHONEWORK_STATE_DIR`, systemd's `STATE_DIRECTORY`, `/var/lib/phonework`
+/// for root, the XDG state directory for others.
+///
+/// # Errors
+/// When the user has no home.
+pub fn state_dir(chosen: &Chosen, environment: &Environment) -> Result<PathBuf, Failure> {
+    if let Some(path) = named(chosen.state_dir.as_ref(), environment, "PHONEWORK_STATE_DIR") {
+        return Ok(path);
+    }
+    if let Some(path) = from_systemd(environment, "STATE_DIRECTORY") {
+        return Ok(path);
+    }
+    if environment.root {
+        return Ok("/var/lib/phonework".into());
+    }
+    environment
+        .xdg("XDG_STATE_HOME", ".local/state")
+        .map(|folder| folder.join("phonework"))
+        .ok_or_else(|| homeless("--state-dir DIR"))
+}
+
+/// Where the control socket is: `--socket`, `PHONEWORK_SOCKET`, systemd's `RUNTIME_DIRECTORY`, `/run/phonework` for
+/// root, `XDG_RUNTIME_DIR` for others, and for those without one the state directory.
+///
+/// # Errors
+/// When the user has neither a runtime directory nor a home.
+pub fn socket(chosen: &Chosen, environment: &Environment) -> Result<PathBuf, Failure> {
+    if let Some(path) = named(chosen.socket.as_ref(), environment, "PHONEWORK_SOCKET") {
+        return Ok(path);
+    }
+    let folder = if let Some(folder) = from_systemd(environment, "RUNTIME_DIRECTORY") {
+        folder
+    } else if environment.root {
+        "/run/phonework".into()
+    } else if let Some(folder) = environment.absolute("XDG_RUNTIME_DIR") {
+        folder.join("phonework")
+    } else {
+        environment
+            .xdg("XDG_STATE_HOME", ".local/state")
+            .map(|folder| folder.join("phonework"))
+            .ok_or_else(|| homeless("--socket PATH"))?
+    };
+    Ok(folder.join("control.sock"))
+}
+
+/// What the option names, or the variable. Relative paths are relative to the working directory here.
+fn named(option: Option<&PathBuf>, environment: &Environment, variable: &str) -> Option<PathBuf> {
+    option.cloned().or_else(|| environment.get(variable).map(PathBuf::from))
+}
+
+/// The first of the directories that systemd made for the service; the variable lists them with colons.
+fn from_systemd(environment: &Environment, variable: &str) -> Option<PathBuf> {
+    std::env::split_paths(environment.get(variable)?).find(|path| path.is_absolute())
+}
+
+fn homeless(option: &str) -> Failure {
+    Failure::usage(format!("this user has no home directory; set HOME or give {option}"))
+}
+
+/// The home that the text of `/etc/passwd` gives a user.
+fn home_in_passwd(passwd: &str, uid: u32) -> Option<PathBuf> {
+    let uid = uid.to_string();
+    passwd.lines().find_map(|line| {
+        let mut fields = line.split(':').skip(2);
+        let home = (fields.next()? == uid).then(|| fields.nth(2))??;
+        home.starts_with('/').then(|| PathBuf::from(home))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The three places, one a line.
+    fn places(chosen: &Chosen, variables: &[(&str, &str)], root: bool) -> String {
+        let environment = Environment::new(variables.iter().copied(), root, None);
+        let shown = |place: Result<PathBuf, Failure>| match place {
+            Ok(path) => path.display().to_string(),
+            Err(failure) => failure.sentence,
+        };
+        [
+            shown(keyring(chosen, &environment, |_| true)),
+            shown(state_dir(chosen, &environment)),
+            shown(socket(chosen, &environment)),
+        ]
+        .join("\n")
+    }
+
+    const SYSTEMD: [(&str, &str); 4] = [
+        ("CREDENTIALS_DIRECTORY", "/run/credentials/phonework.service"),
+        ("STATE_DIRECTORY", "/var/lib/phonework:/var/lib/other"),
+        ("RUNTIME_DIRECTORY", "/run/phonework"),
+        ("HOME", "/home/ada"),
+    ];
+
+    #[test]
+    fn an_option_goes_before_everything() {
+        let chosen = Chosen {
+            keyring: Some("k.yaml".into()),
+            state_dir: Some("state".into()),
+            socket: Some("s.sock".into()),
+        };
+        let mut variables = SYSTEMD.to_vec();
+        variables.push(("PHONEWORK_KEYRING", "/other"));
+        assert_eq!(places(&chosen, &variables, true), "k.yaml\nstate\ns.sock");
+    }
+
+    #[test]
+    fn a_variable_of_ones_own_goes_before_systemds() {
+        let mut variables = SYSTEMD.to_vec();
+        variables.extend([
+            ("PHONEWORK_KEYRING", "/a/k.yaml"),
+            ("PHONEWORK_STATE_DIR", "/a/state"),
+            ("PHONEWORK_SOCKET", "/a/s.sock"),
+        ]);
+        assert_eq!(places(&Chosen::default(), &variables, true), "/a/k.yaml\n/a/state\n/a/s.sock");
+    }
+
+    #[test]
+    fn systemds_directories_go_before_the_usual_ones() {
+        assert_eq!(
+            places(&Chosen::default(), &SYSTEMD, true),
+            "/run/credentials/phonework.service/keyring.yaml\n/var/lib/phonework\n/run/phonework/control.sock"
+        );
+    }
+
+    #[test]
+    fn root_has_the_systems_directories() {
+        assert_eq!(
+            places(&Chosen::default(), &[("HOME", "/root"), ("PHONEWORK_KEYRING", "")], true),
+            "/etc/phonework/keyring.yaml\n/var/lib/phonework\n/run/phonework/control.sock"
+        );
+    }
+
+    #[test]
+    fn others_have_the_xdg_directories() {
+        assert_eq!(
+            places(&Chosen::default(), &[("HOME", "/home/ada")], false),
+            "/home/ada/.config/phonework/keyring.yaml\n/home/ada/.local/state/phonework\n\
+             /home/ada/.local/state/phonework/control.sock"
+        );
+        let xdg = [
+            ("HOME", "/home/ada"),
+            ("XDG_CONFIG_HOME", "/c"),
+            ("XDG_STATE_HOME", "relative"),
+            ("XDG_RUNTIME_DIR", "/run/user/1000"),
+        ];
+        assert_eq!(
+            places(&Chosen::default(), &xdg, false),
+            "/c/phonework/keyring.yaml\n/home/ada/.local/state/phonework\n/run/user/1000/phonework/control.sock"
+        );
+    }
+
+    #[test]
+    fn a_user_without_a_home_is_told_the_option() {
+        insta::assert_snapshot!(places(&Chosen::default(), &[], false), @r"
+        this user has no home directory; set HOME or give --keyring FILE
+        this user has no home directory; set HOME or give --state-dir DIR
+        this user has no home directory; set HOME or give --socket PATH
+        ");
+    }
+
+    #[test]
+    fn credentials_without_a_keyring_are_passed_over() {
+        let environment = Environment::new(SYSTEMD, true, None);
+        let path = keyring(&Chosen::default(), &environment, |_| false);
+        assert_eq!(path, Ok("/etc/phonework/keyring.yaml".into()));
+    }
+
+    #[test]
+    fn the_home_comes_from_passwd_when_the_environment_is_silent() {
+        let passwd = "root:x:0:0:root:/root:/bin/bash\nbroken\nada:x:1000:1000::/home/ada:/bin/sh\n";
+        assert_eq!(home_in_passwd(passwd, 1000), Some("/home/ada".into()));
+        assert_eq!(home_in_passwd(passwd, 1001), None);
+    }
+
+    #[test]
+    fn a_tilde_stands_for_the_home() {
+        let environment = Environment::new([("HOME", "/home/ada")], false, None);
+        let expanded = |path: &str| environment.expand(Path::new(path));
+        assert_eq!(expanded("~"), PathBuf::from("/home/ada"));
+        assert_eq!(expanded("~/src"), PathBuf::from("/home/ada/src"));
+        assert_eq!(expanded("/~/src"), PathBuf::from("/~/src"));
+    }
+}

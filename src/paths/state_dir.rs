@@ -1,0 +1,142 @@
+//! The daemon's state directory, owned by one daemon at a time.
+
+use std::fs::{DirBuilder, File, OpenOptions, Permissions, TryLockError};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
+
+use crate::error::Failure;
+
+/// The state directory with its lock held. The lock ends with the value, or with the process however that ends; no
+/// child process inherits it.
+#[derive(Debug)]
+pub struct StateDir {
+    path: PathBuf,
+    lock: File,
+}
+
+impl StateDir {
+    /// Makes the directory if it is not there (mode 0700), and takes the lock.
+    ///
+    /// # Errors
+    /// When another process holds the lock, in which case nothing is changed; or when the directory cannot be made or
+    /// written to.
+    pub fn open(path: &Path) -> Result<Self, Failure> {
+        let shown = path.display();
+        let cannot = |what: &str, error: io::Error| {
+            Failure::config(format!(
+                "the state directory {shown} cannot be {what}: {error}; make it writable for this user or name another with --state-dir"
+            ))
+        };
+        DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|error| cannot("made", error))?;
+        let path = path.canonicalize().map_err(|error| cannot("read", error))?;
+
+        let mut lock = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
+            .open(path.join("lock"))
+            .map_err(|error| cannot("written to", error))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(Failure::failed(format!(
+                    "another phonework{} works with the state directory {shown}; stop it first or name another directory with --state-dir",
+                    holder(&mut lock)
+                )));
+            }
+            Err(TryLockError::Error(error)) => return Err(cannot("locked", error)),
+        }
+        lock.set_len(0)
+            .and_then(|()| writeln!(lock, "{}", std::process::id()))
+            .map_err(|error| cannot("written to", error))?;
+
+        // Prompts and answers lie here: a directory that was there before is closed to other users. Its group is the
+        // operator's to choose.
+        let mode = path.metadata().map_err(|error| cannot("read", error))?.permissions().mode();
+        if mode & 0o007 != 0 {
+            std::fs::set_permissions(&path, Permissions::from_mode(mode & 0o7770))
+                .map_err(|error| cannot("closed to other users", error))?;
+        }
+        Ok(Self { path, lock })
+    }
+
+    /// The directory, canonical.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for StateDir {
+    fn drop(&mut self) {
+        // Closing is not enough while a child that is being started still has a copy of the file; should this fail,
+        // the lock ends with the process.
+        let _ = self.lock.unlock();
+    }
+}
+
+/// The process that holds the lock, as it wrote itself down.
+fn holder(lock: &mut File) -> String {
+    let mut text = String::new();
+    match lock.take(20).read_to_string(&mut text) {
+        Ok(_) if text.trim().parse::<u32>().is_ok() => format!(" (process {})", text.trim()),
+        Ok(_) | Err(_) => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Exit;
+
+    #[test]
+    fn a_second_daemon_is_told_of_the_first_and_changes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state/phonework");
+        let first = StateDir::open(&path).unwrap();
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o700);
+        let second = StateDir::open(&path).unwrap_err();
+        assert_eq!(second.exit, Exit::Failed);
+        assert_eq!(
+            second.sentence.replace(folder.path().to_str().unwrap(), ""),
+            format!(
+                "another phonework (process {}) works with the state directory /state/phonework; stop it first or \
+                 name another directory with --state-dir",
+                std::process::id()
+            )
+        );
+        drop(first);
+        StateDir::open(&path).unwrap();
+    }
+
+    #[test]
+    fn a_directory_open_to_all_is_closed_to_other_users() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
+        StateDir::open(folder.path()).unwrap();
+        assert_eq!(folder.path().metadata().unwrap().permissions().mode() & 0o777, 0o750);
+    }
+
+    #[test]
+    fn a_file_in_its_place_is_refused() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let failure = StateDir::open(file.path()).unwrap_err();
+        assert_eq!(failure.exit, Exit::Config);
+    }
+
+    #[test]
+    fn a_lock_that_is_a_symlink_is_not_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let other = folder.path().join("other");
+        std::fs::write(&other, "precious").unwrap();
+        std::os::unix::fs::symlink(&other, folder.path().join("lock")).unwrap();
+        StateDir::open(folder.path()).unwrap_err();
+        assert_eq!(std::fs::read_to_string(other).unwrap(), "precious");
+    }
+}
