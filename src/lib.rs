@@ -2,6 +2,7 @@
 
 pub mod error;
 pub mod ids;
+pub mod keyring;
 pub mod language;
 pub mod logs;
 pub mod paths;

@@ -1,0 +1,167 @@
+//! The configuration, `keyring.yaml`: its keys, their meanings and defaults.
+//!
+//! Pure: [`parse`] takes text and gives a [`Keyring`] or a [`Fault`] that says where the text is wrong and what is
+//! expected there. Files are read, and paths looked at, in `keyring::disk` alone.
+//!
+//! A fault, a log line and a `Debug` never show a value that may be secret.
+
+mod disk;
+mod draft;
+mod fault;
+mod reader;
+#[cfg(test)]
+mod tests;
+mod values;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use secrecy::{ExposeSecret as _, SecretString};
+
+pub use self::disk::{Checked, checked, load, missing_claude, read};
+pub use self::fault::{Fault, Place};
+pub use self::reader::{parse, parse_all};
+pub use self::values::{
+    DurationError, LONGEST_DURATION, PermissionMode, PermissionModeError, Sandbox, duration, is_model_name,
+};
+use crate::ids::OpenId;
+use crate::language::Language;
+
+/// Every key that a keyring may hold.
+pub const KEYS: [&str; 20] = [
+    "FEISHU_APP_ID",
+    "FEISHU_APP_SECRET",
+    "FEISHU_DOMAIN",
+    "ALLOWED_OPEN_IDS",
+    "WORKING_DIR",
+    "CLAUDE_COMMAND",
+    "CLAUDE_ENV",
+    "CLAUDE_MODEL",
+    "PERMISSION_MODE",
+    "TURN_TIMEOUT",
+    "IDLE_TIMEOUT",
+    "APPROVAL_TIMEOUT",
+    "MAX_LIVE_SESSIONS",
+    "STALE_AFTER",
+    "SANDBOX",
+    "TRUSTED_PROJECTS",
+    "OPENAI_BASE_URL",
+    "OPENAI_API_KEY",
+    "OPENAI_MODEL",
+    "LANGUAGE",
+];
+
+/// A keyring whose every value is of the right kind.
+///
+/// Paths are as they were written until [`checked`] has resolved them.
+#[derive(Clone)]
+pub struct Keyring {
+    /// `FEISHU_APP_ID`: the self-built app.
+    pub app_id: String,
+    /// `FEISHU_APP_SECRET`.
+    pub app_secret: SecretString,
+    /// `FEISHU_DOMAIN` as a base URL without a slash at its end; default `https://open.feishu.cn`.
+    pub domain: String,
+    /// `ALLOWED_OPEN_IDS`: who may talk to the bot; default nobody.
+    pub allowed: BTreeSet<OpenId>,
+    /// `WORKING_DIR`: absolute, or below `~`; default the home itself.
+    pub working_dir: PathBuf,
+    /// `CLAUDE_COMMAND`: a name to be looked up on `PATH`, or a path; default `claude`.
+    pub claude_command: String,
+    /// `CLAUDE_ENV`: added to Claude's environment. The values may be secret.
+    pub claude_env: BTreeMap<String, String>,
+    /// `CLAUDE_MODEL`: none leaves the choice to Claude Code.
+    pub claude_model: Option<String>,
+    /// `PERMISSION_MODE`.
+    pub permission_mode: PermissionMode,
+    /// `TURN_TIMEOUT`: how long Claude may work on one prompt, waiting for people apart; default 300 s.
+    pub turn_timeout: Duration,
+    /// `IDLE_TIMEOUT`: how long a session stays live without a message; default 30 min.
+    pub idle_timeout: Duration,
+    /// `APPROVAL_TIMEOUT`: how long a permission request waits before it is denied; default 10 min.
+    pub approval_timeout: Duration,
+    /// `MAX_LIVE_SESSIONS`: claude processes at once, 1 to 1,000; default 8.
+    pub max_live_sessions: usize,
+    /// `STALE_AFTER`: a message older than this is not run without asking; default 5 min.
+    pub stale_after: Duration,
+    /// `SANDBOX`.
+    pub sandbox: Sandbox,
+    /// `TRUSTED_PROJECTS`: projects whose own hooks and MCP servers may start; default none.
+    pub trusted_projects: Vec<PathBuf>,
+    /// `OPENAI_…`: the mail boy; default none.
+    pub mail_boy: Option<MailBoy>,
+    /// `LANGUAGE`.
+    pub language: Language,
+    /// Where the values stand that only the disk can tell to be wrong.
+    places: BTreeMap<&'static str, Place>,
+}
+
+/// The endpoint of the small LLM that turns natural language into session management.
+#[derive(Clone, Debug)]
+pub struct MailBoy {
+    /// `OPENAI_BASE_URL`, without a slash at its end.
+    pub base_url: String,
+    /// `OPENAI_API_KEY`; an endpoint of one's own may need none.
+    pub api_key: Option<SecretString>,
+    /// `OPENAI_MODEL`.
+    pub model: String,
+}
+
+impl Keyring {
+    /// Where the value of `key` begins in the file, for the keys that name something on this machine.
+    #[must_use]
+    pub fn place(&self, key: &str) -> Option<Place> {
+        self.places.get(key).copied()
+    }
+
+    /// Whether it connects to the same Feishu as the same app.
+    #[must_use]
+    pub fn connects_as(&self, other: &Self) -> bool {
+        let app = |keyring: &Self| (keyring.app_id.clone(), keyring.domain.clone());
+        app(self) == app(other) && self.app_secret.expose_secret() == other.app_secret.expose_secret()
+    }
+
+    /// What of this keyring does nothing, or less than its name says, in this version: a sentence for each.
+    #[must_use]
+    pub fn without_effect(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        if self.mail_boy.is_some() {
+            notes.push("the OPENAI_… keys have no effect yet, as this version has no mail boy".to_owned());
+        }
+        if self.sandbox == Sandbox::Auto {
+            notes.push(
+                "SANDBOX is auto, which in this version is the same as off: Claude runs with the rights of the \
+                 daemon's user"
+                    .to_owned(),
+            );
+        }
+        notes
+    }
+}
+
+impl fmt::Debug for Keyring {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Of CLAUDE_ENV the names only: its values are often keys.
+        f.debug_struct("Keyring")
+            .field("app_id", &self.app_id)
+            .field("domain", &self.domain)
+            .field("allowed", &self.allowed)
+            .field("working_dir", &self.working_dir)
+            .field("claude_command", &self.claude_command)
+            .field("claude_env", &self.claude_env.keys().collect::<Vec<_>>())
+            .field("claude_model", &self.claude_model)
+            .field("permission_mode", &self.permission_mode)
+            .field("turn_timeout", &self.turn_timeout)
+            .field("idle_timeout", &self.idle_timeout)
+            .field("approval_timeout", &self.approval_timeout)
+            .field("max_live_sessions", &self.max_live_sessions)
+            .field("stale_after", &self.stale_after)
+            .field("sandbox", &self.sandbox)
+            .field("trusted_projects", &self.trusted_projects)
+            .field("mail_boy", &self.mail_boy.as_ref().map(|mail_boy| &mail_boy.model))
+            .field("language", &self.language)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,195 @@
+//! The keyring's dealings with the disk: reading the file, and looking at what its values name. The rest of the
+//! module is pure.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+
+use rustix::fs::OFlags;
+
+use super::{Fault, Keyring, Place, parse_all};
+use crate::error::Failure;
+use crate::paths::{Environment, ProjectError, Workspace};
+
+/// No keyring is longer: 1 MiB.
+const LARGEST: u64 = 1 << 20;
+
+/// A keyring whose paths are resolved.
+#[derive(Debug)]
+pub struct Checked {
+    /// The keyring; its `working_dir` is the workspace's root, its `trusted_projects` are absolute.
+    pub keyring: Keyring,
+    /// `WORKING_DIR`.
+    pub workspace: Workspace,
+    /// What an operator should know though it stops nothing: a sentence each.
+    pub notes: Vec<String>,
+}
+
+/// Reads a keyring from a file.
+///
+/// # Errors
+/// One sentence with the first thing that is wrong, and how many there are.
+pub fn load(path: &Path, environment: &Environment) -> Result<Keyring, Failure> {
+    read(path, environment).map_err(|mut failures| {
+        let others = failures.len() - 1;
+        let first = failures.swap_remove(0);
+        match others {
+            0 => first,
+            _ => Failure::config(format!("{first} (and {others} more: see `phonework check`)")),
+        }
+    })
+}
+
+/// Reads a keyring from a file, at most 1 MiB, that other users cannot read; one that came as a systemd credential
+/// is closed to them by systemd.
+///
+/// # Errors
+/// A sentence for each thing that is wrong; at least one.
+pub fn read(path: &Path, environment: &Environment) -> Result<Keyring, Vec<Failure>> {
+    let bytes = bytes(path, environment).map_err(|failure| vec![failure])?;
+    let parsed = match std::str::from_utf8(&bytes) {
+        Ok(text) => parse_all(text),
+        Err(error) => Err(vec![not_utf8(&bytes, error.valid_up_to())]),
+    };
+    parsed.map_err(|faults| faults.iter().map(|fault| Failure::config(fault.in_file(path))).collect())
+}
+
+fn bytes(path: &Path, environment: &Environment) -> Result<Vec<u8>, Failure> {
+    let shown = path.display();
+    let unreadable = |error: io::Error| {
+        Failure::config(if error.kind() == io::ErrorKind::NotFound {
+            format!(
+                "there is no keyring at {shown}; write one (README.md says what goes in) or name another with --keyring FILE"
+            )
+        } else {
+            format!(
+                "the keyring {shown} cannot be read: {error}; let this user read it or name another with --keyring FILE"
+            )
+        })
+    };
+    // Without NONBLOCK a pipe in the file's place would make this wait for ever.
+    let file: File = OpenOptions::new()
+        .read(true)
+        .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
+        .open(path)
+        .map_err(unreadable)?;
+    let meta = file.metadata().map_err(unreadable)?;
+    if !meta.is_file() {
+        return Err(Failure::config(format!("the keyring {shown} is no file; name one with --keyring FILE")));
+    }
+    let mode = meta.permissions().mode() & 0o777;
+    let credential =
+        environment.get("CREDENTIALS_DIRECTORY").is_some_and(|folder| path.starts_with(Path::new(folder)));
+    if mode & 0o007 != 0 && !credential {
+        return Err(Failure::config(format!(
+            "the keyring {shown} is open to every user of this machine (mode {mode:04o}); close it with `chmod o= {shown}`"
+        )));
+    }
+    let mut bytes = Vec::new();
+    file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > LARGEST {
+        return Err(Failure::config(format!(
+            "the keyring {shown} is longer than 1 MiB; name the right file with --keyring FILE"
+        )));
+    }
+    Ok(bytes)
+}
+
+fn not_utf8(bytes: &[u8], valid: usize) -> Fault {
+    let before = String::from_utf8_lossy(&bytes[..valid]);
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    Fault {
+        place: Some(Place { line, column }),
+        key: None,
+        problem: "has a character that is not UTF-8".to_owned(),
+        expected: "save the file as UTF-8".to_owned(),
+    }
+}
+
+/// Looks at what the keyring's values name on this machine. `path` is the file's, for the sentences.
+///
+/// # Errors
+/// When `WORKING_DIR` is no directory that can be used.
+pub fn checked(keyring: &Keyring, path: &Path, environment: &Environment) -> Result<Checked, Failure> {
+    let root = environment.expand(&keyring.working_dir);
+    let wrong = |problem: String, expected: &str| {
+        Failure::config(sentence(keyring, path, "WORKING_DIR", problem, expected))
+    };
+    if root.starts_with("~") {
+        return Err(wrong("is below the home, and this user has none".to_owned(), "give an absolute path"));
+    }
+    let shown = root.display();
+    let workspace = Workspace::open(&root, environment.home()).map_err(|error| match error {
+        ProjectError::Missing { .. } => {
+            wrong(format!("is {shown}, which does not exist"), "make the directory or name another")
+        }
+        ProjectError::NotADirectory => {
+            wrong(format!("is {shown}, which is no directory"), "name a directory")
+        }
+        error @ (ProjectError::Outside
+        | ProjectError::Reserved
+        | ProjectError::BadName
+        | ProjectError::Unreadable(_)) => {
+            wrong(format!("is {shown}: {error}"), "let this user read it or name another")
+        }
+    })?;
+
+    let mut notes = keyring.without_effect();
+    if keyring.allowed.is_empty() {
+        notes.push("ALLOWED_OPEN_IDS is empty, so the bot only tells people their open_id".to_owned());
+    }
+    for id in keyring.allowed.iter().filter(|id| !id.as_str().starts_with("ou_")) {
+        notes.push(format!("ALLOWED_OPEN_IDS has {:?}, but an open_id begins with ou_", id.as_str()));
+    }
+    if keyring.domain.starts_with("http://") && !loopback(&keyring.domain) {
+        notes.push(
+            "FEISHU_DOMAIN is http, so the app's secret will cross the network in the clear".to_owned(),
+        );
+    }
+    let mut trusted_projects = Vec::new();
+    for written in &keyring.trusted_projects {
+        match workspace.project(&written.to_string_lossy()) {
+            Ok(project) => trusted_projects.push(project),
+            Err(error) => {
+                let problem = format!("has {}, which no session can be in: {error}", written.display());
+                notes.push(sentence(keyring, path, "TRUSTED_PROJECTS", problem, "it is passed over"));
+            }
+        }
+    }
+    let claude_command =
+        environment.expand(Path::new(&keyring.claude_command)).to_string_lossy().into_owned();
+    let working_dir = workspace.root().to_owned();
+    let keyring = Keyring { working_dir, trusted_projects, claude_command, ..keyring.clone() };
+    Ok(Checked { keyring, workspace, notes })
+}
+
+/// What to say when `CLAUDE_COMMAND` cannot be run; `check` takes it for a fault, the daemon starts all the same.
+#[must_use]
+pub fn missing_claude(keyring: &Keyring, path: &Path) -> String {
+    let command = &keyring.claude_command;
+    let (problem, expected) = if command.contains('/') {
+        (format!("is {command}, which cannot be run"), "install Claude Code there or give its path")
+    } else {
+        (
+            format!("is {command}, which is not on this user's PATH"),
+            "install Claude Code, or give the program's absolute path",
+        )
+    };
+    sentence(keyring, path, "CLAUDE_COMMAND", problem, expected)
+}
+
+fn sentence(keyring: &Keyring, path: &Path, key: &str, problem: String, expected: &str) -> String {
+    let (key_text, expected) = (Some(key.to_owned()), expected.to_owned());
+    Fault { place: keyring.place(key), key: key_text, problem, expected }.in_file(path)
+}
+
+fn loopback(url: &str) -> bool {
+    match url::Url::parse(url).ok().as_ref().and_then(url::Url::host) {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}

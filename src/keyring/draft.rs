@@ -1,0 +1,277 @@
+//! A keyring while it is read: what each key takes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use super::fault::{Fault, Place, Wrong, quoted};
+use super::reader::Given;
+use super::values::{
+    PermissionMode, PermissionModeError, Sandbox, base_url, domain, duration, is_model_name, language,
+    sandbox,
+};
+use super::{Keyring, MailBoy};
+use crate::language::Language;
+
+/// The values found so far, defaults for the others.
+pub(super) struct Draft {
+    /// Keys found, with good values or bad ones.
+    pub(super) seen: BTreeSet<&'static str>,
+    keyring: Keyring,
+    openai_base_url: Option<String>,
+    openai_api_key: Option<SecretString>,
+    openai_model: Option<String>,
+}
+
+/// The kind of value that a key takes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Text,
+    Time,
+    Count,
+    Texts,
+    Variables,
+}
+
+impl Kind {
+    pub(super) fn of(key: &str) -> Self {
+        match key {
+            "TURN_TIMEOUT" | "IDLE_TIMEOUT" | "APPROVAL_TIMEOUT" | "STALE_AFTER" => Self::Time,
+            "MAX_LIVE_SESSIONS" => Self::Count,
+            "ALLOWED_OPEN_IDS" | "TRUSTED_PROJECTS" => Self::Texts,
+            "CLAUDE_ENV" => Self::Variables,
+            _ => Self::Text,
+        }
+    }
+
+    fn expected(self) -> &'static str {
+        match self {
+            Self::Text => "give text, in quotes",
+            Self::Time => "give seconds (300) or a time like 90s, 10m or 2h",
+            Self::Count => "give a whole number from 1 to 1000",
+            Self::Texts => "give a list of texts, like [\"a\", \"b\"]",
+            Self::Variables => "give a map of names to texts, like {NAME: \"value\"}",
+        }
+    }
+}
+
+impl Default for Draft {
+    fn default() -> Self {
+        Self {
+            seen: BTreeSet::new(),
+            keyring: Keyring {
+                app_id: String::new(),
+                app_secret: SecretString::default(),
+                domain: "https://open.feishu.cn".to_owned(),
+                allowed: BTreeSet::new(),
+                working_dir: PathBuf::from("~"),
+                claude_command: "claude".to_owned(),
+                claude_env: BTreeMap::new(),
+                claude_model: None,
+                permission_mode: PermissionMode::Default,
+                turn_timeout: Duration::from_secs(300),
+                idle_timeout: Duration::from_mins(30),
+                approval_timeout: Duration::from_mins(10),
+                max_live_sessions: 8,
+                stale_after: Duration::from_mins(5),
+                sandbox: Sandbox::Auto,
+                trusted_projects: Vec::new(),
+                mail_boy: None,
+                language: Language::En,
+                places: BTreeMap::new(),
+            },
+            openai_base_url: None,
+            openai_api_key: None,
+            openai_model: None,
+        }
+    }
+}
+
+impl Draft {
+    /// Takes the value of a key; lists and maps that the key does take come item by item instead.
+    pub(super) fn value(&mut self, key: &str, given: Given<'_>) -> Result<(), Wrong> {
+        match (Kind::of(key), given) {
+            (Kind::Text, Given::Text(text)) => self.text(key, text),
+            (Kind::Time, Given::Text(text)) => self.time(key, text),
+            (Kind::Time, Given::Whole(seconds)) => self.time(key, &seconds.to_string()),
+            (Kind::Count, Given::Whole(count)) => match usize::try_from(count) {
+                Ok(count @ 1..=1000) => {
+                    self.keyring.max_live_sessions = count;
+                    Ok(())
+                }
+                Ok(_) | Err(_) => Err(Wrong::new(format!("is {count}"), Kind::Count.expected())),
+            },
+            (kind @ (Kind::Time | Kind::Count), Given::Number) => {
+                Err(Wrong::new("is no whole number above zero", kind.expected()))
+            }
+            (kind, Given::Nothing) => {
+                Err(Wrong::new("has no value", format!("{}, or take the line out", kind.expected())))
+            }
+            (kind, given) => Err(Wrong::new(given.is(), kind.expected())),
+        }
+    }
+
+    fn time(&mut self, key: &str, text: &str) -> Result<(), Wrong> {
+        let time = duration(text).map_err(|error| {
+            Wrong::new(format!("is {}, which {error}", quoted(text)), Kind::Time.expected())
+        })?;
+        match key {
+            "TURN_TIMEOUT" => self.keyring.turn_timeout = time,
+            "IDLE_TIMEOUT" => self.keyring.idle_timeout = time,
+            "APPROVAL_TIMEOUT" => self.keyring.approval_timeout = time,
+            _ => self.keyring.stale_after = time,
+        }
+        Ok(())
+    }
+
+    fn text(&mut self, key: &str, text: &str) -> Result<(), Wrong> {
+        let keyring = &mut self.keyring;
+        match key {
+            "FEISHU_APP_ID" => keyring.app_id = one_word(text)?.to_owned(),
+            "FEISHU_APP_SECRET" => keyring.app_secret = one_word(text)?.into(),
+            "FEISHU_DOMAIN" => keyring.domain = domain(text)?,
+            "WORKING_DIR" => keyring.working_dir = home_or_absolute(text)?,
+            "CLAUDE_COMMAND" => keyring.claude_command = command(text)?.to_owned(),
+            "CLAUDE_MODEL" if is_model_name(text) => keyring.claude_model = Some(text.to_owned()),
+            "CLAUDE_MODEL" => {
+                return Err(Wrong::new(
+                    format!("is {}, which is no model's name", quoted(text)),
+                    "give it as `claude --model` takes it, or take the line out",
+                ));
+            }
+            "PERMISSION_MODE" => keyring.permission_mode = permission_mode(text)?,
+            "SANDBOX" => keyring.sandbox = sandbox(text)?,
+            "LANGUAGE" => keyring.language = language(text)?,
+            "OPENAI_BASE_URL" => self.openai_base_url = Some(base_url(text)?),
+            "OPENAI_API_KEY" => self.openai_api_key = Some(one_word(text)?.into()),
+            "OPENAI_MODEL" => self.openai_model = Some(one_word(text)?.to_owned()),
+            // Not reached: the reader takes known keys only, and these are all that are text.
+            _ => return Err(Wrong::new("is no key that takes text", "README.md lists the keys")),
+        }
+        Ok(())
+    }
+
+    /// Takes an item of a list.
+    pub(super) fn item(&mut self, key: &str, text: &str) -> Result<(), Wrong> {
+        if key == "ALLOWED_OPEN_IDS" {
+            if text.is_empty() || text.contains(|c: char| c.is_whitespace() || c.is_control()) {
+                return Err(Wrong::new(
+                    format!("has an item that is {}", quoted(text)),
+                    "give open_ids, which are single words like ou_…",
+                ));
+            }
+            self.keyring.allowed.insert(text.into());
+        } else {
+            if text.trim().is_empty() || text.contains(char::is_control) {
+                return Err(Wrong::new(
+                    format!("has an item that is {}", quoted(text)),
+                    "give paths, absolute ones or relative to WORKING_DIR",
+                ));
+            }
+            self.keyring.trusted_projects.push(text.into());
+        }
+        Ok(())
+    }
+
+    /// Takes the name of a variable of `CLAUDE_ENV` and gives it back.
+    pub(super) fn variable_name(&mut self, name: &str) -> Result<String, Wrong> {
+        let good = !name.is_empty()
+            && !name.as_bytes()[0].is_ascii_digit()
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        if !good {
+            Err(Wrong::new(
+                "is no variable's name",
+                "a name has letters, digits and `_`, and begins with no digit",
+            ))
+        } else if self.keyring.claude_env.contains_key(name) {
+            Err(Wrong::new("is given twice", "take one of the two out"))
+        } else {
+            Ok(name.to_owned())
+        }
+    }
+
+    /// Takes the value of a variable of `CLAUDE_ENV`.
+    pub(super) fn variable(&mut self, name: &str, text: &str) -> Result<(), Wrong> {
+        if text.contains('\0') {
+            return Err(Wrong::new("has a NUL character", "take it out: no variable can hold one"));
+        }
+        self.keyring.claude_env.insert(name.to_owned(), text.to_owned());
+        Ok(())
+    }
+
+    /// The faults of keys that should be there.
+    pub(super) fn missing(&self) -> Vec<Fault> {
+        let mut missing = Vec::new();
+        let mut needs = |key: &str, problem: &str, expected: &str| {
+            if !self.seen.contains(key) {
+                let (problem, expected) = (problem.to_owned(), expected.to_owned());
+                missing.push(Fault { place: None, key: Some(key.to_owned()), problem, expected });
+            }
+        };
+        let credentials = "give it as the Credentials page of the app in Feishu's developer console shows it";
+        needs("FEISHU_APP_ID", "is missing", credentials);
+        needs("FEISHU_APP_SECRET", "is missing", credentials);
+        if self.seen.iter().any(|key| key.starts_with("OPENAI_")) {
+            let problem = "is missing, though another OPENAI_… key is given";
+            let expected = "give OPENAI_BASE_URL and OPENAI_MODEL, or none of them for no mail boy";
+            needs("OPENAI_BASE_URL", problem, expected);
+            needs("OPENAI_MODEL", problem, expected);
+        }
+        missing
+    }
+
+    /// The keyring; for a draft of which nothing is [`Self::missing`].
+    pub(super) fn finish(self, places: BTreeMap<&'static str, Place>) -> Keyring {
+        let mail_boy = self.openai_base_url.zip(self.openai_model).map(|(base_url, model)| MailBoy {
+            base_url,
+            api_key: self.openai_api_key,
+            model,
+        });
+        Keyring { mail_boy, places, ..self.keyring }
+    }
+}
+
+/// A text without blanks: ids, secrets. Never shown.
+fn one_word(text: &str) -> Result<&str, Wrong> {
+    if text.is_empty() {
+        Err(Wrong::new("is empty", "give its value, or take the line out"))
+    } else if text.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        Err(Wrong::new("has a blank in it", "give it as one word"))
+    } else {
+        Ok(text)
+    }
+}
+
+fn command(text: &str) -> Result<&str, Wrong> {
+    if text.trim().is_empty() || text.contains(char::is_control) {
+        Err(Wrong::new(format!("is {}", quoted(text)), "give the name or path of a program"))
+    } else if text.contains('/') && !text.starts_with(['/', '~']) {
+        Err(Wrong::new(
+            format!("is {}, a path relative to nothing", quoted(text)),
+            "give a name to be found on PATH, or a path that begins with / or ~/",
+        ))
+    } else {
+        Ok(text)
+    }
+}
+
+fn home_or_absolute(text: &str) -> Result<PathBuf, Wrong> {
+    let good = text == "~" || text.starts_with("~/") || text.starts_with('/');
+    if good && !text.contains(char::is_control) {
+        Ok(text.into())
+    } else {
+        Err(Wrong::new(format!("is {}", quoted(text)), "give a path that begins with / or ~/"))
+    }
+}
+
+fn permission_mode(text: &str) -> Result<PermissionMode, Wrong> {
+    const EXPECTED: &str = "give default, acceptEdits, plan, dontAsk or auto";
+    text.parse().map_err(|error| match error {
+        PermissionModeError::Bypass => {
+            Wrong::new("is bypassPermissions, which would let Claude run everything unasked", EXPECTED)
+        }
+        PermissionModeError::Unknown => Wrong::new(format!("is {}", quoted(text)), EXPECTED),
+    })
+}

@@ -1,0 +1,131 @@
+//! What is wrong with a keyring, said so that it can be put right.
+
+use std::fmt;
+use std::path::Path;
+
+/// A place in a text: both count from 1, columns in characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// The line.
+    pub line: usize,
+    /// The column.
+    pub column: usize,
+}
+
+/// One thing that is wrong with a keyring. Holds no value that may be secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Where; `None` for what is not there at all.
+    pub place: Option<Place>,
+    /// The key that it is about, if about one. Of `CLAUDE_ENV` with the variable: `CLAUDE_ENV.PATH`.
+    pub key: Option<String>,
+    /// What is wrong, to be read after the key: `is a number`.
+    pub problem: String,
+    /// What is expected, or the way out: `give text, in quotes`.
+    pub expected: String,
+}
+
+impl Fault {
+    /// The sentence, with the file's path and the place before it as compilers write them: `path:3:15: …`.
+    #[must_use]
+    pub fn in_file(&self, path: &Path) -> String {
+        let subject = self.key.as_deref().unwrap_or("the keyring");
+        let path = path.display();
+        let Self { problem, expected, .. } = self;
+        match self.place {
+            Some(Place { line, column }) => {
+                format!("{path}:{line}:{column}: {subject} {problem}; {expected}")
+            }
+            None => format!("{path}: {subject} {problem}; {expected}"),
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.in_file(Path::new("keyring.yaml")))
+    }
+}
+
+impl std::error::Error for Fault {}
+
+/// A fault before it is known where it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Wrong {
+    pub(super) problem: String,
+    pub(super) expected: String,
+}
+
+impl Wrong {
+    pub(super) fn new(problem: impl Into<String>, expected: impl Into<String>) -> Self {
+        Self { problem: problem.into(), expected: expected.into() }
+    }
+}
+
+/// A value as it may be shown: in quotes, if it is a short word. What is longer, or has blanks, may have swallowed the
+/// lines after it (a quote that was not closed), and a secret with them.
+pub(super) fn quoted(text: &str) -> String {
+    if text.chars().count() > 40 {
+        "a long text".to_owned()
+    } else if text.contains(char::is_whitespace) {
+        "a text with blanks".to_owned()
+    } else {
+        format!("{text:?}")
+    }
+}
+
+/// The fault of a text that is no YAML, from the parser's message.
+///
+/// Only the parser's fixed phrases are looked for; nothing of its message is passed on, since a message may quote
+/// the text.
+pub(super) fn syntax(message: &str, place: Option<Place>, text: &str) -> Fault {
+    // The parser gives no place for these.
+    let place = control_character(text).filter(|_| message.contains("control characters")).or(place);
+    let line = place.and_then(|place| text.lines().nth(place.line.saturating_sub(1))).unwrap_or_default();
+    let indent: &str = &line[..line.len() - line.trim_start().len()];
+    let (problem, expected) = if message.contains("more than one document") {
+        ("holds more than one document", "take the later ones, which begin at the line `---`, out")
+    } else if message.contains("unknown anchor") {
+        ("uses an alias (`*name`) that is defined nowhere before", "write the value itself")
+    } else if message.contains("recursion limit") || message.contains("repetition limit") {
+        ("is nested too deeply", "the values are texts, numbers, lists of text and one map of text")
+    } else if indent.contains('\t') || message.contains("tab character") {
+        ("has a tab where YAML takes spaces only", "put spaces in its place")
+    } else if message.contains("cannot start any token") {
+        ("has a character here that cannot begin a value in YAML", "put the value in quotes")
+    } else if message.contains("mapping values are not allowed") {
+        (
+            "has a colon where none can stand",
+            "put a value with a colon in quotes, and each key on a line of its own",
+        )
+    } else if message.contains("could not find expected ':'") {
+        ("has a line without a colon before this one", "write `KEY: value`, with a space after the colon")
+    } else if message.contains("unexpected end of stream") {
+        ("ends inside a quoted text", "close its quotes")
+    } else if message.contains("control characters are not allowed") {
+        ("has a control character", "take it out")
+    } else if message.contains("expected <block end>") {
+        ("is not indented evenly", "begin each KEY in the first column and the items of a list in one column")
+    } else if message.contains("expected ',' or") {
+        (
+            "has a list or map in brackets that is not closed",
+            "put a comma between the items and close the bracket",
+        )
+    } else if message.contains("tag") {
+        ("has a tag (`!…`)", "take the tag out")
+    } else {
+        (
+            "is no YAML from here on",
+            "write `KEY: value` lines, and put a value with unusual characters in quotes",
+        )
+    };
+    Fault { place, key: None, problem: problem.to_owned(), expected: expected.to_owned() }
+}
+
+/// The first character that YAML does not take.
+fn control_character(text: &str) -> Option<Place> {
+    text.lines().enumerate().find_map(|(index, line)| {
+        let column = line.chars().position(|c| c.is_control() && c != '\t')?;
+        Some(Place { line: index + 1, column: column + 1 })
+    })
+}

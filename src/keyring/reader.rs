@@ -1,0 +1,373 @@
+//! From YAML to a [`Keyring`].
+//!
+//! Places come from the YAML reader alone, which marks an error raised while it is at a value. So every value is
+//! judged inside the visitor that meets it, and what is wrong is carried out beside the error: the error's own text
+//! is not used, since it may quote the value.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::de::{
+    DeserializeSeed, Deserializer, EnumAccess, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
+};
+
+use super::draft::{Draft, Kind};
+use super::fault::{Fault, Place, Wrong, syntax};
+use super::{KEYS, Keyring};
+
+/// Reads a keyring.
+///
+/// # Errors
+/// The first fault of the text, in its order.
+pub fn parse(text: &str) -> Result<Keyring, Fault> {
+    parse_all(text).map_err(|mut faults| faults.swap_remove(0))
+}
+
+/// Reads a keyring, and goes on after a fault to find the others.
+///
+/// # Errors
+/// Every fault, one for each entry and 20 at most, in the order of the text; never an empty list.
+pub fn parse_all(text: &str) -> Result<Keyring, Vec<Fault>> {
+    // Each costs a reading of the text.
+    const MOST: usize = 20;
+    // YAML allows a byte order mark, and editors on other systems write it.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut faults = Vec::new();
+    let mut skip = BTreeMap::new();
+    let draft = loop {
+        let mut pass = Pass::new(&skip, None);
+        let Some((fault, entry)) = pass.run(text) else { break Some(pass.draft) };
+        faults.push(fault);
+        match entry {
+            Some((index, key)) if faults.len() < MOST => skip.insert(index, key),
+            Some(_) | None => break None,
+        };
+    };
+    faults.sort_by_key(|fault| fault.place);
+    let Some(draft) = draft else { return Err(faults) };
+    faults.extend(draft.missing());
+    if !faults.is_empty() {
+        return Err(faults);
+    }
+    let places = ["WORKING_DIR", "CLAUDE_COMMAND", "TRUSTED_PROJECTS"]
+        .into_iter()
+        .filter_map(|key| Some((key, place_of(text, key)?)))
+        .collect();
+    Ok(draft.finish(places))
+}
+
+/// Where the value of `key` begins, found by stopping a reading there.
+fn place_of(text: &str, key: &'static str) -> Option<Place> {
+    let skip = BTreeMap::new();
+    let (fault, _) = Pass::new(&skip, Some(key)).run(text)?;
+    fault.place
+}
+
+/// An entry of the top map: its number, and its key if it is one of the keyring's.
+type Entry = (usize, Option<&'static str>);
+
+/// One reading of the text, up to the first fault.
+struct Pass<'a> {
+    draft: Draft,
+    /// Entries that were found wrong before.
+    skip: &'a BTreeMap<usize, Option<&'static str>>,
+    stop_at: Option<&'static str>,
+    entry: Option<Entry>,
+    wrong: Option<(Option<String>, Wrong)>,
+}
+
+/// What a node of the document is.
+#[derive(Clone)]
+enum Role {
+    Top,
+    Key,
+    Value(&'static str),
+    Item(&'static str),
+    VariableName,
+    Variable(String),
+}
+
+/// What stands there.
+#[derive(Clone, Copy)]
+pub(super) enum Given<'a> {
+    Text(&'a str),
+    Whole(u64),
+    Number,
+    Flag,
+    Nothing,
+    List,
+    Map,
+    Tag,
+}
+
+impl Given<'_> {
+    pub(super) fn is(self) -> &'static str {
+        match self {
+            Self::Text(_) => "is text",
+            Self::Whole(_) | Self::Number => "is a number",
+            Self::Flag => "is true or false",
+            Self::Nothing => "has no value",
+            Self::List => "is a list",
+            Self::Map => "is a map",
+            Self::Tag => "has a tag (`!…`)",
+        }
+    }
+}
+
+impl<'a> Pass<'a> {
+    fn new(skip: &'a BTreeMap<usize, Option<&'static str>>, stop_at: Option<&'static str>) -> Self {
+        Self { draft: Draft::default(), skip, stop_at, entry: None, wrong: None }
+    }
+
+    fn run(&mut self, text: &str) -> Option<(Fault, Option<Entry>)> {
+        let yaml = serde_yaml::Deserializer::from_str(text);
+        let error = Node { pass: self, role: Role::Top }.deserialize(yaml).err()?;
+        let place =
+            error.location().map(|location| Place { line: location.line(), column: location.column() });
+        Some(match self.wrong.take() {
+            Some((key, Wrong { problem, expected })) => (Fault { place, key, problem, expected }, self.entry),
+            None => (syntax(&error.to_string(), place.or_else(|| second_document(text)), text), None),
+        })
+    }
+
+    fn take(&mut self, role: &Role, given: Given<'_>) -> Result<Option<String>, Wrong> {
+        match (role, given) {
+            (Role::Top, Given::Nothing) => {
+                Err(Wrong::new("is empty", "give FEISHU_APP_ID and FEISHU_APP_SECRET at least"))
+            }
+            (Role::Top, given) => {
+                Err(Wrong::new(given.is(), "write `KEY: value` lines, with a space after the colon"))
+            }
+            (Role::Key, Given::Text(name)) => self.key(name).map(|()| None),
+            (Role::Key, given) => {
+                Err(Wrong::new(format!("has a key that {}", given.is()), "README.md lists the keys"))
+            }
+            (Role::Value(key), given) => self.draft.value(key, given).map(|()| None),
+            (Role::Item(key), Given::Text(text)) => self.draft.item(key, text).map(|()| None),
+            (Role::Item(_), given) => {
+                Err(Wrong::new(format!("has an item that {}", given.is()), "put each item in quotes"))
+            }
+            (Role::VariableName, Given::Text(name)) => self.draft.variable_name(name).map(Some),
+            (Role::VariableName, given) => {
+                Err(Wrong::new(format!("has a name that {}", given.is()), "put it in quotes"))
+            }
+            (Role::Variable(name), Given::Text(text)) => self.draft.variable(name, text).map(|()| None),
+            (Role::Variable(_), given) => Err(Wrong::new(given.is(), "give text, in quotes")),
+        }
+    }
+
+    fn key(&mut self, name: &str) -> Result<(), Wrong> {
+        let known = KEYS.into_iter().find(|key| *key == name);
+        if let Some((_, key)) = &mut self.entry {
+            *key = known;
+        }
+        match known {
+            Some(key) if !self.draft.seen.insert(key) => {
+                Err(Wrong::new("is given twice", "take one of the two out"))
+            }
+            Some(_) => Ok(()),
+            None if name == "<<" => {
+                Err(Wrong::new("is YAML's merge key, which is not taken here", "write the keys themselves"))
+            }
+            None => Err(Wrong::new(
+                "is no key of the keyring",
+                match nearest(name) {
+                    Some(key) => format!("the nearest is {key}"),
+                    None => "README.md lists the keys".to_owned(),
+                },
+            )),
+        }
+    }
+
+    /// What a fault at `role` is about.
+    fn subject(&self, role: &Role, given: Given<'_>) -> Option<String> {
+        match (role, given) {
+            (Role::Key | Role::VariableName, Given::Text(name)) => {
+                // What does not look like a name may be a value that slipped.
+                let name_like = (1..=40).contains(&name.len())
+                    && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'));
+                let name = if name == "<<" {
+                    "`<<`"
+                } else if name_like {
+                    name
+                } else {
+                    "a key that cannot be shown"
+                };
+                Some(if matches!(role, Role::Key) { name.to_owned() } else { format!("CLAUDE_ENV.{name}") })
+            }
+            (Role::Top | Role::Key, _) => None,
+            (Role::Value(key) | Role::Item(key), _) => Some((*key).to_owned()),
+            (Role::VariableName, _) => Some("CLAUDE_ENV".to_owned()),
+            (Role::Variable(name), _) => Some(format!("CLAUDE_ENV.{name}")),
+        }
+    }
+}
+
+/// A node of the document, to be read in its role. The value is a variable's name, where it is one.
+struct Node<'p, 'a> {
+    pass: &'p mut Pass<'a>,
+    role: Role,
+}
+
+impl Node<'_, '_> {
+    fn take<E: serde::de::Error>(self, given: Given<'_>) -> Result<Option<String>, E> {
+        let taken =
+            if self.is_the_end() { Err(Wrong::new("", "")) } else { self.pass.take(&self.role, given) };
+        taken.map_err(|wrong| {
+            self.pass.wrong = Some((self.pass.subject(&self.role, given), wrong));
+            E::custom("")
+        })
+    }
+
+    fn is_the_end(&self) -> bool {
+        matches!(self.role, Role::Value(key) if self.pass.stop_at == Some(key))
+    }
+
+    fn entries<'de, A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let pass = self.pass;
+        for index in 0.. {
+            if let Some(key) = pass.skip.get(&index) {
+                pass.draft.seen.extend(key);
+                if map.next_entry::<IgnoredAny, IgnoredAny>()?.is_none() {
+                    break;
+                }
+                continue;
+            }
+            pass.entry = Some((index, None));
+            if map.next_key_seed(Node { pass, role: Role::Key })?.is_none() {
+                break;
+            }
+            let Some((_, Some(key))) = pass.entry else { return Err(A::Error::custom("")) };
+            map.next_value_seed(Node { pass, role: Role::Value(key) })?;
+        }
+        // What is found from here on belongs to no entry.
+        pass.entry = None;
+        Ok(())
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Node<'_, '_> {
+    type Value = Option<String>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Node<'_, '_> {
+    type Value = Option<String>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value of the keyring")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Self::Value, E> {
+        self.take(Given::Text(text))
+    }
+
+    fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<Self::Value, E> {
+        self.take(Given::Whole(number))
+    }
+
+    fn visit_i64<E: serde::de::Error>(self, _: i64) -> Result<Self::Value, E> {
+        self.take(Given::Number)
+    }
+
+    fn visit_u128<E: serde::de::Error>(self, _: u128) -> Result<Self::Value, E> {
+        self.take(Given::Number)
+    }
+
+    fn visit_i128<E: serde::de::Error>(self, _: i128) -> Result<Self::Value, E> {
+        self.take(Given::Number)
+    }
+
+    fn visit_f64<E: serde::de::Error>(self, _: f64) -> Result<Self::Value, E> {
+        self.take(Given::Number)
+    }
+
+    fn visit_bool<E: serde::de::Error>(self, _: bool) -> Result<Self::Value, E> {
+        self.take(Given::Flag)
+    }
+
+    fn visit_unit<E: serde::de::Error>(self) -> Result<Self::Value, E> {
+        self.take(Given::Nothing)
+    }
+
+    fn visit_none<E: serde::de::Error>(self) -> Result<Self::Value, E> {
+        self.take(Given::Nothing)
+    }
+
+    fn visit_enum<A: EnumAccess<'de>>(self, _: A) -> Result<Self::Value, A::Error> {
+        self.take(Given::Tag)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+        let Role::Value(key) = self.role else { return self.take(Given::List) };
+        if Kind::of(key) != Kind::Texts || self.is_the_end() {
+            return self.take(Given::List);
+        }
+        let Self { pass, .. } = self;
+        while items.next_element_seed(Node { pass: &mut *pass, role: Role::Item(key) })?.is_some() {}
+        Ok(None)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        match self.role {
+            Role::Top => self.entries(map).map(|()| None),
+            Role::Value(key) if Kind::of(key) == Kind::Variables => {
+                let Self { pass, .. } = self;
+                while let Some(name) =
+                    map.next_key_seed(Node { pass: &mut *pass, role: Role::VariableName })?
+                {
+                    let role = Role::Variable(name.unwrap_or_default());
+                    map.next_value_seed(Node { pass: &mut *pass, role })?;
+                }
+                Ok(None)
+            }
+            Role::Value(_) | Role::Key | Role::Item(_) | Role::VariableName | Role::Variable(_) => {
+                self.take(Given::Map)
+            }
+        }
+    }
+}
+
+/// The key that a mistyped one was most likely meant to be.
+fn nearest(name: &str) -> Option<&'static str> {
+    let name: String = name.chars().take(64).collect::<String>().to_uppercase().replace(['-', ' '], "_");
+    KEYS.into_iter()
+        .map(|key| (distance(&name, key), key))
+        .filter(|(distance, key)| *distance <= key.len() / 3)
+        .min()
+        .map(|(_, key)| key)
+}
+
+/// How many characters must be put in, taken out or changed to get from one text to the other (Levenshtein).
+fn distance(from: &str, to: &str) -> usize {
+    let to: Vec<char> = to.chars().collect();
+    let mut row: Vec<usize> = (0..=to.len()).collect();
+    for (taken, a) in from.chars().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], taken + 1);
+        for (at, b) in to.iter().enumerate() {
+            let changed = diagonal + usize::from(a != *b);
+            diagonal = row[at + 1];
+            row[at + 1] = changed.min(row[at] + 1).min(diagonal + 1);
+        }
+    }
+    row[to.len()]
+}
+
+/// The line where a second document begins, if one does.
+fn second_document(text: &str) -> Option<Place> {
+    let mut begun = false;
+    for (index, line) in text.lines().enumerate() {
+        if line == "---" || line.starts_with("--- ") {
+            if begun {
+                return Some(Place { line: index + 1, column: 1 });
+            }
+            begun = true;
+        } else if !line.trim().is_empty() && !line.starts_with(['#', '%']) {
+            begun = true;
+        }
+    }
+    None
+}
