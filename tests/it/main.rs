@@ -1,1 +1,4 @@
 //! The integration tests: one binary.
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)]
+
+mod feishu;

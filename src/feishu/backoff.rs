@@ -1,0 +1,95 @@
+//! How long to wait before the next try to connect.
+//!
+//! After a connection that had worked the first try comes at once; then the waits grow from 1 s to 60 s with full
+//! jitter, so that many clients that lost the same server do not come back together. What only an operator can mend
+//! is tried again every few minutes, for ever.
+
+use std::time::{Duration, Instant};
+
+/// The longest wait after an ordinary failure.
+pub const LONGEST: Duration = Duration::from_secs(60);
+/// The shortest wait after a refusal that an operator has to mend; up to twice as long.
+pub const REFUSED: Duration = Duration::from_secs(150);
+/// Connections that work but last shorter than this are not reconnected at once each time.
+const CALM: Duration = Duration::from_secs(10);
+
+/// Counts the failures in a row.
+#[derive(Clone, Debug, Default)]
+pub struct Backoff {
+    failures: u32,
+    forgiven: Option<Instant>,
+}
+
+impl Backoff {
+    /// A connection over which frames had come was lost. `random` lies in 0..1.
+    ///
+    /// A server that drops every connection after its first frame is not stormed: of losses within 10 s, only the
+    /// first is forgiven.
+    pub fn lost(&mut self, now: Instant, random: f64) -> Duration {
+        if self.forgiven.is_some_and(|last| now.saturating_duration_since(last) < CALM) {
+            return self.failed(random);
+        }
+        self.forgiven = Some(now);
+        self.failures = 0;
+        Duration::ZERO
+    }
+
+    /// A try failed, or its connection was lost before any frame had come. `random` lies in 0..1.
+    pub fn failed(&mut self, random: f64) -> Duration {
+        let limit = Duration::from_secs(1 << self.failures.min(6)).min(LONGEST);
+        self.failures = self.failures.saturating_add(1);
+        limit.mul_f64(random.clamp(0.0, 1.0))
+    }
+
+    /// A try was refused for a reason that does not go away by itself. `random` lies in 0..1.
+    pub fn refused(&mut self, random: f64) -> Duration {
+        self.failures = self.failures.saturating_add(1);
+        REFUSED.mul_f64(1.0 + random.clamp(0.0, 1.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const S: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn the_first_try_after_a_working_connection_comes_at_once_and_then_waits_grow() {
+        let mut backoff = Backoff::default();
+        assert_eq!(backoff.lost(Instant::now(), 1.0), Duration::ZERO);
+        let waits: Vec<u64> = (0..9).map(|_| backoff.failed(1.0).as_secs()).collect();
+        assert_eq!(waits, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
+    }
+
+    #[test]
+    fn the_jitter_is_full() {
+        let mut backoff = Backoff { failures: 10, forgiven: None };
+        assert_eq!(backoff.failed(0.0), Duration::ZERO);
+        assert_eq!(backoff.failed(0.5), 30 * S);
+        assert_eq!(backoff.failed(f64::MAX), 60 * S);
+    }
+
+    #[test]
+    fn a_connection_that_worked_ends_the_count() {
+        let (mut backoff, start) = (Backoff { failures: 10, forgiven: None }, Instant::now());
+        assert_eq!(backoff.lost(start, 1.0), Duration::ZERO);
+        assert_eq!(backoff.failed(1.0), S);
+        assert_eq!(backoff.lost(start + 10 * S, 1.0), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_server_that_drops_every_connection_is_not_stormed() {
+        let (mut backoff, start) = (Backoff::default(), Instant::now());
+        assert_eq!(backoff.lost(start, 1.0), Duration::ZERO);
+        assert_eq!(backoff.lost(start + S, 1.0), S);
+        assert_eq!(backoff.lost(start + 3 * S, 1.0), 2 * S);
+    }
+
+    #[test]
+    fn a_refusal_is_tried_again_after_minutes() {
+        let mut backoff = Backoff::default();
+        assert_eq!(backoff.refused(0.0), 150 * S);
+        assert_eq!(backoff.refused(1.0), 300 * S);
+    }
+}

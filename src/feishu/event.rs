@@ -1,0 +1,275 @@
+//! What Feishu pushes, read from the JSON of a delivery.
+//!
+//! Reading never fails and never panics: what is not understood is [`Event::Other`] or [`Event::Malformed`], both of
+//! which are acknowledged and otherwise left alone. Only what is needed must be there; a field of an unexpected kind
+//! counts as absent. Texts in here are what people wrote: they must not reach a log.
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+pub use self::message::{ChatKind, Content, IncomingMessage, Mention};
+use crate::ids::{ChatId, EventId, MessageId, OpenId};
+
+mod message;
+mod post;
+
+/// One event or callback.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// Somebody wrote to the bot. Feishu may push one message under several event ids: the message id tells.
+    Message(IncomingMessage),
+    /// Somebody opened his chat with the bot; comes every time that he does.
+    ChatEntered {
+        /// The delivery.
+        event_id: EventId,
+        /// The chat of the two.
+        chat_id: ChatId,
+        /// Who opened it.
+        user: OpenId,
+    },
+    /// A message was taken back.
+    Recalled {
+        /// The delivery.
+        event_id: EventId,
+        /// The message that is gone.
+        message_id: MessageId,
+        /// Where it was.
+        chat_id: ChatId,
+    },
+    /// Somebody used a card. Must be answered within 3 s.
+    CardAction(CardAction),
+    /// Somebody chose an item of the bot's menu, in his chat with the bot.
+    Menu {
+        /// The delivery.
+        event_id: EventId,
+        /// Who chose.
+        user: OpenId,
+        /// The key that the console gives to the item.
+        key: String,
+    },
+    /// An event of a type that means nothing here.
+    Other {
+        /// The delivery, where it could be found.
+        event_id: Option<EventId>,
+        /// Feishu's name of the type.
+        event_type: String,
+    },
+    /// No event, or one without what its type needs.
+    Malformed {
+        /// What is wrong, without any of the content.
+        reason: String,
+    },
+}
+
+/// A click or an input on a card.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CardAction {
+    /// The delivery.
+    pub event_id: EventId,
+    /// Who acted.
+    pub operator: OpenId,
+    /// The message that is the card.
+    pub message_id: MessageId,
+    /// Where the card is.
+    pub chat_id: ChatId,
+    /// What the component was given as its value; `Null` when nothing was.
+    pub value: Value,
+    /// The kind of component: `button`, `select_static`, `input`, …
+    pub tag: String,
+    /// The component's name, in forms.
+    pub name: Option<String>,
+    /// All fields of a submitted form by name.
+    pub form_value: Option<Value>,
+    /// What was typed into an input outside a form.
+    pub input_value: Option<String>,
+    /// What was chosen in a selection outside a form.
+    pub option: Option<String>,
+    /// Allows to update the card later: 30 minutes, twice.
+    pub token: Option<String>,
+}
+
+/// Reads the payload of a delivery of type `event`.
+#[must_use]
+pub fn parse(payload: &[u8]) -> Event {
+    let Ok(envelope) = serde_json::from_slice::<Value>(payload) else {
+        return Event::Malformed { reason: "no JSON".to_owned() };
+    };
+    let event_id = text(&envelope, "/header/event_id").map(EventId::from);
+    let Some(event_type) = text(&envelope, "/header/event_type") else {
+        // The first generation of events has no header.
+        return match text(&envelope, "/event/type").or_else(|| text(&envelope, "/type")) {
+            Some(event_type) => Event::Other {
+                event_id: text(&envelope, "/uuid").map(EventId::from),
+                event_type: event_type.to_owned(),
+            },
+            None => Event::Malformed { reason: "no event type".to_owned() },
+        };
+    };
+    let read = match event_type {
+        "im.message.receive_v1" => message::parse(&envelope, event_id).map(Event::Message),
+        "im.chat.access_event.bot_p2p_chat_entered_v1" => chat_entered(&envelope, event_id),
+        "im.message.recalled_v1" => recalled(&envelope, event_id),
+        "card.action.trigger" => card_action(&envelope, event_id),
+        "application.bot.menu_v6" => menu(&envelope, event_id),
+        _ => return Event::Other { event_id, event_type: event_type.to_owned() },
+    };
+    read.unwrap_or_else(|missing| Event::Malformed { reason: format!("{event_type} without {missing}") })
+}
+
+fn chat_entered(envelope: &Value, event_id: Option<EventId>) -> Result<Event, &'static str> {
+    Ok(Event::ChatEntered {
+        event_id: event_id.ok_or("event_id")?,
+        chat_id: text(envelope, "/event/chat_id").ok_or("chat_id")?.into(),
+        user: text(envelope, "/event/operator_id/open_id").ok_or("operator_id.open_id")?.into(),
+    })
+}
+
+fn recalled(envelope: &Value, event_id: Option<EventId>) -> Result<Event, &'static str> {
+    Ok(Event::Recalled {
+        event_id: event_id.ok_or("event_id")?,
+        message_id: text(envelope, "/event/message_id").ok_or("message_id")?.into(),
+        chat_id: text(envelope, "/event/chat_id").ok_or("chat_id")?.into(),
+    })
+}
+
+fn menu(envelope: &Value, event_id: Option<EventId>) -> Result<Event, &'static str> {
+    Ok(Event::Menu {
+        event_id: event_id.ok_or("event_id")?,
+        user: text(envelope, "/event/operator/operator_id/open_id")
+            .ok_or("operator.operator_id.open_id")?
+            .into(),
+        key: text(envelope, "/event/event_key").ok_or("event_key")?.to_owned(),
+    })
+}
+
+fn card_action(envelope: &Value, event_id: Option<EventId>) -> Result<Event, &'static str> {
+    let owned = |pointer| text(envelope, pointer).map(str::to_owned);
+    Ok(Event::CardAction(CardAction {
+        event_id: event_id.ok_or("event_id")?,
+        operator: text(envelope, "/event/operator/open_id").ok_or("operator.open_id")?.into(),
+        message_id: text(envelope, "/event/context/open_message_id").ok_or("context.open_message_id")?.into(),
+        chat_id: text(envelope, "/event/context/open_chat_id").ok_or("context.open_chat_id")?.into(),
+        value: envelope.pointer("/event/action/value").cloned().unwrap_or_default(),
+        tag: owned("/event/action/tag").unwrap_or_default(),
+        name: owned("/event/action/name"),
+        form_value: envelope.pointer("/event/action/form_value").filter(|form| form.is_object()).cloned(),
+        input_value: envelope.pointer("/event/action/input_value").and_then(Value::as_str).map(str::to_owned),
+        option: owned("/event/action/option"),
+        token: owned("/event/token"),
+    }))
+}
+
+/// The text there, when there is one and it is not empty.
+fn text<'a>(value: &'a Value, pointer: &str) -> Option<&'a str> {
+    value.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty())
+}
+
+/// A time in milliseconds, which Feishu writes as a string.
+fn milliseconds(value: &Value, pointer: &str) -> Option<Timestamp> {
+    let time = value.pointer(pointer)?;
+    let milliseconds = time.as_i64().or_else(|| time.as_str()?.parse().ok())?;
+    Timestamp::from_millisecond(milliseconds).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn event(event_type: &str, event: &Value) -> Event {
+        let header = json!({"event_id": "e1", "event_type": event_type, "create_time": "1700000000000"});
+        parse(json!({"schema": "2.0", "header": header, "event": event}).to_string().as_bytes())
+    }
+
+    #[test]
+    fn opening_the_chat_is_read() {
+        assert_eq!(
+            event(
+                "im.chat.access_event.bot_p2p_chat_entered_v1",
+                &json!({"chat_id": "oc_1", "operator_id": {"open_id": "ou_1"}, "last_message_id": "om_0"}),
+            ),
+            Event::ChatEntered { event_id: "e1".into(), chat_id: "oc_1".into(), user: "ou_1".into() }
+        );
+    }
+
+    #[test]
+    fn a_recalled_message_is_read() {
+        assert_eq!(
+            event("im.message.recalled_v1", &json!({"chat_id": "oc_1", "message_id": "om_1"})),
+            Event::Recalled { event_id: "e1".into(), message_id: "om_1".into(), chat_id: "oc_1".into() }
+        );
+    }
+
+    #[test]
+    fn a_menu_item_is_read() {
+        let menu =
+            json!({"operator": {"operator_id": {"open_id": "ou_1"}}, "event_key": "list", "timestamp": 1});
+        assert_eq!(
+            event("application.bot.menu_v6", &menu),
+            Event::Menu { event_id: "e1".into(), user: "ou_1".into(), key: "list".to_owned() }
+        );
+    }
+
+    #[test]
+    fn a_submitted_form_is_read() {
+        let action = json!({
+            "operator": {"open_id": "ou_1"}, "token": "c-1", "host": "im_message",
+            "action": {"value": {"do": "allow"}, "tag": "button", "name": "ok", "form_value": {"why": "x"}},
+            "context": {"open_message_id": "om_1", "open_chat_id": "oc_1"},
+        });
+        assert_eq!(
+            event("card.action.trigger", &action),
+            Event::CardAction(CardAction {
+                event_id: "e1".into(),
+                operator: "ou_1".into(),
+                message_id: "om_1".into(),
+                chat_id: "oc_1".into(),
+                value: json!({"do": "allow"}),
+                tag: "button".to_owned(),
+                name: Some("ok".to_owned()),
+                form_value: Some(json!({"why": "x"})),
+                input_value: None,
+                option: None,
+                token: Some("c-1".to_owned()),
+            })
+        );
+    }
+
+    #[test]
+    fn an_unknown_type_of_either_generation_is_other() {
+        assert_eq!(
+            event("im.message.message_read_v1", &json!({})),
+            Event::Other { event_id: Some("e1".into()), event_type: "im.message.message_read_v1".to_owned() }
+        );
+        assert_eq!(
+            parse(br#"{"uuid": "u1", "event": {"type": "message"}}"#),
+            Event::Other { event_id: Some("u1".into()), event_type: "message".to_owned() }
+        );
+    }
+
+    #[test]
+    fn what_is_no_event_or_lacks_what_it_needs_is_malformed_and_says_why() {
+        let malformed = |reason: &str| Event::Malformed { reason: reason.to_owned() };
+        assert_eq!(parse(b""), malformed("no JSON"));
+        assert_eq!(parse(&[b'['; 100_000]), malformed("no JSON"));
+        assert_eq!(parse(b"{\"a\": \xff}"), malformed("no JSON"));
+        assert_eq!(parse(b"[1]"), malformed("no event type"));
+        assert_eq!(
+            event("im.message.recalled_v1", &json!({"chat_id": 7, "message_id": "om_1"})),
+            malformed("im.message.recalled_v1 without chat_id")
+        );
+        assert_eq!(
+            event("card.action.trigger", &json!("text")),
+            malformed("card.action.trigger without operator.open_id")
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_without_a_panic(bytes in any::<Vec<u8>>()) {
+            let _ = parse(&bytes);
+        }
+    }
+}
