@@ -1,5 +1,6 @@
 //! phonework lets people work with Claude Code from their phones.
 
+pub mod audit;
 pub mod error;
 pub mod feishu;
 pub mod ids;

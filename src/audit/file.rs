@@ -1,0 +1,262 @@
+//! Appending to the log: a line is there whole or not at all.
+
+use std::{
+    fs::File,
+    io::{self, Read, Seek, SeekFrom, Write},
+    os::fd::{AsFd, OwnedFd},
+    os::unix::fs::MetadataExt,
+};
+
+use rustix::{
+    fs::{Mode, OFlags, fsync, mkdirat, open, openat},
+    io::Errno,
+};
+
+use super::{AuditEntry, hash};
+
+/// The folder in the project.
+pub const FOLDER: &str = ".phonework";
+
+/// What [`append`] found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Appended {
+    /// The line went behind the one that it names as the one before.
+    Chained,
+    /// The line was there already; nothing was done.
+    Already,
+    /// The line was written, but what stands before it is not what phonework wrote: somebody changed the file.
+    AfterChange,
+}
+
+/// Writes the line to the end of its session's file and waits until it is on the disk. A piece of a line that an
+/// interrupted write left behind is cut off first.
+///
+/// Files block, so this is for a thread of its own. One call at a time for a session, in the order of the entries.
+///
+/// # Errors
+/// When the project is gone, the disk full, or when something else than a plain file or folder stands in the way; the
+/// file is then as before.
+pub fn append(entry: &AuditEntry) -> io::Result<Appended> {
+    if !entry.conv_id.is_well_formed() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "the session's id cannot name a file"));
+    }
+    let folder = folder(entry)?;
+    let name = format!("{}.jsonl", entry.conv_id);
+    let mut file = plain_file(&folder, &name)?;
+    let end = whole_lines(&mut file)?;
+    let last = last_line(&mut file, end)?;
+    let already = |file: &File| file.sync_data().map(|()| Appended::Already);
+    let found = match (last.as_deref().map(hash), &entry.prev) {
+        (Some(last), _) if last == entry.hash => return already(&file),
+        (Some(last), Some(prev)) if last == *prev => Appended::Chained,
+        (None, None) => Appended::Chained,
+        (Some(_), _) if holds(&mut file, end, &entry.hash)? => return already(&file),
+        (Some(_) | None, _) => Appended::AfterChange,
+    };
+    if let Err(error) = write_line(&mut file, end, &entry.line) {
+        // Without this the next call would do it.
+        let _ = file.set_len(end);
+        return Err(error);
+    }
+    if end == 0 {
+        fsync(&folder)?;
+    }
+    Ok(found)
+}
+
+/// The project's `.phonework`, made if it is not there, with a `.gitignore` that keeps it out of git.
+fn folder(entry: &AuditEntry) -> io::Result<OwnedFd> {
+    const DIRECTORY: OFlags =
+        OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC).union(OFlags::RDONLY);
+    let project = open(&entry.project, DIRECTORY, Mode::empty())?;
+    match mkdirat(&project, FOLDER, Mode::RWXU) {
+        Ok(()) => fsync(&project)?,
+        Err(Errno::EXIST) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let folder = openat(&project, FOLDER, DIRECTORY, Mode::empty())?;
+    let mut ignore = plain_file(&folder, ".gitignore")?;
+    if ignore.metadata()?.len() == 0 {
+        ignore.write_all(b"*\n")?;
+    }
+    Ok(folder)
+}
+
+/// Opens or makes a file. Not one that stands elsewhere too (a hard link), as what is written here would go there.
+fn plain_file(folder: impl AsFd, name: &str) -> io::Result<File> {
+    // NONBLOCK, as a pipe of that name would be waited for.
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let file = File::from(openat(folder, name, flags, Mode::RUSR | Mode::WUSR)?);
+    let metadata = file.metadata()?;
+    if !metadata.is_file() || metadata.nlink() != 1 {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            format!("{FOLDER}/{name} is not a plain file of its own"),
+        ));
+    }
+    Ok(file)
+}
+
+/// Cuts off what stands behind the last newline; the length that stays.
+fn whole_lines(file: &mut File) -> io::Result<u64> {
+    let length = file.metadata()?.len();
+    let end = line_start(file, length)?;
+    if end < length {
+        file.set_len(end)?;
+    }
+    Ok(end)
+}
+
+/// The last line of the first `end` bytes, without its newline.
+fn last_line(file: &mut File, end: u64) -> io::Result<Option<Vec<u8>>> {
+    let Some(newline) = end.checked_sub(1) else { return Ok(None) };
+    let start = line_start(file, newline)?;
+    file.seek(SeekFrom::Start(start))?;
+    let mut line = Vec::new();
+    Read::take(file, newline - start).read_to_end(&mut line)?;
+    Ok(Some(line))
+}
+
+/// Where the line that byte `at` belongs to begins: behind the last newline before it.
+fn line_start(file: &mut File, mut at: u64) -> io::Result<u64> {
+    let mut chunk = [0; 8192];
+    while at > 0 {
+        let from = at.saturating_sub(chunk.len() as u64);
+        file.seek(SeekFrom::Start(from))?;
+        let piece = usize::try_from(at - from).unwrap_or(chunk.len());
+        file.read_exact(&mut chunk[..piece])?;
+        if let Some(newline) = chunk[..piece].iter().rposition(|byte| *byte == b'\n') {
+            return Ok(from + newline as u64 + 1);
+        }
+        at = from;
+    }
+    Ok(0)
+}
+
+/// Whether some line has this hash. Reads the whole file: only where the last line is an unexpected one.
+fn holds(file: &mut File, end: u64, wanted: &str) -> io::Result<bool> {
+    file.seek(SeekFrom::Start(0))?;
+    let mut lines = io::BufReader::new(Read::take(file, end));
+    let mut line = Vec::new();
+    while io::BufRead::read_until(&mut lines, b'\n', &mut line)? > 0 {
+        if hash(line.strip_suffix(b"\n").unwrap_or(&line)) == wanted {
+            return Ok(true);
+        }
+        line.clear();
+    }
+    Ok(false)
+}
+
+fn write_line(file: &mut File, end: u64, line: &str) -> io::Result<()> {
+    file.seek(SeekFrom::Start(end))?;
+    file.write_all(format!("{line}\n").as_bytes())?;
+    file.sync_data()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::entry;
+    use super::*;
+    use std::{
+        fs,
+        os::unix::fs::{PermissionsExt, symlink},
+        path::PathBuf,
+    };
+
+    fn project() -> (tempfile::TempDir, PathBuf, PathBuf) {
+        let project = tempfile::tempdir().unwrap();
+        let folder = project.path().join(FOLDER);
+        let file = folder.join("c-test.jsonl");
+        (project, folder, file)
+    }
+
+    fn lines(project: &std::path::Path, numbers: &[i64]) -> String {
+        numbers.iter().map(|n| entry(project, *n).line + "\n").collect()
+    }
+
+    #[test]
+    fn lines_follow_one_another_in_a_private_folder_that_git_ignores() {
+        let (project, folder, file) = project();
+        assert_eq!(append(&entry(project.path(), 1)).unwrap(), Appended::Chained);
+        assert_eq!(append(&entry(project.path(), 2)).unwrap(), Appended::Chained);
+        assert_eq!(fs::read_to_string(&file).unwrap(), lines(project.path(), &[1, 2]));
+        assert_eq!(fs::read_to_string(folder.join(".gitignore")).unwrap(), "*\n");
+        assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o700);
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_line_that_is_there_is_not_written_again() {
+        let (project, _, file) = project();
+        for n in [1, 2, 2, 1] {
+            append(&entry(project.path(), n)).unwrap();
+        }
+        assert_eq!(append(&entry(project.path(), 1)).unwrap(), Appended::Already);
+        assert_eq!(fs::read_to_string(&file).unwrap(), lines(project.path(), &[1, 2]));
+    }
+
+    #[test]
+    fn a_torn_line_is_cut_off_wherever_it_was_torn() {
+        let whole = lines("/p".as_ref(), &[1]).len();
+        for torn in [1, whole / 2, whole - 1] {
+            let (project, _, file) = project();
+            append(&entry(project.path(), 1)).unwrap();
+            let second = lines(project.path(), &[2]);
+            fs::write(&file, lines(project.path(), &[1]) + &second[..torn]).unwrap();
+            assert_eq!(append(&entry(project.path(), 2)).unwrap(), Appended::Chained);
+            assert_eq!(fs::read_to_string(&file).unwrap(), lines(project.path(), &[1, 2]));
+        }
+    }
+
+    #[test]
+    fn a_file_that_somebody_changed_is_carried_on_and_said_to_be_changed() {
+        let (project, _, file) = project();
+        append(&entry(project.path(), 1)).unwrap();
+        fs::write(&file, "{}\n").unwrap();
+        assert_eq!(append(&entry(project.path(), 2)).unwrap(), Appended::AfterChange);
+        fs::remove_file(&file).unwrap();
+        assert_eq!(append(&entry(project.path(), 3)).unwrap(), Appended::AfterChange);
+    }
+
+    #[test]
+    fn a_link_in_the_way_is_refused_and_what_it_names_stays_untouched() {
+        let other = tempfile::tempdir().unwrap();
+        let victim = other.path().join("victim");
+        fs::write(&victim, "precious").unwrap();
+
+        let (project, folder, _) = project();
+        symlink(other.path(), &folder).unwrap();
+        append(&entry(project.path(), 1)).unwrap_err();
+
+        let (project, folder, file) = super::tests::project();
+        fs::create_dir(&folder).unwrap();
+        symlink(&victim, &file).unwrap();
+        append(&entry(project.path(), 1)).unwrap_err();
+
+        fs::remove_file(&file).unwrap();
+        fs::hard_link(&victim, &file).unwrap();
+        append(&entry(project.path(), 1)).unwrap_err();
+
+        fs::remove_file(&file).unwrap();
+        fs::create_dir(&file).unwrap();
+        append(&entry(project.path(), 1)).unwrap_err();
+
+        assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
+        assert_eq!(fs::read_dir(other.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn an_id_that_leads_out_of_the_folder_is_refused() {
+        let (project, _, _) = project();
+        let mut entry = entry(project.path(), 1);
+        entry.conv_id = crate::ids::ConvId::from("../x");
+        assert_eq!(append(&entry).unwrap_err().kind(), io::ErrorKind::InvalidInput);
+    }
+
+    #[test]
+    fn a_project_that_is_gone_is_said_to_be_gone() {
+        let (project, _, _) = project();
+        let entry = entry(&project.path().join("gone"), 1);
+        assert_eq!(append(&entry).unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
+}
