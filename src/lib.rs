@@ -8,3 +8,4 @@ pub mod keyring;
 pub mod language;
 pub mod logs;
 pub mod paths;
+pub mod render;
