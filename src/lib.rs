@@ -7,5 +7,6 @@ pub mod ids;
 pub mod keyring;
 pub mod language;
 pub mod logs;
+pub mod mail;
 pub mod paths;
 pub mod render;

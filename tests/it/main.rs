@@ -2,3 +2,4 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)]
 
 mod feishu;
+mod mail;

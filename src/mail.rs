@@ -1,0 +1,212 @@
+//! Mail: what came from Feishu and is not yet answered (the inbox), what goes to Feishu and is not yet confirmed (the
+//! outbox), and the turns between, in `mail.db`.
+//!
+//! Promises:
+//! - What a call of the [`Store`] says is done is on the disk, all of it or nothing of it.
+//! - Calls take effect in the order in which they were made.
+//! - A message is taken in once, a turn begins once and is settled once; whoever tries again gets
+//!   [`StoreError::Conflict`].
+//! - A post stays in the outbox until Feishu has confirmed it or refused it for good; posts to one recipient leave in
+//!   the order in which they were committed.
+//!
+//! Not here: Feishu's JSON and its HTTP (the [`courier`] writes against [`courier::Deliver`]), sessions, and who may
+//! talk.
+
+pub mod courier;
+mod inbox;
+mod keep;
+mod keeper;
+mod ledger;
+mod outbox;
+pub mod pacing;
+mod pruning;
+mod schema;
+mod store;
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+pub use crate::feishu::api::Recipient;
+pub use outbox::{Fate, Queued};
+pub use schema::OpenError;
+pub use store::{Committed, Store, StoreError, open};
+
+use crate::{
+    audit::{AuditEntry, Record},
+    ids::{ChatId, ConvId, MessageId, OpenId},
+};
+
+/// A message to take over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewMail {
+    /// Feishu's id for it; a second one with the same id is not taken.
+    pub message_id: MessageId,
+    /// Where it was written.
+    pub chat_id: ChatId,
+    /// Who wrote it.
+    pub user: OpenId,
+    /// Whether the chat is a group.
+    pub group: bool,
+    /// What was written.
+    pub text: String,
+    /// When Feishu says that it was written.
+    pub created: Timestamp,
+    /// When it came in here.
+    pub received: Timestamp,
+}
+
+/// A message that was taken over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mail {
+    /// Its number: those accepted later have a higher one; never given twice.
+    pub seq: i64,
+    /// Feishu's id for it.
+    pub message_id: MessageId,
+    /// Where it was written.
+    pub chat_id: ChatId,
+    /// Who wrote it.
+    pub user: OpenId,
+    /// Whether the chat is a group.
+    pub group: bool,
+    /// What was written.
+    pub text: String,
+    /// When Feishu says that it was written.
+    pub created: Timestamp,
+    /// When it came in here.
+    pub received: Timestamp,
+    /// The session it was assigned to.
+    pub conv_id: Option<ConvId>,
+}
+
+/// A prompt that is about to go to Claude.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TurnStart {
+    /// A new id, which the prompt carries.
+    pub turn_id: Uuid,
+    /// The mail that asks for it, which has to be waiting; `None` for a turn that no new mail asks for.
+    pub mail: Option<i64>,
+    /// The session.
+    pub conv_id: ConvId,
+    /// Who asks.
+    pub user: OpenId,
+    /// Where the answer goes.
+    pub chat_id: ChatId,
+    /// Whether the chat is a group.
+    pub group: bool,
+    /// The message that the answer replies to.
+    pub reply_to: Option<MessageId>,
+    /// What goes to Claude.
+    pub prompt: String,
+    /// Now.
+    pub at: Timestamp,
+}
+
+/// A turn that was running when the daemon ended. It and its mail stay as they are until a [`Settlement`] names both.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CutTurn {
+    /// The turn's id.
+    pub turn_id: Uuid,
+    /// The mail that asked for it.
+    pub mail: Option<i64>,
+    /// The session.
+    pub conv_id: ConvId,
+    /// Who asked.
+    pub user: OpenId,
+    /// Where the answer was to go.
+    pub chat_id: ChatId,
+    /// Whether the chat is a group.
+    pub group: bool,
+    /// The message that the answer was to reply to.
+    pub reply_to: Option<MessageId>,
+    /// What went to Claude, or was about to.
+    pub prompt: String,
+    /// When it began.
+    pub started: Timestamp,
+}
+
+/// What ends mails and a turn, with all that follows from it: one transaction.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settlement {
+    /// Mails that are answered by this, each waiting or running until now.
+    pub mails: Vec<i64>,
+    /// The turn that ends, running until now, and how it ended, in one word.
+    pub turn: Option<(Uuid, String)>,
+    /// What is sent, in this order.
+    pub posts: Vec<Post>,
+    /// The turn's line for the audit log.
+    pub audit: Option<Record>,
+    /// Now.
+    pub at: Timestamp,
+}
+
+impl Settlement {
+    /// One that settles nothing yet.
+    #[must_use]
+    pub fn at(at: Timestamp) -> Self {
+        Self { mails: Vec::new(), turn: None, posts: Vec::new(), audit: None, at }
+    }
+}
+
+impl Mail {
+    /// A message that was taken over under this number.
+    #[must_use]
+    pub fn new(seq: i64, mail: NewMail) -> Self {
+        let NewMail { message_id, chat_id, user, group, text, created, received } = mail;
+        Self { seq, message_id, chat_id, user, group, text, created, received, conv_id: None }
+    }
+}
+
+/// Something to send.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Post {
+    /// Where it goes.
+    pub to: Recipient,
+    /// The message it replies to. When that is gone, it is sent without.
+    pub reply_to: Option<MessageId>,
+    /// What is sent.
+    pub body: Body,
+}
+
+/// What a [`Post`] sends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// A text, short enough for one message.
+    Text(String),
+    /// An emoji on a message.
+    Reaction {
+        /// The message.
+        on: MessageId,
+        /// Feishu's name of the emoji, such as `OnIt`.
+        emoji: String,
+        /// What is sent as a text when Feishu refuses the reaction.
+        otherwise: Option<String>,
+    },
+}
+
+/// What the last run of the daemon left behind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Left {
+    /// Mails that nobody has begun with, in the order of acceptance.
+    pub waiting: Vec<Mail>,
+    /// Turns that were running, in the order in which they began.
+    pub cut: Vec<CutTurn>,
+    /// Lines for the audit log of which it is not known whether they were written, in order.
+    pub unwritten: Vec<AuditEntry>,
+}
+
+/// How much mail there is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Depths {
+    /// Mails that nobody has begun with.
+    pub waiting: u32,
+    /// Mails whose turn runs.
+    pub running: u32,
+    /// Posts that Feishu has not confirmed.
+    pub pending: u32,
+    /// Posts that Feishu refused for good, of the last 30 days.
+    pub wedged: u32,
+    /// When the oldest waiting mail came in.
+    pub oldest_waiting: Option<Timestamp>,
+    /// When the oldest pending post was committed.
+    pub oldest_pending: Option<Timestamp>,
+}

@@ -1,0 +1,218 @@
+//! The courier: sends what is in the outbox.
+//!
+//! Each recipient is a lane with a task of its own: strict order inside, one post under way at a time, and no lane
+//! waits for another's trouble. The lanes ask the courier before each try; it owns the [`Pacing`], so the limits that
+//! they share hold. A lane's task lives as long as there is something for it to send.
+
+mod lane;
+
+use std::{collections::BTreeMap, future::Future, time::Duration};
+
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::{Id, JoinSet},
+    time::{Instant, sleep, sleep_until},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Recipient, Store, StoreError,
+    pacing::{Pacing, Way, backoff},
+};
+use crate::ids::MessageId;
+use lane::Lane;
+
+/// What brings mail to Feishu.
+pub trait Deliver: Clone + Send + Sync + 'static {
+    /// Sends a text; Feishu's id of the message.
+    fn send(&self, letter: &Letter) -> impl Future<Output = Result<MessageId, Refused>> + Send;
+
+    /// Puts an emoji on a message. Doing so again changes nothing.
+    fn react(&self, on: &MessageId, emoji: &str) -> impl Future<Output = Result<(), Refused>> + Send;
+}
+
+/// A text message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Letter {
+    /// Where it goes.
+    pub to: Recipient,
+    /// The message that it replies to.
+    pub reply_to: Option<MessageId>,
+    /// What it says, as it is to be read.
+    pub text: String,
+    /// The same for each try (36 characters), so that Feishu shows one message.
+    pub uuid: String,
+}
+
+/// Feishu's no, or no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// What to do about it.
+    pub advice: Advice,
+    /// Why, for the log: nothing of what the message says.
+    pub reason: String,
+}
+
+/// What to do about a [`Refused`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Advice {
+    /// Try again.
+    Retry {
+        /// When the server says so: not before this time is over.
+        after: Option<Duration>,
+        /// Whether Feishu certainly did not take the message.
+        outcome_known: bool,
+    },
+    /// The message that is replied or reacted to is gone.
+    TargetGone,
+    /// The message is too long.
+    TooLong,
+    /// No further try will succeed.
+    Undeliverable,
+}
+
+/// Sends what is in the outbox and what comes into it, until `stop`; then goes on until the outbox is empty, for
+/// `drain` at most. What is left then is sent by the next run.
+pub async fn run(store: Store, deliver: impl Deliver, stop: CancellationToken, drain: Duration) {
+    let Some(pending) = pending(&store, &stop).await else { return };
+    let (gate, mut asks) = mpsc::channel(64);
+    let mut courier = Courier {
+        store: store.clone(),
+        deliver,
+        gate,
+        pacing: Pacing::default(),
+        asking: Vec::new(),
+        lanes: BTreeMap::new(),
+        tasks: JoinSet::new(),
+    };
+    courier.look_after(pending);
+    let mut deadline = None;
+    loop {
+        let next = courier.let_through(Instant::now());
+        if deadline.is_some() && courier.lanes.is_empty() {
+            courier.look_after(store.fresh_lanes_now());
+            if courier.lanes.is_empty() {
+                return;
+            }
+        }
+        tokio::select! {
+            () = stop.cancelled(), if deadline.is_none() => deadline = Some(Instant::now() + drain),
+            () = until(deadline) => {
+                tracing::warn!(recipients = courier.lanes.len(), "stopped with mail left for the next start");
+                return;
+            }
+            lanes = store.fresh_lanes() => courier.look_after(lanes),
+            Some(ask) = asks.recv() => courier.take(ask),
+            Some(ended) = courier.tasks.join_next_with_id() => {
+                courier.ended(ended.map_or_else(|error| (error.id(), Some(error)), |(id, ())| (id, None)));
+            }
+            () = until(next) => {}
+        }
+    }
+}
+
+/// Everyone for whom something is in the outbox; `None` when there is no use in waiting for it.
+async fn pending(store: &Store, stop: &CancellationToken) -> Option<Vec<Recipient>> {
+    let mut failures = 0;
+    loop {
+        let error = match store.pending_lanes().await {
+            Ok(lanes) => return Some(lanes),
+            Err(StoreError::Stopped) => return None,
+            Err(error) => error,
+        };
+        failures += 1;
+        tracing::error!(%error, "the outbox cannot be read, it will be tried again");
+        tokio::select! {
+            () = stop.cancelled() => return None,
+            () = sleep(backoff(failures, None, fastrand::f64())) => {}
+        }
+    }
+}
+
+async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// What a lane tells the courier.
+enum Ask {
+    /// It wants to send.
+    Pass { lane: Recipient, way: Way, go: oneshot::Sender<()> },
+    /// Feishu has answered.
+    Answered { lane: Recipient, way: Way },
+}
+
+struct Courier<D> {
+    store: Store,
+    deliver: D,
+    gate: mpsc::Sender<Ask>,
+    pacing: Pacing,
+    /// Lanes that want to send, in the order in which they asked.
+    asking: Vec<(Recipient, Way, oneshot::Sender<()>)>,
+    lanes: BTreeMap<Recipient, AtWork>,
+    tasks: JoinSet<()>,
+}
+
+struct AtWork {
+    task: Id,
+    /// Whether posts came since the task began; it may have looked for them too early.
+    again: bool,
+}
+
+impl<D: Deliver> Courier<D> {
+    /// Sees to it that a task sends what these have in the outbox.
+    fn look_after(&mut self, lanes: impl IntoIterator<Item = Recipient>) {
+        for lane in lanes {
+            if let Some(at_work) = self.lanes.get_mut(&lane) {
+                at_work.again = true;
+                continue;
+            }
+            let walk = Lane::new(&self.store, &self.deliver, &lane, &self.gate).walk();
+            let task = self.tasks.spawn(walk).id();
+            self.lanes.insert(lane, AtWork { task, again: false });
+        }
+    }
+
+    fn take(&mut self, ask: Ask) {
+        match ask {
+            Ask::Pass { lane, way, go } => self.asking.push((lane, way, go)),
+            Ask::Answered { lane, way } => self.pacing.answered(&lane, way, Instant::now().into_std()),
+        }
+    }
+
+    /// Lets those send who may; when the next one may.
+    fn let_through(&mut self, now: Instant) -> Option<Instant> {
+        let mut next = None;
+        for (lane, way, go) in std::mem::take(&mut self.asking) {
+            match self.pacing.ask(&lane, way, now.into_std()) {
+                // A task that does not wait any more has ended.
+                Ok(()) => drop(go.send(())),
+                Err(at) => {
+                    next = Some(next.map_or(at, |next: std::time::Instant| next.min(at)));
+                    self.asking.push((lane, way, go));
+                }
+            }
+        }
+        next.map(Instant::from_std)
+    }
+
+    fn ended(&mut self, (id, error): (Id, Option<tokio::task::JoinError>)) {
+        let Some(lane) =
+            self.lanes.iter().find(|(_, at_work)| at_work.task == id).map(|(lane, _)| lane.clone())
+        else {
+            return;
+        };
+        let again = self.lanes.remove(&lane).is_some_and(|at_work| at_work.again);
+        if let Some(error) = &error {
+            tracing::error!(%error, ?lane, "sending failed unexpectedly, it begins again with the next post");
+        }
+        if again {
+            self.look_after([lane]);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

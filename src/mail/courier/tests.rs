@@ -1,0 +1,313 @@
+//! The courier against a scripted Feishu, on paused time.
+
+use std::sync::{Arc, Mutex};
+
+use super::*;
+use crate::{
+    ids::{ChatId, MessageId, OpenId},
+    mail::{Body, Depths, Post, Settlement, open},
+};
+use jiff::Timestamp;
+use tokio::{sync::watch, task::JoinHandle};
+
+/// What the double saw: when, where and what (`react` for an emoji).
+#[derive(Clone, Debug, PartialEq)]
+struct Seen {
+    at: Duration,
+    to: String,
+    said: String,
+    reply_to: Option<String>,
+    uuid: String,
+}
+
+type Script = Box<dyn FnMut(&Seen) -> Option<Advice> + Send>;
+
+/// A Feishu that does as the script says: `None` takes the call.
+#[derive(Clone)]
+struct Feishu {
+    start: Instant,
+    script: Arc<Mutex<Script>>,
+    seen: Arc<Mutex<Vec<Seen>>>,
+    calls: watch::Sender<usize>,
+    hangs: bool,
+}
+
+impl Feishu {
+    fn new(script: impl FnMut(&Seen) -> Option<Advice> + Send + 'static) -> Self {
+        Self {
+            start: Instant::now(),
+            script: Arc::new(Mutex::new(Box::new(script))),
+            seen: Arc::default(),
+            calls: watch::Sender::new(0),
+            hangs: false,
+        }
+    }
+
+    async fn call(
+        &self,
+        to: &str,
+        said: &str,
+        reply_to: Option<&MessageId>,
+        uuid: &str,
+    ) -> Result<(), Refused> {
+        let seen = Seen {
+            at: self.start.elapsed(),
+            to: to.into(),
+            said: said.into(),
+            reply_to: reply_to.map(ToString::to_string),
+            uuid: uuid.into(),
+        };
+        let answer = (self.script.lock().unwrap())(&seen);
+        self.seen.lock().unwrap().push(seen);
+        self.calls.send_modify(|calls| *calls += 1);
+        if self.hangs {
+            std::future::pending::<()>().await;
+        }
+        answer.map_or(Ok(()), |advice| Err(Refused { advice, reason: "scripted".into() }))
+    }
+
+    async fn called(&self, times: usize) {
+        self.calls.subscribe().wait_for(|calls| *calls >= times).await.unwrap();
+    }
+
+    fn said(&self) -> Vec<String> {
+        self.seen.lock().unwrap().iter().map(|seen| seen.said.clone()).collect()
+    }
+}
+
+impl Deliver for Feishu {
+    async fn send(&self, letter: &Letter) -> Result<MessageId, Refused> {
+        let to = match &letter.to {
+            Recipient::Chat(id) => id.as_str(),
+            Recipient::User(id) => id.as_str(),
+        };
+        self.call(to, &letter.text, letter.reply_to.as_ref(), &letter.uuid).await?;
+        Ok(MessageId::from("om_sent"))
+    }
+
+    async fn react(&self, on: &MessageId, emoji: &str) -> Result<(), Refused> {
+        self.call(on.as_str(), &format!("react {emoji}"), None, "").await
+    }
+}
+
+const RETRY: Option<Advice> = Some(Advice::Retry { after: None, outcome_known: false });
+
+struct Office {
+    directory: tempfile::TempDir,
+    store: Store,
+}
+
+impl Office {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let (store, _) = open(&directory.path().join("mail.db")).unwrap();
+        Self { directory, store }
+    }
+
+    async fn post(&self, posts: Vec<Post>) {
+        let at = Timestamp::now();
+        let settlement = Settlement { mails: vec![], turn: None, posts, audit: None, at };
+        self.store.settle(settlement).await.unwrap();
+    }
+
+    fn open(&self, feishu: &Feishu) -> JoinHandle<()> {
+        tokio::spawn(run(
+            self.store.clone(),
+            feishu.clone(),
+            CancellationToken::new(),
+            Duration::from_secs(1),
+        ))
+    }
+
+    /// Waits until nothing is pending.
+    async fn done(&self) -> Depths {
+        loop {
+            let depths = self.store.depths().await.unwrap();
+            if depths.pending == 0 {
+                return depths;
+            }
+        }
+    }
+}
+
+fn text(chat: &str, text: &str) -> Post {
+    Post { to: Recipient::Chat(ChatId::from(chat)), reply_to: None, body: Body::Text(text.into()) }
+}
+
+fn reply(post: Post) -> Post {
+    Post { reply_to: Some(MessageId::from("om_asked")), ..post }
+}
+
+fn reaction(otherwise: Option<&str>) -> Post {
+    let (on, emoji) = (MessageId::from("om_asked"), "OnIt".to_owned());
+    let body = Body::Reaction { on, emoji, otherwise: otherwise.map(str::to_owned) };
+    Post { to: Recipient::User(OpenId::from("ou_1")), reply_to: None, body }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_pending_and_what_comes_later_leaves_in_order() {
+    let (office, feishu) = (Office::new(), Feishu::new(|_| None));
+    office.post(vec![text("oc_1", "a"), text("oc_1", "b")]).await;
+    office.open(&feishu);
+    feishu.called(2).await;
+    office.post(vec![reply(text("oc_1", "c")), text("oc_1", "d")]).await;
+    feishu.called(4).await;
+    office.done().await;
+    assert_eq!(feishu.said(), ["a", "b", "c", "d"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_try_is_made_again_with_the_same_uuid_before_the_next_post() {
+    let mut failures = 3;
+    let (office, feishu) = (
+        Office::new(),
+        Feishu::new(move |_| {
+            failures -= 1;
+            if failures >= 0 { RETRY } else { None }
+        }),
+    );
+    office.post(vec![text("oc_1", "a"), text("oc_1", "b")]).await;
+    office.open(&feishu);
+    feishu.called(5).await;
+    office.done().await;
+    let seen = feishu.seen.lock().unwrap().clone();
+    assert_eq!(feishu.said(), ["a", "a", "a", "a", "b"]);
+    assert!(seen[..4].iter().all(|call| call.uuid == seen[0].uuid));
+    assert_ne!(seen[3].uuid, seen[4].uuid);
+    for (pair, wait) in seen[..4].windows(2).zip([250, 500, 1000]) {
+        assert!(pair[1].at - pair[0].at >= Duration::from_millis(wait));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_names_a_time_is_given_it() {
+    let mut first = Some(Advice::Retry { after: Some(Duration::from_secs(20)), outcome_known: true });
+    let (office, feishu) = (Office::new(), Feishu::new(move |_| first.take()));
+    office.post(vec![text("oc_1", "a")]).await;
+    office.open(&feishu);
+    feishu.called(2).await;
+    let seen = feishu.seen.lock().unwrap().clone();
+    assert!(seen[1].at - seen[0].at >= Duration::from_secs(20));
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_chats_trouble_delays_no_other() {
+    let (office, feishu) =
+        (Office::new(), Feishu::new(|seen| if seen.to == "oc_bad" { RETRY } else { None }));
+    office.post(vec![text("oc_bad", "stuck"), text("oc_bad", "behind")]).await;
+    office.open(&feishu);
+    feishu.called(3).await;
+    office.post((0..4).map(|n| text("oc_good", &n.to_string())).collect()).await;
+    let good = || feishu.said().into_iter().filter(|said| said != "stuck").collect::<Vec<_>>();
+    while good().len() < 4 {
+        feishu.called(feishu.said().len() + 1).await;
+    }
+    assert_eq!(good(), ["0", "1", "2", "3"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reply_to_a_message_that_is_gone_is_sent_without() {
+    let (office, feishu) =
+        (Office::new(), Feishu::new(|seen| seen.reply_to.is_some().then_some(Advice::TargetGone)));
+    office.post(vec![reply(text("oc_1", "a"))]).await;
+    office.open(&feishu);
+    assert_eq!(office.done().await, Depths::default());
+    let seen = feishu.seen.lock().unwrap().clone();
+    let tries: Vec<_> =
+        seen.iter().map(|call| (call.reply_to.as_deref(), call.uuid == seen[0].uuid)).collect();
+    assert_eq!(tries, [(Some("om_asked"), true), (None, true)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_reaction_becomes_its_text_or_nothing() {
+    let (office, feishu) =
+        (Office::new(), Feishu::new(|seen| seen.said.starts_with("react").then_some(Advice::TargetGone)));
+    office.post(vec![reaction(Some("it waits")), reaction(None)]).await;
+    office.open(&feishu);
+    assert_eq!(office.done().await, Depths::default());
+    assert_eq!(feishu.said(), ["react OnIt", "it waits", "react OnIt"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_refused_for_good_is_kept_and_blocks_nothing() {
+    let (office, feishu) = (
+        Office::new(),
+        Feishu::new(|seen| match seen.said.as_str() {
+            "refused" => Some(Advice::Undeliverable),
+            "long" => Some(Advice::TooLong),
+            _ => None,
+        }),
+    );
+    office.post(vec![text("oc_1", "refused"), text("oc_1", "long"), text("oc_1", "fine")]).await;
+    office.open(&feishu);
+    assert_eq!(office.done().await, Depths { wedged: 2, ..Depths::default() });
+    assert_eq!(feishu.said(), ["refused", "long", "fine"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_chat_gets_five_messages_a_second() {
+    let (office, feishu) = (Office::new(), Feishu::new(|_| None));
+    office.post((0..12).map(|n| text("oc_1", &n.to_string())).collect()).await;
+    office.open(&feishu);
+    feishu.called(12).await;
+    let seen = feishu.seen.lock().unwrap().clone();
+    for six in seen.windows(6) {
+        assert!(six[5].at - six[0].at >= Duration::from_secs(1));
+    }
+    assert_eq!(feishu.said(), (0..12).map(|n| n.to_string()).collect::<Vec<_>>());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_post_that_could_not_be_marked_is_not_sent_again_and_marked_later() {
+    let (office, feishu) = (Office::new(), Feishu::new(|_| None));
+    let other = rusqlite::Connection::open(office.directory.path().join("mail.db")).unwrap();
+    other
+        .execute_batch(
+            "CREATE TRIGGER broken BEFORE UPDATE ON outbox BEGIN SELECT RAISE(ABORT, 'broken'); END",
+        )
+        .unwrap();
+    office.post(vec![text("oc_1", "a"), text("oc_1", "b")]).await;
+    office.open(&feishu);
+    feishu.called(2).await;
+    assert_eq!(office.store.depths().await.unwrap().pending, 2);
+    other.execute_batch("DROP TRIGGER broken").unwrap();
+    office.done().await;
+    assert_eq!(feishu.said(), ["a", "b"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_post_that_was_tried_for_a_day_is_put_aside_and_blocks_its_chat_no_longer() {
+    let (office, feishu) =
+        (Office::new(), Feishu::new(|seen| if seen.said == "poison" { RETRY } else { None }));
+    office.post(vec![text("oc_1", "poison"), text("oc_1", "fine")]).await;
+    let other = rusqlite::Connection::open(office.directory.path().join("mail.db")).unwrap();
+    other.execute_batch("UPDATE outbox SET tries = 1498 WHERE text = 'poison'").unwrap();
+    office.open(&feishu);
+    assert_eq!(office.done().await, Depths { wedged: 1, ..Depths::default() });
+    assert_eq!(feishu.said(), ["poison", "poison", "fine"]);
+}
+
+#[tokio::test]
+async fn a_stop_waits_until_the_outbox_is_empty() {
+    let (office, feishu, stop) = (Office::new(), Feishu::new(|_| None), CancellationToken::new());
+    office.post((0..4).map(|n| text("oc_1", &n.to_string())).collect()).await;
+    stop.cancel();
+    run(office.store.clone(), feishu.clone(), stop, Duration::from_secs(600)).await;
+    assert_eq!(feishu.said(), ["0", "1", "2", "3"]);
+    assert_eq!(office.store.depths().await.unwrap(), Depths::default());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_ends_at_its_deadline_and_leaves_the_rest_pending() {
+    let feishu = Feishu { hangs: true, ..Feishu::new(|_| None) };
+    let (office, stop) = (Office::new(), CancellationToken::new());
+    office.post(vec![text("oc_1", "a"), text("oc_1", "b")]).await;
+    let courier =
+        tokio::spawn(run(office.store.clone(), feishu.clone(), stop.clone(), Duration::from_secs(5)));
+    feishu.called(1).await;
+    let stopped = Instant::now();
+    stop.cancel();
+    courier.await.unwrap();
+    assert_eq!(stopped.elapsed().as_secs(), 5);
+    assert_eq!(office.store.depths().await.unwrap().pending, 2);
+}

@@ -1,0 +1,145 @@
+//! The outbox in SQL. Each function runs inside the caller's transaction.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, params};
+use uuid::Uuid;
+
+use super::{
+    Body, Depths, Post, Recipient, StoreError,
+    inbox::{optional_time, time},
+};
+use crate::ids::{ChatId, MessageId, OpenId};
+
+/// A post in the outbox.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Queued {
+    /// Its number: posts of one recipient are sent in this order.
+    pub id: i64,
+    /// What Feishu knows a second try by (36 characters).
+    pub uuid: String,
+    /// What is sent, and where.
+    pub post: Post,
+    /// When it was committed.
+    pub made: Timestamp,
+    /// Tries that failed.
+    pub tries: u32,
+    /// The first try of which it is not known whether Feishu took it.
+    pub unsure_since: Option<Timestamp>,
+}
+
+/// How a post left the queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// Feishu has it, as this message; `None` for a reaction.
+    Confirmed(Option<MessageId>),
+    /// Feishu refused it for good, for this reason. It is kept for 30 days.
+    Wedged(String),
+}
+
+pub(super) fn add(db: &Connection, post: &Post, at: Timestamp) -> Result<(), StoreError> {
+    let (text, on, emoji) = match &post.body {
+        Body::Text(text) => (Some(text), None, None),
+        Body::Reaction { on, emoji, otherwise } => (otherwise.as_ref(), Some(on.as_str()), Some(emoji)),
+    };
+    let (kind, id) = columns(&post.to);
+    db.prepare_cached(
+        "INSERT INTO outbox (uuid, to_kind, to_id, reply_to, text, reaction_on, emoji, made)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    )?
+    .execute(params![
+        Uuid::new_v4().to_string(),
+        kind,
+        id,
+        post.reply_to.as_ref().map(MessageId::as_str),
+        text,
+        on,
+        emoji,
+        at.as_millisecond(),
+    ])?;
+    Ok(())
+}
+
+pub(super) fn lanes(db: &Connection) -> Result<Vec<Recipient>, StoreError> {
+    let mut statement = db.prepare("SELECT DISTINCT to_kind, to_id FROM outbox WHERE state = 'pending'")?;
+    let lanes = statement.query_map([], |row| Ok(recipient(&row.get::<_, String>(0)?, row.get(1)?)))?;
+    Ok(lanes.collect::<Result<_, _>>()?)
+}
+
+pub(super) fn next(db: &Connection, lane: &Recipient, after: i64) -> Result<Option<Queued>, StoreError> {
+    let (kind, to) = columns(lane);
+    let post = db
+        .prepare_cached(
+            "SELECT id, uuid, reply_to, text, reaction_on, emoji, made, tries, unsure_since FROM outbox
+             WHERE state = 'pending' AND to_kind = ?1 AND to_id = ?2 AND id > ?3 ORDER BY id LIMIT 1",
+        )?
+        .query_row(params![kind, to, after], |row| {
+            let text: Option<String> = row.get(3)?;
+            let reaction = row.get::<_, Option<String>>(4)?.zip(row.get(5)?);
+            let body = match reaction {
+                Some((on, emoji)) => Body::Reaction { on: MessageId::from(on), emoji, otherwise: text },
+                None => Body::Text(text.unwrap_or_default()),
+            };
+            let reply_to = row.get::<_, Option<String>>(2)?.map(MessageId::from);
+            Ok(Queued {
+                id: row.get(0)?,
+                uuid: row.get(1)?,
+                post: Post { to: lane.clone(), reply_to, body },
+                made: time(row, 6)?,
+                tries: row.get(7)?,
+                unsure_since: optional_time(row, 8)?,
+            })
+        })
+        .optional()?;
+    Ok(post)
+}
+
+pub(super) fn postpone(
+    db: &Connection,
+    id: i64,
+    error: &str,
+    unsure_since: Option<Timestamp>,
+) -> Result<(), StoreError> {
+    db.prepare_cached(
+        "UPDATE outbox SET tries = tries + 1, last_error = ?2, unsure_since = COALESCE(unsure_since, ?3)
+         WHERE id = ?1 AND state = 'pending'",
+    )?
+    .execute(params![id, error, unsure_since.map(Timestamp::as_millisecond)])?;
+    Ok(())
+}
+
+pub(super) fn end(db: &Connection, id: i64, fate: &Fate, at: Timestamp) -> Result<(), StoreError> {
+    let (state, message_id, error) = match fate {
+        Fate::Confirmed(message_id) => ("confirmed", message_id.as_ref(), None),
+        Fate::Wedged(reason) => ("wedged", None, Some(reason)),
+    };
+    db.prepare_cached(
+        "UPDATE outbox SET state = ?2, message_id = ?3, last_error = COALESCE(?4, last_error), settled = ?5
+         WHERE id = ?1 AND state = 'pending'",
+    )?
+    .execute(params![id, state, message_id.map(MessageId::as_str), error, at.as_millisecond()])?;
+    Ok(())
+}
+
+pub(super) fn count(db: &Connection, depths: &mut Depths) -> Result<(), StoreError> {
+    (depths.pending, depths.oldest_pending) = db
+        .prepare_cached("SELECT count(*), min(made) FROM outbox WHERE state = 'pending'")?
+        .query_row([], |row| Ok((row.get(0)?, optional_time(row, 1)?)))?;
+    depths.wedged = db
+        .prepare_cached("SELECT count(*) FROM outbox WHERE state = 'wedged'")?
+        .query_row([], |row| row.get(0))?;
+    Ok(())
+}
+
+fn columns(lane: &Recipient) -> (&'static str, &str) {
+    match lane {
+        Recipient::Chat(id) => ("chat", id.as_str()),
+        Recipient::User(id) => ("user", id.as_str()),
+    }
+}
+
+fn recipient(kind: &str, id: String) -> Recipient {
+    match kind {
+        "user" => Recipient::User(OpenId::from(id)),
+        _ => Recipient::Chat(ChatId::from(id)),
+    }
+}

@@ -1,0 +1,203 @@
+//! How fast mail may leave, and how long to wait after a failure. Pure.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::{Duration, Instant},
+};
+
+use super::Recipient;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Feishu: 5 messages a second to one chat or person.
+const LANE_LIMITS: &[Limit] = &[Limit { calls: 5, span: SECOND }];
+
+/// Feishu: 50 calls a second and 1,000 a minute of one API.
+const API_LIMITS: &[Limit] =
+    &[Limit { calls: 50, span: SECOND }, Limit { calls: 1_000, span: Duration::from_secs(60) }];
+
+/// The waits after the first failure and after many.
+const FIRST_WAIT: Duration = Duration::from_millis(500);
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+/// The longest wait that a server is granted.
+const LONGEST_GRANTED: Duration = Duration::from_secs(600);
+
+/// The APIs of Feishu that mail goes through; each has limits of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Way {
+    /// A message of its own.
+    Create,
+    /// A message that replies to another.
+    Reply,
+    /// An emoji on a message; does not count as a message to the chat.
+    React,
+}
+
+/// Knows what was sent lately.
+#[derive(Debug, Default)]
+pub struct Pacing {
+    lanes: BTreeMap<Recipient, Window>,
+    ways: BTreeMap<Way, Window>,
+}
+
+impl Pacing {
+    /// Whether something may leave now; if so it counts against the API's limits.
+    ///
+    /// # Errors
+    /// When to ask again.
+    pub fn ask(&mut self, lane: &Recipient, way: Way, now: Instant) -> Result<(), Instant> {
+        let calls = self.ways.entry(way).or_default();
+        let mut at = calls.free_at(API_LIMITS, now);
+        if let (Way::Create | Way::Reply, Some(messages)) = (way, self.lanes.get(lane)) {
+            at = at.max(messages.free_at(LANE_LIMITS, now));
+        }
+        if at > now {
+            return Err(at);
+        }
+        calls.add(API_LIMITS, now);
+        Ok(())
+    }
+
+    /// Notes that Feishu has answered. A lane has one message under way at a time, and it counts from the answer on:
+    /// Feishu has counted it by then, however slow the network is.
+    pub fn answered(&mut self, lane: &Recipient, way: Way, now: Instant) {
+        match way {
+            Way::Create | Way::Reply => self.lanes.entry(lane.clone()).or_default().add(LANE_LIMITS, now),
+            Way::React => {}
+        }
+        self.lanes.retain(|_, messages| messages.times.back().is_some_and(|last| *last + SECOND > now));
+    }
+}
+
+struct Limit {
+    calls: usize,
+    span: Duration,
+}
+
+/// The times of the latest calls, in order.
+#[derive(Debug, Default)]
+struct Window {
+    times: VecDeque<Instant>,
+}
+
+impl Window {
+    /// The first moment from `now` on at which one more call breaks no limit.
+    fn free_at(&self, limits: &[Limit], now: Instant) -> Instant {
+        let free = |limit: &Limit| {
+            let first = self.times.len().checked_sub(limit.calls)?;
+            self.times.get(first).map(|time| *time + limit.span)
+        };
+        limits.iter().filter_map(free).fold(now, Instant::max)
+    }
+
+    fn add(&mut self, limits: &[Limit], now: Instant) {
+        let most = limits.iter().map(|limit| limit.calls).max().unwrap_or(0);
+        if self.times.len() >= most {
+            self.times.pop_front();
+        }
+        self.times.push_back(now);
+    }
+}
+
+/// How long to wait after the `failures`th failure in a row: what the server asks for, or else half a second, doubled
+/// each time up to a minute. `chance` (0 to 1) spreads the tries of many.
+#[must_use]
+pub fn backoff(failures: u32, after: Option<Duration>, chance: f64) -> Duration {
+    let chance = chance.clamp(0.0, 1.0);
+    if let Some(after) = after {
+        return after.min(LONGEST_GRANTED) + FIRST_WAIT.mul_f64(chance / 2.0);
+    }
+    let doubled = 1_u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX);
+    FIRST_WAIT.saturating_mul(doubled).min(LONGEST_WAIT).mul_f64(0.5 + chance / 2.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::ChatId;
+    use proptest::prelude::*;
+
+    fn chat(n: u32) -> Recipient {
+        Recipient::Chat(ChatId::from(format!("oc_{n}")))
+    }
+
+    fn ms(n: u64) -> Duration {
+        Duration::from_millis(n)
+    }
+
+    #[test]
+    fn the_sixth_message_to_a_chat_waits_for_a_second_from_the_first_answer() {
+        let (mut pacing, start) = (Pacing::default(), Instant::now());
+        for n in 0..5 {
+            assert_eq!(pacing.ask(&chat(1), Way::Create, start + ms(n * 20)), Ok(()));
+            pacing.answered(&chat(1), Way::Create, start + ms(n * 20 + 10));
+        }
+        assert_eq!(pacing.ask(&chat(1), Way::Reply, start + ms(100)), Err(start + ms(1010)));
+        assert_eq!(pacing.ask(&chat(2), Way::Create, start + ms(100)), Ok(()));
+        assert_eq!(pacing.ask(&chat(1), Way::React, start + ms(100)), Ok(()));
+        assert_eq!(pacing.ask(&chat(1), Way::Reply, start + ms(1010)), Ok(()));
+    }
+
+    #[test]
+    fn one_api_takes_fifty_calls_a_second_and_a_thousand_a_minute() {
+        let (mut pacing, start) = (Pacing::default(), Instant::now());
+        for n in 0..50 {
+            assert_eq!(pacing.ask(&chat(n), Way::Create, start), Ok(()));
+        }
+        assert_eq!(pacing.ask(&chat(50), Way::Create, start), Err(start + SECOND));
+        assert_eq!(pacing.ask(&chat(50), Way::Reply, start), Ok(()));
+        for n in 50..1000 {
+            let now = start + SECOND * (n / 50);
+            assert_eq!(pacing.ask(&chat(n), Way::Create, now), Ok(()));
+        }
+        assert_eq!(pacing.ask(&chat(0), Way::Create, start + SECOND * 20), Err(start + SECOND * 60));
+    }
+
+    #[test]
+    fn quiet_chats_are_forgotten() {
+        let (mut pacing, start) = (Pacing::default(), Instant::now());
+        pacing.answered(&chat(1), Way::Create, start);
+        pacing.answered(&chat(2), Way::Create, start + SECOND);
+        assert_eq!(pacing.lanes.keys().collect::<Vec<_>>(), vec![&chat(2)]);
+    }
+
+    #[test]
+    fn waits_double_up_to_a_minute_and_follow_the_server() {
+        let waits = [1, 2, 3, 7, 8, 40, u32::MAX].map(|failures| backoff(failures, None, 1.0));
+        assert_eq!(waits, [ms(500), ms(1000), ms(2000), ms(32_000), ms(60_000), ms(60_000), ms(60_000)]);
+        assert_eq!(backoff(1, None, 0.0), ms(250));
+        assert_eq!(backoff(9, Some(ms(3000)), 0.0), ms(3000));
+        assert_eq!(backoff(1, Some(Duration::MAX), 1.0), LONGEST_GRANTED + ms(250));
+    }
+
+    proptest! {
+        #[test]
+        fn no_second_sees_more_than_five_messages_to_a_chat(
+            steps in proptest::collection::vec((0u64..400, 0u32..3, 0u64..300), 1..200),
+        ) {
+            let mut pacing = Pacing::default();
+            let start = Instant::now();
+            let mut now = start;
+            let mut sent: BTreeMap<u32, Vec<(Instant, Instant)>> = BTreeMap::new();
+            for (pause, lane, takes) in steps {
+                now += ms(pause);
+                if let Err(at) = pacing.ask(&chat(lane), Way::Create, now) {
+                    prop_assert!(at > now && at <= now + SECOND);
+                    now = at;
+                    prop_assert_eq!(pacing.ask(&chat(lane), Way::Create, now), Ok(()));
+                }
+                let asked = now;
+                now += ms(takes);
+                pacing.answered(&chat(lane), Way::Create, now);
+                sent.entry(lane).or_default().push((asked, now));
+            }
+            // Feishu may count a message at any moment between the call and its answer.
+            for times in sent.values() {
+                for six in times.windows(6) {
+                    prop_assert!(six[5].0 - six[0].1 >= SECOND);
+                }
+            }
+        }
+    }
+}
