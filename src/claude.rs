@@ -1,0 +1,16 @@
+//! Claude Code: its lines, how it is started, and how everything that it starts comes to an end.
+//!
+//! - [`wire`] is the language of its stdin and stdout, pure.
+//! - [`launch`] says what is run: program, arguments, environment; pure but for [`launch::Program::find`].
+//! - [`process`] runs it and hands its lines over.
+//! - [`warden`] stands between the daemon and the program, so that no descendant outlives the session.
+//! - [`failure`] turns what went wrong into a sentence that a person can act on; pure.
+//!
+//! Invariant: nothing here knows Feishu, a chat or a user.
+
+pub mod failure;
+pub mod launch;
+pub mod process;
+pub mod tree;
+pub mod warden;
+pub mod wire;

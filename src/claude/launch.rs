@@ -1,0 +1,336 @@
+//! What is run for a session: the program, its arguments and its environment.
+//!
+//! A project's files are not trusted. Claude Code obeys much in them before anybody was asked: hooks, MCP servers,
+//! `apiKeyHelper`, commands that allow themselves tools, and an `env` that may send the API key to another address.
+//! So an untrusted project's settings are not read at all, and only its CLAUDE.md is, by way of an additional
+//! directory. The permission mode on the command line beats the one in any settings, and file mentions (`@path`),
+//! which Claude Code reads anywhere on the disk without a question, are always off. The environment is built from a
+//! short list, as Claude hands it on to every command that it runs.
+//!
+//! Not here: the check that the mode may be used at all, and a sandbox.
+
+mod program;
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+pub use self::program::Program;
+use crate::ids::ClaudeSessionId;
+
+/// How to start Claude Code for one session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Launch {
+    /// The program, found by [`Program::find`].
+    pub program: Program,
+    /// The project's directory; an absolute path.
+    pub cwd: PathBuf,
+    /// A new conversation or one that is on Claude Code's disk.
+    pub conversation: Conversation,
+    /// The model by full name or alias; none leaves the choice to Claude Code, a resume keeps the earlier one.
+    pub model: Option<String>,
+    /// `default`, `acceptEdits`, `plan`, … as Claude Code names it. It has to be given anew on every resume.
+    pub permission_mode: String,
+    /// Whether the project's own settings count: hooks, MCP servers, commands, rules.
+    pub trusted: bool,
+    /// Variables of the operator (`CLAUDE_ENV`), which win over the inherited ones.
+    pub env: BTreeMap<String, String>,
+}
+
+/// The conversation that a process carries on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Conversation {
+    /// One that does not exist yet, under an id of ours.
+    New(ClaudeSessionId),
+    /// One that had at least one message.
+    Resume(ClaudeSessionId),
+}
+
+/// Why Claude Code cannot be started here. The sentences are for the operator; [`crate::claude::failure`] has those
+/// for the chat.
+#[derive(Debug, Error)]
+pub enum LaunchError {
+    /// No such program.
+    #[error(
+        "`{command}` {}: install Claude Code (https://code.claude.com/docs/en/setup), or set CLAUDE_COMMAND in the \
+         keyring to the full path of the program",
+        if command.contains('/') { "does not exist" } else { "was not found on PATH" }
+    )]
+    ProgramMissing {
+        /// The command as configured.
+        command: String,
+    },
+    /// There is a file, but it is not a program.
+    #[error("{} cannot be run: it is not an executable file; set CLAUDE_COMMAND in the keyring to one that is", path.display())]
+    ProgramNotExecutable {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The project's directory is gone, or is no directory.
+    #[error("{} is not a directory that can be entered: create it again, or start a new session elsewhere", path.display())]
+    ProjectMissing {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// The system refused to start the process.
+    #[error("the process could not be started: {0}")]
+    Spawn(#[from] std::io::Error),
+}
+
+/// Where Claude Code's conversation and the person's login come from, and what a program needs to run at all.
+const INHERITED: &[&str] = &[
+    "ANTHROPIC_API_KEY",
+    "ANTHROPIC_AUTH_TOKEN",
+    "ANTHROPIC_BASE_URL",
+    "CLAUDE_CODE_OAUTH_TOKEN",
+    "CLAUDE_CONFIG_DIR",
+    "HOME",
+    "HTTPS_PROXY",
+    "HTTP_PROXY",
+    "LANG",
+    "LANGUAGE",
+    "LOGNAME",
+    "NODE_EXTRA_CA_CERTS",
+    "NO_PROXY",
+    "PATH",
+    "SHELL",
+    "SSL_CERT_DIR",
+    "SSL_CERT_FILE",
+    "TERM",
+    "TMPDIR",
+    "TZ",
+    "USER",
+    "XDG_CACHE_HOME",
+    "XDG_CONFIG_HOME",
+    "XDG_DATA_HOME",
+    "XDG_STATE_HOME",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+];
+
+/// Settings of Claude Code that the operator may change with `CLAUDE_ENV`.
+const CHOSEN: &[(&str, &str)] = &[
+    // Four tries end an API failure after about eight seconds, where ten take three minutes.
+    ("CLAUDE_CODE_MAX_RETRIES", "4"),
+    // One text delta in half a second is as often as a chat can show one.
+    ("CLAUDE_CODE_STREAM_EVENT_HOLD_MS", "500"),
+    ("CLAUDE_CODE_EMIT_SESSION_STATE_EVENTS", "1"),
+    ("DISABLE_AUTOUPDATER", "1"),
+];
+
+/// Reads CLAUDE.md in the directories of `--add-dir`.
+const INSTRUCTIONS: (&str, &str) = ("CLAUDE_CODE_ADDITIONAL_DIRECTORIES_CLAUDE_MD", "1");
+
+/// Settings that no configuration may change: without this one, whoever writes in a chat reads every file of the
+/// Unix user.
+const FIXED: &[(&str, &str)] = &[("CLAUDE_CODE_DISABLE_FILE_MENTIONS", "1")];
+
+impl Launch {
+    /// The arguments after the program's own. Values stand behind `=`, so that none is taken for a flag; there is
+    /// never one that skips permissions.
+    #[must_use]
+    pub fn arguments(&self) -> Vec<OsString> {
+        let mut arguments: Vec<String> = [
+            "-p",
+            "--output-format=stream-json",
+            "--input-format=stream-json",
+            "--verbose",
+            "--include-partial-messages",
+            "--permission-prompt-tool=stdio",
+            // Questions with several choices need a form to answer them.
+            "--disallowedTools=AskUserQuestion",
+        ]
+        .map(str::to_owned)
+        .into();
+        arguments.push(format!("--permission-mode={}", self.permission_mode));
+        if !self.trusted {
+            arguments.push("--setting-sources=user".to_owned());
+            arguments.push("--strict-mcp-config".to_owned());
+            arguments.push("--settings={\"disableAllHooks\":true}".to_owned());
+        }
+        if let Some(model) = &self.model {
+            arguments.push(format!("--model={model}"));
+        }
+        arguments.push(match &self.conversation {
+            Conversation::New(id) => format!("--session-id={id}"),
+            Conversation::Resume(id) => format!("--resume={id}"),
+        });
+        let mut arguments: Vec<OsString> = arguments.into_iter().map(OsString::from).collect();
+        if !self.trusted {
+            let mut directory = OsString::from("--add-dir=");
+            directory.push(&self.cwd);
+            arguments.push(directory);
+        }
+        arguments
+    }
+
+    /// The whole environment of the process: what is on the short list of `inherited`, then phonework's choices,
+    /// then the operator's, then what is fixed. Never systemd's or phonework's own variables, whoever sets them, nor
+    /// the one that makes Claude Code run a cut turn again by itself.
+    #[must_use]
+    pub fn environment(
+        &self,
+        inherited: impl Iterator<Item = (OsString, OsString)>,
+    ) -> BTreeMap<OsString, OsString> {
+        let owned = |(name, value): (&str, &str)| (OsString::from(name), OsString::from(value));
+        let instructions = (!self.trusted).then_some(INSTRUCTIONS);
+        let chosen = CHOSEN.iter().copied().chain(instructions).map(owned);
+        let operators = self.env.iter().map(|(name, value)| owned((name, value)));
+        let fixed = FIXED.iter().copied().map(owned);
+        inherited
+            .filter(|(name, _)| is_inherited(name))
+            .chain(chosen)
+            .chain(operators.filter(|(name, _)| !is_private(name)))
+            .chain(fixed)
+            .collect()
+    }
+}
+
+fn is_inherited(name: &OsStr) -> bool {
+    name.to_str().is_some_and(|name| INHERITED.contains(&name) || name.starts_with("LC_"))
+}
+
+fn is_private(name: &OsStr) -> bool {
+    const NAMES: &[&str] = &[
+        "CLAUDE_CODE_RESUME_INTERRUPTED_TURN",
+        "CREDENTIALS_DIRECTORY",
+        "INVOCATION_ID",
+        "JOURNAL_STREAM",
+        "LISTEN_FDS",
+        "LISTEN_PID",
+        "NOTIFY_SOCKET",
+        "RUNTIME_DIRECTORY",
+        "STATE_DIRECTORY",
+        "WATCHDOG_PID",
+        "WATCHDOG_USEC",
+    ];
+    let name = name.to_string_lossy();
+    name.starts_with("PHONEWORK_") || NAMES.contains(&name.as_ref())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn launch() -> Launch {
+        Launch {
+            program: Program { path: "/usr/bin/claude".into(), arguments: Vec::new() },
+            cwd: "/p".into(),
+            conversation: Conversation::New("5c3e".into()),
+            model: None,
+            permission_mode: "default".to_owned(),
+            trusted: false,
+            env: BTreeMap::new(),
+        }
+    }
+
+    fn pairs(list: &[(&str, &str)]) -> BTreeMap<OsString, OsString> {
+        list.iter().map(|&(name, value)| (name.into(), value.into())).collect()
+    }
+
+    #[test]
+    fn an_untrusted_project_has_no_settings_no_hooks_and_no_mcp_servers() {
+        let arguments = launch().arguments();
+        assert_eq!(
+            arguments,
+            [
+                "-p",
+                "--output-format=stream-json",
+                "--input-format=stream-json",
+                "--verbose",
+                "--include-partial-messages",
+                "--permission-prompt-tool=stdio",
+                "--disallowedTools=AskUserQuestion",
+                "--permission-mode=default",
+                "--setting-sources=user",
+                "--strict-mcp-config",
+                "--settings={\"disableAllHooks\":true}",
+                "--session-id=5c3e",
+                "--add-dir=/p",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_trusted_project_keeps_its_hooks_and_a_resume_names_its_conversation() {
+        let arguments = Launch {
+            trusted: true,
+            model: Some("opus".to_owned()),
+            conversation: Conversation::Resume("5c3e".into()),
+            permission_mode: "plan".to_owned(),
+            ..launch()
+        }
+        .arguments();
+        assert_eq!(arguments[7..], ["--permission-mode=plan", "--model=opus", "--resume=5c3e"]);
+    }
+
+    #[test]
+    fn what_a_person_chose_is_never_taken_for_a_flag() {
+        let hostile = "--dangerously-skip-permissions";
+        let launch = Launch {
+            model: Some(hostile.to_owned()),
+            permission_mode: hostile.to_owned(),
+            conversation: Conversation::Resume(hostile.into()),
+            ..launch()
+        };
+        assert!(launch.arguments().iter().all(|argument| argument != hostile));
+    }
+
+    #[test]
+    fn the_environment_comes_from_a_short_list() {
+        let inherited = pairs(&[
+            ("PATH", "/bin"),
+            ("LC_ALL", "C.UTF-8"),
+            ("ANTHROPIC_API_KEY", "k"),
+            ("CLAUDECODE", "1"),
+            ("CLAUDE_CODE_SSE_PORT", "1"),
+            ("CREDENTIALS_DIRECTORY", "/run/credentials"),
+            ("FEISHU_APP_SECRET", "s"),
+            ("NOTIFY_SOCKET", "/run/n"),
+            ("OPENAI_API_KEY", "s"),
+            ("PHONEWORK_KEYRING", "/k"),
+            ("LD_PRELOAD", "/evil.so"),
+        ]);
+        assert_eq!(
+            launch().environment(inherited.into_iter()),
+            pairs(&[
+                ("ANTHROPIC_API_KEY", "k"),
+                ("CLAUDE_CODE_ADDITIONAL_DIRECTORIES_CLAUDE_MD", "1"),
+                ("CLAUDE_CODE_DISABLE_FILE_MENTIONS", "1"),
+                ("CLAUDE_CODE_EMIT_SESSION_STATE_EVENTS", "1"),
+                ("CLAUDE_CODE_MAX_RETRIES", "4"),
+                ("CLAUDE_CODE_STREAM_EVENT_HOLD_MS", "500"),
+                ("DISABLE_AUTOUPDATER", "1"),
+                ("LC_ALL", "C.UTF-8"),
+                ("PATH", "/bin"),
+            ])
+        );
+    }
+
+    #[test]
+    fn the_operator_changes_what_is_chosen_and_not_what_is_fixed() {
+        let env = [
+            ("CLAUDE_CODE_MAX_RETRIES", "1"),
+            ("CLAUDE_CODE_DISABLE_FILE_MENTIONS", "0"),
+            ("PATH", "/opt/bin"),
+            ("NOTIFY_SOCKET", "/run/n"),
+            ("PHONEWORK_SOCKET", "/s"),
+        ];
+        let launch =
+            Launch { env: env.map(|(name, value)| (name.to_owned(), value.to_owned())).into(), ..launch() };
+        let environment = launch.environment(pairs(&[("PATH", "/bin")]).into_iter());
+        let expected = [
+            ("CLAUDE_CODE_MAX_RETRIES", Some("1")),
+            ("CLAUDE_CODE_DISABLE_FILE_MENTIONS", Some("1")),
+            ("PATH", Some("/opt/bin")),
+            ("NOTIFY_SOCKET", None),
+            ("PHONEWORK_SOCKET", None),
+        ];
+        for (name, value) in expected {
+            assert_eq!(environment.get(OsStr::new(name)).map(OsString::as_os_str), value.map(OsStr::new));
+        }
+    }
+}

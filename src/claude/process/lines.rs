@@ -1,0 +1,152 @@
+//! Reading a pipe: whole lines of any sane length, or only its end.
+
+use bytes::BytesMut;
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio_util::sync::CancellationToken;
+
+use super::AFTERMATH;
+
+/// One line without its newline.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Line {
+    Whole(BytesMut),
+    /// It was longer than allowed and is lost.
+    TooLong,
+}
+
+/// The lines of a pipe.
+pub(super) struct Lines<R> {
+    pipe: R,
+    longest: usize,
+    /// Bytes read and not yet handed out; no newline before `searched`.
+    buffer: BytesMut,
+    searched: usize,
+    /// The line at hand is too long: its bytes are dropped.
+    skipping: bool,
+    ended: bool,
+}
+
+impl<R: AsyncRead + Unpin> Lines<R> {
+    pub(super) fn new(pipe: R, longest: usize) -> Self {
+        Self { pipe, longest, buffer: BytesMut::new(), searched: 0, skipping: false, ended: false }
+    }
+
+    /// The next line; none at the end. A last line without a newline is a line.
+    pub(super) async fn next(&mut self, exited: &CancellationToken) -> Option<Line> {
+        loop {
+            if let Some(line) = self.take_line() {
+                return Some(line);
+            }
+            if self.ended {
+                return None;
+            }
+            self.ended = !read_some(&mut self.pipe, &mut self.buffer, exited).await;
+        }
+    }
+
+    fn take_line(&mut self) -> Option<Line> {
+        let newline = self.buffer[self.searched..].iter().position(|&byte| byte == b'\n');
+        let Some(end) = newline.map(|at| self.searched + at) else {
+            self.searched = self.buffer.len();
+            if self.buffer.len() > self.longest {
+                self.skipping = true;
+            }
+            if self.skipping {
+                self.buffer = BytesMut::new();
+                self.searched = 0;
+            }
+            let is_last = self.ended && (self.skipping || !self.buffer.is_empty());
+            return is_last.then(|| self.hand_out(self.buffer.len()));
+        };
+        let line = self.hand_out(end);
+        let _newline = self.buffer.split_to(1);
+        Some(line)
+    }
+
+    fn hand_out(&mut self, length: usize) -> Line {
+        self.searched = 0;
+        let line = self.buffer.split_to(length);
+        let too_long = std::mem::take(&mut self.skipping) || line.len() > self.longest;
+        if too_long { Line::TooLong } else { Line::Whole(line) }
+    }
+}
+
+/// Reads a pipe to its end and keeps the last `kept` bytes, as text.
+pub(super) async fn tail(
+    mut pipe: impl AsyncRead + Unpin,
+    kept: usize,
+    exited: &CancellationToken,
+) -> String {
+    let mut end = BytesMut::new();
+    while read_some(&mut pipe, &mut end, exited).await {
+        end = end.split_off(end.len().saturating_sub(kept));
+    }
+    String::from_utf8_lossy(&end).into_owned()
+}
+
+/// Adds what there is to the buffer; false at the end. An error of a pipe is its end, and so is a silence after the
+/// exit: then a process that escaped holds it.
+async fn read_some(
+    pipe: &mut (impl AsyncRead + Unpin),
+    buffer: &mut BytesMut,
+    exited: &CancellationToken,
+) -> bool {
+    const CHUNK: usize = 64 * 1024;
+    buffer.reserve(CHUNK);
+    tokio::select! {
+        biased;
+        read = pipe.read_buf(buffer) => read.is_ok_and(|bytes| bytes > 0),
+        () = async { exited.cancelled().await; tokio::time::sleep(AFTERMATH).await } => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn lines(input: &[u8], longest: usize) -> Vec<Line> {
+        let exited = CancellationToken::new();
+        let mut lines = Lines::new(input, longest);
+        let mut all = Vec::new();
+        while let Some(line) = lines.next(&exited).await {
+            all.push(line);
+        }
+        all
+    }
+
+    fn whole(line: &str) -> Line {
+        Line::Whole(line.as_bytes().into())
+    }
+
+    #[tokio::test]
+    async fn lines_come_whole_and_the_last_needs_no_newline() {
+        assert_eq!(lines(b"a\n\nbc\nd", 10).await, [whole("a"), whole(""), whole("bc"), whole("d")]);
+        assert_eq!(lines(b"", 10).await, []);
+    }
+
+    #[tokio::test]
+    async fn a_line_that_is_too_long_is_lost_and_the_next_is_not() {
+        let long = "x".repeat(300_000);
+        let input = format!("a\n{long}\nb\n{long}");
+        assert_eq!(
+            lines(input.as_bytes(), 200_000).await,
+            [whole("a"), Line::TooLong, whole("b"), Line::TooLong]
+        );
+        assert_eq!(lines(input.as_bytes(), 300_000).await[1], whole(&long));
+        assert_eq!(lines(b"abcd\nabc\n", 3).await, [Line::TooLong, whole("abc")]);
+    }
+
+    #[tokio::test]
+    async fn only_the_end_of_the_complaints_is_kept() {
+        let input = format!("{}the reason\n", "x".repeat(200_000));
+        assert_eq!(tail(input.as_bytes(), 11, &CancellationToken::new()).await, "the reason\n");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pipe_that_an_escaped_process_holds_ends_after_the_exit() {
+        let (_held, pipe) = tokio::io::duplex(8);
+        let exited = CancellationToken::new();
+        exited.cancel();
+        assert_eq!(Lines::new(pipe, 10).next(&exited).await, None);
+    }
+}

@@ -1,0 +1,116 @@
+//! The lines that phonework writes to Claude Code's stdin.
+//!
+//! Claude Code ends with status 1 at a line that is no JSON or a user message without its role, so lines are only
+//! made here.
+
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+/// A person's message, word for word. With the uuid the turn's result names it, and it can be cancelled.
+///
+/// A text that begins with `/` is a slash command. File mentions (`@path`) would be read without a question: the
+/// environment of [`crate::claude::launch::Launch`] switches them off.
+#[must_use]
+pub fn user_message(uuid: &Uuid, text: &str) -> String {
+    line(&json!({
+        "type": "user",
+        "message": {"role": "user", "content": text},
+        "parent_tool_use_id": null,
+        "session_id": "",
+        "uuid": uuid,
+    }))
+}
+
+/// Asks for a sign that the process is ready: nothing else is said before the first turn.
+#[must_use]
+pub fn initialize(request_id: &str) -> String {
+    request(request_id, "initialize")
+}
+
+/// Cuts the running turn; a no-op when none runs. Messages that wait in Claude Code's queue run next.
+#[must_use]
+pub fn interrupt(request_id: &str) -> String {
+    request(request_id, "interrupt")
+}
+
+/// Grants a permission request with the input that was asked for.
+#[must_use]
+pub fn allow(request_id: &str) -> String {
+    success(request_id, &json!({"behavior": "allow"}))
+}
+
+/// Refuses a permission request; the model reads `message` as the tool's result and goes on.
+#[must_use]
+pub fn deny(request_id: &str, message: &str) -> String {
+    success(request_id, &json!({"behavior": "deny", "message": message}))
+}
+
+/// Answers a request that phonework does not know.
+#[must_use]
+pub fn refuse_request(request_id: &str) -> String {
+    line(&json!({
+        "type": "control_response",
+        "response": {"subtype": "error", "request_id": request_id, "error": "phonework does not support this request"},
+    }))
+}
+
+fn request(request_id: &str, subtype: &str) -> String {
+    line(&json!({"type": "control_request", "request_id": request_id, "request": {"subtype": subtype}}))
+}
+
+fn success(request_id: &str, response: &Value) -> String {
+    line(&json!({
+        "type": "control_response",
+        "response": {"subtype": "success", "request_id": request_id, "response": response},
+    }))
+}
+
+fn line(message: &Value) -> String {
+    let mut line = message.to_string();
+    line.push('\n');
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_one_line_whatever_is_in_it() {
+        let uuid = Uuid::from_u128(7);
+        let text = "first\nsecond\r\u{2028}\0\"quoted\" 中文 \u{1f600}";
+        let line = user_message(&uuid, text);
+        assert_eq!(line.find('\n'), Some(line.len() - 1));
+        let message: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(
+            message,
+            json!({"type": "user", "message": {"role": "user", "content": text}, "parent_tool_use_id": null,
+                   "session_id": "", "uuid": "00000000-0000-0000-0000-000000000007"})
+        );
+    }
+
+    #[test]
+    fn an_answer_carries_the_request_id_inside_the_response() {
+        let answers = [allow("r1"), deny("r2", "no"), refuse_request("r3")].map(|line| {
+            let answer: Value = serde_json::from_str(&line).unwrap();
+            answer["response"].clone()
+        });
+        assert_eq!(
+            answers,
+            [
+                json!({"subtype": "success", "request_id": "r1", "response": {"behavior": "allow"}}),
+                json!({"subtype": "success", "request_id": "r2", "response": {"behavior": "deny", "message": "no"}}),
+                json!({"subtype": "error", "request_id": "r3", "error": "phonework does not support this request"}),
+            ]
+        );
+    }
+
+    #[test]
+    fn requests_name_what_they_ask_for() {
+        assert_eq!(
+            interrupt("i1"),
+            "{\"request\":{\"subtype\":\"interrupt\"},\"request_id\":\"i1\",\"type\":\"control_request\"}\n"
+        );
+        assert!(initialize("i2").contains("\"subtype\":\"initialize\""));
+    }
+}

@@ -1,0 +1,240 @@
+//! Reading a line of Claude Code's stdout.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+use super::{Assistant, Block, Init, Output, PermissionRequest, TurnResult};
+use crate::ids::ClaudeSessionId;
+
+type Object = Map<String, Value>;
+
+/// What the line means. Never fails: a line that is no JSON object is [`Output::Garbage`], an unknown message or
+/// one that lacks what it needs is [`Output::Other`].
+#[must_use]
+pub fn parse(line: &[u8]) -> Output {
+    let Some(mut message) = object(line) else { return Output::Garbage };
+    match text(&message, "type").as_deref() {
+        Some("system") => system(&message),
+        Some("assistant") => assistant(message),
+        Some("user") => tool_result(&message),
+        Some("result") => Output::Result(turn_result(&message)),
+        Some("control_request") => control_request(message),
+        Some("control_response") => control_reply(take_object(&mut message, "response")),
+        Some("control_cancel_request") => text(&message, "request_id")
+            .map_or(Output::Other, |request_id| Output::PermissionWithdrawn { request_id }),
+        Some("rate_limit_event") => rate_limit(&take_object(&mut message, "rate_limit_info")),
+        Some(_) | None => Output::Other,
+    }
+}
+
+/// JavaScript cuts a text inside a surrogate pair and then writes half of it (`\ud83d`), which is no JSON for
+/// serde. Such a line may be a result or a question, so it is mended rather than lost.
+fn object(line: &[u8]) -> Option<Object> {
+    if line.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
+        return None;
+    }
+    serde_json::from_slice(line).or_else(|_| serde_json::from_str(&mend(line))).ok()
+}
+
+fn mend(line: &[u8]) -> String {
+    let line = String::from_utf8_lossy(line);
+    let mut mended = String::with_capacity(line.len());
+    let mut rest = line.as_ref();
+    while let Some(at) = rest.find('\\') {
+        mended.push_str(&rest[..at]);
+        rest = &rest[at..];
+        let (escape, after) = match (surrogate(rest), rest.get(6..).and_then(surrogate)) {
+            (Some(0xd800..0xdc00), Some(0xdc00..0xe000)) => rest.split_at(12),
+            (Some(_), _) => ("\\ufffd", &rest[6..]),
+            // An escape of two characters; the second may be a backslash, which then begins nothing.
+            (None, _) => rest.split_at(1 + rest[1..].chars().next().map_or(0, char::len_utf8)),
+        };
+        mended.push_str(escape);
+        rest = after;
+    }
+    mended.push_str(rest);
+    mended
+}
+
+/// The value of the `\uXXXX` that `text` begins with, when it is half of a pair.
+fn surrogate(text: &str) -> Option<u32> {
+    let unit = u32::from_str_radix(text.strip_prefix("\\u")?.get(..4)?, 16).ok()?;
+    (0xd800..0xe000).contains(&unit).then_some(unit)
+}
+
+fn system(message: &Object) -> Output {
+    match text(message, "subtype").as_deref() {
+        Some("init") => match text(message, "session_id") {
+            Some(session_id) => Output::Init(Init {
+                session_id: ClaudeSessionId::from(session_id),
+                model: text(message, "model"),
+                permission_mode: text(message, "permissionMode"),
+                version: text(message, "claude_code_version"),
+            }),
+            None => Output::Other,
+        },
+        Some("api_retry") => Output::ApiRetry {
+            attempt: count(message, "attempt"),
+            max: count(message, "max_retries"),
+            delay: message
+                .get("retry_delay_ms")
+                .and_then(Value::as_f64)
+                .and_then(|delay| Duration::try_from_secs_f64(delay / 1000.0).ok())
+                .unwrap_or_default(),
+            status: status(message, "error_status"),
+        },
+        Some("compact_boundary") => Output::Compacted {
+            trigger: message
+                .get("compact_metadata")
+                .and_then(Value::as_object)
+                .and_then(|metadata| text(metadata, "trigger"))
+                .unwrap_or_default(),
+        },
+        Some(_) | None => Output::Other,
+    }
+}
+
+fn assistant(mut message: Object) -> Output {
+    let mut body = take_object(&mut message, "message");
+    let synthetic = text(&body, "model").as_deref() == Some("<synthetic>");
+    let blocks = match body.remove("content") {
+        Some(Value::String(text)) => vec![Block::Text(text)],
+        Some(Value::Array(blocks)) => blocks.into_iter().map(block).collect(),
+        Some(_) | None => Vec::new(),
+    };
+    Output::Assistant(Assistant {
+        message_id: text(&body, "id"),
+        blocks,
+        subagent: text(&message, "parent_tool_use_id").is_some(),
+        synthetic,
+        aborted: flag(&message, "aborted"),
+        error: text(&message, "error"),
+    })
+}
+
+fn block(block: Value) -> Block {
+    let Value::Object(mut block) = block else { return Block::Other };
+    match text(&block, "type").as_deref() {
+        Some("text") => text(&block, "text").map_or(Block::Other, Block::Text),
+        Some("tool_use") => match (text(&block, "id"), text(&block, "name")) {
+            (Some(id), Some(name)) => {
+                Block::ToolUse { id, name, input: block.remove("input").unwrap_or_default() }
+            }
+            (_, _) => Block::Other,
+        },
+        Some(_) | None => Block::Other,
+    }
+}
+
+fn tool_result(message: &Object) -> Output {
+    let blocks = message.get("message").and_then(|body| body.get("content")).and_then(Value::as_array);
+    blocks
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_object)
+        .filter(|block| text(block, "type").as_deref() == Some("tool_result"))
+        .find_map(|block| {
+            let tool_use_id = text(block, "tool_use_id")?;
+            Some(Output::ToolResult { tool_use_id, is_error: flag(block, "is_error") })
+        })
+        .unwrap_or(Output::Other)
+}
+
+fn turn_result(message: &Object) -> TurnResult {
+    TurnResult {
+        subtype: text(message, "subtype").unwrap_or_default(),
+        is_error: flag(message, "is_error"),
+        terminal_reason: text(message, "terminal_reason"),
+        text: text(message, "result"),
+        errors: texts(message, "errors"),
+        api_error_status: status(message, "api_error_status"),
+        total_cost_usd: message.get("total_cost_usd").and_then(Value::as_f64),
+        num_turns: count(message, "num_turns"),
+        user_message_uuids: texts(message, "user_message_uuids")
+            .iter()
+            .filter_map(|uuid| uuid.parse().ok())
+            .collect(),
+        session_id: text(message, "session_id").map(ClaudeSessionId::from),
+    }
+}
+
+fn control_request(mut message: Object) -> Output {
+    let Some(request_id) = text(&message, "request_id") else { return Output::Other };
+    let mut request = take_object(&mut message, "request");
+    match (text(&request, "subtype").as_deref(), text(&request, "tool_name")) {
+        (Some("can_use_tool"), Some(tool)) => Output::Permission(PermissionRequest {
+            request_id,
+            tool,
+            tool_use_id: text(&request, "tool_use_id"),
+            description: text(&request, "description"),
+            reason: text(&request, "decision_reason"),
+            blocked_path: text(&request, "blocked_path"),
+            subagent: text(&request, "agent_id").is_some(),
+            for_person: flag(&request, "requires_user_interaction"),
+            input: request.remove("input").unwrap_or_default(),
+            suggestions: match request.remove("permission_suggestions") {
+                Some(Value::Array(suggestions)) => suggestions,
+                Some(_) | None => Vec::new(),
+            },
+        }),
+        // A dialog of a kind that was not declared must stay unanswered.
+        (Some("request_user_dialog"), _) => Output::Other,
+        (subtype, _) => {
+            Output::UnknownRequest { request_id, subtype: subtype.unwrap_or_default().to_owned() }
+        }
+    }
+}
+
+fn control_reply(mut response: Object) -> Output {
+    let Some(request_id) = text(&response, "request_id") else { return Output::Other };
+    let result = if text(&response, "subtype").as_deref() == Some("success") {
+        Ok(response.remove("response").unwrap_or_default())
+    } else {
+        Err(text(&response, "error").unwrap_or_default())
+    };
+    Output::ControlReply { request_id, result }
+}
+
+fn rate_limit(info: &Object) -> Output {
+    Output::RateLimit {
+        status: text(info, "status").unwrap_or_default(),
+        resets_at: info
+            .get("resetsAt")
+            .and_then(Value::as_i64)
+            .and_then(|seconds| Timestamp::from_second(seconds).ok()),
+        kind: text(info, "rateLimitType"),
+    }
+}
+
+fn text(object: &Object, key: &str) -> Option<String> {
+    object.get(key).and_then(Value::as_str).map(str::to_owned)
+}
+
+fn texts(object: &Object, key: &str) -> Vec<String> {
+    let values = object.get(key).and_then(Value::as_array);
+    values.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+fn flag(object: &Object, key: &str) -> bool {
+    object.get(key).and_then(Value::as_bool).unwrap_or_default()
+}
+
+fn count(object: &Object, key: &str) -> u32 {
+    object.get(key).and_then(Value::as_u64).map_or(0, |count| u32::try_from(count).unwrap_or(u32::MAX))
+}
+
+fn status(object: &Object, key: &str) -> Option<u16> {
+    object.get(key).and_then(Value::as_u64).and_then(|status| u16::try_from(status).ok())
+}
+
+fn take_object(object: &mut Object, key: &str) -> Object {
+    match object.remove(key) {
+        Some(Value::Object(inner)) => inner,
+        Some(_) | None => Object::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests;
