@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod claude;
+pub mod emulator;
 pub mod error;
 pub mod feishu;
 pub mod ids;

@@ -1,0 +1,104 @@
+//! An emulated Feishu on loopback: for `phonework demo`, with a phone in the browser, and as the test double of every
+//! test that needs a Feishu.
+//!
+//! It speaks the parts of the open API and of the long connection that a bot uses, and it refuses what Feishu refuses:
+//! tokens, sizes, rates, cards. Where Feishu's documentation leaves a question open, the stricter reading is taken.
+//! Everything that can go wrong at Feishu can be made to go wrong here ([`Fault`], [`Ending`], [`Delivering`],
+//! [`Rubbish`]). What is not here: any check of what an app may do, users' own tokens, encryption, webhooks.
+//!
+//! One lock owns the state and is never held across an await; every change rings a bell, so that nothing polls.
+
+mod answer;
+mod card_entity;
+mod cards;
+mod clicks;
+mod content;
+mod control;
+mod delivery;
+mod faults;
+mod http;
+mod messages;
+mod options;
+mod page;
+mod people;
+pub mod practice;
+mod rates;
+mod shown;
+mod socket;
+mod state;
+mod wire;
+
+use std::{io, net::Ipv4Addr, sync::Arc, time::Duration};
+
+use tokio::net::TcpListener;
+use tokio_util::sync::DropGuard;
+
+use self::state::Shared;
+pub use self::{
+    clicks::{Click, Clicked, Press, Toast},
+    control::NotShown,
+    delivery::Ack,
+    faults::{Delivering, Duplicate, Effect, Ending, Fault, FaultId, Lasting, Order, Rubbish},
+    http::ApiCall,
+    options::{Chat, ChatKind, ClientConfig, Options, User},
+    people::{Impossible, Utterance},
+    shown::{Reaction, Shown},
+    socket::ConnectionInfo,
+};
+
+/// A running emulated Feishu; it ends when this is dropped.
+pub struct Emulator {
+    shared: Arc<Shared>,
+    /// Ends the tasks when the emulator is dropped without a shutdown.
+    _end: DropGuard,
+}
+
+impl Emulator {
+    /// Starts on 127.0.0.1. Must be called in a tokio runtime.
+    ///
+    /// # Errors
+    /// When the port is taken.
+    pub async fn start(options: Options) -> io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await?;
+        let base_url = format!("http://{}", listener.local_addr()?);
+        let shared = Shared::new(options, base_url);
+        shared.spawn(http::serve(Arc::clone(&shared), listener));
+        let end = shared.stop.clone().drop_guard();
+        Ok(Self { shared, _end: end })
+    }
+
+    /// `http://127.0.0.1:PORT`: where the open API is, and the phone page.
+    #[must_use]
+    pub fn base_url(&self) -> &str {
+        &self.shared.base_url
+    }
+
+    /// Ends every connection and waits until all tasks are gone.
+    pub async fn shutdown(self) {
+        self.shared.stop.cancel();
+        self.shared.tasks.close();
+        // Every task ends at its next await; the limit is for one that cannot.
+        let _ = tokio::time::timeout(Duration::from_secs(5), self.shared.tasks.wait()).await;
+    }
+}
+
+/// Runs an emulated Feishu alone until the process is interrupted, and writes its URL, app id and secret to stdout:
+/// for clients that are not phonework.
+///
+/// # Errors
+/// When the port is taken or the signal handler cannot be set.
+pub async fn serve_alone(port: u16) -> io::Result<()> {
+    use io::Write as _;
+
+    let client_config =
+        ClientConfig { reconnect_count: -1, reconnect_interval: 1, reconnect_nonce: 0, ping_interval: 2 };
+    let emulator = Emulator::start(Options { port, client_config, ..Options::default() }).await?;
+    let options = &emulator.shared.options;
+    let line = serde_json::json!({
+        "url": emulator.base_url(), "app_id": options.app_id, "app_secret": options.app_secret,
+    });
+    writeln!(io::stdout(), "{line}")?;
+    tokio::signal::ctrl_c().await?;
+    emulator.shutdown().await;
+    Ok(())
+}

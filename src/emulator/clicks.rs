@@ -1,0 +1,274 @@
+//! Pressing what is on a card: the callback, the toast, the card that comes back.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::{
+    answer::Refusal,
+    cards, content,
+    people::{Impossible, envelope},
+    state::{CallbackToken, Shared, World, new_id},
+};
+use crate::ids::{MessageId, OpenId};
+
+/// Feishu: a click's token changes the card within 30 minutes, twice.
+const TOKEN_LASTS: Duration = Duration::from_secs(30 * 60);
+const TOKEN_USES: u8 = 2;
+/// What people press or fill in.
+const PRESSABLE: [&str; 6] =
+    ["button", "input", "select_static", "multi_select_static", "checker", "interactive_container"];
+
+/// Which element of a card is pressed.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Press {
+    /// The button with this label.
+    Label(String),
+    /// The nth, from 0, in the order of the card.
+    Nth(usize),
+    /// The one whose callback carries this value.
+    Value(Value),
+    /// The one with this `element_id` or `name`.
+    Named(String),
+    /// The one at this JSON pointer into the card.
+    Pointer(String),
+}
+
+/// A press, with what was filled in.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct Click {
+    /// What is pressed.
+    pub press: Press,
+    /// The values of the form that the button submits.
+    #[serde(default)]
+    pub form_value: Option<Map<String, Value>>,
+    /// The text of an input outside a form.
+    #[serde(default)]
+    pub input_value: Option<String>,
+    /// The option chosen in a select outside a form.
+    #[serde(default)]
+    pub option: Option<String>,
+}
+
+impl From<Press> for Click {
+    fn from(press: Press) -> Self {
+        Self { press, form_value: None, input_value: None, option: None }
+    }
+}
+
+/// The short notice over the phone's screen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Toast {
+    /// `info`, `success`, `error` or `warning`.
+    pub kind: String,
+    /// Its words.
+    pub content: String,
+}
+
+/// What a press did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Clicked {
+    /// The notice that the bot answered with.
+    pub toast: Option<Toast>,
+    /// Whether another card came with the answer.
+    pub card_replaced: bool,
+    /// The code that Feishu's app shows when the bot did not answer as it should: 200340 nobody listens, 200341 no
+    /// answer in time, 200671 refused, 200672 unreadable, 200673 a bad card, 200830 a card of the old schema.
+    pub error: Option<i64>,
+}
+
+impl Shared {
+    /// A person presses something on a card, and the bot's answer is shown.
+    pub(crate) async fn click(
+        self: &Arc<Self>,
+        user: &OpenId,
+        id: &MessageId,
+        click: Click,
+    ) -> Result<Clicked, Impossible> {
+        let app_id = &self.options.app_id;
+        let Some((token, envelope)) = self.change(|world| world.press(user, id, &click, app_id))? else {
+            return Ok(Clicked { toast: None, card_replaced: false, error: None });
+        };
+        let answered = self.call_back(&envelope).await;
+        Ok(self.change(|world| {
+            if let Some(token) = world.callback_tokens.get_mut(&token) {
+                token.answered = true;
+            }
+            match answered {
+                Ok(answer) => world.show_answer(id, &answer.unwrap_or_default()),
+                Err(code) => Clicked { toast: None, card_replaced: false, error: Some(code) },
+            }
+        }))
+    }
+}
+
+impl World {
+    /// The callback of a press and its token; `None` when the element calls nobody.
+    fn press(
+        &mut self,
+        user: &OpenId,
+        id: &MessageId,
+        click: &Click,
+        app_id: &str,
+    ) -> Result<Option<(String, Value)>, Impossible> {
+        let message = self.message(id).filter(|message| !message.recalled);
+        let message = message.ok_or_else(|| Impossible::NoMessage(id.clone()))?;
+        let chat_id = message.chat_id.clone();
+        self.membership(user, &chat_id)?;
+        let card = self.show(message).content;
+        let element = find(&card, &click.press).ok_or_else(|| Impossible::NoButton(id.clone()))?;
+        if element["disabled"] == json!(true) {
+            return Err(Impossible::NoButton(id.clone()));
+        }
+        let behavior = element["behaviors"].as_array().into_iter().flatten();
+        let callback =
+            behavior.filter(|each| each["type"].as_str() == Some("callback")).map(|each| &each["value"]);
+        let value = callback.chain(element.get("value")).next();
+        if value.is_none() && element["form_action_type"].as_str() != Some("submit") {
+            return Ok(None);
+        }
+        let mut action = json!({"tag": element["tag"], "timezone": "Asia/Shanghai"});
+        let given = [
+            ("value", value.cloned()),
+            ("name", element.get("name").cloned()),
+            ("form_value", click.form_value.clone().map(Value::Object)),
+            ("input_value", click.input_value.clone().map(Value::String)),
+            ("option", click.option.clone().map(Value::String)),
+        ];
+        for (name, value) in given {
+            if let Some(value) = value {
+                action[name] = value;
+            }
+        }
+        let token = new_id("c-");
+        let event = json!({
+            "operator": {
+                "tenant_key": "emulated",
+                "open_id": user,
+                "union_id": user.as_str().replacen("ou_", "on_", 1),
+            },
+            "token": token,
+            "action": action,
+            "host": "im_message",
+            "context": {"open_message_id": id, "open_chat_id": chat_id},
+        });
+        let made = CallbackToken {
+            message_id: id.clone(),
+            made: Instant::now(),
+            uses_left: TOKEN_USES,
+            answered: false,
+        };
+        self.callback_tokens.retain(|_, token| token.made.elapsed() < TOKEN_LASTS * 2);
+        self.callback_tokens.insert(token.clone(), made);
+        Ok(Some((token, envelope(app_id, "card.action.trigger", event))))
+    }
+
+    /// Shows the bot's answer to a press.
+    fn show_answer(&mut self, id: &MessageId, answer: &Value) -> Clicked {
+        let toast = answer["toast"].as_object().map(|toast| Toast {
+            kind: toast.get("type").and_then(Value::as_str).unwrap_or("info").to_owned(),
+            content: toast.get("content").and_then(Value::as_str).unwrap_or_default().to_owned(),
+        });
+        let failed = |code| Clicked { toast: None, card_replaced: false, error: Some(code) };
+        let Some(card) = answer.get("card") else {
+            return Clicked { toast, card_replaced: false, error: None };
+        };
+        let new = &card["data"];
+        if card["type"].as_str() != Some("raw") || cards::check(new).is_err() {
+            return failed(200_673);
+        }
+        let Some(message) = self.message(id) else { return failed(300_000) };
+        let old = self.show(message).content;
+        if cards::is_second_schema(&old) && !cards::is_second_schema(new) {
+            return failed(200_830);
+        }
+        let card_replaced = self.put_card(id, new.clone());
+        Clicked { toast, card_replaced, error: None }
+    }
+
+    /// Changes a card with the token of a click.
+    pub(crate) fn update_after_click(&mut self, token: &str, new: Value) -> Result<Value, Refusal> {
+        let Some(found) = self.callback_tokens.get_mut(token) else {
+            return Err(Refusal::new(300_020, "token is invalid"));
+        };
+        if found.made.elapsed() > TOKEN_LASTS {
+            return Err(Refusal::new(300_030, "token is expired"));
+        }
+        if found.uses_left == 0 {
+            return Err(Refusal::new(300_040, "token is used up"));
+        }
+        if new.to_string().len() > 100_000 {
+            return Err(Refusal::new(100_000, "card is too large"));
+        }
+        cards::check(&new).map_err(|fault| Refusal::new(10_002, content::card_refusal(&fault).msg))?;
+        found.uses_left -= 1;
+        let (id, answered) = (found.message_id.clone(), found.answered);
+        if self.message(&id).is_none_or(|message| message.recalled) {
+            return Err(Refusal::new(200_000, "message is recalled"));
+        }
+        // Before the callback is answered an update is taken and lost.
+        if answered {
+            self.put_card(&id, new);
+        }
+        Ok(json!({}))
+    }
+
+    /// Puts a card in the place of a message's; while streaming is on nothing happens.
+    fn put_card(&mut self, id: &MessageId, new: Value) -> bool {
+        let Some(message) = self.message_mut(id) else { return false };
+        let Some(card_id) = message.card_id.clone() else {
+            message.content = new;
+            return true;
+        };
+        match self.cards.get_mut(&card_id) {
+            Some(entity) if !entity.is_streaming(Instant::now()) => {
+                entity.card = new;
+                true
+            }
+            Some(_) | None => false,
+        }
+    }
+}
+
+fn find<'a>(card: &'a Value, press: &Press) -> Option<&'a Value> {
+    if let Press::Pointer(pointer) = press {
+        return card.pointer(pointer).filter(|element| is_pressable(element));
+    }
+    let mut all = Vec::new();
+    collect(card, &mut all);
+    match press {
+        Press::Nth(place) => all.get(*place).copied(),
+        Press::Label(label) => all.into_iter().find(|each| each["text"]["content"].as_str() == Some(label)),
+        Press::Named(name) => all.into_iter().find(|each| {
+            [&each["element_id"], &each["name"]].iter().any(|given| given.as_str() == Some(name))
+        }),
+        Press::Value(value) => all.into_iter().find(|each| {
+            let behaviors = each["behaviors"].as_array().into_iter().flatten();
+            behaviors.map(|behavior| &behavior["value"]).chain(each.get("value")).any(|given| given == value)
+        }),
+        Press::Pointer(_) => None,
+    }
+}
+
+fn is_pressable(element: &Value) -> bool {
+    element["tag"].as_str().is_some_and(|tag| PRESSABLE.contains(&tag))
+}
+
+fn collect<'a>(within: &'a Value, all: &mut Vec<&'a Value>) {
+    if is_pressable(within) {
+        all.push(within);
+    }
+    for list in ["body", "elements", "columns", "actions"] {
+        let inner = &within[list];
+        if let Some(list) = inner.as_array() {
+            list.iter().for_each(|each| collect(each, all));
+        } else if inner.is_object() {
+            collect(inner, all);
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! Everything that can go wrong at Feishu, on demand.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+/// How long a fault stays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Lasting {
+    /// For so many requests.
+    Times(u32),
+    /// Until it is lifted.
+    UntilLifted,
+}
+
+/// What happens to a request instead of, or beside, what it asks for.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(tag = "effect", rename_all = "snake_case")]
+pub enum Effect {
+    /// Refused with a code of Feishu's; nothing is done.
+    Refuse {
+        /// The HTTP status.
+        http: u16,
+        /// Feishu's code.
+        code: i64,
+        /// Seconds for the header `x-ogw-ratelimit-reset`.
+        #[serde(default)]
+        reset: Option<u64>,
+    },
+    /// A gateway's HTML page; nothing is done.
+    Page {
+        /// The HTTP status.
+        http: u16,
+    },
+    /// HTTP 200 with a body that is no JSON; nothing is done.
+    Garbage,
+    /// The WebSocket handshake is refused with Feishu's headers.
+    RefuseHandshake {
+        /// `Handshake-Status`: 514 authentication, 403 forbidden, anything else trouble.
+        status: i64,
+        /// `Handshake-Autherrcode`, e.g. 1000040350 for too many connections.
+        #[serde(default)]
+        auth_code: Option<i64>,
+    },
+    /// Done and answered, but later.
+    Delay {
+        /// Milliseconds.
+        ms: u64,
+    },
+    /// Done and answered when the fault is lifted.
+    Hold,
+    /// Neither done nor answered; the connection stays open until the fault is lifted.
+    Silence,
+    /// Done, but the connection is closed in place of an answer.
+    Lose,
+    /// Not done; the connection is closed in place of an answer.
+    Cut,
+}
+
+/// A fault of requests that match.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Fault {
+    /// `GET`, `POST`, …; `None` for any.
+    #[serde(default)]
+    pub method: Option<String>,
+    /// The path, in which `*` stands for any characters, also none.
+    pub path: String,
+    /// What happens.
+    #[serde(flatten)]
+    pub effect: Effect,
+    /// How long.
+    pub lasting: Lasting,
+}
+
+impl Fault {
+    /// A fault of one API, e.g. `("POST", "/open-apis/im/v1/messages")`.
+    #[must_use]
+    pub fn api(method: &str, path: &str, effect: Effect, lasting: Lasting) -> Self {
+        Self { method: Some(method.to_owned()), path: path.to_owned(), effect, lasting }
+    }
+
+    /// A fault of whatever sends a message: create and reply.
+    #[must_use]
+    pub fn sending(effect: Effect, lasting: Lasting) -> Self {
+        Self::api("POST", "/open-apis/im/v1/messages*", effect, lasting)
+    }
+
+    /// A fault of the request for the long connection's address.
+    #[must_use]
+    pub fn endpoint(effect: Effect, lasting: Lasting) -> Self {
+        Self::api("POST", "/callback/ws/endpoint", effect, lasting)
+    }
+
+    /// A fault of the long connection's handshake.
+    #[must_use]
+    pub fn handshake(effect: Effect, lasting: Lasting) -> Self {
+        Self::api("GET", "/ws/v2", effect, lasting)
+    }
+}
+
+/// Names a fault that was set, so that it can be lifted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct FaultId(pub(crate) u64);
+
+/// How a living connection ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ending {
+    /// With a WebSocket close frame.
+    Close,
+    /// With a TCP reset.
+    Reset,
+    /// With the end of the TCP stream and no close frame.
+    End,
+}
+
+/// Whether an event is pushed twice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Duplicate {
+    /// Once, as it should be.
+    #[default]
+    No,
+    /// Twice, word for word.
+    Same,
+    /// Twice, the second under another `event_id`: Feishu does that to messages.
+    NewEventId,
+}
+
+/// How events are pushed. The default is how it should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Delivering {
+    /// Frames that one event is cut into.
+    pub slices: usize,
+    /// Whether the frames of one event come in reverse order.
+    pub reversed: bool,
+    /// Whether it comes twice.
+    pub duplicate: Duplicate,
+    /// Milliseconds between what happened and its event.
+    pub delay_ms: u64,
+}
+
+impl Default for Delivering {
+    fn default() -> Self {
+        Self { slices: 1, reversed: false, duplicate: Duplicate::No, delay_ms: 0 }
+    }
+}
+
+/// The order in which held events are let go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Order {
+    /// As they happened.
+    AsTheyCame,
+    /// The newest first.
+    Reversed,
+}
+
+/// What a client never should have to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rubbish {
+    /// A binary message that is no frame.
+    Bytes,
+    /// A text message.
+    Text,
+    /// An event frame whose payload is not JSON.
+    Json,
+    /// A pong whose payload is not JSON.
+    Pong,
+    /// An event of a type that nobody knows.
+    UnknownEvent,
+}
+
+struct Active {
+    id: FaultId,
+    fault: Fault,
+    hits: u32,
+}
+
+/// The faults in force.
+#[derive(Default)]
+pub(crate) struct Faults {
+    active: Vec<Active>,
+    made: u64,
+    pub(crate) delivering: Delivering,
+    pub(crate) hold_deliveries: bool,
+}
+
+impl Faults {
+    pub(crate) fn set(&mut self, fault: Fault) -> FaultId {
+        self.made += 1;
+        let id = FaultId(self.made);
+        self.active.push(Active { id, fault, hits: 0 });
+        id
+    }
+
+    pub(crate) fn lift(&mut self, id: FaultId) {
+        self.active.retain(|active| active.id != id);
+    }
+
+    pub(crate) fn lift_all(&mut self) {
+        self.active.clear();
+        self.delivering = Delivering::default();
+    }
+
+    /// The effect on a request, of the oldest fault that matches; it counts as one time.
+    pub(crate) fn strike(&mut self, method: &str, path: &str) -> Option<(FaultId, Effect)> {
+        let struck = self.active.iter_mut().find(|active| {
+            let fault = &active.fault;
+            let due = match fault.lasting {
+                Lasting::Times(times) => active.hits < times,
+                Lasting::UntilLifted => true,
+            };
+            due && fault.method.as_deref().is_none_or(|one| one == method) && matches(&fault.path, path)
+        })?;
+        struck.hits += 1;
+        Some((struck.id, struck.fault.effect.clone()))
+    }
+
+    /// How many requests a fault has struck; `None` when it was lifted.
+    pub(crate) fn hits(&self, id: FaultId) -> Option<u32> {
+        self.active.iter().find(|active| active.id == id).map(|active| active.hits)
+    }
+
+    pub(crate) fn delay(&self) -> Duration {
+        Duration::from_millis(self.delivering.delay_ms)
+    }
+}
+
+fn matches(pattern: &str, path: &str) -> bool {
+    let Some((start, rest)) = pattern.split_once('*') else { return pattern == path };
+    let Some(after) = path.strip_prefix(start) else { return false };
+    (0..=after.len()).filter(|at| after.is_char_boundary(*at)).any(|at| matches(rest, &after[at..]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_stands_for_any_characters() {
+        assert!(matches("/a/*/c", "/a/b/c"));
+        assert!(matches("/a*", "/a"));
+        assert!(!matches("/a/*/c", "/a/b/d"));
+        assert!(!matches("/a", "/a/b"));
+    }
+
+    #[test]
+    fn a_fault_strikes_as_often_as_it_says() {
+        let mut faults = Faults::default();
+        let id = faults.set(Fault::sending(Effect::Cut, Lasting::Times(1)));
+        assert_eq!(faults.strike("GET", "/open-apis/im/v1/messages"), None);
+        assert_eq!(faults.strike("POST", "/open-apis/im/v1/messages/om_1/reply"), Some((id, Effect::Cut)));
+        assert_eq!(faults.strike("POST", "/open-apis/im/v1/messages"), None);
+        assert_eq!(faults.hits(id), Some(1));
+        faults.lift(id);
+        assert_eq!(faults.hits(id), None);
+    }
+
+    #[test]
+    fn a_fault_can_be_written_as_json() {
+        let fault: Fault = serde_json::from_str(
+            r#"{"path":"/ws/v2","effect":"refuse_handshake","status":514,"lasting":{"times":2}}"#,
+        )
+        .unwrap();
+        let effect = Effect::RefuseHandshake { status: 514, auth_code: None };
+        assert_eq!(fault, Fault { method: None, path: "/ws/v2".into(), effect, lasting: Lasting::Times(2) });
+    }
+}

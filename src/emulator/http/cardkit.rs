@@ -1,0 +1,125 @@
+//! `/open-apis/cardkit/v1/cards…`
+
+use std::sync::Arc;
+
+use axum::{
+    body::Bytes,
+    extract::{Path, State},
+    response::Response,
+};
+use serde_json::Value;
+
+use super::im::json_of;
+use crate::emulator::{
+    answer::{Refusal, answer},
+    card_entity::Operation,
+    state::Shared,
+};
+
+type Feishu = State<Arc<Shared>>;
+type ElementPath = Path<(String, String)>;
+
+/// `POST /open-apis/cardkit/v1/cards`
+pub(super) async fn create(State(shared): Feishu, body: Bytes) -> Response {
+    answer(shared.change(|world| {
+        let card = card_json(&json_of(&body)?)?;
+        world.create_entity(card)
+    }))
+}
+
+/// `PUT /open-apis/cardkit/v1/cards/:card_id`
+pub(super) async fn replace(shared: Feishu, Path(id): Path<String>, body: Bytes) -> Response {
+    operate(&shared, &id, &body, |sent| Ok(Operation::Replace(card_json(&sent["card"])?)))
+}
+
+/// `PATCH /open-apis/cardkit/v1/cards/:card_id/settings`
+pub(super) async fn settings(shared: Feishu, Path(id): Path<String>, body: Bytes) -> Response {
+    operate(&shared, &id, &body, |sent| Ok(Operation::Settings(inner(sent, "settings")?)))
+}
+
+/// `POST /open-apis/cardkit/v1/cards/:card_id/batch_update`
+pub(super) async fn batch(shared: Feishu, Path(id): Path<String>, body: Bytes) -> Response {
+    operate(&shared, &id, &body, |sent| {
+        let actions = inner(sent, "actions")?;
+        let actions =
+            actions.as_array().cloned().ok_or_else(|| Refusal::new(10_002, "actions is not an array"))?;
+        Ok(Operation::Batch(actions))
+    })
+}
+
+/// `POST /open-apis/cardkit/v1/cards/:card_id/elements`
+pub(super) async fn add(shared: Feishu, Path(id): Path<String>, body: Bytes) -> Response {
+    operate(&shared, &id, &body, |sent| {
+        Ok(Operation::Add {
+            how: sent["type"].as_str().unwrap_or_default().to_owned(),
+            target: sent["target_element_id"].as_str().map(str::to_owned),
+            elements: inner(sent, "elements")?,
+        })
+    })
+}
+
+/// `PUT /open-apis/cardkit/v1/cards/:card_id/elements/:element_id`
+pub(super) async fn replace_element(
+    shared: Feishu,
+    Path((id, element_id)): ElementPath,
+    body: Bytes,
+) -> Response {
+    operate(&shared, &id, &body, |sent| {
+        Ok(Operation::ReplaceElement { element_id, element: inner(sent, "element")? })
+    })
+}
+
+/// `PATCH /open-apis/cardkit/v1/cards/:card_id/elements/:element_id`
+pub(super) async fn patch_element(
+    shared: Feishu,
+    Path((id, element_id)): ElementPath,
+    body: Bytes,
+) -> Response {
+    operate(&shared, &id, &body, |sent| {
+        Ok(Operation::PatchElement { element_id, partial: inner(sent, "partial_element")? })
+    })
+}
+
+/// `DELETE /open-apis/cardkit/v1/cards/:card_id/elements/:element_id`
+pub(super) async fn delete_element(
+    shared: Feishu,
+    Path((id, element_id)): ElementPath,
+    body: Bytes,
+) -> Response {
+    operate(&shared, &id, &body, |_| Ok(Operation::DeleteElement { element_id }))
+}
+
+/// `PUT /open-apis/cardkit/v1/cards/:card_id/elements/:element_id/content`
+pub(super) async fn content(shared: Feishu, Path((id, element_id)): ElementPath, body: Bytes) -> Response {
+    operate(&shared, &id, &body, |sent| {
+        let content = sent["content"].as_str().ok_or_else(|| Refusal::new(10_002, "content is required"))?;
+        Ok(Operation::Content { element_id, content: content.to_owned() })
+    })
+}
+
+fn operate(
+    shared: &Shared,
+    card_id: &str,
+    body: &Bytes,
+    operation: impl FnOnce(&Value) -> Result<Operation, Refusal>,
+) -> Response {
+    answer(json_of(body).and_then(|sent| {
+        let operation = operation(&sent)?;
+        let (sequence, uuid) = (sent["sequence"].as_i64(), sent["uuid"].as_str());
+        shared.change(|world| world.operate(card_id, sequence, uuid, operation))
+    }))
+}
+
+/// A property that is JSON written into a string.
+fn inner(sent: &Value, name: &str) -> Result<Value, Refusal> {
+    let text = sent[name].as_str().ok_or_else(|| Refusal::new(10_002, format!("{name} is not a string")))?;
+    serde_json::from_str(text).map_err(|_| Refusal::new(10_002, format!("{name} is not json")))
+}
+
+/// `{"type":"card_json","data":"…"}`
+fn card_json(sent: &Value) -> Result<Value, Refusal> {
+    if sent["type"].as_str() != Some("card_json") {
+        return Err(Refusal::new(10_002, "only card_json is emulated"));
+    }
+    inner(sent, "data").map_err(|_| Refusal::new(200_220, "card json is not valid"))
+}

@@ -1,0 +1,194 @@
+//! What every request to Feishu passes: the log of calls, faults, the gateway's rates, the token.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    body::{Body, Bytes},
+    extract::{MatchedPath, Request, State},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{LARGEST_REQUEST, Unanswered};
+use crate::emulator::{
+    answer::{AnswerCode, Refusal, gateway_page, refuse},
+    faults::{Effect, FaultId},
+    state::{Shared, World, log},
+};
+
+/// A request that reached the emulated Feishu.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ApiCall {
+    /// Its number, from 1.
+    pub number: u64,
+    /// When it came.
+    pub at: Timestamp,
+    /// `GET`, `POST`, …
+    pub method: String,
+    /// The path, without the query.
+    pub path: String,
+    /// The request's JSON; `null` when it had none or carried a secret.
+    pub request: Value,
+    /// The status of the answer; `None` while, or because, it is not answered.
+    pub http: Option<u16>,
+    /// Feishu's code in the answer, if it had one.
+    pub code: Option<i64>,
+}
+
+/// Lets a request through to its handler, or not.
+pub(super) async fn gate(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
+    let method = request.method().to_string();
+    let path = request.uri().path().to_owned();
+    let Ok((request, sent)) = read_json(request).await else {
+        return StatusCode::PAYLOAD_TOO_LARGE.into_response();
+    };
+    let (number, struck) = shared.change(|world| {
+        let number = world.calls.back().map_or(1, |call| call.number + 1);
+        let at = Timestamp::now();
+        let call = ApiCall {
+            number,
+            at,
+            method: method.clone(),
+            path: path.clone(),
+            request: sent,
+            http: None,
+            code: None,
+        };
+        log(&mut world.calls, call);
+        (number, world.faults.strike(&method, &path))
+    });
+    let response = match struck {
+        None => pass(&shared, request, next).await,
+        Some((id, effect)) => suffer(&shared, id, effect, request, next).await,
+    };
+    if response.extensions().get::<Unanswered>().is_none() {
+        let http = response.status().as_u16();
+        let code = response.extensions().get::<AnswerCode>().map(|code| code.0);
+        shared.change(|world| {
+            if let Some(call) = world.calls.iter_mut().rev().find(|call| call.number == number) {
+                call.http = Some(http);
+                call.code = code;
+            }
+        });
+    }
+    response
+}
+
+async fn suffer(shared: &Arc<Shared>, id: FaultId, effect: Effect, request: Request, next: Next) -> Response {
+    match effect {
+        Effect::Refuse { http, code, reset } => {
+            let reset = reset.map(Duration::from_secs);
+            refuse(&Refusal { http, code, msg: "emulated failure".to_owned(), reset })
+        }
+        Effect::Page { http } => gateway_page(http),
+        Effect::Garbage => ([(header::CONTENT_TYPE, "application/json")], "{\"code\":0,").into_response(),
+        Effect::RefuseHandshake { status, auth_code } => {
+            refuse_handshake(status, auth_code, "emulated refusal")
+        }
+        Effect::Delay { ms } => {
+            tokio::time::sleep(Duration::from_millis(ms)).await;
+            pass(shared, request, next).await
+        }
+        Effect::Hold => {
+            until_lifted(shared, id).await;
+            pass(shared, request, next).await
+        }
+        Effect::Silence => {
+            until_lifted(shared, id).await;
+            unanswered()
+        }
+        Effect::Lose => {
+            pass(shared, request, next).await;
+            unanswered()
+        }
+        Effect::Cut => unanswered(),
+    }
+}
+
+async fn pass(shared: &Arc<Shared>, request: Request, next: Next) -> Response {
+    let path = request.uri().path();
+    if path.starts_with("/open-apis/") {
+        let api = request.extensions().get::<MatchedPath>().map_or(path, MatchedPath::as_str);
+        let key = format!("{} {api}", request.method());
+        let free = path.starts_with("/open-apis/auth/");
+        let life = shared.options.token_life;
+        let admitted = shared.change(|world| {
+            let limits = [(50, Duration::from_secs(1)), (1000, Duration::from_secs(60))];
+            world.admit(&key, &limits).map_err(Refusal::too_frequent)?;
+            if free { Ok(()) } else { check_token(world, request.headers(), life) }
+        });
+        if let Err(refusal) = admitted {
+            return refuse(&refusal);
+        }
+    }
+    next.run(request).await
+}
+
+fn check_token(world: &World, headers: &HeaderMap, life: Duration) -> Result<(), Refusal> {
+    let sent = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let Some(sent) = sent else {
+        return Err(Refusal::new(
+            99_991_661,
+            "Missing access token for authorization. Please make a request with token attached.",
+        ));
+    };
+    let Some(token) = sent.strip_prefix("Bearer ").filter(|token| token.starts_with("t-")) else {
+        return Err(Refusal::new(
+            99_991_671,
+            "Invalid access token for authorization. Please make a request with a valid token.",
+        ));
+    };
+    match world.tokens.iter().find(|(known, _)| known == token) {
+        Some((_, issued)) if issued.elapsed() < life => Ok(()),
+        Some(_) | None => Err(Refusal::new(
+            99_991_663,
+            "Invalid access token for authorization. Please make a request with token attached.",
+        )),
+    }
+}
+
+/// A refused upgrade, with the headers that say why.
+pub(crate) fn refuse_handshake(status: i64, auth_code: Option<i64>, msg: &'static str) -> Response {
+    let http = if status == 403 { StatusCode::FORBIDDEN } else { StatusCode::BAD_REQUEST };
+    let mut response = http.into_response();
+    let headers = response.headers_mut();
+    headers.insert("handshake-status", HeaderValue::from(status));
+    headers.insert("handshake-msg", HeaderValue::from_static(msg));
+    if let Some(code) = auth_code {
+        headers.insert("handshake-autherrcode", HeaderValue::from(code));
+    }
+    response
+}
+
+async fn until_lifted(shared: &Arc<Shared>, id: FaultId) {
+    let mut changed = shared.changed.subscribe();
+    while shared.look(|world| world.faults.hits(id).is_some()) {
+        if changed.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+fn unanswered() -> Response {
+    let mut response = Response::new(Body::empty());
+    response.extensions_mut().insert(Unanswered);
+    response
+}
+
+/// Reads a JSON body for the log and puts it back.
+async fn read_json(request: Request) -> Result<(Request, Value), axum::Error> {
+    let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    if !content_type.is_some_and(|value| value.starts_with("application/json")) {
+        return Ok((request, Value::Null));
+    }
+    let (parts, body) = request.into_parts();
+    let bytes: Bytes = axum::body::to_bytes(body, LARGEST_REQUEST).await?;
+    let secret =
+        parts.uri.path().starts_with("/open-apis/auth/") || parts.uri.path().starts_with("/callback/");
+    let sent = if secret { Value::Null } else { serde_json::from_slice(&bytes).unwrap_or_default() };
+    Ok((Request::from_parts(parts, Body::from(bytes)), sent))
+}

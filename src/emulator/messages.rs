@@ -1,0 +1,343 @@
+//! What the bot does with messages: send, reply, change, take back, read, react.
+
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::{
+    answer::Refusal,
+    cards::{self, CardFault},
+    content::{self, Checked},
+    options::ChatKind,
+    shown::Reaction,
+    state::{Message, Sender, World, new_id},
+};
+use crate::ids::{ChatId, MessageId};
+
+/// Feishu: a uuid succeeds once in an hour.
+const UUID_LASTS: Duration = Duration::from_secs(3600);
+/// Feishu: cards can be changed, and messages edited, for 14 days.
+const CHANGEABLE: Duration = Duration::from_secs(14 * 24 * 3600);
+/// Feishu: a message is edited at most 20 times.
+const MOST_EDITS: u32 = 20;
+
+/// So many uuids are kept before the old ones are looked for.
+const MANY: usize = 10_000;
+
+/// A message that the bot wants to send.
+#[derive(Clone, Debug)]
+pub(crate) struct Posting {
+    pub(crate) msg_type: String,
+    /// JSON as text.
+    pub(crate) content: String,
+    pub(crate) uuid: Option<String>,
+    pub(crate) in_thread: bool,
+    /// The size of the whole request in bytes.
+    pub(crate) request_bytes: usize,
+}
+
+impl World {
+    /// The chat that a `receive_id` of this kind means.
+    pub(crate) fn receiver(&self, id_type: &str, id: &str) -> Result<ChatId, Refusal> {
+        let unknown = || Refusal::new(230_034, "The receive_id is invalid.");
+        let chat = match id_type {
+            "chat_id" => self.chats.iter().find(|chat| chat.chat_id.as_str() == id),
+            "open_id" | "union_id" => {
+                let open_id = id.replacen("on_", "ou_", 1);
+                self.chats.iter().find(|chat| {
+                    chat.kind == ChatKind::P2p && chat.members.iter().any(|member| member.as_str() == open_id)
+                })
+            }
+            "user_id" | "email" => None,
+            _ => return Err(Refusal::parameter("receive_id_type is invalid")),
+        };
+        chat.map(|chat| chat.chat_id.clone()).ok_or_else(unknown)
+    }
+
+    /// Sends a message to a chat.
+    pub(crate) fn create(&mut self, chat_id: &ChatId, posting: &Posting) -> Result<Value, Refusal> {
+        self.send(chat_id, None, posting)
+    }
+
+    /// Sends a message as a reply to another.
+    pub(crate) fn reply(&mut self, to: &MessageId, posting: &Posting) -> Result<Value, Refusal> {
+        let parent = self.message(to).ok_or_else(no_message)?.clone();
+        if parent.recalled {
+            return Err(Refusal::new(230_011, "The message was withdrawn."));
+        }
+        self.send(&parent.chat_id.clone(), Some(parent), posting)
+    }
+
+    fn send(
+        &mut self,
+        chat_id: &ChatId,
+        parent: Option<Message>,
+        posting: &Posting,
+    ) -> Result<Value, Refusal> {
+        let now = Instant::now();
+        if let Some(uuid) = &posting.uuid {
+            if uuid.chars().count() > 50 {
+                return Err(Refusal::parameter("uuid has at most 50 characters"));
+            }
+            let first = self.uuids.get(uuid).filter(|(_, at)| now.duration_since(*at) < UUID_LASTS);
+            if let Some(first) = first.and_then(|(id, _)| self.message(id)) {
+                return Ok(self.describe(first));
+            }
+        }
+        let checked = content::check(&posting.msg_type, &posting.content, posting.request_bytes)?;
+        let (content, card_id) = self.resolve(&posting.msg_type, checked)?;
+        self.admit_to(&format!("chat {chat_id}"))?;
+        let thread_id = match &parent {
+            Some(parent) if posting.in_thread && parent.thread_id.is_none() => Some(new_id("omt_")),
+            Some(parent) => parent.thread_id.clone(),
+            None => None,
+        };
+        let message_id = MessageId::from(new_id("om_"));
+        let created = Timestamp::now();
+        let message = Message {
+            message_id: message_id.clone(),
+            chat_id: chat_id.clone(),
+            sender: Sender::Bot,
+            msg_type: posting.msg_type.clone(),
+            content,
+            card_id: card_id.clone(),
+            mentions: Vec::new(),
+            root: parent
+                .as_ref()
+                .map(|parent| parent.root.clone().unwrap_or_else(|| parent.message_id.clone())),
+            parent: parent.map(|parent| parent.message_id),
+            thread_id,
+            created,
+            updated: created,
+            edits: 0,
+            reactions: Vec::new(),
+            recalled: false,
+            revision: 0,
+        };
+        if let Some(entity) = card_id.and_then(|id| self.cards.get_mut(&id)) {
+            entity.sent = Some(message_id.clone());
+        }
+        if let Some(uuid) = &posting.uuid {
+            if self.uuids.len() > MANY {
+                self.uuids.retain(|_, (_, at)| now.duration_since(*at) < UUID_LASTS);
+            }
+            self.uuids.insert(uuid.clone(), (message_id, now));
+        }
+        let message = self.add(message).clone();
+        Ok(self.describe(&message))
+    }
+
+    /// Replaces the card of a message.
+    pub(crate) fn patch(&mut self, id: &MessageId, card: &str) -> Result<Value, Refusal> {
+        let message = self.own_message(id, || Refusal::parameter("the message was sent by another"))?;
+        if message.msg_type != "interactive" {
+            return Err(Refusal::parameter("This message is NOT a card."));
+        }
+        if message.card_id.is_some() {
+            return Err(Refusal::parameter("the card is an entity, which its own API updates"));
+        }
+        let old = message.content.clone();
+        self.admit_to(&format!("message {id}"))?;
+        let Checked::Ready(card) = content::check("interactive", card, card.len())? else {
+            return Err(Refusal::parameter("a card entity is updated by its own API"));
+        };
+        self.replace_card(id, &old, card)
+    }
+
+    /// Puts a card in the place of another, if both may be updated.
+    pub(crate) fn replace_card(&mut self, id: &MessageId, old: &Value, new: Value) -> Result<Value, Refusal> {
+        if cards::is_second_schema(old) && !cards::is_second_schema(&new) {
+            return Err(content::card_refusal(&CardFault::OldSchema));
+        }
+        if !cards::may_be_updated(old) || !cards::may_be_updated(&new) {
+            return Err(Refusal::parameter("update_multi of the card must be true"));
+        }
+        let message = self.message_mut(id).ok_or_else(no_message)?;
+        message.content = new;
+        message.updated = Timestamp::now();
+        Ok(json!({}))
+    }
+
+    /// Edits a text or a post.
+    pub(crate) fn edit(&mut self, id: &MessageId, posting: &Posting) -> Result<Value, Refusal> {
+        let message = self.own_message(id, || Refusal::new(230_071, "Not the sender of the message."))?;
+        let editable = ["text", "post"];
+        if !editable.contains(&message.msg_type.as_str()) || !editable.contains(&posting.msg_type.as_str()) {
+            return Err(Refusal::new(230_054, "This operation is not supported for this message type."));
+        }
+        if message.edits >= MOST_EDITS {
+            return Err(Refusal::new(
+                230_072,
+                "The message has reached the number of times it can be edited.",
+            ));
+        }
+        self.admit_to(&format!("message {id}"))?;
+        let checked = content::check(&posting.msg_type, &posting.content, posting.request_bytes)?;
+        let (content, _) = self.resolve(&posting.msg_type, checked)?;
+        let message = self.message_mut(id).ok_or_else(no_message)?;
+        message.msg_type.clone_from(&posting.msg_type);
+        message.content = content;
+        message.edits += 1;
+        message.updated = Timestamp::now();
+        let message = message.clone();
+        Ok(self.describe(&message))
+    }
+
+    /// Takes a message of the bot's own back.
+    pub(crate) fn take_back(&mut self, id: &MessageId) -> Result<Value, Refusal> {
+        self.own_message(id, || Refusal::new(230_026, "No permission to recall this message."))?;
+        if let Some(message) = self.message_mut(id) {
+            message.recalled = true;
+        }
+        Ok(json!({}))
+    }
+
+    /// A message as the API describes it.
+    pub(crate) fn read(&self, id: &MessageId) -> Result<Value, Refusal> {
+        let message = self.message(id).ok_or_else(no_message)?;
+        Ok(json!({ "items": [self.describe(message)] }))
+    }
+
+    /// Puts an emoji under a message.
+    pub(crate) fn react(&mut self, id: &MessageId, emoji: &str, by: Sender) -> Result<Value, Refusal> {
+        if emoji.is_empty() || !emoji.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+            return Err(Refusal::new(231_001, "reaction type is invalid."));
+        }
+        let bot = self.bot.clone();
+        let Some(message) = self.message_mut(id).filter(|message| !message.recalled) else {
+            return Err(Refusal::new(231_003, "The message is not found."));
+        };
+        let (operator, operator_type, by) = match by {
+            Sender::Bot => (bot, "app", None),
+            Sender::User(id) => (id.clone(), "user", Some(id)),
+        };
+        let reaction_id = new_id("");
+        message.reactions.push(Reaction { reaction_id: reaction_id.clone(), emoji: emoji.to_owned(), by });
+        Ok(json!({
+            "reaction_id": reaction_id,
+            "operator": {"operator_id": operator, "operator_type": operator_type},
+            "action_time": Timestamp::now().as_millisecond().to_string(),
+            "reaction_type": {"emoji_type": emoji},
+        }))
+    }
+
+    /// Takes an emoji of the bot's own away.
+    pub(crate) fn unreact(&mut self, id: &MessageId, reaction_id: &str) -> Result<Value, Refusal> {
+        let Some(message) = self.message_mut(id).filter(|message| !message.recalled) else {
+            return Err(Refusal::new(231_003, "The message is not found."));
+        };
+        let Some(place) = message.reactions.iter().position(|each| each.reaction_id == reaction_id) else {
+            return Err(Refusal::new(231_010, "The reaction_id is invalid."));
+        };
+        if message.reactions[place].by.is_some() {
+            return Err(Refusal::new(231_007, "The reaction was added by another."));
+        }
+        let gone = message.reactions.remove(place);
+        Ok(json!({"reaction_id": gone.reaction_id, "reaction_type": {"emoji_type": gone.emoji}}))
+    }
+
+    /// The emojis under a message.
+    pub(crate) fn reactions(&self, id: &MessageId) -> Result<Value, Refusal> {
+        let message = self.message(id).ok_or_else(|| Refusal::new(231_003, "The message is not found."))?;
+        let items: Vec<Value> = message
+            .reactions
+            .iter()
+            .map(|each| {
+                let (operator, kind) =
+                    each.by.as_ref().map_or((self.bot.as_str(), "app"), |user| (user.as_str(), "user"));
+                json!({
+                    "reaction_id": each.reaction_id,
+                    "operator": {"operator_id": operator, "operator_type": kind},
+                    "reaction_type": {"emoji_type": each.emoji},
+                })
+            })
+            .collect();
+        Ok(json!({"items": items, "has_more": false, "page_token": ""}))
+    }
+
+    /// A message as the API describes it.
+    pub(crate) fn describe(&self, message: &Message) -> Value {
+        let sender = match &message.sender {
+            Sender::Bot => json!({"id_type": "app_id", "sender_type": "app", "tenant_key": "emulated"}),
+            Sender::User(id) => {
+                json!({"id": id, "id_type": "open_id", "sender_type": "user", "tenant_key": "emulated"})
+            }
+        };
+        let mut item = json!({
+            "message_id": message.message_id,
+            "msg_type": message.msg_type,
+            "create_time": message.created.as_millisecond().to_string(),
+            "update_time": message.updated.as_millisecond().to_string(),
+            "deleted": message.recalled,
+            "updated": message.edits > 0,
+            "chat_id": message.chat_id,
+            "sender": sender,
+        });
+        if !message.recalled {
+            item["body"] = json!({"content": message.content.to_string()});
+        }
+        let optional = [
+            ("parent_id", message.parent.as_ref().map(MessageId::as_str)),
+            ("root_id", message.root.as_ref().map(MessageId::as_str)),
+            ("thread_id", message.thread_id.as_deref()),
+        ];
+        for (name, value) in optional {
+            if let Some(value) = value {
+                item[name] = json!(value);
+            }
+        }
+        item
+    }
+
+    /// The card or the keys that a content names must be the bot's own.
+    fn resolve(&self, msg_type: &str, checked: Checked) -> Result<(Value, Option<String>), Refusal> {
+        match checked {
+            Checked::Ready(content) => Ok((content, None)),
+            Checked::Keys(content, keys) => {
+                for key in keys {
+                    let stored = self.stored.get(&key).filter(|stored| stored.by_bot);
+                    let stored =
+                        stored.ok_or_else(|| Refusal::new(230_017, "Not the owner of the resource."))?;
+                    let fits = match msg_type {
+                        "image" | "post" => stored.kind == "image",
+                        "audio" => stored.kind == "opus",
+                        "media" => stored.kind == "mp4",
+                        _ => stored.kind != "image",
+                    };
+                    if !fits {
+                        return Err(Refusal::new(230_055, "The type of the file upload does not match."));
+                    }
+                }
+                Ok((content, None))
+            }
+            Checked::Entity(card_id) => {
+                let entity = self.cards.get(&card_id);
+                let entity = entity.ok_or_else(|| Refusal::new(230_099, "Failed to create card content, ext=ErrCode: 200740; ErrMsg: card entity does not exist; "))?;
+                if entity.sent.is_some() {
+                    return Err(Refusal::parameter("a card entity can be sent once"));
+                }
+                Ok((entity.card.clone(), Some(card_id)))
+            }
+        }
+    }
+
+    fn own_message(&self, id: &MessageId, other: impl FnOnce() -> Refusal) -> Result<&Message, Refusal> {
+        let message = self.message(id).ok_or_else(no_message)?;
+        if message.sender != Sender::Bot {
+            return Err(other());
+        }
+        if message.recalled {
+            return Err(Refusal::new(230_011, "The message was withdrawn."));
+        }
+        let age = Timestamp::now().duration_since(message.created);
+        if age.unsigned_abs() > CHANGEABLE {
+            return Err(Refusal::new(230_031, "The message is older than 14 days."));
+        }
+        Ok(message)
+    }
+}
+
+fn no_message() -> Refusal {
+    Refusal::new(230_001, "Your request contains an invalid request parameter, ext=invalid open_message_id")
+}

@@ -1,0 +1,355 @@
+//! The practice agent at work: turns, permission, interrupts.
+
+use std::collections::VecDeque;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Output, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use rustix::process::{Pid, Signal, kill_process_group};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::deed::{self, Deed, LABEL};
+use super::lines;
+use super::memory::Memory;
+
+/// The status of an agent that was told to crash.
+const CRASHED: u8 = 70;
+/// Of a command's output this much is told, as in Claude Code.
+const OUTPUT_SHOWN: usize = 30_000;
+
+pub(super) struct Agent<W> {
+    output: W,
+    memory: Memory,
+    model: String,
+    mode: String,
+    inputs: Receiver<Input>,
+    /// For the thread that waits for a command.
+    ran: SyncSender<Input>,
+    waiting: VecDeque<Message>,
+    input_ended: bool,
+    last_failed: bool,
+}
+
+enum Input {
+    /// With the moment at which it was read.
+    Line(Vec<u8>, Timestamp),
+    End,
+    Ran(std::io::Result<Output>),
+}
+
+struct Message {
+    text: String,
+    uuid: Option<Uuid>,
+    read: Timestamp,
+}
+
+/// What ends a wait within a turn.
+enum Woken {
+    Deadline,
+    Interrupted,
+    InputEnded,
+    Answered { request_id: String, response: Value },
+    Ran(std::io::Result<Output>),
+}
+
+/// How a turn ends.
+enum Ending {
+    Said(String),
+    Failed(deed::Failure),
+    Interrupted { reason: &'static str },
+    Crashed,
+}
+
+impl<W: Write> Agent<W> {
+    pub(super) fn new(
+        output: W,
+        memory: Memory,
+        model: String,
+        mode: String,
+        input: impl Read + Send + 'static,
+    ) -> Self {
+        let (lines, inputs) = sync_channel(64);
+        let ran = lines.clone();
+        std::thread::spawn(move || {
+            for line in BufReader::new(input).split(b'\n').map_while(Result::ok) {
+                if lines.send(Input::Line(line, Timestamp::now())).is_err() {
+                    return;
+                }
+            }
+            // Nobody listens to an agent that has ended.
+            let _ = lines.send(Input::End);
+        });
+        let waiting = VecDeque::new();
+        Self { output, memory, model, mode, inputs, ran, waiting, input_ended: false, last_failed: false }
+    }
+
+    pub(super) fn run(mut self) -> std::io::Result<u8> {
+        loop {
+            if self.waiting.is_empty() {
+                if self.input_ended {
+                    return Ok(u8::from(self.last_failed));
+                }
+                // Between turns there is nothing to interrupt and nothing to answer.
+                let Ok(input) = self.inputs.recv() else { return Ok(u8::from(self.last_failed)) };
+                self.take(input)?;
+            } else {
+                // Messages that waited are one turn, as in Claude Code.
+                let messages: Vec<Message> = self.waiting.drain(..).collect();
+                if let Some(status) = self.turn(&messages)? {
+                    return Ok(status);
+                }
+            }
+        }
+    }
+
+    /// A status when the agent ends in the turn.
+    fn turn(&mut self, messages: &[Message]) -> std::io::Result<Option<u8>> {
+        let texts: Vec<&str> = messages.iter().map(|message| message.text.as_str()).collect();
+        let uuids: Vec<Uuid> = messages.iter().filter_map(|message| message.uuid).collect();
+        self.memory.begin()?;
+        let init = lines::init(self.memory.session(), &self.model, &self.mode);
+        self.write(&init)?;
+        let read = messages.iter().map(|message| message.read).max().unwrap_or_default();
+        let ending = match self.act(Deed::of(&texts.join("\n")), read)? {
+            Ending::Crashed => {
+                writeln!(std::io::stderr(), "the practice agent was told to crash")?;
+                return Ok(Some(CRASHED));
+            }
+            Ending::Said(text) => {
+                self.write(&lines::text(self.memory.session(), &text, false))?;
+                json!({"result": text})
+            }
+            Ending::Failed(failure) => {
+                self.write(&lines::failure(self.memory.session(), failure))?;
+                json!({"result": failure.words, "is_error": true, "terminal_reason": "api_error",
+                       "api_error_status": failure.status})
+            }
+            Ending::Interrupted { reason } => json!({"subtype": "error_during_execution", "is_error": true,
+                "terminal_reason": reason, "errors": ["[ede_diagnostic] practice agent interrupted"]}),
+        };
+        self.last_failed = ending["is_error"] == true;
+        let result = lines::result(self.memory.session(), &uuids, &ending);
+        self.write(&result)?;
+        Ok(None)
+    }
+
+    fn act(&mut self, deed: Deed, read: Timestamp) -> std::io::Result<Ending> {
+        Ok(match deed {
+            Deed::Echo(text) => Ending::Said(text),
+            Deed::Say(length) => Ending::Said(deed::say(length)),
+            Deed::Slow(time) => return self.slow(time),
+            Deed::Stamp => Ending::Said(deed::stamp(read, Timestamp::now())),
+            Deed::Hang => loop {
+                if matches!(self.wait(None)?, Woken::InputEnded) {
+                    std::thread::park();
+                }
+            },
+            Deed::Run(command) => return self.ask_and_run(&command),
+            Deed::Remember(text) => {
+                self.memory.remember(&text)?;
+                Ending::Said(format!("{LABEL} I will remember: {text}"))
+            }
+            Deed::Recall => Ending::Said(match self.memory.recall() {
+                nothing if nothing.is_empty() => format!("{LABEL} There is nothing that I remember."),
+                text => format!("{LABEL} I remember: {text}"),
+            }),
+            Deed::Crash => Ending::Crashed,
+            Deed::Fail(failure) => Ending::Failed(failure),
+            Deed::Chat(prompt) => Ending::Said(deed::chat(&prompt)),
+        })
+    }
+
+    fn slow(&mut self, time: Duration) -> std::io::Result<Ending> {
+        let deadline = Instant::now().checked_add(time);
+        loop {
+            match self.wait(deadline)? {
+                Woken::Deadline => {
+                    let text = format!("{LABEL} That took {} seconds.", time.as_secs_f64());
+                    return Ok(Ending::Said(text));
+                }
+                Woken::Interrupted => {
+                    let cut = lines::text(self.memory.session(), &format!("{LABEL} That to"), true);
+                    self.write(&cut)?;
+                    return Ok(Ending::Interrupted { reason: "aborted_streaming" });
+                }
+                Woken::InputEnded | Woken::Answered { .. } | Woken::Ran(_) => {}
+            }
+        }
+    }
+
+    fn ask_and_run(&mut self, command: &str) -> std::io::Result<Ending> {
+        let tool_use_id = format!("toolu_{}", Uuid::new_v4().simple());
+        let mut input = json!({"command": command, "description": "a command to practise with"});
+        let tool_use = lines::tool_use(self.memory.session(), &tool_use_id, &input);
+        self.write(&tool_use)?;
+        let answer = if self.mode == "bypassPermissions" {
+            json!({"behavior": "allow"})
+        } else {
+            match self.ask(&tool_use_id, &input)? {
+                Some(answer) => answer,
+                None => return Ok(Ending::Interrupted { reason: "aborted_tools" }),
+            }
+        };
+        if answer["behavior"] != "allow" {
+            let message = answer["message"].as_str().unwrap_or("The answer was invalid.");
+            let refused = lines::tool_result(self.memory.session(), &tool_use_id, message, true);
+            self.write(&refused)?;
+            return Ok(Ending::Said(format!("{LABEL} I did not run it: {message}")));
+        }
+        if let Some(updated) = answer.get("updatedInput").filter(|updated| updated["command"].is_string()) {
+            input = updated.clone();
+        }
+        let Some(output) = self.execute(input["command"].as_str().unwrap_or_default())? else {
+            return Ok(Ending::Interrupted { reason: "aborted_tools" });
+        };
+        let (text, failed) = match output {
+            Ok(output) => (shown(&output), !output.status.success()),
+            Err(error) => (error.to_string(), true),
+        };
+        let result = lines::tool_result(self.memory.session(), &tool_use_id, &text, failed);
+        self.write(&result)?;
+        Ok(Ending::Said(format!("{LABEL} The command {}:\n{text}", if failed { "failed" } else { "said" })))
+    }
+
+    /// The answer to a permission request; none when it was interrupted.
+    fn ask(&mut self, tool_use_id: &str, input: &Value) -> std::io::Result<Option<Value>> {
+        let asked = Uuid::new_v4().to_string();
+        self.write(&lines::permission_request(&asked, tool_use_id, input))?;
+        loop {
+            match self.wait(None)? {
+                Woken::Answered { request_id, response } if request_id == asked => return Ok(Some(response)),
+                Woken::Interrupted => {
+                    self.write(&lines::withdrawal(&asked))?;
+                    return Ok(None);
+                }
+                Woken::InputEnded => {
+                    return Ok(Some(json!({"behavior": "deny", "message": "stream closed"})));
+                }
+                Woken::Answered { .. } | Woken::Deadline | Woken::Ran(_) => {}
+            }
+        }
+    }
+
+    /// The command's output, or why it did not run; none when it was interrupted.
+    fn execute(&mut self, command: &str) -> std::io::Result<Option<std::io::Result<Output>>> {
+        let shell = Command::new("sh")
+            .args(["-c", command])
+            .process_group(0)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn();
+        let child = match shell {
+            Ok(child) => child,
+            Err(error) => return Ok(Some(Err(error))),
+        };
+        let group = Pid::from_child(&child);
+        let ran = self.ran.clone();
+        std::thread::spawn(move || ran.send(Input::Ran(child.wait_with_output())));
+        let mut interrupted = false;
+        loop {
+            match self.wait(None)? {
+                Woken::Ran(output) => return Ok(Some(output).filter(|_| !interrupted)),
+                Woken::Interrupted => {
+                    interrupted = true;
+                    // It may have ended just now.
+                    let _ = kill_process_group(group, Signal::KILL);
+                }
+                Woken::Deadline | Woken::InputEnded | Woken::Answered { .. } => {}
+            }
+        }
+    }
+
+    /// Waits for what a turn waits for, and does meanwhile what can be done at any time.
+    fn wait(&mut self, deadline: Option<Instant>) -> std::io::Result<Woken> {
+        loop {
+            let left = deadline.map_or(Duration::MAX, |at| at.saturating_duration_since(Instant::now()));
+            match self.inputs.recv_timeout(left) {
+                Ok(input) => {
+                    if let Some(woken) = self.take(input)? {
+                        return Ok(woken);
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => return Ok(Woken::Deadline),
+                // Not while `ran` is kept here.
+                Err(RecvTimeoutError::Disconnected) => return Ok(Woken::InputEnded),
+            }
+        }
+    }
+
+    fn take(&mut self, input: Input) -> std::io::Result<Option<Woken>> {
+        let (line, read) = match input {
+            Input::Line(line, _) if line.trim_ascii().is_empty() => return Ok(None),
+            Input::Line(line, read) => (line, read),
+            Input::End => {
+                self.input_ended = true;
+                return Ok(Some(Woken::InputEnded));
+            }
+            Input::Ran(output) => return Ok(Some(Woken::Ran(output))),
+        };
+        let line: Value = serde_json::from_slice(&line)
+            .map_err(|error| std::io::Error::other(format!("Error parsing streaming input line: {error}")))?;
+        match line["type"].as_str() {
+            Some("user") => self.waiting.push_back(message(&line, read)?),
+            Some("control_request") => return self.control(&line),
+            Some("control_response") => {
+                let response = &line["response"];
+                return Ok(response["request_id"].as_str().map(|request_id| Woken::Answered {
+                    request_id: request_id.to_owned(),
+                    response: response["response"].clone(),
+                }));
+            }
+            Some(_) | None => {}
+        }
+        Ok(None)
+    }
+
+    fn control(&mut self, line: &Value) -> std::io::Result<Option<Woken>> {
+        let request_id = line["request_id"].as_str().unwrap_or_default();
+        match line["request"]["subtype"].as_str() {
+            Some("initialize") => {
+                let response = json!({"commands": [{"name": "cost"}], "models": [], "claude_code_version": super::VERSION,
+                    "current_permission_mode": self.mode, "pid": std::process::id()});
+                self.write(&lines::reply(request_id, &response))?;
+                Ok(None)
+            }
+            Some("interrupt") => {
+                let queued: Vec<Uuid> = self.waiting.iter().filter_map(|message| message.uuid).collect();
+                self.write(&lines::reply(request_id, &json!({"still_queued": queued})))?;
+                Ok(Some(Woken::Interrupted))
+            }
+            Some(_) | None => {
+                self.write(&lines::refusal(request_id))?;
+                Ok(None)
+            }
+        }
+    }
+
+    fn write(&mut self, message: &Value) -> std::io::Result<()> {
+        lines::write(&mut self.output, message)
+    }
+}
+
+fn message(line: &Value, read: Timestamp) -> std::io::Result<Message> {
+    if line["message"]["role"] != "user" {
+        return Err(std::io::Error::other("Expected message role 'user'"));
+    }
+    let content = &line["message"]["content"];
+    let text = match content.as_array() {
+        Some(blocks) => {
+            blocks.iter().filter_map(|block| block["text"].as_str()).collect::<Vec<_>>().join("\n")
+        }
+        None => content.as_str().unwrap_or_default().to_owned(),
+    };
+    let uuid = line["uuid"].as_str().and_then(|uuid| uuid.parse().ok());
+    Ok(Message { text, uuid, read })
+}
+
+fn shown(output: &Output) -> String {
+    let text = [&output.stdout[..], &output.stderr].concat();
+    String::from_utf8_lossy(&text).chars().take(OUTPUT_SHOWN).collect()
+}

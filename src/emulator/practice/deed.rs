@@ -1,0 +1,169 @@
+//! What a prompt makes the practice agent do; pure.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+/// Begins or is part of every answer that was not ordered word for word.
+pub(super) const LABEL: &str = "(practice agent, not Claude)";
+
+/// A prompt, understood by its first word.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Deed {
+    /// `echo TEXT`: the text word for word.
+    Echo(String),
+    /// `say N characters`: so many, in numbered lines.
+    Say(usize),
+    /// `slow S`: an answer after so many seconds.
+    Slow(Duration),
+    /// `stamp`: when it had read the prompt, and when it begins to write the answer; see [`stamp`].
+    Stamp,
+    /// `hang`: no answer, and no reaction to an interrupt.
+    Hang,
+    /// `run COMMAND`: asks, then runs it in a shell.
+    Run(String),
+    /// `remember TEXT`.
+    Remember(String),
+    /// `recall`.
+    Recall,
+    /// `crash`: ends in the middle of the turn.
+    Crash,
+    /// `error 401`, `error 429`, `error overloaded`.
+    Fail(Failure),
+    /// Anything else.
+    Chat(String),
+}
+
+/// A failure as Claude Code tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Failure {
+    pub(super) status: u16,
+    pub(super) kind: &'static str,
+    pub(super) words: &'static str,
+}
+
+const FAILURES: [(&str, Failure); 3] = [
+    (
+        "401",
+        Failure {
+            status: 401,
+            kind: "authentication_failed",
+            words: "Failed to authenticate. API Error: 401",
+        },
+    ),
+    (
+        "429",
+        Failure {
+            status: 429,
+            kind: "rate_limit",
+            words: "You've hit your 5-hour limit · resets 5:10pm (UTC) (practice agent, not Claude)",
+        },
+    ),
+    ("overloaded", Failure { status: 529, kind: "server_error", words: "API Error: 529 Overloaded" }),
+];
+
+/// More would only fill a disk.
+const MOST_CHARACTERS: usize = 10_000_000;
+
+impl Deed {
+    pub(super) fn of(prompt: &str) -> Self {
+        let chat = || Self::Chat(prompt.to_owned());
+        let (word, rest) = prompt.split_once([' ', '\n']).unwrap_or((prompt, ""));
+        match (word, rest.trim()) {
+            ("echo", _) if !rest.is_empty() => Self::Echo(rest.to_owned()),
+            ("say", rest) => {
+                let number = rest.split_whitespace().next().and_then(|number| number.parse().ok());
+                number.filter(|&number| number <= MOST_CHARACTERS).map_or_else(chat, Self::Say)
+            }
+            ("slow", rest) => {
+                let seconds = rest.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+                seconds.map_or_else(chat, Self::Slow)
+            }
+            ("stamp", "") => Self::Stamp,
+            ("hang", "") => Self::Hang,
+            ("run", rest) if !rest.is_empty() => Self::Run(rest.to_owned()),
+            ("remember", rest) if !rest.is_empty() => Self::Remember(rest.to_owned()),
+            ("recall", "") => Self::Recall,
+            ("crash", "") => Self::Crash,
+            ("error", rest) => FAILURES
+                .iter()
+                .find(|(name, _)| *name == rest)
+                .map_or_else(chat, |&(_, failure)| Self::Fail(failure)),
+            _ => chat(),
+        }
+    }
+}
+
+/// The answer to a prompt that is nothing in particular.
+pub(super) fn chat(prompt: &str) -> String {
+    format!(
+        "{LABEL} You wrote: {prompt}\n\n\
+         I only practise. What I understand:\n\
+         echo TEXT: the text comes back\n\
+         say 9000 characters: a long answer, in parts\n\
+         run COMMAND: I ask for permission first\n\
+         slow 60: an answer that takes 60 seconds, to /stop\n\
+         remember TEXT, and later recall\n\
+         error 429, crash: something goes wrong"
+    )
+}
+
+/// Exactly `length` characters in numbered lines, so that a missing or doubled part shows.
+pub(super) fn say(length: usize) -> String {
+    let mut text = format!("{LABEL} {length} characters:\n");
+    let mut characters = text.chars().count();
+    let mut line = 0;
+    while characters < length {
+        line += 1;
+        let next = format!("{line:>6} {}\n", "The quick brown fox jumps over the lazy dog. 敏捷的棕色狐狸。");
+        characters += next.chars().count();
+        text.push_str(&next);
+    }
+    text.chars().take(length).collect()
+}
+
+/// Two moments, in nanoseconds since 1970: `(practice agent, not Claude) read 1764 wrote 1765`.
+pub(super) fn stamp(read: Timestamp, wrote: Timestamp) -> String {
+    format!("{LABEL} read {} wrote {}", read.as_nanosecond(), wrote.as_nanosecond())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prompt_is_understood_by_its_first_word() {
+        let table = [
+            ("echo  two\nlines ", Deed::Echo(" two\nlines ".to_owned())),
+            ("say 9000 characters", Deed::Say(9000)),
+            ("slow 1.5", Deed::Slow(Duration::from_millis(1500))),
+            ("stamp", Deed::Stamp),
+            ("hang", Deed::Hang),
+            ("run ls -l", Deed::Run("ls -l".to_owned())),
+            ("remember blue", Deed::Remember("blue".to_owned())),
+            ("recall", Deed::Recall),
+            ("crash", Deed::Crash),
+            ("error 429", Deed::Fail(FAILURES[1].1)),
+        ];
+        for (prompt, deed) in table {
+            assert_eq!(Deed::of(prompt), deed);
+        }
+    }
+
+    #[test]
+    fn what_only_looks_like_an_order_is_talk() {
+        for prompt in
+            ["", "echo", "say hello", "say 99999999999", "slow -1", "error 418", "running late", "crash it"]
+        {
+            assert_eq!(Deed::of(prompt), Deed::Chat(prompt.to_owned()));
+        }
+    }
+
+    #[test]
+    fn it_says_exactly_as_many_characters_as_asked() {
+        for length in [0, 5, 100, 9000] {
+            assert_eq!(say(length).chars().count(), length);
+        }
+        assert!(say(9000).starts_with(LABEL));
+    }
+}

@@ -1,0 +1,104 @@
+//! What the people at the phones see.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{
+    content,
+    state::{Message, Sender, World},
+};
+use crate::ids::{ChatId, MessageId, OpenId};
+
+/// An emoji under a message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Reaction {
+    /// Feishu's id of the reaction.
+    pub reaction_id: String,
+    /// Feishu's name of the emoji, e.g. `THUMBSUP`.
+    pub emoji: String,
+    /// Who gave it; `None` is the bot.
+    pub by: Option<OpenId>,
+}
+
+/// A message as a phone shows it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Shown {
+    /// The message's id.
+    pub message_id: MessageId,
+    /// The chat that it is in.
+    pub chat_id: ChatId,
+    /// Who wrote it; `None` is the bot.
+    pub from: Option<OpenId>,
+    /// The writer's name.
+    pub from_name: String,
+    /// Feishu's `msg_type`: `text`, `post`, `interactive`, …
+    pub msg_type: String,
+    /// Its words: a text verbatim with mentions as `@name`, a post or a card flattened to lines.
+    pub text: String,
+    /// The content's JSON, decoded; a card whole and as it is now. `null` when recalled.
+    pub content: Value,
+    /// The message that it replies to.
+    pub reply_to: Option<MessageId>,
+    /// The emojis under it, oldest first.
+    pub reactions: Vec<Reaction>,
+    /// How often its text was edited; an update of a card is no edit.
+    pub edits: u32,
+    /// Whether it was taken back; its text is then empty.
+    pub recalled: bool,
+    /// When it was sent.
+    pub created: Timestamp,
+}
+
+impl Shown {
+    /// Whether the bot wrote it.
+    #[must_use]
+    pub fn from_bot(&self) -> bool {
+        self.from.is_none()
+    }
+}
+
+impl World {
+    /// What is shown of a message.
+    pub(crate) fn show(&self, message: &Message) -> Shown {
+        let content = if message.recalled {
+            Value::Null
+        } else {
+            message
+                .card_id
+                .as_ref()
+                .and_then(|id| self.cards.get(id))
+                .map_or_else(|| message.content.clone(), |entity| entity.card.clone())
+        };
+        let mut text = content::flatten(&message.msg_type, &content);
+        for named in message.mentions.iter().rev() {
+            text = text.replace(&named.key, &format!("@{}", named.name));
+        }
+        Shown {
+            message_id: message.message_id.clone(),
+            chat_id: message.chat_id.clone(),
+            from: match &message.sender {
+                Sender::Bot => None,
+                Sender::User(id) => Some(id.clone()),
+            },
+            from_name: self.name_of(&message.sender),
+            msg_type: message.msg_type.clone(),
+            text,
+            content,
+            reply_to: message.parent.clone(),
+            reactions: message.reactions.clone(),
+            edits: message.edits,
+            recalled: message.recalled,
+            created: message.created,
+        }
+    }
+
+    /// A chat's messages, oldest first, that changed after `revision`.
+    pub(crate) fn shown_since(&self, chat: Option<&ChatId>, revision: u64) -> Vec<Shown> {
+        self.messages
+            .iter()
+            .filter(|message| message.revision > revision && chat.is_none_or(|chat| message.chat_id == *chat))
+            .map(|message| self.show(message))
+            .collect()
+    }
+}

@@ -1,0 +1,274 @@
+//! All that the emulated Feishu knows, behind one lock that is never held across an await, and the bell that rings
+//! after each change.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use jiff::Timestamp;
+use serde_json::Value;
+use tokio::{runtime::Handle, sync::watch};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{
+    answer::Refusal,
+    card_entity::CardEntity,
+    delivery::{Ack, Pending},
+    faults::Faults,
+    http::ApiCall,
+    options::{Chat, Options, User},
+    rates::Rates,
+    shown::Reaction,
+    socket::Connection,
+};
+use crate::ids::{ChatId, MessageId, OpenId};
+
+/// The most entries that a log of the past keeps; the oldest make room.
+const LOG_LENGTH: usize = 20_000;
+
+/// What every task of the emulator holds.
+pub(crate) struct Shared {
+    pub(crate) options: Options,
+    /// `http://127.0.0.1:PORT`.
+    pub(crate) base_url: String,
+    pub(crate) stop: CancellationToken,
+    pub(crate) tasks: TaskTracker,
+    pub(crate) runtime: Handle,
+    /// The number of the newest change.
+    pub(crate) changed: watch::Sender<u64>,
+    world: Mutex<World>,
+}
+
+impl Shared {
+    pub(crate) fn new(options: Options, base_url: String) -> Arc<Self> {
+        Arc::new(Self {
+            world: Mutex::new(World::new(&options)),
+            options,
+            base_url,
+            stop: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+            runtime: Handle::current(),
+            changed: watch::Sender::new(0),
+        })
+    }
+
+    /// Changes the world and rings the bell.
+    pub(crate) fn change<T>(&self, change: impl FnOnce(&mut World) -> T) -> T {
+        let (result, revision) = {
+            let mut world = self.lock();
+            world.revision += 1;
+            (change(&mut world), world.revision)
+        };
+        self.changed.send_modify(|newest| *newest = (*newest).max(revision));
+        result
+    }
+
+    /// Looks at the world.
+    pub(crate) fn look<T>(&self, look: impl FnOnce(&World) -> T) -> T {
+        look(&self.lock())
+    }
+
+    /// Spawns a task that ends with the emulator.
+    pub(crate) fn spawn(self: &Arc<Self>, task: impl Future<Output = ()> + Send + 'static) {
+        let stop = self.stop.clone();
+        let until_stopped = async move {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = task => {}
+            }
+        };
+        self.tasks.spawn_on(until_stopped, &self.runtime);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Who wrote a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Sender {
+    Bot,
+    User(OpenId),
+}
+
+/// Someone named in a message, as `@_user_1` in its text.
+#[derive(Clone, Debug)]
+pub(crate) struct Named {
+    pub(crate) key: String,
+    pub(crate) open_id: OpenId,
+    pub(crate) name: String,
+    pub(crate) bot: bool,
+}
+
+/// A message in a chat.
+#[derive(Clone, Debug)]
+pub(crate) struct Message {
+    pub(crate) message_id: MessageId,
+    pub(crate) chat_id: ChatId,
+    pub(crate) sender: Sender,
+    pub(crate) msg_type: String,
+    /// The content's JSON, decoded; for a card the card itself.
+    pub(crate) content: Value,
+    /// The card entity that the message shows, if it shows one.
+    pub(crate) card_id: Option<String>,
+    pub(crate) mentions: Vec<Named>,
+    pub(crate) parent: Option<MessageId>,
+    pub(crate) root: Option<MessageId>,
+    pub(crate) thread_id: Option<String>,
+    pub(crate) created: Timestamp,
+    pub(crate) updated: Timestamp,
+    pub(crate) edits: u32,
+    pub(crate) reactions: Vec<Reaction>,
+    pub(crate) recalled: bool,
+    /// The change that last touched it.
+    pub(crate) revision: u64,
+}
+
+/// An uploaded picture or file.
+#[derive(Clone, Debug)]
+pub(crate) struct Stored {
+    pub(crate) name: String,
+    pub(crate) content_type: String,
+    /// Feishu's `file_type`, or `image`.
+    pub(crate) kind: String,
+    pub(crate) bytes: bytes::Bytes,
+    /// Whether the bot uploaded it: it may only send what it did.
+    pub(crate) by_bot: bool,
+}
+
+/// The right to change a card after a click (Feishu: 30 minutes, twice).
+#[derive(Clone, Debug)]
+pub(crate) struct CallbackToken {
+    pub(crate) message_id: MessageId,
+    pub(crate) made: Instant,
+    pub(crate) uses_left: u8,
+    /// Set when the callback was answered; an earlier use is lost.
+    pub(crate) answered: bool,
+}
+
+pub(crate) struct World {
+    pub(crate) users: Vec<User>,
+    pub(crate) chats: Vec<Chat>,
+    pub(crate) bot: OpenId,
+    pub(crate) bot_name: String,
+    pub(crate) enforce_rates: bool,
+    pub(crate) messages: Vec<Message>,
+    places: HashMap<MessageId, usize>,
+    /// What was sent with a uuid, and when.
+    pub(crate) uuids: HashMap<String, (MessageId, Instant)>,
+    /// Tenant access tokens and the time of their issue.
+    pub(crate) tokens: Vec<(String, Instant)>,
+    pub(crate) tokens_issued: u64,
+    /// Tickets of addresses given out and not yet used.
+    pub(crate) tickets: HashSet<String>,
+    pub(crate) connections: BTreeMap<u64, Connection>,
+    pub(crate) connections_made: u64,
+    pub(crate) pending: HashMap<String, Pending>,
+    pub(crate) held: Vec<Value>,
+    pub(crate) acks: VecDeque<Ack>,
+    pub(crate) calls: VecDeque<ApiCall>,
+    pub(crate) complaints: VecDeque<String>,
+    pub(crate) rates: Rates,
+    pub(crate) faults: Faults,
+    pub(crate) cards: BTreeMap<String, CardEntity>,
+    pub(crate) stored: BTreeMap<String, Stored>,
+    pub(crate) callback_tokens: HashMap<String, CallbackToken>,
+    pub(crate) revision: u64,
+}
+
+impl World {
+    fn new(options: &Options) -> Self {
+        Self {
+            users: options.users.clone(),
+            chats: options.chats.clone(),
+            bot: OpenId::from("ou_b0700000000000000000000000000b07"),
+            bot_name: options.bot_name.clone(),
+            enforce_rates: options.rate_limits,
+            messages: Vec::new(),
+            places: HashMap::new(),
+            uuids: HashMap::new(),
+            tokens: Vec::new(),
+            tokens_issued: 0,
+            tickets: HashSet::new(),
+            connections: BTreeMap::new(),
+            connections_made: 0,
+            pending: HashMap::new(),
+            held: Vec::new(),
+            acks: VecDeque::new(),
+            calls: VecDeque::new(),
+            complaints: VecDeque::new(),
+            rates: Rates::default(),
+            faults: Faults::default(),
+            cards: BTreeMap::new(),
+            stored: BTreeMap::new(),
+            callback_tokens: HashMap::new(),
+            revision: 0,
+        }
+    }
+
+    pub(crate) fn add(&mut self, mut message: Message) -> &Message {
+        message.revision = self.revision;
+        let place = self.messages.len();
+        self.places.insert(message.message_id.clone(), place);
+        self.messages.push(message);
+        &self.messages[place]
+    }
+
+    pub(crate) fn message(&self, id: &MessageId) -> Option<&Message> {
+        self.places.get(id).map(|place| &self.messages[*place])
+    }
+
+    /// The message for changing: what is shown of it is new from now on.
+    pub(crate) fn message_mut(&mut self, id: &MessageId) -> Option<&mut Message> {
+        let message = self.places.get(id).map(|place| &mut self.messages[*place])?;
+        message.revision = self.revision;
+        Some(message)
+    }
+
+    pub(crate) fn chat(&self, id: &ChatId) -> Option<&Chat> {
+        self.chats.iter().find(|chat| chat.chat_id == *id)
+    }
+
+    pub(crate) fn user(&self, id: &OpenId) -> Option<&User> {
+        self.users.iter().find(|user| user.open_id == *id)
+    }
+
+    pub(crate) fn name_of(&self, sender: &Sender) -> String {
+        match sender {
+            Sender::Bot => self.bot_name.clone(),
+            Sender::User(id) => self.user(id).map_or_else(|| id.to_string(), |user| user.name.clone()),
+        }
+    }
+
+    /// Counts a request against a rate, if rates are enforced.
+    pub(crate) fn admit(&mut self, key: &str, limits: &[(usize, Duration)]) -> Result<(), Duration> {
+        if self.enforce_rates { self.rates.admit(key, limits, Instant::now()) } else { Ok(()) }
+    }
+
+    /// Feishu: 5 requests a second for one chat or one message.
+    pub(crate) fn admit_to(&mut self, target: &str) -> Result<(), Refusal> {
+        self.admit(target, &[(5, Duration::from_secs(1))])
+            .map_err(|_| Refusal::new(230_020, "This operation triggers the frequency limit."))
+    }
+
+    /// Notes something that a client did and Feishu might not forgive.
+    pub(crate) fn complain(&mut self, complaint: String) {
+        log(&mut self.complaints, complaint);
+    }
+}
+
+/// Adds to a log of bounded length.
+pub(crate) fn log<T>(log: &mut VecDeque<T>, entry: T) {
+    if log.len() == LOG_LENGTH {
+        log.pop_front();
+    }
+    log.push_back(entry);
+}
+
+/// A new id with Feishu's prefix and 32 hexadecimal digits.
+pub(crate) fn new_id(prefix: &str) -> String {
+    format!("{prefix}{:032x}", fastrand::u128(..))
+}

@@ -1,0 +1,114 @@
+use phonework::emulator::{Clicked, Press, Toast};
+use serde_json::{Value, json};
+
+use super::easy;
+use crate::support::bot::Bot;
+
+fn card(elements: Value) -> Value {
+    json!({"schema": "2.0", "body": {"elements": elements}})
+}
+
+fn question() -> Value {
+    card(json!([
+        {"tag": "markdown", "element_id": "text", "content": "May I?"},
+        {"tag": "button", "text": {"tag": "plain_text", "content": "Yes"},
+         "behaviors": [{"type": "callback", "value": {"answer": "yes"}}]},
+    ]))
+}
+
+#[tokio::test]
+async fn a_card_is_patched_but_never_to_the_old_schema() {
+    let emulator = easy().await;
+    let bot = Bot::new(&emulator).await;
+    let chat = emulator.group();
+    let sent = bot.send(chat.as_str(), "interactive", &question(), &Value::Null).await;
+    let path = format!("/open-apis/im/v1/messages/{}", sent.body["data"]["message_id"].as_str().unwrap());
+    let patch = |card: &Value| json!({"content": card.to_string()});
+    let done = card(json!([{"tag": "markdown", "content": "Done."}]));
+    assert_eq!(bot.call("PATCH", &path, &patch(&done)).await.code, 0);
+    assert_eq!(emulator.shown(&chat)[0].text, "Done.");
+    let old = json!({"config": {"update_multi": true}, "elements": []});
+    assert_eq!(bot.call("PATCH", &path, &patch(&old)).await.code, 230_099);
+    let note = card(json!([{"tag": "note"}]));
+    let refused = bot.call("PATCH", &path, &patch(&note)).await;
+    assert_eq!(refused.code, 230_099);
+    assert!(refused.body["msg"].as_str().unwrap().contains("ErrCode: 200861"), "{refused:?}");
+    assert_eq!(emulator.shown(&chat)[0].text, "Done.");
+}
+
+#[tokio::test]
+async fn an_entity_is_changed_by_numbered_operations_only() {
+    let emulator = easy().await;
+    let bot = Bot::new(&emulator).await;
+    let chat = emulator.group();
+    let mut streaming = question();
+    streaming["config"] = json!({"streaming_mode": true});
+    let made = json!({"type": "card_json", "data": streaming.to_string()});
+    let made = bot.call("POST", "/open-apis/cardkit/v1/cards", &made).await;
+    let id = made.body["data"]["card_id"].as_str().unwrap().to_owned();
+    let content = json!({"type": "card", "data": {"card_id": id}});
+    assert_eq!(bot.send(chat.as_str(), "interactive", &content, &Value::Null).await.code, 0);
+    assert_eq!(bot.send(chat.as_str(), "interactive", &content, &Value::Null).await.code, 230_001);
+
+    let base = format!("/open-apis/cardkit/v1/cards/{id}");
+    let text = format!("{base}/elements/text/content");
+    assert_eq!(bot.call("PUT", &text, &json!({"content": "one", "sequence": 1})).await.code, 0);
+    assert_eq!(bot.call("PUT", &text, &json!({"content": "two", "sequence": 1})).await.code, 300_317);
+    assert_eq!(bot.call("PUT", &text, &json!({"content": "two", "sequence": 5})).await.code, 0);
+    assert_eq!(emulator.shown(&chat)[0].text, "two\n[Yes]");
+
+    let twice = json!([{"tag": "markdown", "element_id": "text", "content": "again"}]).to_string();
+    let add = json!({"type": "append", "elements": twice, "sequence": 6});
+    assert_eq!(bot.call("POST", &format!("{base}/elements"), &add).await.code, 300_301);
+    let settings = json!({"settings": "{\"config\":{\"streaming_mode\":false}}", "sequence": 7});
+    assert_eq!(bot.call("PATCH", &format!("{base}/settings"), &settings).await.code, 0);
+    assert_eq!(bot.call("PUT", &text, &json!({"content": "late", "sequence": 8})).await.code, 300_309);
+    let actions = json!([
+        {"action": "partial_update_element",
+         "params": {"element_id": "text", "partial_element": {"content": "three"}}},
+        {"action": "add_elements", "params": {"type": "insert_after", "target_element_id": "text",
+         "elements": [{"tag": "hr", "element_id": "line"}]}},
+    ]);
+    let batch = json!({"actions": actions.to_string(), "sequence": 9});
+    assert_eq!(bot.call("POST", &format!("{base}/batch_update"), &batch).await.code, 0);
+    assert_eq!(emulator.shown(&chat)[0].text, "three\n---\n[Yes]");
+    let gone = json!({"sequence": 10});
+    assert_eq!(bot.call("DELETE", &format!("{base}/elements/line"), &gone).await.code, 0);
+    assert_eq!(emulator.shown(&chat)[0].text, "three\n[Yes]");
+}
+
+#[tokio::test]
+async fn a_press_calls_the_bot_and_shows_its_toast_and_card() {
+    let emulator = easy().await;
+    let bot = Bot::new(&emulator).await;
+    let anna = emulator.user(0);
+    let chat = emulator.p2p(&anna);
+    let sent = bot.send(chat.as_str(), "interactive", &question(), &Value::Null).await;
+    let id = sent.body["data"]["message_id"].as_str().unwrap().into();
+
+    let unheard = emulator.click(&anna, &id, Press::Nth(0)).await.unwrap();
+    assert_eq!(unheard, Clicked { toast: None, card_replaced: false, error: Some(200_340) });
+
+    let mut socket = bot.connect(&emulator).await;
+    let answer = async {
+        let (frame, event) = socket.event().await;
+        assert_eq!(event["event"]["action"]["value"], json!({"answer": "yes"}));
+        assert_eq!(event["event"]["operator"]["open_id"], anna.as_str());
+        let card = card(json!([{"tag": "markdown", "content": "Thank you."}]));
+        let data =
+            json!({"toast": {"type": "success", "content": "noted"}, "card": {"type": "raw", "data": card}});
+        socket.ack(&frame, 200, Some(&data)).await;
+        event["event"]["token"].as_str().unwrap().to_owned()
+    };
+    let (clicked, token) = tokio::join!(emulator.click(&anna, &id, Press::Label("Yes".into())), answer);
+    let toast = Toast { kind: "success".into(), content: "noted".into() };
+    assert_eq!(clicked.unwrap(), Clicked { toast: Some(toast), card_replaced: true, error: None });
+    assert_eq!(emulator.shown(&chat)[0].text, "Thank you.");
+
+    let update = json!({"token": token, "card": card(json!([{"tag": "markdown", "content": "Later."}]))});
+    for code in [0, 0, 300_040] {
+        assert_eq!(bot.call("POST", "/open-apis/interactive/v1/card/update", &update).await.code, code);
+    }
+    assert_eq!(emulator.shown(&chat)[0].text, "Later.");
+    assert_eq!(emulator.complaints(), Vec::<String>::new());
+}
