@@ -12,3 +12,5 @@ pub mod logs;
 pub mod mail;
 pub mod paths;
 pub mod render;
+pub mod session;
+pub mod words;

@@ -1,0 +1,13 @@
+//! A conversation with Claude Code: who owns it, what its turns go through, what is kept of it.
+//!
+//! `registry` says which sessions there are, `seats` which of them may have a process, `actor` runs one that has, by
+//! what the pure `machine` decides.
+
+pub mod actor;
+pub mod file;
+pub mod ledger;
+pub mod machine;
+pub mod registry;
+pub mod report;
+pub mod seats;
+pub mod turn;

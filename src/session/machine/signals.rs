@@ -1,0 +1,85 @@
+//! What goes into a session's machine and what comes out of it.
+
+use std::time::Instant;
+
+use crate::claude::launch::Conversation;
+use crate::claude::process::Exit;
+use crate::claude::wire::{Output, PermissionRequest};
+use crate::ids::{ClaudeSessionId, MessageId};
+use crate::session::turn::{Done, Prompt, Reply};
+
+/// What happens to a session.
+#[derive(Debug)]
+pub enum Input {
+    /// A prompt; its turn is on record already.
+    Prompt(Prompt),
+    /// A line of Claude's.
+    Claude(Output),
+    /// The process and all it started have ended.
+    Exited(Exit),
+    /// The process could not be started; the sentence says why.
+    NotStarted(String),
+    /// The answer to the oldest open permission request.
+    Decide(Decision, Order),
+    /// The running turn shall end now.
+    Stop,
+    /// The session's process shall end; a running turn is stopped.
+    Close,
+    /// An idle process shall make room; a busy one does not.
+    Sleep,
+    /// The daemon leaves: the running turn has until then.
+    Leave(Instant),
+    /// Time has passed.
+    Tick,
+}
+
+/// The message by which a person said it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Order {
+    /// Its place in the inbox; it is done with the effect that names the order.
+    pub mail: i64,
+    /// The message.
+    pub message_id: MessageId,
+    /// Where an answer to it goes.
+    pub reply: Reply,
+}
+
+/// A person's answer to a permission request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// It may run, once.
+    Allow,
+    /// It may not; Claude is told why.
+    Deny(Option<String>),
+}
+
+/// What the actor shall do.
+#[derive(Debug, PartialEq)]
+pub enum Effect {
+    /// Write a line to Claude.
+    Write(String),
+    /// Show a permission request to the session's owner; so many are open now.
+    Ask(PermissionRequest, usize),
+    /// The order was followed.
+    Followed(Order),
+    /// There was nothing to decide.
+    NothingAsked(Order),
+    /// Tell the owner that nobody answered this request in time.
+    Expired(PermissionRequest),
+    /// Tell the owner that Claude has lost the conversation and a new one begins.
+    Forgotten,
+    /// Put a turn's end on record and tell its user.
+    Settle(Done),
+    /// The conversation goes by this id from now on, and Claude has it on disk.
+    Conversation(ClaudeSessionId),
+    /// Close Claude's input: it ends when it is done.
+    CloseInput,
+    /// End the process and all it started.
+    Terminate,
+    /// End them at once.
+    Kill,
+    /// Start the process (again).
+    Launch(Conversation),
+    /// Nothing is left to do: the session sleeps.
+    End,
+}

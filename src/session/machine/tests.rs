@@ -1,0 +1,349 @@
+use super::*;
+use crate::claude::process::Exit;
+use crate::claude::wire::PermissionRequest;
+use crate::claude::wire::{Assistant, Block, Init};
+use crate::mail::Recipient;
+use jiff::Timestamp;
+use serde_json::json;
+use uuid::Uuid;
+
+const LIMITS: Limits = Limits {
+    turn: Duration::from_secs(300),
+    idle: Duration::from_secs(1800),
+    approval: Duration::from_secs(600),
+};
+
+/// A machine and the clock that its test moves.
+struct Bench {
+    machine: Machine,
+    now: Instant,
+}
+
+impl Bench {
+    fn new(conversation: Conversation) -> Self {
+        let now = Instant::now();
+        let (machine, first) = Machine::new(conversation, LIMITS, Language::En, None, now);
+        assert_eq!(first, [Effect::Write(wire::initialize(INITIALIZE))]);
+        Self { machine, now }
+    }
+
+    fn fresh() -> Self {
+        Self::new(Conversation::New("id".into()))
+    }
+
+    /// One whose turn runs.
+    fn running() -> Self {
+        let mut bench = Self::fresh();
+        bench.put(Input::Prompt(prompt("hi")));
+        bench.hear(Output::Init(Init { session_id: "id".into(), ..init() }));
+        bench
+    }
+
+    fn put(&mut self, input: Input) -> Vec<Effect> {
+        self.machine.handle(input, self.now)
+    }
+
+    fn hear(&mut self, output: Output) -> Vec<Effect> {
+        self.put(Input::Claude(output))
+    }
+
+    /// Lets time pass to what is due next.
+    fn wait(&mut self) -> Vec<Effect> {
+        self.now = self.machine.due().expect("something is due");
+        self.put(Input::Tick)
+    }
+
+    fn after(&mut self, seconds: u64) {
+        self.now += Duration::from_secs(seconds);
+    }
+}
+
+fn init() -> Init {
+    Init { session_id: "id".into(), model: None, permission_mode: None, version: None }
+}
+
+fn prompt(text: &str) -> Prompt {
+    Prompt {
+        turn_id: Uuid::nil(),
+        mail: 1,
+        chat_id: "oc_1".into(),
+        text: text.into(),
+        reply: Reply { to: Recipient::Chat("oc_1".into()), under: None },
+        sent: Timestamp::UNIX_EPOCH,
+    }
+}
+
+fn order() -> Order {
+    Order { mail: 2, message_id: "om_2".into(), reply: prompt("").reply }
+}
+
+fn text(text: &str) -> Output {
+    Output::Assistant(Assistant { blocks: vec![Block::Text(text.into())], ..Assistant::default() })
+}
+
+fn result() -> TurnResult {
+    TurnResult { user_message_uuids: vec![Uuid::nil()], total_cost_usd: Some(0.5), ..TurnResult::default() }
+}
+
+fn permission(id: &str) -> PermissionRequest {
+    PermissionRequest {
+        request_id: id.into(),
+        tool: "Bash".into(),
+        input: json!({"command": "make"}),
+        ..PermissionRequest::default()
+    }
+}
+
+fn settled(effects: &[Effect]) -> Vec<(Option<&str>, &str, &'static str)> {
+    let done =
+        effects.iter().filter_map(|effect| if let Effect::Settle(done) = effect { Some(done) } else { None });
+    done.map(|done| (done.prompt.as_ref().map(|p| p.text.as_str()), done.text.as_str(), done.outcome.word()))
+        .collect()
+}
+
+#[test]
+fn a_prompt_is_written_at_once_and_its_texts_are_the_answer() {
+    let mut bench = Bench::fresh();
+    assert_eq!(
+        bench.put(Input::Prompt(prompt("hi"))),
+        [Effect::Write(wire::user_message(&Uuid::nil(), "hi"))]
+    );
+    assert_eq!(bench.hear(Output::Init(init())), [Effect::Conversation("id".into())]);
+    assert_eq!(bench.hear(text("one")), []);
+    assert_eq!(bench.hear(text("two")), []);
+    let effects = bench.hear(Output::Result(result()));
+    assert_eq!(settled(&effects), [(Some("hi"), "one\n\ntwo", "answered")]);
+    assert!(!bench.machine.is_busy());
+}
+
+#[test]
+fn the_pieces_of_one_message_are_one_text() {
+    let mut bench = Bench::running();
+    let piece = |id: &str, text: &str| {
+        let blocks = vec![Block::Text(text.into())];
+        Output::Assistant(Assistant { blocks, message_id: Some(id.into()), ..Assistant::default() })
+    };
+    for (id, text) in [("m1", "as ["), ("m1", "1] says"), ("m2", "so")] {
+        bench.hear(piece(id, text));
+    }
+    assert_eq!(
+        settled(&bench.hear(Output::Result(result()))),
+        [(Some("hi"), "as [1] says\n\nso", "answered")]
+    );
+}
+
+#[test]
+fn a_turns_cost_is_what_the_conversation_has_cost_more() {
+    let mut bench = Bench::running();
+    bench.hear(Output::Result(result()));
+    bench.put(Input::Prompt(prompt("again")));
+    let total = TurnResult { total_cost_usd: Some(0.75), ..result() };
+    let effects = bench.hear(Output::Result(total));
+    let [Effect::Settle(done)] = &effects[..] else { panic!("{effects:?}") };
+    assert_eq!(done.cost_usd, Some(0.25));
+}
+
+#[test]
+fn a_stopped_turn_is_settled_when_nothing_of_it_is_left() {
+    let mut bench = Bench::running();
+    bench.hear(text("so f"));
+    assert_eq!(bench.put(Input::Stop), [Effect::Write(wire::interrupt("interrupt"))]);
+    assert_eq!(bench.put(Input::Stop), []);
+    let cut = TurnResult { is_error: true, terminal_reason: Some("aborted_streaming".into()), ..result() };
+    assert_eq!(bench.hear(Output::Result(cut)), [Effect::Terminate]);
+    let effects = bench.put(Input::Exited(Exit::default()));
+    assert_eq!(settled(&effects), [(Some("hi"), "so f", "stopped")]);
+    assert_eq!(effects.last(), Some(&Effect::End));
+}
+
+#[test]
+fn a_claude_that_hears_nothing_is_ended_by_force() {
+    let mut bench = Bench::running();
+    bench.put(Input::Stop);
+    assert_eq!(bench.wait(), [Effect::Terminate]);
+    assert_eq!(bench.wait(), [Effect::Kill]);
+    assert_eq!(bench.machine.due(), None);
+    assert_eq!(settled(&bench.put(Input::Exited(Exit::default()))), [(Some("hi"), "", "stopped")]);
+}
+
+#[test]
+fn a_turn_ends_at_its_time_but_waiting_for_a_person_does_not_count() {
+    let mut bench = Bench::running();
+    bench.after(299);
+    let asked = bench.hear(Output::Permission(permission("r1")));
+    assert_eq!(asked, [Effect::Ask(permission("r1"), 1)]);
+    bench.after(500);
+    assert_eq!(bench.put(Input::Tick), []);
+    assert_eq!(
+        bench.put(Input::Decide(Decision::Allow, order())),
+        [Effect::Write(wire::allow("r1")), Effect::Followed(order())]
+    );
+    assert_eq!(bench.put(Input::Tick), []);
+    bench.after(1);
+    assert_eq!(bench.put(Input::Tick), [Effect::Write(wire::interrupt("interrupt"))]);
+    bench.wait();
+    assert_eq!(settled(&bench.put(Input::Exited(Exit::default()))), [(Some("hi"), "", "timed_out")]);
+}
+
+#[test]
+fn an_unanswered_request_ends_as_a_denial() {
+    let mut bench = Bench::running();
+    bench.hear(Output::Permission(permission("r1")));
+    let effects = bench.wait();
+    let deny = Effect::Write(wire::deny("r1", "Nobody answered in time."));
+    assert_eq!(effects, [deny, Effect::Expired(permission("r1"))]);
+    assert_eq!(bench.put(Input::Decide(Decision::Allow, order())), [Effect::NothingAsked(order())]);
+}
+
+#[test]
+fn the_oldest_request_is_decided_first_and_a_withdrawn_one_never() {
+    let mut bench = Bench::running();
+    for id in ["r1", "r2", "r3"] {
+        bench.hear(Output::Permission(permission(id)));
+    }
+    bench.hear(Output::PermissionWithdrawn { request_id: "r1".into() });
+    assert_eq!(
+        bench.put(Input::Decide(Decision::Deny(Some("no".into())), order())),
+        [Effect::Write(wire::deny("r2", "no")), Effect::Followed(order())]
+    );
+    assert_eq!(
+        bench.put(Input::Decide(Decision::Allow, order())),
+        [Effect::Write(wire::allow("r3")), Effect::Followed(order())]
+    );
+    let effects = bench.hear(Output::Result(result()));
+    let [Effect::Settle(done)] = &effects[..] else { panic!("{effects:?}") };
+    use Decided::{Allowed, Denied, Withdrawn};
+    let decisions: Vec<_> = done.approvals.iter().map(|approval| approval.decision).collect();
+    assert_eq!(decisions, [Withdrawn, Denied, Allowed]);
+}
+
+#[test]
+fn a_crash_costs_one_turn_and_says_so() {
+    let mut bench = Bench::running();
+    bench.hear(text("half"));
+    let effects = bench.put(Input::Exited(Exit { signal: Some(9), ..Exit::default() }));
+    assert_eq!(settled(&effects), [(Some("hi"), "half", "crashed")]);
+    assert_eq!(effects.last(), Some(&Effect::End));
+}
+
+#[test]
+fn a_forgotten_conversation_begins_anew_with_the_same_prompt() {
+    let mut bench = Bench::new(Conversation::Resume("old".into()));
+    bench.put(Input::Prompt(prompt("hi")));
+    let refused = TurnResult {
+        is_error: true,
+        errors: vec!["No conversation found with session ID: old".into()],
+        ..TurnResult::default()
+    };
+    assert_eq!(bench.hear(Output::Result(refused)), []);
+    let effects = bench.put(Input::Exited(Exit {
+        code: Some(1),
+        stderr: "No conversation found with session ID: old".into(),
+        ..Exit::default()
+    }));
+    let [Effect::Forgotten, Effect::Launch(Conversation::New(_)), Effect::Write(_), Effect::Write(line)] =
+        &effects[..]
+    else {
+        panic!("{effects:?}")
+    };
+    assert_eq!(line, &wire::user_message(&Uuid::nil(), "hi"));
+}
+
+#[test]
+fn an_id_that_claude_knows_already_is_resumed() {
+    let mut bench = Bench::fresh();
+    bench.put(Input::Prompt(prompt("hi")));
+    let exit =
+        Exit { code: Some(1), stderr: "Error: Session ID id is already in use.".into(), ..Exit::default() };
+    let effects = bench.put(Input::Exited(exit));
+    assert_eq!(effects[0], Effect::Launch(Conversation::Resume("id".into())));
+}
+
+#[test]
+fn claudes_own_commands_go_to_claude_and_unknown_ones_do_not() {
+    let commands = Output::ControlReply {
+        request_id: INITIALIZE.into(),
+        result: Ok(json!({"commands": [{"name": "cost"}]})),
+    };
+    let mut bench = Bench::fresh();
+    assert_eq!(bench.put(Input::Prompt(prompt("/cost now"))), []);
+    assert_eq!(bench.hear(commands), [Effect::Write(wire::user_message(&Uuid::nil(), "/cost now"))]);
+    bench.hear(Output::Result(result()));
+    let effects = bench.put(Input::Prompt(prompt("/lits")));
+    assert_eq!(settled(&effects), [(Some("/lits"), "", "unknown_command")]);
+}
+
+#[test]
+fn an_idle_process_is_put_to_sleep_and_a_prompt_that_crosses_with_it_starts_another() {
+    let mut bench = Bench::running();
+    bench.hear(Output::Result(result()));
+    assert_eq!(bench.wait(), [Effect::CloseInput]);
+    assert_eq!(bench.put(Input::Prompt(prompt("late"))), []);
+    let effects = bench.put(Input::Exited(Exit::default()));
+    assert_eq!(effects[0], Effect::Launch(Conversation::Resume("id".into())));
+    assert_eq!(effects[2], Effect::Write(wire::user_message(&Uuid::nil(), "late")));
+}
+
+#[test]
+fn a_process_that_does_not_sleep_is_ended() {
+    let mut bench = Bench::fresh();
+    bench.put(Input::Sleep);
+    assert_eq!(bench.wait(), [Effect::Terminate]);
+    assert_eq!(bench.put(Input::Exited(Exit::default())), [Effect::End]);
+}
+
+#[test]
+fn a_busy_session_does_not_make_room() {
+    let mut bench = Bench::running();
+    assert_eq!(bench.put(Input::Sleep), []);
+}
+
+#[test]
+fn a_turn_that_claude_began_itself_is_told_and_a_prompt_waits_for_its_end() {
+    let mut bench = Bench::running();
+    bench.hear(Output::Result(result()));
+    bench.hear(Output::Init(init()));
+    bench.hear(text("the build is done"));
+    assert_eq!(bench.put(Input::Prompt(prompt("next"))), []);
+    let unasked = TurnResult { user_message_uuids: vec![], ..result() };
+    let effects = bench.hear(Output::Result(unasked));
+    assert_eq!(settled(&effects), [(None, "the build is done", "answered")]);
+    assert_eq!(effects[1], Effect::Write(wire::user_message(&Uuid::nil(), "next")));
+}
+
+#[test]
+fn the_result_of_another_message_does_not_end_the_turn() {
+    let mut bench = Bench::running();
+    bench.hear(text("from before"));
+    let other = TurnResult { user_message_uuids: vec![Uuid::max()], ..result() };
+    assert_eq!(settled(&bench.hear(Output::Result(other))), [(None, "from before", "answered")]);
+    bench.hear(text("mine"));
+    assert_eq!(settled(&bench.hear(Output::Result(result()))), [(Some("hi"), "mine", "answered")]);
+}
+
+#[test]
+fn a_leaving_daemon_lets_the_turn_end_and_then_cuts_it() {
+    let mut bench = Bench::running();
+    let by = bench.now + Duration::from_secs(20);
+    assert_eq!(bench.put(Input::Leave(by)), []);
+    assert_eq!(bench.wait(), [Effect::Write(wire::interrupt("interrupt"))]);
+    bench.wait();
+    assert_eq!(settled(&bench.put(Input::Exited(Exit::default()))), [(Some("hi"), "", "cut")]);
+
+    let mut bench = Bench::running();
+    bench.put(Input::Leave(by));
+    let effects = bench.hear(Output::Result(result()));
+    assert_eq!(settled(&effects), [(Some("hi"), "", "answered")]);
+    assert_eq!(effects.last(), Some(&Effect::CloseInput));
+}
+
+#[test]
+fn a_process_that_cannot_start_costs_its_prompt_and_says_why() {
+    let mut bench = Bench::fresh();
+    assert_eq!(bench.put(Input::NotStarted("no claude".into())), [Effect::End]);
+    let effects = bench.put(Input::Prompt(prompt("hi")));
+    assert_eq!(effects[0], Effect::Launch(Conversation::New("id".into())));
+    let effects = bench.put(Input::NotStarted("no claude".into()));
+    let [Effect::Settle(done), Effect::End] = &effects[..] else { panic!("{effects:?}") };
+    assert_eq!(done.outcome, Outcome::Crashed("no claude".into()));
+}

@@ -1,0 +1,68 @@
+//! What is due when, and what happens then.
+
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use super::{Effect, Machine, Process};
+use crate::claude::wire;
+use crate::session::turn::{Outcome, Turn};
+
+impl Machine {
+    /// When [`Input::Tick`] is due at the latest.
+    #[must_use]
+    pub fn due(&self) -> Option<Instant> {
+        let up = matches!(self.process, Process::Up { .. });
+        let process = match self.process {
+            Process::Up { idle_since } if !self.is_busy() => Some(idle_since + self.limits.idle),
+            Process::Up { .. } | Process::Killed | Process::Gone => None,
+            Process::Interrupted { until } | Process::Closing { until } | Process::Terminating { until } => {
+                Some(until)
+            }
+        };
+        let turn = self.turn.as_ref().filter(|_| up).and_then(Turn::due);
+        let leave = self.leave_by.filter(|_| up);
+        process.into_iter().chain(turn).chain(self.held_until).chain(leave).min()
+    }
+
+    pub(super) fn tick(&mut self, now: Instant) -> Vec<Effect> {
+        match self.process {
+            Process::Up { .. } => self.tick_up(now),
+            Process::Interrupted { until } | Process::Closing { until } if until <= now => {
+                self.terminate(now)
+            }
+            Process::Terminating { until } if until <= now => {
+                self.process = Process::Killed;
+                vec![Effect::Kill]
+            }
+            Process::Interrupted { .. }
+            | Process::Closing { .. }
+            | Process::Terminating { .. }
+            | Process::Killed
+            | Process::Gone => Vec::new(),
+        }
+    }
+
+    fn tick_up(&mut self, now: Instant) -> Vec<Effect> {
+        if self.leave_by.is_some_and(|by| by <= now) {
+            return if self.is_busy() { self.end_turn(Outcome::Cut, now) } else { self.close(now) };
+        }
+        if self.held_until.is_some_and(|until| until <= now) {
+            self.commands.get_or_insert_with(BTreeSet::new);
+            return self.write_held(now);
+        }
+        let Some(turn) = &mut self.turn else {
+            let Process::Up { idle_since } = self.process else { return Vec::new() };
+            let asleep = self.held.is_none() && idle_since + self.limits.idle <= now;
+            return if asleep { self.close(now) } else { Vec::new() };
+        };
+        if turn.is_over_time(now) {
+            return self.end_turn(Outcome::TimedOut(self.limits.turn), now);
+        }
+        let mut effects = Vec::new();
+        while let Some(request) = turn.expire(now) {
+            effects.push(Effect::Write(wire::deny(&request.request_id, "Nobody answered in time.")));
+            effects.push(Effect::Expired(request));
+        }
+        effects
+    }
+}

@@ -1,0 +1,128 @@
+//! What a session's turns look like in the chat and in the audit log. Pure.
+
+use std::path::Path;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::turn::{Approval, Done, Outcome, Reply, ToolUse};
+use crate::audit::{AuditApproval, AuditLine, AuditTool, Record};
+use crate::claude::wire::PermissionRequest;
+use crate::ids::{ConvId, MessageId, OpenId};
+use crate::mail::{Body, Post, Recipient, Settlement};
+use crate::render::{permission, split};
+use crate::words::Words;
+
+/// Whose session it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// Its owner.
+    pub user: OpenId,
+    /// Where things go that answer no message.
+    pub home: Reply,
+}
+
+/// The messages that end a turn: Claude's words as they are, then what the bot has to say about it.
+#[must_use]
+pub fn answer(done: &Done, reply: &Reply, words: Words, limit: usize) -> Vec<Post> {
+    let mut posts = texts(&done.text, reply, limit);
+    let remark = match &done.outcome {
+        Outcome::Answered if done.text.is_empty() && done.prompt.is_some() => Some(words.no_text()),
+        Outcome::Answered => None,
+        Outcome::Failed(sentence) | Outcome::Crashed(sentence) => Some(words.failed(sentence)),
+        Outcome::Stopped => Some(words.stopped()),
+        Outcome::TimedOut(limit) => Some(words.timed_out(*limit)),
+        Outcome::Cut => Some(words.cut_by_stop(done.prompt.as_ref().map(|prompt| prompt.text.as_str()))),
+        Outcome::UnknownCommand(name) => Some(words.unknown_command(name)),
+    };
+    posts.extend(remark.map(|text| Post {
+        to: reply.to.clone(),
+        reply_to: reply.under.clone(),
+        body: Body::Text(text),
+    }));
+    posts
+}
+
+/// The messages that ask for a permission; `open` requests wait now.
+#[must_use]
+pub fn ask(request: &PermissionRequest, open: usize, reply: &Reply, words: Words, limit: usize) -> Vec<Post> {
+    let text = format!(
+        "{}\n{}\n{}",
+        words.wants_to_use(&request.tool),
+        permission::describe(&request.tool, &request.input),
+        words.how_to_decide(open)
+    );
+    texts(&text, reply, limit)
+}
+
+/// One sentence of the bot's, which also answers these inbox entries.
+#[must_use]
+pub fn notice(mails: Vec<i64>, reply: &Reply, text: String) -> Settlement {
+    let posts = vec![Post { to: reply.to.clone(), reply_to: reply.under.clone(), body: Body::Text(text) }];
+    Settlement { mails, posts, ..Settlement::at(Timestamp::now()) }
+}
+
+/// Feishu's emoji for a command that was heard.
+const HEARD: &str = "OK";
+/// Feishu's emoji for a message that waits.
+const WAITS: &str = "OneSecond";
+
+/// Shows beside a command that it was heard: its effect speaks for itself.
+#[must_use]
+pub fn heard(mail: i64, message_id: &MessageId, user: &OpenId) -> Settlement {
+    let posts = vec![reaction(message_id, user, HEARD, None)];
+    Settlement { mails: vec![mail], posts, ..Settlement::at(Timestamp::now()) }
+}
+
+/// Shows beside a message that it waits; says so in words where the emoji is refused.
+#[must_use]
+pub fn waits(message_id: &MessageId, user: &OpenId, words: String) -> Settlement {
+    let posts = vec![reaction(message_id, user, WAITS, Some(words))];
+    Settlement { posts, ..Settlement::at(Timestamp::now()) }
+}
+
+/// It goes by the person's lane, not the chat's: an answer does not wait for it.
+fn reaction(on: &MessageId, user: &OpenId, emoji: &str, otherwise: Option<String>) -> Post {
+    let body = Body::Reaction { on: on.clone(), emoji: emoji.to_owned(), otherwise };
+    Post { to: Recipient::User(user.clone()), reply_to: None, body }
+}
+
+/// A turn as the audit log keeps it; `at` is its end.
+#[must_use]
+pub fn record(done: &Done, conv_id: &ConvId, user: &OpenId, project: &Path, at: Timestamp) -> Record {
+    let milliseconds = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    let began = at.checked_sub(done.took).unwrap_or(at);
+    let approval = |approval: &Approval| AuditApproval {
+        tool: approval.tool.clone(),
+        input: approval.input.clone(),
+        decision: approval.decision.word().to_owned(),
+        by: approval.decision.by_a_person().then(|| user.clone()),
+        at: began.checked_add(approval.after).unwrap_or(at),
+    };
+    let tool = |tool: &ToolUse| AuditTool {
+        name: tool.name.clone(),
+        input: tool.input.clone(),
+        is_error: tool.is_error,
+    };
+    let line = AuditLine {
+        at,
+        conv_id: conv_id.clone(),
+        user: user.clone(),
+        prompt: done.prompt.as_ref().map(|prompt| prompt.text.clone()).unwrap_or_default(),
+        response: done.text.clone(),
+        outcome: done.outcome.word().to_owned(),
+        duration_ms: milliseconds(done.took),
+        cost_usd: done.cost_usd,
+        tools: done.tools.iter().map(tool).collect(),
+        approvals: done.approvals.iter().map(approval).collect(),
+    };
+    Record { project: project.to_owned(), line }
+}
+
+fn texts(text: &str, reply: &Reply, limit: usize) -> Vec<Post> {
+    if text.is_empty() {
+        return Vec::new();
+    }
+    let post = |part| Post { to: reply.to.clone(), reply_to: reply.under.clone(), body: Body::Text(part) };
+    split::split(text, limit).into_iter().map(post).collect()
+}
