@@ -1,6 +1,7 @@
 //! phonework lets people work with Claude Code from their phones.
 
 pub mod audit;
+pub mod chat;
 pub mod claude;
 pub mod emulator;
 pub mod error;

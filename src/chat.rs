@@ -1,0 +1,17 @@
+//! The two sides brought together: Feishu's events become messages in the inbox, and those become commands or prompts.
+//!
+//! socket → `intake` (seen before? allowed? whose? commit, ack) → `router` (commands, each person's queue, seats) → a
+//! session's actor. What is not here: what Feishu's events look like (`feishu::event`), what a session does with a
+//! prompt (`session::machine`).
+
+pub mod command;
+pub mod desk;
+mod fault;
+mod follow;
+pub mod intake;
+mod late;
+mod live;
+pub mod router;
+mod scribe;
+pub mod stale;
+pub mod strangers;

@@ -1,0 +1,262 @@
+//! What a person types that is meant for phonework itself: `/new`, `/list` and the others. Pure.
+
+use std::time::Duration;
+
+use crate::keyring::{PermissionMode, duration, is_model_name};
+
+/// A command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Open a session.
+    New(NewSession),
+    /// Show the sessions.
+    List,
+    /// Make the session with this number the active one.
+    Switch(usize),
+    /// Close the active session, or the one with this number.
+    Close(Option<usize>),
+    /// Run the last message again.
+    Retry,
+    /// End the running turn.
+    Stop,
+    /// Show the active session.
+    Status,
+    /// Show the commands.
+    Help,
+    /// Let Claude do what it asks for.
+    Approve,
+    /// Do not, and say why.
+    Deny(Option<String>),
+    /// Run the messages that came too late.
+    Run,
+    /// Drop them.
+    Discard,
+}
+
+/// A session that is to be opened.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NewSession {
+    /// The project's directory, under `WORKING_DIR`.
+    pub directory: String,
+    /// Whether it may be made.
+    pub create: bool,
+    /// A turn's time.
+    pub timeout: Option<Duration>,
+    /// How long an idle process is kept.
+    pub idle: Option<Duration>,
+    /// The permission mode.
+    pub mode: Option<PermissionMode>,
+    /// The model.
+    pub model: Option<String>,
+}
+
+/// What a message is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Said {
+    /// Words for Claude, its own slash commands among them.
+    Words,
+    /// A command for phonework.
+    Command(Command),
+    /// A command for phonework that cannot be followed as it stands.
+    Faulty(Fault),
+}
+
+/// Why a command cannot be followed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// `/new` without a directory.
+    NoDirectory,
+    /// `/switch` without a number.
+    NoNumber,
+    /// This is not a number of `/list`.
+    NotANumber(String),
+    /// This option is not known.
+    UnknownOption(String),
+    /// This option lacks its value.
+    NoValue(String),
+    /// This value does not fit its option.
+    BadValue {
+        /// The option.
+        option: String,
+        /// What it was given.
+        value: String,
+    },
+    /// A quote is not closed.
+    OpenQuote,
+    /// There is more than the command takes.
+    TooMuch(String),
+}
+
+/// Reads a message.
+#[must_use]
+pub fn parse(text: &str) -> Said {
+    let text = text.trim();
+    let (name, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
+    let rest = rest.trim();
+    // A phone's keyboard writes capitals at the start, and a Chinese one its own slash.
+    let name = name.replacen('／', "/", 1).to_ascii_lowercase();
+    let command = match name.as_str() {
+        "/new" => new_session(rest).map(Command::New),
+        "/list" => bare(rest, Command::List),
+        "/switch" if rest.is_empty() => Err(Fault::NoNumber),
+        "/switch" => number(rest).map(Command::Switch),
+        "/close" if rest.is_empty() => Ok(Command::Close(None)),
+        "/close" => number(rest).map(|number| Command::Close(Some(number))),
+        "/retry" => bare(rest, Command::Retry),
+        "/stop" => bare(rest, Command::Stop),
+        "/status" => bare(rest, Command::Status),
+        "/help" => Ok(Command::Help),
+        "/approve" => bare(rest, Command::Approve),
+        "/run" => bare(rest, Command::Run),
+        "/discard" => bare(rest, Command::Discard),
+        "/deny" => Ok(Command::Deny((!rest.is_empty()).then(|| rest.to_owned()))),
+        _ => return Said::Words,
+    };
+    command.map_or_else(Said::Faulty, Said::Command)
+}
+
+fn bare(rest: &str, command: Command) -> Result<Command, Fault> {
+    if rest.is_empty() { Ok(command) } else { Err(Fault::TooMuch(rest.to_owned())) }
+}
+
+fn number(text: &str) -> Result<usize, Fault> {
+    let digits = text.trim_end_matches('.').trim_start_matches('#');
+    digits.parse().map_err(|_| Fault::NotANumber(text.to_owned()))
+}
+
+fn new_session(rest: &str) -> Result<NewSession, Fault> {
+    let mut new = NewSession::default();
+    let mut words = shell_words(rest)?.into_iter();
+    while let Some(word) = words.next() {
+        // A phone's keyboard makes one long dash of two.
+        let dashes = if word.starts_with('—') { word.replacen('—', "--", 1) } else { word };
+        let (option, inline) = match dashes.split_once('=') {
+            Some((option, value)) if option.starts_with("--") => (option.to_owned(), Some(value.to_owned())),
+            _ => (dashes, None),
+        };
+        if option == "--create" {
+            new.create = true;
+            continue;
+        }
+        if !option.starts_with("--") {
+            if !new.directory.is_empty() {
+                return Err(Fault::TooMuch(option));
+            }
+            new.directory = option;
+            continue;
+        }
+        if !["--timeout", "--idle", "--mode", "--model"].contains(&option.as_str()) {
+            return Err(Fault::UnknownOption(option));
+        }
+        let value = inline.or_else(|| words.next()).ok_or_else(|| Fault::NoValue(option.clone()))?;
+        let bad = || Fault::BadValue { option: option.clone(), value: value.clone() };
+        match option.as_str() {
+            "--timeout" => new.timeout = Some(duration(&value).map_err(|_| bad())?),
+            "--idle" => new.idle = Some(duration(&value).map_err(|_| bad())?),
+            "--mode" => new.mode = Some(value.parse().map_err(|_| bad())?),
+            _ if is_model_name(&value) => new.model = Some(value),
+            _ => return Err(bad()),
+        }
+    }
+    if new.directory.is_empty() { Err(Fault::NoDirectory) } else { Ok(new) }
+}
+
+/// Words parted by white space; quotes keep it.
+fn shell_words(text: &str) -> Result<Vec<String>, Fault> {
+    let mut words = Vec::new();
+    let mut word: Option<String> = None;
+    let mut quote = None;
+    for c in text.chars() {
+        match quote {
+            Some(open) if c == open => quote = None,
+            Some(_) => word.get_or_insert_default().push(c),
+            None if matches!(c, '"' | '\'' | '“' | '‘') => {
+                quote = Some(match c {
+                    '“' => '”',
+                    '‘' => '’',
+                    same => same,
+                });
+                word.get_or_insert_default();
+            }
+            None if c.is_whitespace() => words.extend(word.take()),
+            None => word.get_or_insert_default().push(c),
+        }
+    }
+    words.extend(word);
+    if quote.is_some() { Err(Fault::OpenQuote) } else { Ok(words) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn new(directory: &str) -> NewSession {
+        NewSession { directory: directory.to_owned(), ..NewSession::default() }
+    }
+
+    #[test]
+    fn words_for_claude_are_not_commands() {
+        for text in ["", "hello", "/", "//", "/cost", "/newer x", "see /list", "/路径"] {
+            assert_eq!(parse(text), Said::Words, "{text}");
+        }
+    }
+
+    #[test]
+    fn commands_are_read() {
+        for (text, command) in [
+            ("/list", Command::List),
+            ("/List", Command::List),
+            ("／list", Command::List),
+            ("  /list \n", Command::List),
+            ("/switch 2", Command::Switch(2)),
+            ("/switch #2.", Command::Switch(2)),
+            ("/close", Command::Close(None)),
+            ("/close 1", Command::Close(Some(1))),
+            ("/retry", Command::Retry),
+            ("/run", Command::Run),
+            ("/discard", Command::Discard),
+            ("/stop", Command::Stop),
+            ("/status", Command::Status),
+            ("/help me", Command::Help),
+            ("/approve", Command::Approve),
+            ("/deny", Command::Deny(None)),
+            ("/deny use  git mv", Command::Deny(Some("use  git mv".into()))),
+            ("/new shop", Command::New(new("shop"))),
+            ("/new \"my shop\"", Command::New(new("my shop"))),
+            ("/new “my shop”", Command::New(new("my shop"))),
+            ("/new --create shop", Command::New(NewSession { create: true, ..new("shop") })),
+            (
+                "/new shop --timeout 600 —idle=2h",
+                Command::New(NewSession {
+                    timeout: Some(Duration::from_secs(600)),
+                    idle: Some(Duration::from_secs(7200)),
+                    ..new("shop")
+                }),
+            ),
+            ("/new a --model opus", Command::New(NewSession { model: Some("opus".into()), ..new("a") })),
+        ] {
+            assert_eq!(parse(text), Said::Command(command), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_followed_is_named() {
+        let bad = |option: &str, value: &str| Fault::BadValue { option: option.into(), value: value.into() };
+        for (text, fault) in [
+            ("/new", Fault::NoDirectory),
+            ("/new --create", Fault::NoDirectory),
+            ("/new a b", Fault::TooMuch("b".into())),
+            ("/new a --speed 3", Fault::UnknownOption("--speed".into())),
+            ("/new a --timeout", Fault::NoValue("--timeout".into())),
+            ("/new a --timeout soon", bad("--timeout", "soon")),
+            ("/new a --mode bypassPermissions", bad("--mode", "bypassPermissions")),
+            ("/new a --model --resume", bad("--model", "--resume")),
+            ("/new 'a", Fault::OpenQuote),
+            ("/switch", Fault::NoNumber),
+            ("/switch one", Fault::NotANumber("one".into())),
+            ("/list all", Fault::TooMuch("all".into())),
+        ] {
+            assert_eq!(parse(text), Said::Faulty(fault), "{text}");
+        }
+    }
+}

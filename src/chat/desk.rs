@@ -1,0 +1,190 @@
+//! Each person's messages, one at a time, in the order they were sent. Pure.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use jiff::Timestamp;
+
+use crate::ids::{ConvId, OpenId};
+
+/// So many messages of one person may wait; the next one is not taken.
+pub const LONGEST_QUEUE: usize = 200;
+
+/// A message that waits for its turn.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Waiting<T> {
+    /// When it was sent.
+    pub sent: Timestamp,
+    /// The session that it goes to.
+    pub conv_id: ConvId,
+    /// The message.
+    pub item: T,
+}
+
+#[derive(Debug)]
+struct Line<T> {
+    waiting: VecDeque<Waiting<T>>,
+    running: Option<ConvId>,
+}
+
+/// The desks of all people who have a message waiting or running.
+#[derive(Debug)]
+pub struct Desk<T> {
+    people: BTreeMap<OpenId, Line<T>>,
+}
+
+/// The person's queue is full.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Full;
+
+impl<T> Default for Desk<T> {
+    fn default() -> Self {
+        Self { people: BTreeMap::new() }
+    }
+}
+
+impl<T> Desk<T> {
+    /// Takes a message; says how many are before it, the running one included.
+    ///
+    /// # Errors
+    /// [`Full`] when too many wait.
+    pub fn add(&mut self, user: &OpenId, waiting: Waiting<T>) -> Result<usize, Full> {
+        let line = self.line(user);
+        if line.waiting.len() >= LONGEST_QUEUE {
+            return Err(Full);
+        }
+        // Feishu does not promise the order of its events.
+        let place = line.waiting.partition_point(|other| other.sent <= waiting.sent);
+        line.waiting.insert(place, waiting);
+        Ok(place + usize::from(line.running.is_some()))
+    }
+
+    /// Puts a message back that could not be begun.
+    pub fn put_back(&mut self, user: &OpenId, waiting: Waiting<T>) {
+        let line = self.line(user);
+        line.running = None;
+        line.waiting.push_front(waiting);
+    }
+
+    /// The session of the message that is next, unless one runs.
+    #[must_use]
+    pub fn next(&self, user: &OpenId) -> Option<&ConvId> {
+        let line = self.people.get(user).filter(|line| line.running.is_none())?;
+        line.waiting.front().map(|waiting| &waiting.conv_id)
+    }
+
+    /// Takes the next message; it runs until [`Desk::done`].
+    pub fn take(&mut self, user: &OpenId) -> Option<Waiting<T>> {
+        let line = self.people.get_mut(user).filter(|line| line.running.is_none())?;
+        let waiting = line.waiting.pop_front()?;
+        line.running = Some(waiting.conv_id.clone());
+        Some(waiting)
+    }
+
+    /// The running message is done.
+    pub fn done(&mut self, user: &OpenId) {
+        if let Some(line) = self.people.get_mut(user) {
+            line.running = None;
+            if line.waiting.is_empty() {
+                self.people.remove(user);
+            }
+        }
+    }
+
+    /// The session whose message runs.
+    #[must_use]
+    pub fn running(&self, user: &OpenId) -> Option<&ConvId> {
+        self.people.get(user)?.running.as_ref()
+    }
+
+    /// How many messages wait.
+    #[must_use]
+    pub fn waiting(&self, user: &OpenId) -> usize {
+        self.people.get(user).map_or(0, |line| line.waiting.len())
+    }
+
+    /// Takes away all that wait for this session.
+    pub fn withdraw(&mut self, user: &OpenId, conv_id: &ConvId) -> Vec<Waiting<T>> {
+        let Some(line) = self.people.get_mut(user) else { return Vec::new() };
+        let (gone, kept): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut line.waiting).into_iter().partition(|waiting| &waiting.conv_id == conv_id);
+        line.waiting = kept.into();
+        gone
+    }
+
+    /// Takes away all that wait of those who do not `belong`; names them, too, who have but a running one.
+    pub fn expel(&mut self, belongs: impl Fn(&OpenId) -> bool) -> Vec<(OpenId, Vec<Waiting<T>>)> {
+        let strangers = self.people.iter_mut().filter(|(user, _)| !belongs(user));
+        strangers.map(|(user, line)| (user.clone(), std::mem::take(&mut line.waiting).into())).collect()
+    }
+
+    /// Takes away the waiting message that `is` picks, wherever it waits.
+    pub fn take_back(&mut self, is: impl Fn(&T) -> bool) -> Option<Waiting<T>> {
+        self.people.values_mut().find_map(|line| {
+            let place = line.waiting.iter().position(|waiting| is(&waiting.item))?;
+            line.waiting.remove(place)
+        })
+    }
+
+    fn line(&mut self, user: &OpenId) -> &mut Line<T> {
+        self.people.entry(user.clone()).or_insert(Line { waiting: VecDeque::new(), running: None })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(second: i64, conv_id: &str) -> Waiting<i64> {
+        Waiting { sent: Timestamp::from_second(second).unwrap(), conv_id: conv_id.into(), item: second }
+    }
+
+    #[test]
+    fn messages_run_one_at_a_time_in_the_order_they_were_sent() {
+        let (mut desk, user) = (Desk::default(), OpenId::from("ou_1"));
+        assert_eq!(desk.add(&user, message(1, "a")), Ok(0));
+        assert_eq!(desk.take(&user).map(|w| w.item), Some(1));
+        assert_eq!(desk.add(&user, message(3, "a")), Ok(1));
+        assert_eq!(desk.add(&user, message(2, "b")), Ok(1));
+        assert_eq!(desk.next(&user), None);
+        assert_eq!(desk.take(&user), None);
+        desk.done(&user);
+        assert_eq!(desk.next(&user), Some(&"b".into()));
+        assert_eq!(desk.take(&user).map(|w| w.item), Some(2));
+        assert_eq!(desk.running(&user), Some(&"b".into()));
+    }
+
+    #[test]
+    fn one_persons_messages_do_not_wait_for_anothers() {
+        let mut desk = Desk::default();
+        desk.add(&"ou_1".into(), message(1, "a")).unwrap();
+        desk.take(&"ou_1".into());
+        desk.add(&"ou_2".into(), message(2, "b")).unwrap();
+        assert_eq!(desk.take(&"ou_2".into()).map(|w| w.item), Some(2));
+    }
+
+    #[test]
+    fn a_message_that_was_put_back_is_next() {
+        let (mut desk, user) = (Desk::default(), OpenId::from("ou_1"));
+        desk.add(&user, message(1, "a")).unwrap();
+        let first = desk.take(&user).unwrap();
+        desk.add(&user, message(2, "a")).unwrap();
+        desk.put_back(&user, first);
+        assert_eq!(desk.take(&user).map(|w| w.item), Some(1));
+    }
+
+    #[test]
+    fn the_queue_is_bounded_and_what_waits_for_a_session_can_be_withdrawn() {
+        let (mut desk, user) = (Desk::default(), OpenId::from("ou_1"));
+        for second in 0..i64::try_from(LONGEST_QUEUE).unwrap() {
+            desk.add(&user, message(second, if second == 7 { "b" } else { "a" })).unwrap();
+        }
+        assert_eq!(desk.add(&user, message(999, "a")), Err(Full));
+        assert_eq!(desk.withdraw(&user, &"b".into()).len(), 1);
+        assert_eq!(desk.take_back(|second| *second == 9).map(|waiting| waiting.item), Some(9));
+        assert_eq!(desk.take_back(|second| *second == 9), None);
+        assert_eq!(desk.expel(|_| true), []);
+        assert_eq!(desk.waiting(&user), LONGEST_QUEUE - 2);
+        let expelled = desk.expel(|_| false);
+        assert_eq!((expelled[0].1.len(), desk.waiting(&user)), (LONGEST_QUEUE - 2, 0));
+    }
+}

@@ -1,0 +1,220 @@
+//! What each command does.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::command::{Command, NewSession};
+use super::router::{Router, reply};
+use crate::language::Language;
+use crate::mail::{Mail, Settlement};
+use crate::paths::ProjectError;
+use crate::session::machine::{Decision, Input, Order};
+use crate::session::registry::Session;
+use crate::session::report;
+use crate::words::short;
+
+/// A disk that does not say within this time whether a directory is there is taken for broken.
+const LOOKUP: Duration = Duration::from_secs(5);
+
+impl Router {
+    /// Follows a command of `mail`'s sender.
+    pub(super) async fn command(&mut self, mail: Mail, command: Command) {
+        match command {
+            Command::New(new) => self.new_session(&mail, new).await,
+            Command::List => self.answer(&mail, self.list(&mail)),
+            Command::Switch(number) => self.switch(&mail, number),
+            Command::Close(number) => self.close(&mail, number),
+            Command::Retry => match self.active(&mail) {
+                Some(session) => self.enqueue(mail, session.conv_id, true),
+                None => self.answer(&mail, self.words().no_session()),
+            },
+            Command::Stop => self.stop(&mail),
+            Command::Status => self.answer(&mail, self.status(&mail)),
+            Command::Help => self.answer(&mail, self.words().help()),
+            Command::Run => self.run_stale(mail).await,
+            Command::Discard => self.discard_stale(&mail),
+            Command::Approve => self.decide(&mail, Decision::Allow),
+            Command::Deny(reason) => self.decide(&mail, Decision::Deny(reason)),
+        }
+    }
+
+    async fn new_session(&mut self, mail: &Mail, new: NewSession) {
+        let cwd = match self.project(&new).await {
+            Ok(cwd) => cwd,
+            Err(sentence) => return self.answer(mail, sentence),
+        };
+        let session = Session {
+            turn_timeout_s: new.timeout.map(|time| time.as_secs()),
+            idle_timeout_s: new.idle.map(|time| time.as_secs()),
+            permission_mode: new.mode.map(|mode| mode.as_str().to_owned()),
+            model: new.model,
+            opened_by: Some(mail.message_id.clone()),
+            ..Session::new(mail.user.clone(), mail.chat_id.clone(), cwd, Timestamp::now())
+        };
+        let conv_id = self.registry.open(session);
+        let opened = self.registry.of(&mail.user).list().find(|listed| listed.session.conv_id == conv_id);
+        let text = opened.map_or_else(String::new, |listed| {
+            let session = listed.session;
+            self.words().opened(listed.number, &project_name(session), &session.cwd.display().to_string())
+        });
+        self.answer_when_saved(mail, text);
+        self.warm(&conv_id);
+    }
+
+    /// The directory of a new session, or the sentence that says why not.
+    async fn project(&self, new: &NewSession) -> Result<std::path::PathBuf, String> {
+        let workspace = self.settings.workspace.clone();
+        let (asked, create) = (new.directory.clone(), new.create);
+        let words = self.words();
+        let find = move || if create { workspace.create(&asked) } else { workspace.project(&asked) };
+        let found = tokio::time::timeout(LOOKUP, tokio::task::spawn_blocking(find)).await;
+        let asked = &new.directory;
+        let Ok(Ok(found)) = found else {
+            return Err(words.unusable_directory(asked, "the disk does not answer"));
+        };
+        found.map_err(|error| match error {
+            ProjectError::Outside => words.outside(&self.settings.workspace.root().display().to_string()),
+            ProjectError::Missing { would_be } => {
+                words.missing_directory(&would_be.display().to_string(), asked)
+            }
+            other @ (ProjectError::NotADirectory
+            | ProjectError::Reserved
+            | ProjectError::BadName
+            | ProjectError::Unreadable(_)) => words.unusable_directory(asked, &other.to_string()),
+        })
+    }
+
+    fn switch(&mut self, mail: &Mail, number: usize) {
+        let Some(session) = self.registry.of(&mail.user).numbered(number).cloned() else {
+            return self.answer(mail, self.words().no_such_number(number));
+        };
+        self.registry.switch(&mail.user, &mail.chat_id, &session.conv_id);
+        self.answer_when_saved(mail, self.words().switched(number, &project_name(&session)));
+        self.warm(&session.conv_id);
+    }
+
+    fn close(&mut self, mail: &Mail, number: Option<usize>) {
+        if let Some(session) = self.registry.of(&mail.user).closed_by(&mail.message_id) {
+            // Followed before, and cut before its answer was on record.
+            return self.answer(mail, self.words().closed(&project_name(session), 0));
+        }
+        let session = match number {
+            Some(number) => match self.registry.of(&mail.user).numbered(number) {
+                Some(session) => session.clone(),
+                None => return self.answer(mail, self.words().no_such_number(number)),
+            },
+            None => match self.active(mail) {
+                Some(session) => session,
+                None => return self.answer(mail, self.words().no_session()),
+            },
+        };
+        let conv_id = session.conv_id.clone();
+        if self.control(&conv_id, Input::Close) {
+            self.seats.leaving(&conv_id);
+        }
+        let withdrawn = self.desk.withdraw(&mail.user, &conv_id);
+        let mails = withdrawn.iter().map(|waiting| waiting.item.mail.seq).collect();
+        self.scribe.write(None, Settlement { mails, ..Settlement::at(Timestamp::now()) });
+        self.registry.close(&mail.user, &conv_id, Some(&mail.message_id), Timestamp::now());
+        self.answer_when_saved(mail, self.words().closed(&project_name(&session), withdrawn.len()));
+    }
+
+    fn stop(&mut self, mail: &Mail) {
+        if let Some(conv_id) = self.desk.running(&mail.user) {
+            // The turn itself says that it was stopped.
+            self.control(conv_id, Input::Stop);
+            return self.scribe.write(None, report::heard(mail.seq, &mail.message_id, &mail.user));
+        }
+        let Some(waiting) = self.desk.take(&mail.user) else {
+            return self.answer(mail, self.words().nothing_runs());
+        };
+        // It waited for a seat.
+        self.desk.done(&mail.user);
+        let mails = vec![waiting.item.mail.seq, mail.seq];
+        self.scribe.write(None, report::notice(mails, &reply(mail), self.words().stopped()));
+        self.dispatch(&mail.user);
+    }
+
+    fn decide(&mut self, mail: &Mail, decision: Decision) {
+        let running = self.desk.running(&mail.user).cloned();
+        let conv_id = running.or_else(|| self.active(mail).map(|session| session.conv_id));
+        let order = Order { mail: mail.seq, message_id: mail.message_id.clone(), reply: reply(mail) };
+        if !conv_id.is_some_and(|conv_id| self.control(&conv_id, Input::Decide(decision, order))) {
+            self.answer(mail, self.words().nothing_asked());
+        }
+    }
+
+    fn list(&self, mail: &Mail) -> String {
+        let mine = self.registry.of(&mail.user);
+        let active = mine.active(&mail.chat_id).map(|session| &session.conv_id);
+        let mut text = String::new();
+        for listed in mine.list() {
+            let session = listed.session;
+            let mark = if Some(&session.conv_id) == active { "▶" } else { " " };
+            let (place, state) =
+                (self.settings.workspace.shown(&session.cwd).display(), self.state(mail, session));
+            let _ = writeln!(text, "{mark} {}. {place} · {state}", listed.number);
+        }
+        if text.is_empty() { self.words().no_sessions() } else { text.trim_end().to_owned() }
+    }
+
+    fn status(&self, mail: &Mail) -> String {
+        let Some(session) = self.active(mail) else { return self.words().no_session() };
+        let keyring = &self.settings.keyring;
+        let seconds = |own: Option<u64>, configured| short(own.map_or(configured, Duration::from_secs));
+        let values = [
+            ("project", "项目", project_name(&session)),
+            ("directory", "目录", session.cwd.display().to_string()),
+            ("state", "状态", self.state(mail, &session)),
+            ("waiting", "排队", self.desk.waiting(&mail.user).to_string()),
+            ("session", "会话", session.conv_id.to_string()),
+            ("Claude's session", "Claude 会话", session.cc_session_id.to_string()),
+            ("turn timeout", "单轮时限", seconds(session.turn_timeout_s, keyring.turn_timeout)),
+            ("idle timeout", "空闲时限", seconds(session.idle_timeout_s, keyring.idle_timeout)),
+            ("mode", "模式", self.mode(&session)),
+            (
+                "model",
+                "模型",
+                session
+                    .model
+                    .clone()
+                    .or_else(|| keyring.claude_model.clone())
+                    .unwrap_or_else(|| "-".to_owned()),
+            ),
+        ];
+        let line = |(en, zh, value): (&str, &str, String)| match keyring.language {
+            Language::En => format!("{en}: {value}"),
+            Language::Zh => format!("{zh}：{value}"),
+        };
+        values.map(line).join("\n")
+    }
+
+    fn state(&self, mail: &Mail, session: &Session) -> String {
+        let running = self.desk.running(&mail.user) == Some(&session.conv_id);
+        let (en, zh) = match (running, self.seats.has(&session.conv_id)) {
+            (true, _) => ("running", "运行中"),
+            (false, true) => ("ready", "就绪"),
+            (false, false) => ("asleep", "休眠"),
+        };
+        match self.settings.keyring.language {
+            Language::En => en.to_owned(),
+            Language::Zh => zh.to_owned(),
+        }
+    }
+
+    fn active(&self, mail: &Mail) -> Option<Session> {
+        self.registry.of(&mail.user).active(&mail.chat_id).cloned()
+    }
+
+    fn answer_when_saved(&self, mail: &Mail, text: String) {
+        let saved = self.saver.save(&self.registry);
+        self.scribe.write(Some(saved), report::notice(vec![mail.seq], &reply(mail), text));
+    }
+}
+
+/// The project's name: its directory's.
+fn project_name(session: &Session) -> String {
+    session.cwd.file_name().map_or_else(|| "/".to_owned(), |name| name.to_string_lossy().into_owned())
+}

@@ -1,0 +1,186 @@
+//! From Feishu's events to the inbox: seen before? allowed? whose? Then the commit, then the ack, and only then the
+//! work.
+//!
+//! Deliveries are committed in the order they came, many at a time; none waits for another's disk write to begin.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesOrdered;
+use jiff::Timestamp;
+use tokio::sync::{mpsc, watch};
+use tracing::{debug, error, info, warn};
+
+use super::router::News;
+use super::strangers::Strangers;
+use crate::feishu::event::{self, ChatKind, Content, Event, IncomingMessage};
+use crate::feishu::socket::{Answer, Delivery};
+use crate::ids::{MessageId, OpenId};
+use crate::keyring::Checked;
+use crate::mail::{Body, Mail, NewMail, Post, Recipient, Store, StoreError};
+use crate::words::Words;
+
+/// So many deliveries may be on their way to the disk: half of what the store takes, so that answers find room.
+const IN_FLIGHT: usize = 512;
+
+/// All that the intake needs.
+#[derive(Debug)]
+pub struct Intake {
+    /// The configuration in force.
+    pub settings: watch::Receiver<Arc<Checked>>,
+    /// The inbox.
+    pub store: Store,
+    /// The bot's own open_id, once Feishu has told it.
+    pub bot: watch::Receiver<Option<OpenId>>,
+    /// The router.
+    pub news: mpsc::Sender<News>,
+}
+
+type Commit = Pin<Box<dyn Future<Output = (Delivered, Result<Option<News>, StoreError>)> + Send>>;
+
+/// A delivery without its payload.
+struct Delivered {
+    answer: tokio::sync::oneshot::Sender<Answer>,
+    received: Instant,
+}
+
+impl Intake {
+    /// Serves until the connection's end of the channel closes.
+    pub async fn run(self, mut deliveries: mpsc::Receiver<Delivery>) {
+        let mut strangers = Strangers::default();
+        let mut commits: FuturesOrdered<Commit> = FuturesOrdered::new();
+        loop {
+            tokio::select! {
+                biased;
+                Some((delivered, outcome)) = commits.next() => self.committed(delivered, outcome).await,
+                delivery = deliveries.recv(), if commits.len() < IN_FLIGHT => match delivery {
+                    Some(delivery) => commits.push_back(self.take(delivery, &mut strangers)),
+                    None => break,
+                },
+            }
+        }
+        while let Some((delivered, outcome)) = commits.next().await {
+            self.committed(delivered, outcome).await;
+        }
+    }
+
+    async fn committed(&self, delivered: Delivered, outcome: Result<Option<News>, StoreError>) {
+        let code = match &outcome {
+            Ok(_) => 200,
+            Err(error) => {
+                error!(%error, "an event could not be put on record; Feishu will send it again");
+                500
+            }
+        };
+        // A connection that is gone cannot be answered: Feishu sends the event again, and it is known then.
+        let _ = delivered.answer.send(Answer { code, data: None });
+        debug!(micros = delivered.received.elapsed().as_micros(), code, "acknowledged");
+        if let Ok(Some(news)) = outcome {
+            // The router outlives the intake.
+            let _ = self.news.send(news).await;
+        }
+    }
+
+    fn is_allowed(&self, user: &OpenId) -> bool {
+        self.settings.borrow().keyring.allowed.contains(user)
+    }
+
+    fn words(&self) -> Words {
+        Words(self.settings.borrow().keyring.language)
+    }
+
+    /// Decides what becomes of a delivery and starts its commit.
+    fn take(&self, delivery: Delivery, strangers: &mut Strangers) -> Commit {
+        let Delivery { payload, received, answer } = delivery;
+        let delivered = Delivered { answer, received };
+        match event::parse(&payload) {
+            Event::Message(message) => self.message(delivered, message, strangers),
+            Event::ChatEntered { event_id, chat_id, user } if self.is_allowed(&user) => {
+                let first = self.store.first_time(&event_id, Timestamp::now());
+                Box::pin(async move {
+                    let first = first.await;
+                    (delivered, first.map(|first| first.then_some(News::Entered(chat_id, user))))
+                })
+            }
+            Event::Recalled { event_id, message_id, .. } => {
+                let first = self.store.first_time(&event_id, Timestamp::now());
+                Box::pin(async move {
+                    let first = first.await;
+                    (delivered, first.map(|first| first.then_some(News::Recalled(message_id))))
+                })
+            }
+            Event::ChatEntered { .. } | Event::CardAction(_) | Event::Menu { .. } => {
+                done(delivered, Ok(None))
+            }
+            Event::Other { event_type, .. } => {
+                debug!(event_type, "event of no interest");
+                done(delivered, Ok(None))
+            }
+            Event::Malformed { reason } => {
+                warn!(reason, "event that cannot be understood");
+                done(delivered, Ok(None))
+            }
+        }
+    }
+
+    fn message(&self, delivered: Delivered, message: IncomingMessage, strangers: &mut Strangers) -> Commit {
+        if !message.sender_is_user {
+            return done(delivered, Ok(None));
+        }
+        let group = message.chat_kind == ChatKind::Group;
+        let bot = self.bot.borrow().clone();
+        let bot = match bot {
+            Some(bot) => bot,
+            // Whether it is mentioned cannot be told yet: Feishu sends the event again in 15 s.
+            None if group => return done(delivered, Err(StoreError::Busy)),
+            None => OpenId::from(""),
+        };
+        if group && !message.mentions_user(&bot) {
+            return done(delivered, Ok(None));
+        }
+        let mail = NewMail {
+            message_id: message.message_id.clone(),
+            chat_id: message.chat_id.clone(),
+            user: message.sender.clone(),
+            group,
+            text: String::new(),
+            created: message.created,
+            received: Timestamp::now(),
+        };
+        let under = group.then(|| message.message_id.clone());
+        if !self.is_allowed(&message.sender) {
+            let text = self.words().stranger(message.sender.as_str());
+            if !strangers.answer(&message.sender, Instant::now()) {
+                return done(delivered, Ok(None));
+            }
+            info!(PHONEWORK_USER = %message.sender, PHONEWORK_MESSAGE_ID = %message.message_id, "message refused: its sender is not allowed");
+            return self.decline(delivered, mail, under, text);
+        }
+        if let Content::Unsupported { kind } = &message.content {
+            let text = self.words().unsupported(kind);
+            return self.decline(delivered, mail, under, text);
+        }
+        let mail = NewMail { text: message.text_for(&bot).unwrap_or_default(), ..mail };
+        let accepted = self.store.accept(mail.clone());
+        Box::pin(async move {
+            let seq = accepted.await;
+            (delivered, seq.map(|seq| seq.map(|seq| News::Mail(Mail::new(seq, mail)))))
+        })
+    }
+}
+
+impl Intake {
+    /// Takes a message over with its answer: nothing more is done for it.
+    fn decline(&self, delivered: Delivered, mail: NewMail, under: Option<MessageId>, text: String) -> Commit {
+        let to = Recipient::Chat(mail.chat_id.clone());
+        let declined = self.store.decline(mail, Post { to, reply_to: under, body: Body::Text(text) });
+        Box::pin(async move { (delivered, declined.await.map(|()| None)) })
+    }
+}
+
+fn done(delivered: Delivered, outcome: Result<Option<News>, StoreError>) -> Commit {
+    Box::pin(std::future::ready((delivered, outcome)))
+}

@@ -1,0 +1,65 @@
+//! What becomes of messages that were taken over long after they were sent, or taken back by their sender.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tracing::info;
+
+use super::desk::{Full, LONGEST_QUEUE};
+use super::router::{Later, Router, reply};
+use crate::ids::{MessageId, OpenId};
+use crate::mail::{Mail, Settlement};
+use crate::session::report;
+
+/// Their sender is asked when no more of them came for so long.
+const GATHER: Duration = Duration::from_secs(2);
+
+impl Router {
+    pub(super) fn keep_stale(&mut self, mail: Mail) {
+        let user = mail.user.clone();
+        match self.stale.keep(mail.clone()) {
+            Ok(true) => self.after(GATHER, Later::AskStale(user)),
+            Ok(false) => {}
+            Err(Full) => self.answer(&mail, self.words().queue_full(LONGEST_QUEUE)),
+        }
+    }
+
+    /// A message that was taken back and still waits is not run; one that runs goes on.
+    pub(super) fn recalled(&mut self, message_id: &MessageId) {
+        let waiting = self.desk.take_back(|pending| &pending.mail.message_id == message_id);
+        let mail = waiting.map(|waiting| waiting.item.mail).or_else(|| self.stale.take_back(message_id));
+        if let Some(mail) = mail {
+            info!(PHONEWORK_MESSAGE_ID = %message_id, PHONEWORK_USER = %mail.user, "message taken back before its turn");
+            self.scribe.write(None, Settlement { mails: vec![mail.seq], ..Settlement::at(Timestamp::now()) });
+        }
+    }
+
+    pub(super) fn ask_stale(&mut self, user: &OpenId) {
+        let words = self.words();
+        let Some((many, oldest)) = self.stale.ask(user) else { return };
+        let age = Timestamp::now().duration_since(oldest.created).unsigned_abs();
+        let question = report::notice(Vec::new(), &reply(oldest), words.stale(many, age));
+        self.scribe.write(None, question);
+    }
+
+    pub(super) async fn run_stale(&mut self, mail: Mail) {
+        let kept = self.stale.take(&mail.user);
+        if kept.is_empty() {
+            return self.answer(&mail, self.words().nothing_kept());
+        }
+        self.scribe.write(None, report::heard(mail.seq, &mail.message_id, &mail.user));
+        for mail in kept {
+            // None of them is such a command: those are commands of the day they are sent.
+            Box::pin(self.fresh(mail)).await;
+        }
+    }
+
+    pub(super) fn discard_stale(&mut self, mail: &Mail) {
+        let kept = self.stale.take(&mail.user);
+        if kept.is_empty() {
+            return self.answer(mail, self.words().nothing_kept());
+        }
+        let mails = kept.iter().map(|mail| mail.seq).chain([mail.seq]).collect();
+        self.scribe.write(None, report::notice(mails, &reply(mail), self.words().discarded(kept.len())));
+    }
+}

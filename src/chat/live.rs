@@ -1,0 +1,113 @@
+//! The live sessions: how the router starts them, speaks to them and ends them.
+
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+use tokio::time::sleep_until;
+use tracing::warn;
+
+use super::router::Router;
+use crate::claude::launch::{Conversation, Launch, Program};
+use crate::ids::ConvId;
+use crate::mail::Recipient;
+use crate::render::split;
+use crate::session::actor::{self, Report, Setup, Work};
+use crate::session::machine::{Input, Limits};
+use crate::session::registry::Session;
+use crate::session::report::Owner;
+use crate::session::seats::Claim;
+use crate::session::turn::Reply;
+
+impl Router {
+    /// Starts a session's process before there is anything to do, if a seat is free.
+    pub(super) fn warm(&mut self, conv_id: &ConvId) {
+        if self.seats.has(conv_id) || !self.seats.is_free() {
+            return;
+        }
+        let Some(session) = self.registry.running(conv_id).cloned() else { return };
+        if self.seats.claim(conv_id) == Claim::Taken {
+            self.start(&session, None);
+            self.idle(conv_id);
+        }
+    }
+
+    pub(super) fn start(&mut self, session: &Session, first: Option<Work>) {
+        let keyring = &self.settings.keyring;
+        let id = session.cc_session_id.clone();
+        let seconds = |own: Option<u64>, configured| own.map_or(configured, Duration::from_secs);
+        let setup = Setup {
+            conv_id: session.conv_id.clone(),
+            owner: Owner {
+                user: session.owner.clone(),
+                home: Reply { to: Recipient::Chat(session.chat_id.clone()), under: None },
+            },
+            command: keyring.claude_command.clone(),
+            launch: Launch {
+                program: Program::default(),
+                cwd: session.cwd.clone(),
+                conversation: if session.begun { Conversation::Resume(id) } else { Conversation::New(id) },
+                model: session.model.clone().or_else(|| keyring.claude_model.clone()),
+                permission_mode: self.mode(session),
+                trusted: keyring.trusted_projects.contains(&session.cwd),
+                env: keyring.claude_env.clone(),
+            },
+            phonework: self.phonework.clone(),
+            limits: Limits {
+                turn: seconds(session.turn_timeout_s, keyring.turn_timeout),
+                idle: seconds(session.idle_timeout_s, keyring.idle_timeout),
+                approval: keyring.approval_timeout,
+            },
+            cost_usd: session.cost_usd,
+            language: keyring.language,
+            message_limit: split::DEFAULT_LIMIT,
+            store: self.store.clone(),
+            reports: self.reports.clone(),
+        };
+        self.handles.insert(session.conv_id.clone(), actor::start(setup, first));
+    }
+
+    /// Has a live session do something; false if it is not live.
+    pub(super) fn control(&self, conv_id: &ConvId, input: Input) -> bool {
+        self.handles.get(conv_id).is_some_and(|handle| handle.control.try_send(input).is_ok())
+    }
+
+    pub(super) fn tell(&self, conv_id: &ConvId, input: Input) {
+        if !self.control(conv_id, input) {
+            warn!(PHONEWORK_CONV_ID = %conv_id, "a live session does not listen");
+        }
+    }
+
+    pub(super) fn idle(&mut self, conv_id: &ConvId) {
+        if let Some(other) = self.seats.idle(conv_id, Instant::now()) {
+            self.tell(&other, Input::Sleep);
+        }
+    }
+
+    /// Ends all live sessions; what their turns have said goes on record.
+    pub(super) async fn leave(&mut self, by: Instant, reports: &mut mpsc::Receiver<Report>) {
+        for conv_id in self.handles.keys() {
+            self.tell(conv_id, Input::Leave(by));
+        }
+        // A session ends within its grace times; should one hang, the daemon leaves all the same.
+        let last = by + Duration::from_secs(15);
+        while !self.handles.is_empty() {
+            tokio::select! {
+                Some(report) = reports.recv() => match report {
+                    Report::Ended { conv_id, cost_usd } => {
+                        self.handles.remove(&conv_id);
+                        if let Some(cost_usd) = cost_usd {
+                            self.registry.cost(&conv_id, cost_usd);
+                        }
+                    }
+                    Report::Conversation(conv_id, id) => self.registry.begun(&conv_id, id),
+                    Report::Settled(..) | Report::Unbegun(..) => {}
+                },
+                () = sleep_until(last.into()) => {
+                    warn!(sessions = self.handles.len(), "some sessions did not end in time");
+                    break;
+                }
+            }
+        }
+        self.saver.save(&self.registry).done().await;
+    }
+}

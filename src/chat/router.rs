@@ -1,0 +1,339 @@
+//! The one task that knows both sides: it takes committed messages, follows commands, keeps each person's queue, seats
+//! the live sessions and hands them their prompts.
+//!
+//! It owns the registry, the desks and the seats; all else talks to it by messages. It never waits for Feishu, for
+//! Claude or for a person, and what it does for a message does not depend on how many sessions there are.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use tokio::sync::{mpsc, watch};
+use tracing::info;
+use uuid::Uuid;
+
+use super::command::{self, Said};
+use super::desk::{Desk, LONGEST_QUEUE, Waiting};
+use super::scribe::Scribe;
+use super::stale::{self, Stale};
+use crate::ids::{ChatId, ConvId, MessageId, OpenId};
+use crate::keyring::Checked;
+use crate::mail::{Mail, Recipient, Settlement, Store};
+use crate::session::actor::{Handle, Report, Work};
+use crate::session::file::Saver;
+use crate::session::machine::Input;
+use crate::session::registry::{Registry, Session};
+use crate::session::report;
+use crate::session::seats::{Claim, Seats};
+use crate::session::turn::{Prompt, Reply};
+use crate::words::Words;
+
+/// A prompt that could not be put on record is tried again after so long.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// What the router is told from outside the sessions.
+#[derive(Debug)]
+pub enum News {
+    /// A message is in the inbox.
+    Mail(Mail),
+    /// A user opened his chat with the bot: he is about to write.
+    Entered(ChatId, OpenId),
+    /// A message was taken back by its sender.
+    Recalled(MessageId),
+}
+
+/// All that the router needs.
+#[derive(Debug)]
+pub struct Parts {
+    /// The configuration in force.
+    pub settings: watch::Receiver<Arc<Checked>>,
+    /// This program, which Claude is started through.
+    pub phonework: PathBuf,
+    /// The sessions.
+    pub registry: Registry,
+    /// Writes them down.
+    pub saver: Saver,
+    /// Inbox and outbox.
+    pub store: Store,
+}
+
+/// The router; see the module.
+pub struct Router {
+    pub(super) settings: Arc<Checked>,
+    pub(super) phonework: PathBuf,
+    pub(super) registry: Registry,
+    pub(super) saver: Saver,
+    pub(super) store: Store,
+    pub(super) scribe: Scribe,
+    pub(super) desk: Desk<Pending>,
+    pub(super) seats: Seats,
+    /// What each person's running turn was begun with, should it not get on record.
+    begun: BTreeMap<OpenId, Waiting<Pending>>,
+    pub(super) handles: BTreeMap<ConvId, Handle>,
+    pub(super) reports: mpsc::Sender<Report>,
+    later: mpsc::Sender<Later>,
+    pub(super) stale: Stale,
+}
+
+/// What the router does after a while.
+pub(super) enum Later {
+    /// Try a person's next message again.
+    Dispatch(OpenId),
+    /// Ask a person about his messages that came too late.
+    AskStale(OpenId),
+}
+
+/// A message that waits for its turn.
+#[derive(Clone, Debug)]
+pub(super) struct Pending {
+    pub(super) mail: Mail,
+    pub(super) again: bool,
+}
+
+impl Router {
+    /// Serves until `leave` names the time by which all turns must have ended, and then until they have.
+    pub async fn run(
+        parts: Parts,
+        mut news: mpsc::Receiver<News>,
+        leave: tokio::sync::oneshot::Receiver<Instant>,
+    ) {
+        let (reports, mut reports_rx) = mpsc::channel(256);
+        let (later, mut later_rx) = mpsc::channel(256);
+        let (scribe, scribe_task) = Scribe::start(parts.store.clone());
+        let mut changes = parts.settings;
+        let settings = changes.borrow_and_update().clone();
+        let mut router = Self {
+            seats: Seats::new(settings.keyring.max_live_sessions),
+            settings,
+            phonework: parts.phonework,
+            registry: parts.registry,
+            saver: parts.saver,
+            store: parts.store,
+            scribe,
+            desk: Desk::default(),
+            begun: BTreeMap::new(),
+            handles: BTreeMap::new(),
+            reports,
+            later,
+            stale: Stale::default(),
+        };
+        let mut leave = std::pin::pin!(leave);
+        let by = loop {
+            tokio::select! {
+                biased;
+                by = &mut leave => break by.unwrap_or_else(|_| Instant::now()),
+                Ok(()) = changes.changed() => router.configure(changes.borrow_and_update().clone()),
+                Some(report) = reports_rx.recv() => router.report(report),
+                Some(later) = later_rx.recv() => router.later(later),
+                Some(news) = news.recv() => router.news(news).await,
+            }
+        };
+        router.leave(by, &mut reports_rx).await;
+        drop(router);
+        // The scribe ends when the router's last words are on record.
+        let _ = scribe_task.await;
+    }
+
+    /// Takes a new configuration; a live session keeps what it was started with until it sleeps.
+    fn configure(&mut self, settings: Arc<Checked>) {
+        self.seats.resize(settings.keyring.max_live_sessions);
+        self.settings = settings;
+        for (user, waiting) in self.desk.expel(|user| self.settings.keyring.allowed.contains(user)) {
+            info!(PHONEWORK_USER = %user, messages = waiting.len(), "no longer allowed: what is his is stopped");
+            let mails = waiting.iter().map(|waiting| waiting.item.mail.seq).collect();
+            self.scribe.write(None, Settlement { mails, ..Settlement::at(Timestamp::now()) });
+            if let Some(conv_id) = self.desk.running(&user) {
+                self.control(conv_id, Input::Close);
+            }
+        }
+    }
+
+    async fn news(&mut self, news: News) {
+        match news {
+            News::Mail(mail) => self.mail(mail).await,
+            News::Recalled(message_id) => self.recalled(&message_id),
+            News::Entered(chat, user) => {
+                let active = self.registry.of(&user).active(&chat).map(|session| session.conv_id.clone());
+                if let Some(conv_id) = active {
+                    self.warm(&conv_id);
+                }
+            }
+        }
+    }
+
+    async fn mail(&mut self, mail: Mail) {
+        info!(PHONEWORK_MESSAGE_ID = %mail.message_id, PHONEWORK_USER = %mail.user, "message taken over");
+        if stale::is_stale(mail.created, Timestamp::now(), self.settings.keyring.stale_after) {
+            return self.keep_stale(mail);
+        }
+        self.fresh(mail).await;
+    }
+
+    /// A message that is to be run, or a command that is to be followed.
+    pub(super) async fn fresh(&mut self, mail: Mail) {
+        match command::parse(&mail.text) {
+            Said::Command(command) => self.command(mail, command).await,
+            Said::Faulty(fault) => self.answer(&mail, self.words().fault(&fault)),
+            Said::Words if mail.text.trim().is_empty() => self.answer(&mail, self.words().empty()),
+            Said::Words => {
+                let settled = mail.conv_id.clone();
+                let active = || self.registry.of(&mail.user).active(&mail.chat_id).map(|s| s.conv_id.clone());
+                match settled.or_else(active) {
+                    Some(conv_id) => self.enqueue(mail, conv_id, false),
+                    None if mail.text.starts_with('/') => self.answer(&mail, self.words().help()),
+                    None => self.answer(&mail, self.words().no_session()),
+                }
+            }
+        }
+    }
+
+    fn later(&mut self, later: Later) {
+        match later {
+            Later::Dispatch(user) => self.dispatch(&user),
+            Later::AskStale(user) => self.ask_stale(&user),
+        }
+    }
+
+    /// Puts a message in its sender's queue, and runs it if nothing is before it.
+    pub(super) fn enqueue(&mut self, mail: Mail, conv_id: ConvId, again: bool) {
+        let user = mail.user.clone();
+        let waiting = Waiting {
+            sent: mail.created,
+            conv_id: conv_id.clone(),
+            item: Pending { mail: mail.clone(), again },
+        };
+        let Ok(before) = self.desk.add(&user, waiting) else {
+            return self.answer(&mail, self.words().queue_full(LONGEST_QUEUE));
+        };
+        self.dispatch(&user);
+        let waits = self.desk.waiting(&user) > 0 && (before > 0 || self.desk.running(&user).is_none());
+        if waits {
+            // Which session it goes to is settled now, also for the time after a restart; the answer is of no use.
+            drop(self.store.assign(mail.seq, &conv_id));
+            self.scribe.write(None, report::waits(&mail.message_id, &user, self.words().waits(before)));
+        }
+    }
+
+    /// Runs the person's next message, if none of his runs and its session has a seat.
+    pub(super) fn dispatch(&mut self, user: &OpenId) {
+        while let Some(conv_id) = self.desk.next(user).cloned() {
+            let Some(session) = self.registry.of(user).session(&conv_id).cloned() else {
+                if let Some(waiting) = self.desk.take(user) {
+                    self.answer(&waiting.item.mail, self.words().session_gone());
+                }
+                self.desk.done(user);
+                continue;
+            };
+            let fresh = match self.seats.claim(&conv_id) {
+                Claim::Had => false,
+                Claim::Taken => true,
+                Claim::After(other) => return self.tell(&other, Input::Sleep),
+                Claim::Later => return,
+            };
+            let Some(waiting) = self.desk.take(user) else { return };
+            let work = Work { prompt: prompt(&waiting.item.mail), again: waiting.item.again };
+            if fresh {
+                self.start(&session, Some(work));
+            } else if self.handles.get(&conv_id).is_none_or(|handle| handle.work.try_send(work).is_err()) {
+                // It is ending; its last report comes here again.
+                return self.desk.put_back(user, waiting);
+            }
+            self.begun.insert(user.clone(), waiting);
+            return;
+        }
+    }
+
+    fn report(&mut self, report: Report) {
+        match report {
+            Report::Settled(conv_id, _) => {
+                let Some(owner) = self.owner(&conv_id) else { return };
+                self.begun.remove(&owner);
+                self.desk.done(&owner);
+                self.idle(&conv_id);
+                self.dispatch(&owner);
+            }
+            Report::Unbegun(conv_id, _) => {
+                let Some(owner) = self.owner(&conv_id) else { return };
+                if let Some(waiting) = self.begun.remove(&owner) {
+                    self.desk.put_back(&owner, waiting);
+                }
+                self.idle(&conv_id);
+                self.after(RETRY, Later::Dispatch(owner));
+            }
+            Report::Conversation(conv_id, id) => {
+                self.registry.begun(&conv_id, id);
+                self.saver.save(&self.registry);
+            }
+            Report::Ended { conv_id, cost_usd } => {
+                self.handles.remove(&conv_id);
+                self.seats.leave(&conv_id);
+                if let Some(cost_usd) = cost_usd {
+                    self.registry.cost(&conv_id, cost_usd);
+                    self.saver.save(&self.registry);
+                }
+                if let Some(owner) = self.owner(&conv_id) {
+                    // A prompt that crossed with the end was not begun.
+                    let crossed = self.begun.get(&owner).is_some_and(|waiting| waiting.conv_id == conv_id);
+                    if crossed && let Some(waiting) = self.begun.remove(&owner) {
+                        self.desk.put_back(&owner, waiting);
+                    }
+                    self.dispatch(&owner);
+                }
+                while let Some(next) = self.seats.next_waiting() {
+                    if let Some(owner) = self.owner(&next) {
+                        self.dispatch(&owner);
+                    }
+                }
+            }
+        }
+    }
+
+    pub(super) fn after(&self, wait: Duration, what: Later) {
+        let later = self.later.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(wait).await;
+            // The router is gone only when the daemon leaves.
+            let _ = later.send(what).await;
+        });
+    }
+
+    /// Answers a message with a sentence of the bot's; with that it is done.
+    pub(super) fn answer(&self, mail: &Mail, text: String) {
+        let reply = reply(mail);
+        self.scribe.write(None, report::notice(vec![mail.seq], &reply, text));
+    }
+
+    pub(super) fn words(&self) -> Words {
+        Words(self.settings.keyring.language)
+    }
+
+    pub(super) fn mode(&self, session: &Session) -> String {
+        session
+            .permission_mode
+            .clone()
+            .unwrap_or_else(|| self.settings.keyring.permission_mode.as_str().to_owned())
+    }
+
+    fn owner(&self, conv_id: &ConvId) -> Option<OpenId> {
+        self.registry.running(conv_id).map(|session| session.owner.clone())
+    }
+}
+
+/// Where the answer to a message goes: in a group it quotes the message.
+pub(super) fn reply(mail: &Mail) -> Reply {
+    let under = mail.group.then(|| mail.message_id.clone());
+    Reply { to: Recipient::Chat(mail.chat_id.clone()), under }
+}
+
+fn prompt(mail: &Mail) -> Prompt {
+    Prompt {
+        turn_id: Uuid::new_v4(),
+        mail: mail.seq,
+        text: mail.text.clone(),
+        chat_id: mail.chat_id.clone(),
+        reply: reply(mail),
+        sent: mail.created,
+    }
+}
