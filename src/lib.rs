@@ -3,6 +3,8 @@
 pub mod audit;
 pub mod chat;
 pub mod claude;
+pub mod cli;
+pub mod daemon;
 pub mod emulator;
 pub mod error;
 pub mod feishu;

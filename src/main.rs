@@ -1,5 +1,5 @@
 //! The `phonework` program.
 
 fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+    phonework::cli::run(std::env::args_os(), &phonework::paths::Environment::of_process())
 }

@@ -1,0 +1,188 @@
+//! The daemon put together: which parts there are, who talks to whom, in what order they start and stop.
+//!
+//! Start: lock the state directory, read what is on disk (anything unreadable ends the start there, untouched), tell
+//! the users of cut turns, then connect. Stop: take no new events, let running turns end until the deadline, end the
+//! children, send what is owed, save, leave.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::audit::{AuditLine, Record};
+use crate::chat::intake::Intake;
+use crate::chat::router::{News, Parts, Router};
+use crate::error::Failure;
+use crate::feishu::api::Api;
+use crate::feishu::socket::{self, ConnectionState};
+use crate::feishu::{Client, Credentials};
+use crate::ids::OpenId;
+use crate::keyring::Checked;
+use crate::mail::{self, CutTurn, Mail, Recipient, Store, courier};
+use crate::paths::StateDir;
+use crate::session::file::{self, Saver};
+use crate::session::ledger;
+use crate::session::report;
+use crate::session::turn::Reply;
+use crate::words::Words;
+
+mod post;
+pub mod signals;
+
+use post::Post;
+
+/// Running turns may take so long to end when the daemon is told to leave.
+pub const DRAIN: Duration = Duration::from_secs(20);
+/// The outbox may take so long to be emptied then.
+const FLUSH: Duration = Duration::from_secs(10);
+/// So many deliveries wait between the connection and the disk; more are refused, and Feishu sends them again.
+const DELIVERIES: usize = 4096;
+/// So many messages wait between the disk and the router.
+const NEWS: usize = 1024;
+
+/// The configuration in force.
+pub type Settings = watch::Receiver<Arc<Checked>>;
+
+/// What the daemon runs with.
+#[derive(Debug)]
+pub struct Daemon {
+    /// The configuration; a new one counts from then on, but for what connects to Feishu.
+    pub settings: Settings,
+    /// Its state, locked.
+    pub state: StateDir,
+    /// This program, which Claude is started through.
+    pub phonework: PathBuf,
+    /// How long running turns may take to end when it is told to leave.
+    pub drain: Duration,
+}
+
+impl Daemon {
+    /// Runs until `stop`, and then until all is in order.
+    ///
+    /// # Errors
+    /// State on disk that cannot be read: one sentence, exit code 78, nothing overwritten.
+    pub async fn run(self, stop: CancellationToken) -> Result<(), Failure> {
+        let keyring = self.settings.borrow().keyring.clone();
+        let sessions = self.state.path().join("sessions.json");
+        let registry = file::load(&sessions).map_err(Failure::config)?;
+        let (store, left) = mail::open(&self.state.path().join("mail.db"))
+            .map_err(|error| Failure::config(error.to_string()))?;
+        let client = Client::new().map_err(|error| Failure::failed(error.to_string()))?;
+        let (saver, saver_task) = Saver::start(sessions, registry.clone());
+
+        for entry in left.unwritten {
+            ledger::write(&store, entry).await;
+        }
+        for cut in left.cut {
+            let project = registry.running(&cut.conv_id).map(|session| session.cwd.clone());
+            tell_cut(&store, cut, project, Words(keyring.language)).await;
+        }
+
+        let credentials =
+            Credentials { app_id: keyring.app_id.clone(), app_secret: keyring.app_secret.clone() };
+        let api = Api::new(keyring.domain.clone(), credentials.clone(), client.clone());
+        let flush = CancellationToken::new();
+        let courier = tokio::spawn(courier::run(store.clone(), Post(api.clone()), flush.clone(), FLUSH));
+
+        let (news, news_rx) = mpsc::channel(NEWS);
+        let (leave, leave_rx) = oneshot::channel();
+        let parts = Parts {
+            settings: self.settings.clone(),
+            phonework: self.phonework,
+            registry,
+            saver,
+            store: store.clone(),
+        };
+        let router = tokio::spawn(Router::run(parts, news_rx, leave_rx));
+        let waiting = tokio::spawn(resume(left.waiting, news.clone()));
+
+        let (bot, bot_rx) = watch::channel(None);
+        let (deliveries, deliveries_rx) = mpsc::channel(DELIVERIES);
+        let intake = Intake { settings: self.settings, store: store.clone(), bot: bot_rx, news };
+        // What waited comes before what is new.
+        let _ = waiting.await;
+        let intake = tokio::spawn(intake.run(deliveries_rx));
+        let (state, _) = watch::channel(ConnectionState::new(Timestamp::now()));
+        let whoami = tokio::spawn(learn_name(api, bot, stop.clone()));
+
+        socket::run(keyring.domain.clone(), credentials, client, deliveries, state, stop).await;
+
+        info!("leaving: no new messages are taken");
+        let _ = intake.await;
+        let _ = leave.send(Instant::now() + self.drain);
+        let _ = router.await;
+        flush.cancel();
+        let _ = courier.await;
+        let _ = whoami.await;
+        let _ = saver_task.await;
+        info!("left in good order");
+        Ok(())
+    }
+}
+
+/// Gives the router what waited when the daemon went down.
+async fn resume(waiting: Vec<Mail>, news: mpsc::Sender<News>) {
+    if !waiting.is_empty() {
+        info!(messages = waiting.len(), "messages waited for this start");
+    }
+    for mail in waiting {
+        if news.send(News::Mail(mail)).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Tells a user that his turn was cut, and puts it on record.
+async fn tell_cut(store: &Store, cut: CutTurn, project: Option<PathBuf>, words: Words) {
+    info!(PHONEWORK_CONV_ID = %cut.conv_id, PHONEWORK_USER = %cut.user, "a turn was cut when the daemon went down");
+    let reply = Reply { to: Recipient::Chat(cut.chat_id), under: cut.reply_to };
+    let at = Timestamp::now();
+    let line = AuditLine {
+        at,
+        conv_id: cut.conv_id,
+        user: cut.user,
+        duration_ms: u64::try_from(at.duration_since(cut.started).as_millis()).unwrap_or(0),
+        prompt: cut.prompt.clone(),
+        response: String::new(),
+        outcome: "cut".to_owned(),
+        cost_usd: None,
+        tools: Vec::new(),
+        approvals: Vec::new(),
+    };
+    let mut settlement =
+        report::notice(cut.mail.into_iter().collect(), &reply, words.cut_by_crash(&cut.prompt));
+    settlement.turn = Some((cut.turn_id, "cut".to_owned()));
+    settlement.audit = project.map(|project| Record { project, line });
+    if let Some(entry) = store.keep(settlement).await {
+        ledger::write(store, entry).await;
+    }
+}
+
+/// Asks Feishu for the bot's own open_id, by which mentions of it are known, until it says.
+async fn learn_name(api: Api, bot: watch::Sender<Option<OpenId>>, stop: CancellationToken) {
+    let mut pause = Duration::from_secs(1);
+    loop {
+        let asked = tokio::select! {
+            asked = api.bot_open_id() => asked,
+            () = stop.cancelled() => return,
+        };
+        match asked {
+            Ok(open_id) => {
+                info!(%open_id, "Feishu knows this bot");
+                bot.send_replace(Some(open_id));
+                return;
+            }
+            Err(error) => {
+                warn!(%error, "Feishu does not say who this bot is; groups are not heard until it does")
+            }
+        }
+        tokio::select! {
+            () = tokio::time::sleep(pause) => pause = (pause * 2).min(Duration::from_secs(60)),
+            () = stop.cancelled() => return,
+        }
+    }
+}
