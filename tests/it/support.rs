@@ -1,3 +1,5 @@
 //! What the integration tests share.
 
 pub(crate) mod bot;
+pub(crate) mod messages_api;
+pub(crate) mod tools;
