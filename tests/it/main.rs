@@ -1,9 +1,12 @@
 //! The integration tests: one binary.
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)]
 
+mod chat;
 mod claude;
 mod cli;
 mod emulator;
+mod faults;
 mod feishu;
 mod mail;
+mod real;
 mod support;

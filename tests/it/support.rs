@@ -2,4 +2,5 @@
 
 pub(crate) mod bot;
 pub(crate) mod messages_api;
+pub(crate) mod phonework;
 pub(crate) mod tools;

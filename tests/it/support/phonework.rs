@@ -1,0 +1,255 @@
+//! The real daemon as a process of its own, in a temporary directory, against the emulated Feishu.
+
+use std::path::PathBuf;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use phonework::emulator::{Emulator, Options, Shown};
+use phonework::ids::{ChatId, MessageId, OpenId};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::process::{Child, Command};
+
+/// Only ends a test that hangs; nothing is measured by it.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A phonework that is installed, and mostly running.
+pub(crate) struct Phonework {
+    pub(crate) emulator: Emulator,
+    pub(crate) anna: OpenId,
+    pub(crate) ming: OpenId,
+    /// Anna's chat with the bot.
+    pub(crate) chat: ChatId,
+    folder: TempDir,
+    keyring: Value,
+    daemon: Option<Child>,
+}
+
+impl Phonework {
+    /// One whose Claude Code is the practice agent, with these keys more in its keyring.
+    pub(crate) async fn practising(more: Value) -> Self {
+        let agent = format!("{} practice-agent", env!("CARGO_BIN_EXE_phonework"));
+        let mut this = Self::installed(&agent, more).await;
+        this.start().await;
+        this
+    }
+
+    /// One that is not started. `more` replaces keys of its keyring.
+    pub(crate) async fn installed(claude: &str, more: Value) -> Self {
+        let emulator = Emulator::start(Options::default()).await.unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("projects")).unwrap();
+        std::fs::create_dir(folder.path().join("projects/shop")).unwrap();
+        let (anna, ming) = (emulator.user(0), emulator.user(1));
+        let mut keyring = json!({
+            "FEISHU_APP_ID": emulator.options().app_id,
+            "FEISHU_APP_SECRET": emulator.options().app_secret,
+            "FEISHU_DOMAIN": emulator.base_url(),
+            "ALLOWED_OPEN_IDS": [anna, ming],
+            "WORKING_DIR": folder.path().join("projects"),
+            "CLAUDE_COMMAND": claude,
+            "CLAUDE_ENV": { "CLAUDE_CONFIG_DIR": folder.path().join("claude") },
+        });
+        for (key, value) in more.as_object().into_iter().flatten() {
+            keyring[key] = value.clone();
+        }
+        let chat = emulator.p2p(&anna);
+        let this = Self { emulator, anna, ming, chat, folder, keyring, daemon: None };
+        this.write_keyring();
+        this
+    }
+
+    /// Where the daemon keeps its state.
+    pub(crate) fn state(&self) -> PathBuf {
+        self.folder.path().join("state")
+    }
+
+    /// Where projects lie.
+    pub(crate) fn projects(&self) -> PathBuf {
+        self.folder.path().join("projects")
+    }
+
+    /// What the daemon has logged so far.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+
+    /// Where Claude Code keeps its own things.
+    pub(crate) fn claude_folder(&self) -> PathBuf {
+        self.folder.path().join("claude")
+    }
+
+    /// Adds variables to Claude's environment; before the start.
+    pub(crate) fn add_claude_env(&mut self, more: Value) {
+        let env = self.keyring["CLAUDE_ENV"].as_object_mut().unwrap();
+        env.extend(more.as_object().unwrap().clone());
+        self.write_keyring();
+    }
+
+    fn write_keyring(&self) {
+        use std::os::unix::fs::PermissionsExt as _;
+        let path = self.folder.path().join("keyring.yaml");
+        std::fs::write(&path, self.keyring.to_string()).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    }
+
+    /// `phonework serve`, ready to be spawned.
+    pub(crate) fn serve(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_phonework"));
+        command
+            .arg("serve")
+            .arg("--keyring")
+            .arg(self.folder.path().join("keyring.yaml"))
+            .arg("--state-dir")
+            .arg(self.state())
+            // What the agent must never see.
+            .env("FEISHU_SECRET_OF_THE_TEST", "never-to-be-seen")
+            .env("PHONEWORK_LOG", "debug")
+            .env("NO_COLOR", "1")
+            .stdin(Stdio::null())
+            .kill_on_drop(true);
+        command
+    }
+
+    /// Starts the daemon and waits until it is connected.
+    pub(crate) async fn start(&mut self) {
+        let before = self.emulator.connections_made();
+        let log = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.folder.path().join("log"))
+            .unwrap();
+        self.daemon = Some(self.serve().stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap());
+        let connected = self.emulator.wait_for(
+            |emulator| {
+                (emulator.connections_made() > before && !emulator.connections().is_empty()).then_some(())
+            },
+            PATIENCE,
+        );
+        connected.await.expect("the daemon connects");
+    }
+
+    /// `kill -9`.
+    pub(crate) async fn kill(&mut self) {
+        let mut daemon = self.daemon.take().expect("a daemon runs");
+        daemon.kill().await.unwrap();
+    }
+
+    /// Writes a key of the keyring anew and has the daemon read it, as `systemctl reload` does.
+    pub(crate) fn reload(&mut self, key: &str, value: Value) {
+        self.keyring[key] = value;
+        self.write_keyring();
+        self.signal(Signal::HUP);
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = self.daemon.as_ref().and_then(Child::id).expect("a daemon runs");
+        kill_process(Pid::from_raw(i32::try_from(pid).unwrap()).unwrap(), signal).unwrap();
+    }
+
+    /// SIGTERM, and what became of it.
+    pub(crate) async fn stop(&mut self) -> ExitStatus {
+        self.signal(Signal::TERM);
+        let mut daemon = self.daemon.take().expect("a daemon runs");
+        tokio::time::timeout(PATIENCE, daemon.wait()).await.expect("the daemon leaves").unwrap()
+    }
+
+    /// Anna writes to the bot.
+    pub(crate) fn say(&self, text: &str) -> MessageId {
+        self.emulator.say(&self.anna, &self.chat, text)
+    }
+
+    /// Anna writes, a millisecond after her last message at the least: Feishu's times are not finer.
+    pub(crate) fn say_later(&self, text: &str) -> MessageId {
+        let now = || jiff::Timestamp::now().as_millisecond();
+        let before = now();
+        while now() == before {
+            std::hint::spin_loop();
+        }
+        self.say(text)
+    }
+
+    /// Anna writes, and these are the bot's words from then on, as soon as there are so many messages of it.
+    pub(crate) async fn ask(&self, text: &str, answers: usize) -> Vec<String> {
+        let before = self.heard(&self.chat).len();
+        self.say(text);
+        self.hear(&self.chat.clone(), before + answers).await.split_off(before)
+    }
+
+    /// Anna opens a session in `shop`.
+    pub(crate) async fn open_shop(&self) {
+        let said = self.ask("/new shop", 1).await;
+        assert!(said[0].contains("is open and active here"), "{said:?}");
+    }
+
+    /// The bot's messages in a chat.
+    pub(crate) fn heard(&self, chat: &ChatId) -> Vec<String> {
+        texts(&self.emulator.shown(chat))
+    }
+
+    /// The bot's messages in a chat, as soon as there are so many.
+    pub(crate) async fn hear(&self, chat: &ChatId, many: usize) -> Vec<String> {
+        self.hear_until(chat, |texts| texts.len() >= many).await
+    }
+
+    /// The bot's messages in a chat, as soon as they are as wanted.
+    pub(crate) async fn hear_until(&self, chat: &ChatId, is: impl Fn(&[String]) -> bool) -> Vec<String> {
+        let shown = self.emulator.wait_until(chat, |shown| is(&texts(shown)), PATIENCE).await;
+        match shown {
+            Ok(shown) => texts(&shown),
+            Err(not) => panic!("the bot did not say it: {:#?}\n--- log\n{}", texts(&not.shown), self.log()),
+        }
+    }
+
+    /// Waits until the bot has put this emoji on a message.
+    pub(crate) async fn reacted(&self, message: &MessageId, emoji: &str) {
+        let found = self.emulator.wait_for(
+            |emulator| {
+                let shown = emulator.shown_message(message)?;
+                shown.reactions.iter().any(|reaction| reaction.emoji == emoji).then_some(())
+            },
+            PATIENCE,
+        );
+        assert!(found.await.is_some(), "no {emoji}\n--- log\n{}", self.log());
+    }
+
+    /// Waits until the daemon has logged this so often.
+    pub(crate) async fn logged(&self, words: &str, times: usize) {
+        until(|| (self.log().matches(words).count() >= times).then_some(())).await;
+    }
+
+    /// The audit log of all sessions in `shop`, as soon as it has so many lines.
+    pub(crate) async fn audited(&self, lines: usize) -> Vec<Value> {
+        until(|| Some(self.audit()).filter(|audit| audit.len() >= lines)).await
+    }
+
+    fn audit(&self) -> Vec<Value> {
+        let folder = self.projects().join("shop/.phonework");
+        let mut lines = Vec::new();
+        for file in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            if file.path().extension().is_some_and(|extension| extension == "jsonl") {
+                let text = std::fs::read_to_string(file.path()).unwrap();
+                lines.extend(text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()));
+            }
+        }
+        lines
+    }
+}
+
+/// Looks again and again until there is what is sought: for what makes no sound when it happens.
+pub(crate) async fn until<T>(mut find: impl FnMut() -> Option<T>) -> T {
+    let searching = async {
+        loop {
+            if let Some(found) = find() {
+                return found;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, searching).await.expect("it happens in time")
+}
+
+fn texts(shown: &[Shown]) -> Vec<String> {
+    shown.iter().filter(|message| message.from_bot()).map(|message| message.text.clone()).collect()
+}
