@@ -1,6 +1,7 @@
 //! The integration tests: one binary.
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)]
 
+mod browser;
 mod chat;
 mod claude;
 mod cli;
@@ -9,4 +10,5 @@ mod faults;
 mod feishu;
 mod mail;
 mod real;
+mod sdk;
 mod support;

@@ -1,0 +1,48 @@
+// A page in a real browser: what each script of this folder begins with.
+"use strict";
+const { mkdtempSync, rmSync } = require("node:fs");
+const { tmpdir } = require("node:os");
+const { join } = require("node:path");
+const assert = require("node:assert/strict");
+const { chromium } = require("playwright-core");
+
+// Only ends a script that hangs.
+const PATIENCE = 120_000;
+
+const opened = async (executablePath, profile, work) => {
+  const args = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+  ];
+  const options = { executablePath, args, headless: true, timeout: PATIENCE };
+  const browser = await chromium.launchPersistentContext(profile, options);
+  browser.setDefaultTimeout(PATIENCE);
+  const page = await browser.newPage();
+  const complaints = [];
+  page.on("console", (message) => message.type() === "error" && complaints.push(message.text()));
+  page.on("pageerror", (error) => complaints.push(error.message));
+  page.on("dialog", (dialog) => {
+    complaints.push(`a dialog opened: ${dialog.message()}`);
+    dialog.dismiss();
+  });
+  await work(page);
+  assert.deepEqual(complaints, []);
+  await browser.close();
+};
+
+// Runs `work(page)` in a browser of its own, then ends the script: well, if the page had nothing to complain about.
+const inBrowser = async (executablePath, work) => {
+  const profile = mkdtempSync(join(tmpdir(), "phonework-browser-"));
+  let code = 0;
+  try {
+    await opened(executablePath, profile, work);
+    console.log("ok");
+  } catch (error) {
+    console.error(error.stack ?? error);
+    code = 1;
+  }
+  rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
+  process.exit(code);
+};
+
+module.exports = { inBrowser };
