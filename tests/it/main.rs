@@ -5,6 +5,7 @@ mod browser;
 mod chat;
 mod claude;
 mod cli;
+mod corpora;
 mod demo;
 mod emulator;
 mod faults;

@@ -1,0 +1,92 @@
+//! What must hold for any bytes from outside. The fuzz targets and the replay of their corpora both run these.
+
+use std::time::{Duration, Instant};
+
+use phonework::chat::command;
+use phonework::claude::wire::{self, Output};
+use phonework::feishu::event::{self, Event};
+use phonework::feishu::frame::{Frame, Header};
+use phonework::feishu::reassembly::{Assembled, MAX_BYTES, MAX_OPEN, Reassembly};
+use phonework::ids::OpenId;
+use phonework::keyring;
+use phonework::render::split;
+
+/// A frame that is read is written as it was, and so is its acknowledgement.
+pub(crate) fn frame(bytes: &[u8]) {
+    let Ok(frame) = Frame::from_bytes(bytes) else { return };
+    assert_eq!(Frame::from_bytes(&frame.to_bytes()).as_ref(), Ok(&frame));
+    let ack = frame.acknowledged(200, 1, None);
+    assert_eq!(Frame::from_bytes(&ack.to_bytes()).as_ref(), Ok(&ack));
+}
+
+/// Anything is read as some event; one with a text has it for everybody.
+pub(crate) fn event(bytes: &[u8]) {
+    if let Event::Message(message) = event::parse(bytes) {
+        for mention in &message.mentions {
+            let _ = mention.open_id.as_ref().map(|id| message.text_for(id));
+        }
+        let _ = message.text_for(&OpenId::from("ou_nobody"));
+    }
+}
+
+/// Whatever slices come, what is held is bounded, and what comes out is what went in.
+///
+/// Four bytes make a step: id, `sum`, `seq`, and time (seconds, high half) with length (low half).
+pub(crate) fn reassembly(script: &[u8]) {
+    let mut reassembly = Reassembly::default();
+    let mut now = Instant::now();
+    let mut given = 0;
+    for step in script.chunks_exact(4) {
+        let &[id, sum, seq, more] = step else { return };
+        now += Duration::from_secs(u64::from(more >> 4));
+        let payload = vec![seq; usize::from(more & 15)];
+        given += payload.len();
+        let frame = Frame {
+            headers: vec![
+                Header::new("message_id", id.to_string()),
+                Header::new("sum", (i16::from(sum) - 2).to_string()),
+                Header::new("seq", (i16::from(seq) - 2).to_string()),
+            ],
+            payload: Some(payload),
+            ..Frame::default()
+        };
+        if let Assembled::Whole(whole) = reassembly.add(&frame, now) {
+            assert!(whole.len() <= given);
+            assert!(whole.is_sorted(), "the parts are in order");
+        }
+        assert!(reassembly.open_sets() <= MAX_OPEN && reassembly.held_bytes() <= MAX_BYTES);
+    }
+}
+
+/// Any line of Claude Code's is read as something, and only what is no JSON object is garbage.
+pub(crate) fn claude_line(line: &[u8]) {
+    let object = serde_json::from_slice::<serde_json::Map<_, _>>(line).is_ok();
+    assert!(!object || wire::parse(line) != Output::Garbage);
+}
+
+/// A keyring is good, or has faults of which each is shown in one line.
+pub(crate) fn keyring(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    if let Err(faults) = keyring::parse_all(text) {
+        assert!(!faults.is_empty());
+        for fault in faults {
+            let shown = fault.in_file(std::path::Path::new("keyring.yaml"));
+            assert!(shown.lines().count() == 1 && !shown.contains(char::is_control), "{shown:?}");
+        }
+    }
+}
+
+/// Any text is words, a command or a fault; white space around it changes nothing.
+pub(crate) fn command(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    assert_eq!(command::parse(&text), command::parse(&format!(" {text}\n")));
+}
+
+/// The first byte is the limit; the parts of the rest are within it and together are the rest.
+pub(crate) fn split(bytes: &[u8]) {
+    let Some((limit, text)) = bytes.split_first() else { return };
+    let (limit, text) = (split::MIN_LIMIT + usize::from(*limit), String::from_utf8_lossy(text));
+    let parts = split::parts(&text, limit);
+    assert_eq!(parts.iter().map(|part| part.body).collect::<String>(), text);
+    assert!(parts.iter().all(|part| part.to_string().chars().count() <= limit));
+}
