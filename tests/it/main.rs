@@ -14,3 +14,4 @@ mod mail;
 mod real;
 mod sdk;
 mod support;
+mod tidy;
