@@ -1,0 +1,68 @@
+//! What the daemon takes of memory and disk, and how long its start takes.
+
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::time::{Duration, Instant};
+
+use crate::rig::{Memory, Rig};
+use crate::table::Table;
+
+const STARTS: usize = 20;
+const SLEEPERS: usize = 1000;
+const SYNCS: usize = 300;
+
+/// What the machine takes for a small write that is to be on the disk: in each ack once, on the way to an agent twice.
+pub(crate) fn disk(table: &mut Table) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut file = OpenOptions::new().create_new(true).append(true).open(folder.path().join("file")).unwrap();
+    let mut sync = || {
+        let began = Instant::now();
+        file.write_all(&[b'x'; 4096]).unwrap();
+        file.sync_data().unwrap();
+        began.elapsed()
+    };
+    table.times("this disk: 4 KiB appended and synced", (0..SYNCS).map(|_| sync()).collect::<Vec<_>>());
+}
+
+/// Starts without and with sleeping sessions.
+pub(crate) async fn starts(table: &mut Table) {
+    let mut rig = Rig::new(8).await;
+    for (sessions, name) in [(0, "idle"), (SLEEPERS, "idle, 1,000 sleeping sessions")] {
+        rig.sleeping(sessions);
+        let (mut took, mut memory) = (Vec::new(), Vec::new());
+        for _ in 0..STARTS {
+            took.push(rig.start().await);
+            // Who the bot is is asked after the connection is made.
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            memory.push(rig.memory());
+            rig.end().await;
+        }
+        if sessions == 0 {
+            table.times("process started → connected", took);
+        }
+        self::memory(table, name, &memory);
+    }
+}
+
+pub(crate) fn memory(table: &mut Table, when: &str, measured: &[Memory]) {
+    let mut add = |what: &str, of: fn(&Memory) -> u64| {
+        table.add(
+            &format!("memory {when}: {what}"),
+            "MB",
+            measured.iter().map(|memory| megabytes(of(memory) * 1024)),
+        );
+    };
+    add("resident", |memory| memory.resident);
+    add("proportional", |memory| memory.proportional);
+    add("private", |memory| memory.private);
+}
+
+pub(crate) fn binary(table: &mut Table) {
+    let size = std::fs::metadata(env!("CARGO_BIN_EXE_phonework")).unwrap().len();
+    table.add("size of the binary", "MB", [megabytes(size)]);
+}
+
+/// Of a million bytes each.
+fn megabytes(bytes: u64) -> f64 {
+    bytes as f64 / 1e6
+}

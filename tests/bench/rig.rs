@@ -1,0 +1,152 @@
+//! A daemon to measure: in a temporary directory, against an emulated Feishu with as many people as wanted.
+
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use phonework::emulator::{Chat, ChatKind, Emulator, Options, User};
+use phonework::ids::{ChatId, ConvId, OpenId};
+use phonework::session::file;
+use phonework::session::registry::{Registry, Session};
+use serde_json::json;
+use tempfile::TempDir;
+use tokio::process::{Child, Command};
+
+/// Only ends a run that hangs.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+pub(crate) struct Rig {
+    pub(crate) emulator: Emulator,
+    pub(crate) people: Vec<(OpenId, ChatId)>,
+    folder: TempDir,
+    daemon: Option<Child>,
+}
+
+/// A process's memory, in kB.
+pub(crate) struct Memory {
+    pub(crate) resident: u64,
+    pub(crate) proportional: u64,
+    pub(crate) private: u64,
+}
+
+impl Rig {
+    /// One that is not started. Feishu's rates are not enforced.
+    pub(crate) async fn new(people: usize) -> Self {
+        let people: Vec<_> = (0..people)
+            .map(|n| (OpenId::from(format!("ou_{n:032x}")), ChatId::from(format!("oc_{n:032x}"))))
+            .collect();
+        let defaults = Options::default();
+        let users =
+            people.iter().map(|(open_id, _)| User { open_id: open_id.clone(), name: open_id.to_string() });
+        let chats = people.iter().map(|(user, chat)| Chat {
+            chat_id: chat.clone(),
+            kind: ChatKind::P2p,
+            name: defaults.bot_name.clone(),
+            members: vec![user.clone()],
+        });
+        let options = Options {
+            users: users.collect(),
+            chats: chats.collect(),
+            rate_limits: false,
+            ..defaults.clone()
+        };
+        let emulator = Emulator::start(options).await.unwrap();
+        let this = Self { emulator, people, folder: tempfile::tempdir().unwrap(), daemon: None };
+        this.install();
+        this
+    }
+
+    fn install(&self) {
+        for folder in ["state", "projects", "projects/shop"] {
+            fs::create_dir(self.folder.path().join(folder)).unwrap();
+        }
+        fs::set_permissions(self.folder.path().join("state"), Permissions::from_mode(0o700)).unwrap();
+        let options = self.emulator.options();
+        let keyring = json!({
+            "FEISHU_APP_ID": options.app_id,
+            "FEISHU_APP_SECRET": options.app_secret,
+            "FEISHU_DOMAIN": self.emulator.base_url(),
+            "ALLOWED_OPEN_IDS": self.people.iter().map(|(user, _)| user).collect::<Vec<_>>(),
+            "WORKING_DIR": self.folder.path().join("projects"),
+            "CLAUDE_COMMAND": format!("{} practice-agent", env!("CARGO_BIN_EXE_phonework")),
+            "CLAUDE_ENV": { "CLAUDE_CONFIG_DIR": self.folder.path().join("claude") },
+        });
+        let path = self.folder.path().join("keyring.yaml");
+        fs::write(&path, keyring.to_string()).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+    }
+
+    /// Puts so many sessions in `sessions.json`, all asleep, shared out among all people; the last of each is active.
+    pub(crate) fn sleeping(&self, sessions: usize) {
+        let cwd = self.folder.path().join("projects/shop").canonicalize().unwrap();
+        let mut registry = Registry::default();
+        for (n, (owner, chat_id)) in (0..sessions).zip(self.people.iter().cycle()) {
+            let session = Session::new(owner.clone(), chat_id.clone(), cwd.clone(), Timestamp::now());
+            registry.open(Session { conv_id: ConvId::from(format!("c-{n:08}")), ..session });
+        }
+        file::save(&self.state().join("sessions.json"), &registry).unwrap();
+    }
+
+    fn state(&self) -> PathBuf {
+        self.folder.path().join("state")
+    }
+
+    /// What the daemon has logged so far.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("log")).unwrap()
+    }
+
+    fn log_file(&self) -> File {
+        OpenOptions::new().create(true).append(true).open(self.folder.path().join("log")).unwrap()
+    }
+
+    /// Starts the daemon; how long it took until it was connected.
+    pub(crate) async fn start(&mut self) -> Duration {
+        let before = self.emulator.connections_made();
+        let began = Instant::now();
+        let daemon = Command::new(env!("CARGO_BIN_EXE_phonework"))
+            .arg("serve")
+            .arg("--keyring")
+            .arg(self.folder.path().join("keyring.yaml"))
+            .arg("--state-dir")
+            .arg(self.state())
+            .stdin(Stdio::null())
+            .stdout(self.log_file())
+            .stderr(self.log_file())
+            .kill_on_drop(true)
+            .spawn();
+        self.daemon = Some(daemon.unwrap());
+        let connected = |emulator: &Emulator| (emulator.connections_made() > before).then(|| began.elapsed());
+        let took = self.emulator.wait_for(connected, PATIENCE).await;
+        took.unwrap_or_else(|| panic!("no connection\n{}", self.log()))
+    }
+
+    /// `kill -9`, and away with what it has kept.
+    pub(crate) async fn end(&mut self) {
+        self.daemon.take().unwrap().kill().await.unwrap();
+        for suffix in ["", "-wal", "-shm"] {
+            // The files beside the database are not always there.
+            let _ = fs::remove_file(self.state().join(format!("mail.db{suffix}")));
+        }
+    }
+
+    /// What the daemon holds of memory; its agents are not in it.
+    pub(crate) fn memory(&self) -> Memory {
+        let pid = self.daemon.as_ref().and_then(Child::id).unwrap();
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap();
+        Memory {
+            resident: kilobytes(&status, "VmRSS:"),
+            proportional: kilobytes(&rollup, "Pss:"),
+            private: kilobytes(&rollup, "Private_Clean:") + kilobytes(&rollup, "Private_Dirty:"),
+        }
+    }
+}
+
+fn kilobytes(text: &str, name: &str) -> u64 {
+    let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+    line.split_whitespace().next().unwrap().parse().unwrap()
+}
