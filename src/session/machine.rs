@@ -58,6 +58,8 @@ pub struct Machine {
     retried: bool,
     cost_total: Option<f64>,
     leave_by: Option<Instant>,
+    /// Whether it is to make room once it is done.
+    sleepy: bool,
 }
 
 #[derive(Debug, PartialEq)]
@@ -107,6 +109,7 @@ impl Machine {
             retried: false,
             cost_total: if fresh { Some(0.0) } else { cost_total },
             leave_by: None,
+            sleepy: false,
         };
         (machine, vec![Effect::Write(wire::initialize(INITIALIZE))])
     }
@@ -155,7 +158,10 @@ impl Machine {
                 }
                 effects
             }
-            Input::Sleep if self.is_busy() => Vec::new(),
+            Input::Sleep if self.is_busy() => {
+                self.sleepy = true;
+                Vec::new()
+            }
             Input::Sleep => self.close(now),
             Input::Leave(by) => {
                 self.leave_by = Some(by);
@@ -280,7 +286,7 @@ impl Machine {
         self.process = Process::Up { idle_since: now };
         let mut effects = vec![Effect::Settle(turn.finish(outcome, cost, now))];
         effects.extend(self.write_held(now));
-        if self.leave_by.is_some() && self.turn.is_none() {
+        if (self.is_leaving() || self.sleepy) && !self.is_busy() {
             effects.extend(self.close(now));
         }
         effects

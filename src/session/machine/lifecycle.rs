@@ -124,6 +124,7 @@ impl Machine {
         self.conversation = conversation.clone();
         self.process = Process::Up { idle_since: now };
         self.seen_init = false;
+        self.sleepy = false;
         self.commands = None;
         let mut effects = vec![Effect::Launch(conversation), Effect::Write(wire::initialize(INITIALIZE))];
         effects.extend(self.write_held(now));

@@ -25,7 +25,7 @@ pub enum Input {
     Stop,
     /// The session's process shall end; a running turn is stopped.
     Close,
-    /// An idle process shall make room; a busy one does not.
+    /// The process shall make room, as soon as it is idle.
     Sleep,
     /// The daemon leaves: the running turn has until then.
     Leave(Instant),

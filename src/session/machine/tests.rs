@@ -293,9 +293,12 @@ fn a_process_that_does_not_sleep_is_ended() {
 }
 
 #[test]
-fn a_busy_session_does_not_make_room() {
+fn a_busy_session_makes_room_when_it_is_done() {
     let mut bench = Bench::running();
     assert_eq!(bench.put(Input::Sleep), []);
+    let effects = bench.hear(Output::Result(result()));
+    assert_eq!(settled(&effects), [(Some("hi"), "", "answered")]);
+    assert_eq!(effects.last(), Some(&Effect::CloseInput));
 }
 
 #[test]
