@@ -165,6 +165,13 @@ impl Router {
 
     async fn mail(&mut self, mail: Mail) {
         info!(PHONEWORK_MESSAGE_ID = %mail.message_id, PHONEWORK_USER = %mail.user, "message taken over");
+        if !self.settings.keyring.allowed.contains(&mail.user) {
+            // It waited while its sender was shut out.
+            info!(PHONEWORK_MESSAGE_ID = %mail.message_id, PHONEWORK_USER = %mail.user, "no longer allowed: not run");
+            return self
+                .scribe
+                .write(None, Settlement { mails: vec![mail.seq], ..Settlement::at(Timestamp::now()) });
+        }
         if stale::is_stale(mail.created, Timestamp::now(), self.settings.keyring.stale_after) {
             return self.keep_stale(mail);
         }

@@ -135,6 +135,25 @@ async fn a_new_keyring_counts_at_once_and_a_bad_one_is_refused() {
 }
 
 #[tokio::test]
+async fn what_waits_over_a_restart_is_not_run_for_whom_the_keyring_shuts_out() {
+    let mut phonework = Phonework::practising(json!({})).await;
+    phonework.open_shop().await;
+    phonework.say("slow 3600");
+    phonework.logged("turn begun", 1).await;
+    let waits = phonework.say("echo never");
+    phonework.reacted(&waits, "OneSecond").await;
+    phonework.kill().await;
+    let only_ming = json!([phonework.ming]);
+    phonework.configure("ALLOWED_OPEN_IDS", only_ming);
+    phonework.start().await;
+    phonework.logged("no longer allowed: not run", 1).await;
+    let mings = phonework.emulator.p2p(&phonework.ming);
+    phonework.emulator.say(&phonework.ming, &mings, "/new shop");
+    phonework.hear(&mings, 1).await;
+    assert!(!phonework.heard(&phonework.chat).contains(&"never".to_owned()));
+}
+
+#[tokio::test]
 async fn a_second_daemon_on_the_same_state_is_refused_in_one_sentence() {
     let phonework = Phonework::practising(json!({})).await;
     let output = phonework.serve().stderr(Stdio::piped()).output().await.unwrap();

@@ -138,9 +138,14 @@ impl Phonework {
 
     /// Writes a key of the keyring anew and has the daemon read it, as `systemctl reload` does.
     pub(crate) fn reload(&mut self, key: &str, value: Value) {
+        self.configure(key, value);
+        self.signal(Signal::HUP);
+    }
+
+    /// Writes a key of the keyring anew.
+    pub(crate) fn configure(&mut self, key: &str, value: Value) {
         self.keyring[key] = value;
         self.write_keyring();
-        self.signal(Signal::HUP);
     }
 
     fn signal(&self, signal: Signal) {
