@@ -259,6 +259,18 @@ async fn a_permission_is_asked_and_given_or_refused() {
 }
 
 #[tokio::test]
+async fn stop_takes_back_what_was_asked_too() {
+    let phonework = Phonework::practising(json!({})).await;
+    phonework.open_shop().await;
+    phonework.ask("run touch made", 1).await;
+    let said = phonework.ask("/stop", 1).await;
+    assert_eq!(said.last().unwrap(), "⏹ Stopped.");
+    assert_eq!(phonework.ask("/approve", 1).await, ["Claude asks for nothing right now."]);
+    assert!(!phonework.projects().join("shop/made").exists());
+    assert_eq!(phonework.audited(1).await[0]["approvals"][0]["decision"], "withdrawn");
+}
+
+#[tokio::test]
 async fn a_permission_that_nobody_gives_is_a_denial() {
     let phonework = Phonework::practising(json!({"APPROVAL_TIMEOUT": 1})).await;
     phonework.open_shop().await;

@@ -85,6 +85,16 @@ async fn stop_in_the_middle_of_a_long_command_leaves_no_process() {
 }
 
 #[tokio::test]
+async fn stop_while_a_permission_is_asked_ends_the_turn_and_runs_nothing() {
+    let (phonework, _api) = real(runner, json!({})).await;
+    phonework.open_shop().await;
+    phonework.ask("run touch made", 1).await;
+    assert_eq!(phonework.ask("/stop", 1).await, ["⏹ Stopped."]);
+    assert_eq!(phonework.ask("well?", 1).await, ["You said: well?"]);
+    assert!(!phonework.projects().join("shop/made").exists());
+}
+
+#[tokio::test]
 async fn the_conversation_goes_on_after_kill_9_of_the_daemon_in_the_middle_of_a_turn() {
     let gate = Gate::new();
     let held = gate.clone();
