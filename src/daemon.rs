@@ -22,7 +22,7 @@ use crate::feishu::socket::{self, ConnectionState};
 use crate::feishu::{Client, Credentials};
 use crate::ids::OpenId;
 use crate::keyring::Checked;
-use crate::mail::{self, CutTurn, Mail, Recipient, Store, courier};
+use crate::mail::{self, Mail, Recipient, Store, TurnStart, courier};
 use crate::paths::StateDir;
 use crate::session::file::{self, Saver};
 use crate::session::ledger;
@@ -137,7 +137,7 @@ async fn resume(waiting: Vec<Mail>, news: mpsc::Sender<News>) {
 }
 
 /// Tells a user that his turn was cut, and puts it on record.
-async fn tell_cut(store: &Store, cut: CutTurn, project: Option<PathBuf>, words: Words) {
+async fn tell_cut(store: &Store, cut: TurnStart, project: Option<PathBuf>, words: Words) {
     info!(PHONEWORK_CONV_ID = %cut.conv_id, PHONEWORK_USER = %cut.user, "a turn was cut when the daemon went down");
     let reply = Reply { to: Recipient::Chat(cut.chat_id), under: cut.reply_to };
     let at = Timestamp::now();
@@ -145,7 +145,7 @@ async fn tell_cut(store: &Store, cut: CutTurn, project: Option<PathBuf>, words: 
         at,
         conv_id: cut.conv_id,
         user: cut.user,
-        duration_ms: u64::try_from(at.duration_since(cut.started).as_millis()).unwrap_or(0),
+        duration_ms: u64::try_from(at.duration_since(cut.at).as_millis()).unwrap_or(0),
         prompt: cut.prompt.clone(),
         response: String::new(),
         outcome: "cut".to_owned(),

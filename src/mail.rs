@@ -78,7 +78,7 @@ pub struct Mail {
     pub conv_id: Option<ConvId>,
 }
 
-/// A prompt that is about to go to Claude.
+/// A turn as it is on record before its prompt goes to Claude, until a [`Settlement`] names it and its mail.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TurnStart {
     /// A new id, which the prompt carries.
@@ -97,31 +97,8 @@ pub struct TurnStart {
     pub reply_to: Option<MessageId>,
     /// What goes to Claude.
     pub prompt: String,
-    /// Now.
-    pub at: Timestamp,
-}
-
-/// A turn that was running when the daemon ended. It and its mail stay as they are until a [`Settlement`] names both.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CutTurn {
-    /// The turn's id.
-    pub turn_id: Uuid,
-    /// The mail that asked for it.
-    pub mail: Option<i64>,
-    /// The session.
-    pub conv_id: ConvId,
-    /// Who asked.
-    pub user: OpenId,
-    /// Where the answer was to go.
-    pub chat_id: ChatId,
-    /// Whether the chat is a group.
-    pub group: bool,
-    /// The message that the answer was to reply to.
-    pub reply_to: Option<MessageId>,
-    /// What went to Claude, or was about to.
-    pub prompt: String,
     /// When it began.
-    pub started: Timestamp,
+    pub at: Timestamp,
 }
 
 /// What ends mails and a turn, with all that follows from it: one transaction.
@@ -189,7 +166,7 @@ pub struct Left {
     /// Mails that nobody has begun with, in the order of acceptance.
     pub waiting: Vec<Mail>,
     /// Turns that were running, in the order in which they began.
-    pub cut: Vec<CutTurn>,
+    pub cut: Vec<TurnStart>,
     /// Lines for the audit log of which it is not known whether they were written, in order.
     pub unwritten: Vec<AuditEntry>,
 }

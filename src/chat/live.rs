@@ -100,7 +100,7 @@ impl Router {
                         }
                     }
                     Report::Conversation(conv_id, id) => self.registry.begun(&conv_id, id),
-                    Report::Settled(..) | Report::Unbegun(..) => {}
+                    Report::Settled(_) | Report::Unbegun(_) => {}
                 },
                 () = sleep_until(last.into()) => {
                     warn!(sessions = self.handles.len(), "some sessions did not end in time");

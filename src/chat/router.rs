@@ -254,14 +254,14 @@ impl Router {
 
     fn report(&mut self, report: Report) {
         match report {
-            Report::Settled(conv_id, _) => {
+            Report::Settled(conv_id) => {
                 let Some(owner) = self.owner(&conv_id) else { return };
                 self.begun.remove(&owner);
                 self.desk.done(&owner);
                 self.idle(&conv_id);
                 self.dispatch(&owner);
             }
-            Report::Unbegun(conv_id, _) => {
+            Report::Unbegun(conv_id) => {
                 let Some(owner) = self.owner(&conv_id) else { return };
                 if let Some(waiting) = self.begun.remove(&owner) {
                     self.desk.put_back(&owner, waiting);
@@ -341,6 +341,5 @@ fn prompt(mail: &Mail) -> Prompt {
         text: mail.text.clone(),
         chat_id: mail.chat_id.clone(),
         reply: reply(mail),
-        sent: mail.created,
     }
 }

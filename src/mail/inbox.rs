@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, Error, OptionalExtension, Row, params, types::Type};
 use uuid::Uuid;
 
-use super::{CutTurn, Depths, Mail, NewMail, Settlement, StoreError, TurnStart};
+use super::{Depths, Mail, NewMail, Settlement, StoreError, TurnStart};
 use crate::ids::{ChatId, ConvId, MessageId, OpenId};
 
 pub(super) fn accept(db: &Connection, mail: &NewMail) -> Result<Option<i64>, StoreError> {
@@ -123,13 +123,13 @@ pub(super) fn waiting(db: &Connection) -> Result<Vec<Mail>, StoreError> {
 }
 
 /// The turns that run, in the order in which they began.
-pub(super) fn running(db: &Connection) -> Result<Vec<CutTurn>, StoreError> {
+pub(super) fn running(db: &Connection) -> Result<Vec<TurnStart>, StoreError> {
     let mut statement = db.prepare(
         "SELECT turn_id, mail, conv_id, user, chat_id, in_group, reply_to, prompt, started
          FROM turn WHERE settled IS NULL ORDER BY seq",
     )?;
     let turns = statement.query_map([], |row| {
-        Ok(CutTurn {
+        Ok(TurnStart {
             turn_id: Uuid::parse_str(&row.get::<_, String>(0)?)
                 .map_err(|error| Error::FromSqlConversionFailure(0, Type::Text, Box::new(error)))?,
             mail: row.get(1)?,
@@ -139,7 +139,7 @@ pub(super) fn running(db: &Connection) -> Result<Vec<CutTurn>, StoreError> {
             group: row.get(5)?,
             reply_to: row.get::<_, Option<String>>(6)?.map(MessageId::from),
             prompt: row.get(7)?,
-            started: time(row, 8)?,
+            at: time(row, 8)?,
         })
     })?;
     Ok(turns.collect::<Result<_, _>>()?)

@@ -45,10 +45,10 @@ pub struct Handle {
 /// What a live session tells the router.
 #[derive(Debug)]
 pub enum Report {
-    /// The turn of this inbox entry is over, its answer is on record.
-    Settled(ConvId, i64),
+    /// The turn that was asked for is over, its answer is on record.
+    Settled(ConvId),
     /// The prompt could not be put on record; it still waits.
-    Unbegun(ConvId, i64),
+    Unbegun(ConvId),
     /// Claude has the conversation on disk under this id.
     Conversation(ConvId, ClaudeSessionId),
     /// The session sleeps. A prompt that was sent to it and is not reported settled was not begun.
@@ -192,10 +192,10 @@ impl Actor {
                 Ok(None) => {
                     let words = Words(self.setup.language).nothing_to_retry();
                     self.settle(report::notice(vec![mail], &prompt.reply, words)).await;
-                    self.report(Report::Settled(self.setup.conv_id.clone(), mail)).await;
+                    self.report(Report::Settled(self.setup.conv_id.clone())).await;
                     return Vec::new();
                 }
-                Err(error) => return self.unbegun(mail, &error).await,
+                Err(error) => return self.unbegun(&error).await,
             }
         }
         let start = TurnStart {
@@ -221,16 +221,16 @@ impl Actor {
                 warn!(PHONEWORK_CONV_ID = %self.setup.conv_id, why, "a prompt is not run, as it is on record already");
                 let words = Words(self.setup.language).cut_by_crash(&prompt.text);
                 self.settle(report::notice(Vec::new(), &prompt.reply, words)).await;
-                self.report(Report::Settled(self.setup.conv_id.clone(), mail)).await;
+                self.report(Report::Settled(self.setup.conv_id.clone())).await;
                 Vec::new()
             }
-            Err(error) => self.unbegun(mail, &error).await,
+            Err(error) => self.unbegun(&error).await,
         }
     }
 
-    async fn unbegun(&mut self, mail: i64, error: &StoreError) -> Vec<Effect> {
+    async fn unbegun(&mut self, error: &StoreError) -> Vec<Effect> {
         warn!(PHONEWORK_CONV_ID = %self.setup.conv_id, %error, "a turn could not be put on record; its message waits");
-        self.report(Report::Unbegun(self.setup.conv_id.clone(), mail)).await;
+        self.report(Report::Unbegun(self.setup.conv_id.clone())).await;
         Vec::new()
     }
 
@@ -336,8 +336,8 @@ impl Actor {
             warn!(PHONEWORK_CONV_ID = %self.setup.conv_id, "claude ended in the middle of a turn");
         }
         let entry = self.settle(settlement).await;
-        if let Some(mail) = mail {
-            self.report(Report::Settled(self.setup.conv_id.clone(), mail)).await;
+        if mail.is_some() {
+            self.report(Report::Settled(self.setup.conv_id.clone())).await;
         }
         if let Some(entry) = entry {
             ledger::write(&self.setup.store, entry).await;

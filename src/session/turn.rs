@@ -5,7 +5,6 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -26,8 +25,6 @@ pub struct Prompt {
     pub chat_id: ChatId,
     /// Where the answer goes.
     pub reply: Reply,
-    /// When the sender wrote it.
-    pub sent: Timestamp,
 }
 
 impl Prompt {

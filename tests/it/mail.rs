@@ -13,8 +13,8 @@ use phonework::{
     audit::{self, Appended, AuditLine, Chain, Record},
     ids::{ChatId, ConvId, EventId, MessageId, OpenId},
     mail::{
-        Body, CutTurn, Depths, Fate, Left, Mail, NewMail, OpenError, Post, Recipient, Settlement, Store,
-        StoreError, TurnStart, open,
+        Body, Depths, Fate, Left, Mail, NewMail, OpenError, Post, Recipient, Settlement, Store, StoreError,
+        TurnStart, open,
     },
 };
 use tempfile::TempDir;
@@ -133,18 +133,7 @@ async fn a_cut_turn_stays_until_it_is_settled_with_what_its_user_is_told() {
     store.accept(new_mail(1)).await.unwrap();
     store.begin_turn(turn(1, Some(1))).await.unwrap();
 
-    let start = turn(1, Some(1));
-    let cut = CutTurn {
-        turn_id: start.turn_id,
-        mail: start.mail,
-        conv_id: start.conv_id,
-        user: start.user,
-        chat_id: start.chat_id,
-        group: start.group,
-        reply_to: start.reply_to,
-        prompt: start.prompt,
-        started: start.at,
-    };
+    let cut = turn(1, Some(1));
     let (_once, _store, left) = after_a_kill(&path);
     assert_eq!(left, Left { waiting: vec![], cut: vec![cut.clone()], unwritten: vec![] });
     let (_twice, store, left) = after_a_kill(&path);

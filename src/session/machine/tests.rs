@@ -3,7 +3,6 @@ use crate::claude::process::Exit;
 use crate::claude::wire::PermissionRequest;
 use crate::claude::wire::{Assistant, Block, Init};
 use crate::mail::Recipient;
-use jiff::Timestamp;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -69,7 +68,6 @@ fn prompt(text: &str) -> Prompt {
         chat_id: "oc_1".into(),
         text: text.into(),
         reply: Reply { to: Recipient::Chat("oc_1".into()), under: None },
-        sent: Timestamp::UNIX_EPOCH,
     }
 }
 
