@@ -86,7 +86,9 @@ impl Daemon {
             Credentials { app_id: keyring.app_id.clone(), app_secret: keyring.app_secret.clone() };
         let api = Api::new(keyring.domain.clone(), credentials.clone(), client.clone());
         let flush = CancellationToken::new();
-        let courier = tokio::spawn(courier::run(store.clone(), Post(api.clone()), flush.clone(), FLUSH));
+        let (state, connection) = watch::channel(ConnectionState::new(Timestamp::now()));
+        let post = Post { api: api.clone(), connection };
+        let courier = tokio::spawn(courier::run(store.clone(), post, flush.clone(), FLUSH));
 
         let (news, news_rx) = mpsc::channel(NEWS);
         let (leave, leave_rx) = oneshot::channel();
@@ -106,7 +108,6 @@ impl Daemon {
         // What waited comes before what is new.
         let _ = waiting.await;
         let intake = tokio::spawn(intake.run(deliveries_rx));
-        let (state, _) = watch::channel(ConnectionState::new(Timestamp::now()));
         let whoami = tokio::spawn(learn_name(api, bot, stop.clone()));
 
         socket::run(keyring.domain.clone(), credentials, client, deliveries, state, stop).await;

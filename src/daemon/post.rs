@@ -1,14 +1,20 @@
 //! The courier's way to Feishu.
 
+use tokio::sync::watch;
+
 use crate::feishu::api::{Api, Outgoing};
 use crate::feishu::content;
 use crate::feishu::failure::{self, ApiError, Refusal};
+use crate::feishu::socket::{ConnectionState, Phase};
 use crate::ids::MessageId;
 use crate::mail::courier::{Advice, Deliver, Letter, Refused};
 
-/// Feishu's API, for the courier.
+/// Feishu's API, for the courier, and the long connection, which tells when Feishu can be reached again.
 #[derive(Clone)]
-pub(super) struct Post(pub(super) Api);
+pub(super) struct Post {
+    pub(super) api: Api,
+    pub(super) connection: watch::Receiver<ConnectionState>,
+}
 
 impl Deliver for Post {
     async fn send(&self, letter: &Letter) -> Result<MessageId, Refused> {
@@ -19,11 +25,22 @@ impl Deliver for Post {
             content: content::text(&letter.text),
             uuid: letter.uuid.clone(),
         };
-        self.0.send(&outgoing).await.map_err(refused)
+        self.api.send(&outgoing).await.map_err(refused)
     }
 
     async fn react(&self, on: &MessageId, emoji: &str) -> Result<(), Refused> {
-        self.0.react(on, emoji).await.map_err(refused)
+        self.api.react(on, emoji).await.map_err(refused)
+    }
+
+    async fn recovered(&self) {
+        let mut connection = self.connection.clone();
+        let is_up = |state: &ConnectionState| state.phase == Phase::Connected;
+        let (was_up, before) = (is_up(&connection.borrow()), connection.borrow().reconnects);
+        let again = |state: &ConnectionState| is_up(state) && (!was_up || state.reconnects != before);
+        if connection.wait_for(again).await.is_err() {
+            // The connection is not kept any more: the daemon leaves.
+            std::future::pending().await
+        }
     }
 }
 

@@ -29,6 +29,9 @@ pub trait Deliver: Clone + Send + Sync + 'static {
 
     /// Puts an emoji on a message. Doing so again changes nothing.
     fn react(&self, on: &MessageId, emoji: &str) -> impl Future<Output = Result<(), Refused>> + Send;
+
+    /// Resolves when the way to Feishu is open again after it was closed: what waits to be tried again need not wait.
+    fn recovered(&self) -> impl Future<Output = ()> + Send;
 }
 
 /// A text message.

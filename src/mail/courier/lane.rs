@@ -121,7 +121,12 @@ impl<D: Deliver> Lane<D> {
                     if let Err(error) = self.store.post_postponed(id, reason, unsure_since).await {
                         tracing::error!(%error, post = id, "a failed try could not be noted");
                     }
-                    sleep(backoff(failures, after, fastrand::f64())).await;
+                    let wait = sleep(backoff(failures, after, fastrand::f64()));
+                    tokio::select! {
+                        () = wait => {}
+                        // What Feishu itself asked for is waited out.
+                        () = self.deliver.recovered(), if after.is_none() => failures = 0,
+                    }
                     continue;
                 }
             }

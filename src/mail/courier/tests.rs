@@ -8,7 +8,10 @@ use crate::{
     mail::{Body, Depths, Post, Settlement, open},
 };
 use jiff::Timestamp;
-use tokio::{sync::watch, task::JoinHandle};
+use tokio::{
+    sync::{Notify, watch},
+    task::JoinHandle,
+};
 
 /// What the double saw: when, where and what (`react` for an emoji).
 #[derive(Clone, Debug, PartialEq)]
@@ -29,6 +32,7 @@ struct Feishu {
     script: Arc<Mutex<Script>>,
     seen: Arc<Mutex<Vec<Seen>>>,
     calls: watch::Sender<usize>,
+    recovered: Arc<Notify>,
     hangs: bool,
 }
 
@@ -39,6 +43,7 @@ impl Feishu {
             script: Arc::new(Mutex::new(Box::new(script))),
             seen: Arc::default(),
             calls: watch::Sender::new(0),
+            recovered: Arc::default(),
             hangs: false,
         }
     }
@@ -87,6 +92,10 @@ impl Deliver for Feishu {
 
     async fn react(&self, on: &MessageId, emoji: &str) -> Result<(), Refused> {
         self.call(on.as_str(), &format!("react {emoji}"), None, "").await
+    }
+
+    async fn recovered(&self) {
+        self.recovered.notified().await;
     }
 }
 
@@ -310,4 +319,25 @@ async fn a_stop_ends_at_its_deadline_and_leaves_the_rest_pending() {
     courier.await.unwrap();
     assert_eq!(stopped.elapsed().as_secs(), 5);
     assert_eq!(office.store.depths().await.unwrap().pending, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_to_be_tried_again_is_tried_at_once_when_the_way_is_open_again() {
+    let office = Office::new();
+    let feishu = Feishu::new({
+        let mut failures = 8;
+        move |_| {
+            failures -= 1;
+            if failures > 0 { RETRY } else { None }
+        }
+    });
+    let courier = office.open(&feishu);
+    office.post(vec![text("oc_1", "late")]).await;
+    feishu.called(7).await;
+    let before = feishu.start.elapsed();
+    feishu.recovered.notify_one();
+    feishu.called(8).await;
+    assert!(feishu.start.elapsed() - before < Duration::from_secs(1));
+    assert_eq!(office.done().await.wedged, 0);
+    courier.abort();
 }
