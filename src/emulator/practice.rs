@@ -3,12 +3,14 @@
 //! It speaks Claude Code's stream-json protocol on stdin and stdout, takes its flags, asks for permission, can be
 //! interrupted and resumed, and ends as it does; and it says in its answers that it is not Claude. What it does is
 //! driven by the first word of a prompt, listed in its `deed` module. It remembers one text for each session, in a
-//! folder of its own below `CLAUDE_CONFIG_DIR`, or in the cache directory.
+//! folder of its own below `CLAUDE_CONFIG_DIR`, or in the cache directory. Where `PRACTICE_JOURNAL` names a file, it
+//! appends each prompt that it is given to it, as a JSON string in a line.
 //!
 //! Synchronous: one thread reads stdin, another runs a command, the main one does all the rest.
 
 mod agent;
 mod deed;
+mod journal;
 mod lines;
 mod memory;
 
@@ -18,6 +20,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use self::agent::Agent;
+use self::journal::Journal;
 use self::memory::Memory;
 use crate::ids::ClaudeSessionId;
 
@@ -102,7 +105,7 @@ fn serve(
         (true, true) | (false, false) => {
             let model = options.model.clone().unwrap_or_else(|| "practice".to_owned());
             let mode = options.permission_mode.clone().unwrap_or_else(|| "default".to_owned());
-            Agent::new(output, memory, model, mode, input).run()
+            Agent::new(output, memory, Journal::open()?, model, mode, input).run()
         }
     }
 }

@@ -10,6 +10,7 @@ mod demo;
 mod emulator;
 mod faults;
 mod feishu;
+mod harness;
 mod mail;
 mod real;
 mod sdk;

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::deed::{self, Deed, LABEL};
+use super::journal::Journal;
 use super::lines;
 use super::memory::Memory;
 
@@ -24,6 +25,7 @@ const OUTPUT_SHOWN: usize = 30_000;
 pub(super) struct Agent<W> {
     output: W,
     memory: Memory,
+    journal: Journal,
     model: String,
     mode: String,
     inputs: Receiver<Input>,
@@ -68,6 +70,7 @@ impl<W: Write> Agent<W> {
     pub(super) fn new(
         output: W,
         memory: Memory,
+        journal: Journal,
         model: String,
         mode: String,
         input: impl Read + Send + 'static,
@@ -84,7 +87,18 @@ impl<W: Write> Agent<W> {
             let _ = lines.send(Input::End);
         });
         let waiting = VecDeque::new();
-        Self { output, memory, model, mode, inputs, ran, waiting, input_ended: false, last_failed: false }
+        Self {
+            output,
+            memory,
+            journal,
+            model,
+            mode,
+            inputs,
+            ran,
+            waiting,
+            input_ended: false,
+            last_failed: false,
+        }
     }
 
     pub(super) fn run(mut self) -> std::io::Result<u8> {
@@ -294,7 +308,11 @@ impl<W: Write> Agent<W> {
         let line: Value = serde_json::from_slice(&line)
             .map_err(|error| std::io::Error::other(format!("Error parsing streaming input line: {error}")))?;
         match line["type"].as_str() {
-            Some("user") => self.waiting.push_back(message(&line, read)?),
+            Some("user") => {
+                let message = message(&line, read)?;
+                self.journal.note(&message.text)?;
+                self.waiting.push_back(message);
+            }
             Some("control_request") => return self.control(&line),
             Some("control_response") => {
                 let response = &line["response"];

@@ -37,7 +37,12 @@ impl Phonework {
 
     /// One that is not started. `more` replaces keys of its keyring.
     pub(crate) async fn installed(claude: &str, more: Value) -> Self {
-        let emulator = Emulator::start(Options::default()).await.unwrap();
+        Self::installed_at(Options::default(), claude, more).await
+    }
+
+    /// The same with a Feishu of this kind.
+    pub(crate) async fn installed_at(feishu: Options, claude: &str, more: Value) -> Self {
+        let emulator = Emulator::start(feishu).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("projects")).unwrap();
         std::fs::create_dir(folder.path().join("projects/shop")).unwrap();
@@ -148,7 +153,8 @@ impl Phonework {
         self.write_keyring();
     }
 
-    fn signal(&self, signal: Signal) {
+    /// Sends the daemon a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
         let pid = self.daemon.as_ref().and_then(Child::id).expect("a daemon runs");
         kill_process(Pid::from_raw(i32::try_from(pid).unwrap()).unwrap(), signal).unwrap();
     }

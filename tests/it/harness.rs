@@ -1,0 +1,99 @@
+//! The fault harness: random traffic of two people and random faults, drawn from a seed; then calm; then the
+//! invariants, held against what the phones showed, what the agents were given and what the audit log says.
+//!
+//! `PHONEWORK_HARNESS_ROUNDS=1000` runs so many rounds, from `PHONEWORK_HARNESS_SEED` on or from a random one; the seed
+//! of each round that fails is printed, and `PHONEWORK_HARNESS_SEED` alone runs that round again. A seed fixes what is
+//! done, not how the processes interleave.
+
+mod checker;
+mod phone;
+mod plan;
+mod round;
+
+use futures_util::StreamExt as _;
+
+use self::plan::Plan;
+use self::round::{Evidence, Round};
+
+/// The rounds of an ordinary test run.
+const FIXED: std::ops::Range<u64> = 1..17;
+/// A round mostly waits.
+const AT_ONCE: usize = 4;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_goes_wrong_nothing_is_lost_run_twice_or_left_unanswered() {
+    let number = |name| std::env::var(name).ok().map(|text| text.parse::<u64>().expect(name));
+    let (rounds, seed) = (number("PHONEWORK_HARNESS_ROUNDS"), number("PHONEWORK_HARNESS_SEED"));
+    let seeds = match (rounds, seed) {
+        (None, None) => FIXED,
+        (rounds, seed) => {
+            let first = seed.unwrap_or_else(|| fastrand::u64(..1 << 40));
+            first..first + rounds.unwrap_or(1)
+        }
+    };
+    println!("seeds {seeds:?}");
+    let rounds = futures_util::stream::iter(seeds).map(|seed| tokio::spawn(judged(seed)));
+    let mut rounds = rounds.buffer_unordered(AT_ONCE);
+    let (mut run, mut failed) = (0, Vec::new());
+    while let Some(judged) = rounds.next().await {
+        run += 1;
+        if let Err((seed, report)) = judged.expect("a round's panic is its report") {
+            eprintln!("{report}");
+            failed.push(seed);
+        }
+    }
+    assert!(failed.is_empty(), "of {run} rounds these failed: {failed:?}");
+}
+
+/// Runs a round and judges it; the error is its seed and all there is to know.
+async fn judged(seed: u64) -> Result<(), (u64, String)> {
+    let plan = std::sync::Arc::new(Plan::of(seed));
+    let running = plan.clone();
+    let round = tokio::spawn(async move { Round::run(&running).await });
+    let evidence = round.await.map_err(|panic| (seed, format!("seed {seed}: {panic}\n{plan:#?}")))?;
+    let broken = checker::broken(&evidence);
+    if broken.is_empty() { Ok(()) } else { Err((seed, report(seed, &plan, &broken, &evidence))) }
+}
+
+fn report(seed: u64, plan: &Plan, broken: &[String], evidence: &Evidence) -> String {
+    use std::fmt::Write as _;
+    let short = |text: &str| text.chars().take(100).collect::<String>();
+    let mut report = format!("==== seed {seed}, {} seats\n", plan.seats);
+    for sentence in broken {
+        let _ = writeln!(report, "BROKEN {}", sentence.chars().take(600).collect::<String>());
+    }
+    for step in &plan.steps {
+        let _ = writeln!(report, "  {}", short(&format!("{step:?}")));
+    }
+    for chat in &evidence.chats {
+        let _ = writeln!(report, "-- a chat");
+        for shown in chat {
+            let to = shown.reply_to.as_ref().map(|id| id.as_str().to_owned()).unwrap_or_default();
+            let _ = writeln!(
+                report,
+                "  {} {} {} {to}: {:?}",
+                shown.created,
+                shown.message_id,
+                shown.from_name,
+                short(&shown.text)
+            );
+        }
+    }
+    let _ = writeln!(report, "-- agents were given");
+    for prompt in &evidence.journal {
+        let _ = writeln!(report, "  {:?}", short(prompt));
+    }
+    let _ = writeln!(report, "-- audit");
+    for line in &evidence.audit {
+        let _ = writeln!(
+            report,
+            "  {} {} {} {}",
+            line["at"],
+            line["user"],
+            line["outcome"],
+            short(&line["prompt"].to_string())
+        );
+    }
+    let _ = writeln!(report, "-- log\n{}", evidence.log);
+    report
+}

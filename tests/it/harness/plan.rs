@@ -1,0 +1,184 @@
+//! What happens in a round, drawn from its seed: who says what, and what goes wrong in between.
+
+use fastrand::Rng;
+use phonework::emulator::{Delivering, Duplicate, Effect, Ending, Fault, Lasting, Order, Rubbish};
+use phonework::render::split::DEFAULT_LIMIT;
+
+/// The two people; a token begins with its writer's name, so that it shows whose it is.
+pub(super) const NAMES: [&str; 2] = ["anna", "ming"];
+
+/// What a person writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum What {
+    Echo,
+    /// An answer in several parts.
+    Long,
+    Slow,
+    Crash,
+    List,
+    Stop,
+    Retry,
+}
+
+/// What goes wrong.
+#[derive(Clone, Debug)]
+pub(super) enum Trouble {
+    Drop(Ending),
+    Stall(bool),
+    Deliver(Delivering),
+    Hold,
+    Release(Order),
+    Api(Fault),
+    ExpireTokens,
+    Rubbish(Rubbish),
+    KillDaemon,
+    RestartDaemon,
+    FreezeDaemon,
+    ThawDaemon,
+    /// The nth of the processes on Claude's side, wardens and agents.
+    KillAgent(usize),
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Step {
+    Say {
+        user: usize,
+        group: bool,
+        what: What,
+        text: String,
+    },
+    Trouble(Trouble),
+    /// Milliseconds.
+    Pause(u64),
+}
+
+/// A round.
+#[derive(Debug)]
+pub(super) struct Plan {
+    /// So many sessions may be live; there are four.
+    pub(super) seats: usize,
+    pub(super) steps: Vec<Step>,
+}
+
+impl Plan {
+    pub(super) fn of(seed: u64) -> Self {
+        let mut rng = Rng::with_seed(seed);
+        let seats = rng.usize(1..=5);
+        let mut budget = Budget { restarts: 2, api: 3, drops: 3 };
+        let mut steps = Vec::new();
+        for number in 0..rng.usize(8..=16) {
+            if rng.u8(..100) < 55 {
+                steps.extend(trouble(&mut rng, &mut budget).map(Step::Trouble));
+            }
+            steps.push(saying(&mut rng, number));
+            if rng.bool() {
+                steps.push(Step::Pause(rng.u64(0..80)));
+            }
+        }
+        Self { seats, steps }
+    }
+}
+
+/// So much of what takes phonework seconds to recover from is in one round, which is to be short.
+struct Budget {
+    restarts: usize,
+    api: usize,
+    drops: usize,
+}
+
+fn spend(budget: &mut usize) -> Option<()> {
+    *budget = budget.checked_sub(1)?;
+    Some(())
+}
+
+fn saying(rng: &mut Rng, number: usize) -> Step {
+    let user = rng.usize(..2);
+    let what = match rng.u8(..100) {
+        0..45 => What::Echo,
+        45..52 => What::Long,
+        52..66 => What::Slow,
+        66..72 => What::Crash,
+        72..80 => What::List,
+        80..90 => What::Stop,
+        _ => What::Retry,
+    };
+    let token = format!("{}-{number:03}", NAMES[user]);
+    let text = match what {
+        What::Echo => format!("echo {token}"),
+        What::Long => {
+            let lines = rng.usize(2..=5) * DEFAULT_LIMIT / 2 / 40;
+            let lines: Vec<_> =
+                (0..lines).map(|line| format!("{token} line {line:04} lorem ipsum dolor")).collect();
+            format!("echo {}", lines.join("\n"))
+        }
+        // A number of seconds that no other message has.
+        What::Slow => format!("slow 0.{}{user}{number:03}", rng.u8(1..4)),
+        What::Crash => "crash".to_owned(),
+        What::List => "/list".to_owned(),
+        What::Stop => "/stop".to_owned(),
+        What::Retry => "/retry".to_owned(),
+    };
+    Step::Say { user, group: rng.u8(..100) < 35, what, text }
+}
+
+fn trouble(rng: &mut Rng, budget: &mut Budget) -> Option<Trouble> {
+    Some(match rng.u8(..100) {
+        0..12 => {
+            spend(&mut budget.drops)?;
+            Trouble::Drop([Ending::Close, Ending::Reset, Ending::End][rng.usize(..3)])
+        }
+        12..18 => Trouble::Stall(true),
+        18..24 => Trouble::Stall(false),
+        24..38 => Trouble::Deliver(Delivering {
+            slices: rng.usize(1..=3),
+            reversed: rng.bool(),
+            duplicate: [Duplicate::No, Duplicate::Same, Duplicate::NewEventId][rng.usize(..3)],
+            delay_ms: [0, 0, rng.u64(0..60)][rng.usize(..3)],
+        }),
+        38..45 => Trouble::Hold,
+        45..52 => Trouble::Release([Order::AsTheyCame, Order::Reversed][rng.usize(..2)]),
+        52..67 => {
+            spend(&mut budget.api)?;
+            Trouble::Api(api_fault(rng))
+        }
+        67..71 => Trouble::ExpireTokens,
+        71..74 => Trouble::Rubbish(
+            [Rubbish::Bytes, Rubbish::Text, Rubbish::Json, Rubbish::Pong, Rubbish::UnknownEvent]
+                [rng.usize(..5)],
+        ),
+        74..82 => {
+            spend(&mut budget.restarts)?;
+            Trouble::KillDaemon
+        }
+        82..87 => {
+            spend(&mut budget.restarts)?;
+            Trouble::RestartDaemon
+        }
+        87..90 => Trouble::FreezeDaemon,
+        90..93 => Trouble::ThawDaemon,
+        _ => Trouble::KillAgent(rng.usize(..8)),
+    })
+}
+
+fn api_fault(rng: &mut Rng) -> Fault {
+    let effect = match rng.u8(..8) {
+        0 => Effect::Refuse { http: 500, code: 2200, reset: None },
+        1 => Effect::Refuse { http: 429, code: 99_991_400, reset: Some(1) },
+        2 => Effect::Page { http: 502 },
+        3 => Effect::Garbage,
+        4 | 5 => Effect::Lose,
+        6 => Effect::Cut,
+        _ => Effect::Delay { ms: rng.u64(50..400) },
+    };
+    match rng.u8(..10) {
+        0 => Fault::endpoint(
+            [Effect::Page { http: 502 }, Effect::Cut][rng.usize(..2)].clone(),
+            Lasting::Times(1),
+        ),
+        1 => Fault::handshake(
+            [Effect::Page { http: 502 }, Effect::Cut][rng.usize(..2)].clone(),
+            Lasting::Times(1),
+        ),
+        _ => Fault::sending(effect, Lasting::Times(rng.u32(1..=2))),
+    }
+}
