@@ -89,9 +89,10 @@ impl Seats {
         self.taken.remove(conv_id);
     }
 
-    /// One that waits and may claim a seat now, as there is a free one.
+    /// One that waits and may claim a seat now, as there is a free one. Not one that has yet to leave the seat it had.
     pub fn next_waiting(&mut self) -> Option<ConvId> {
-        if self.is_free() { self.waiting.pop_front() } else { None }
+        let place = self.waiting.iter().position(|conv_id| !self.has(conv_id)).filter(|_| self.is_free())?;
+        self.waiting.remove(place)
     }
 
     /// Whether the session has a seat.
@@ -131,6 +132,18 @@ impl Seats {
 mod tests {
     use super::*;
     use std::time::Duration;
+
+    #[test]
+    fn one_that_still_leaves_waits_until_it_has_left_though_another_seat_is_free() {
+        let mut seats = Seats::new(2);
+        assert_eq!(seats.claim(&id("a")), Claim::Taken);
+        seats.leaving(&id("a"));
+        assert_eq!(seats.claim(&id("a")), Claim::Later);
+        assert_eq!(seats.next_waiting(), None);
+        seats.leave(&id("a"));
+        assert_eq!(seats.next_waiting(), Some(id("a")));
+        assert_eq!(seats.next_waiting(), None);
+    }
 
     fn id(name: &str) -> ConvId {
         name.into()

@@ -18,7 +18,9 @@ use self::round::{Evidence, Round};
 /// The rounds of an ordinary test run.
 const FIXED: std::ops::Range<u64> = 1..17;
 /// A round mostly waits.
-const AT_ONCE: usize = 4;
+const AT_ONCE: usize = 6;
+/// A round that takes longer is worth a look.
+const LONG: std::time::Duration = std::time::Duration::from_secs(15);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_goes_wrong_nothing_is_lost_run_twice_or_left_unanswered() {
@@ -50,7 +52,12 @@ async fn judged(seed: u64) -> Result<(), (u64, String)> {
     let plan = std::sync::Arc::new(Plan::of(seed));
     let running = plan.clone();
     let round = tokio::spawn(async move { Round::run(&running).await });
-    let evidence = round.await.map_err(|panic| (seed, format!("seed {seed}: {panic}\n{plan:#?}")))?;
+    let began = std::time::Instant::now();
+    let ended = round.await;
+    if began.elapsed() > LONG {
+        println!("seed {seed} took {:?}", began.elapsed());
+    }
+    let evidence = ended.map_err(|panic| (seed, format!("seed {seed}: {panic}\n{plan:#?}")))?;
     let broken = checker::broken(&evidence);
     if broken.is_empty() { Ok(()) } else { Err((seed, report(seed, &plan, &broken, &evidence))) }
 }

@@ -189,8 +189,8 @@ impl<'a> Person<'a> {
         }
     }
 
-    /// His prompts reach the agents, and his answers come, in the order in which he wrote, unless one came late: after
-    /// a later one was sent it may have run already.
+    /// His prompts reach the agents, and his answers come, in the order in which he wrote. Not so one that came late:
+    /// it was taken over when a later one was sent already; nor one that he had run again.
     fn order_is_kept(&self, broken: &mut Vec<String>) {
         let first_given = |text: &str| self.given.iter().position(|given| *given == text);
         let first_shown = |sent: &Sent| {
@@ -202,8 +202,10 @@ impl<'a> Person<'a> {
         let acked = |sent: &Sent| {
             self.evidence.acked.iter().filter(|(id, _)| *id == sent.id).map(|(_, at)| *at).min()
         };
-        for (place, earlier) in self.sent.iter().enumerate() {
-            for later in &self.sent[place + 1..] {
+        let again = |sent: &Sent| self.turns.iter().filter(|turn| turn.0 == sent.text).count() > 1;
+        let once: Vec<&&Sent> = self.sent.iter().filter(|sent| !again(sent)).collect();
+        for (place, earlier) in once.iter().enumerate() {
+            for later in &once[place + 1..] {
                 if acked(earlier).is_none_or(|at| at >= later.at) {
                     continue;
                 }
