@@ -39,6 +39,9 @@ async fn whatever_goes_wrong_nothing_is_lost_run_twice_or_left_unanswered() {
     let (mut run, mut failed) = (0, Vec::new());
     while let Some(judged) = rounds.next().await {
         run += 1;
+        if run % 100 == 0 {
+            println!("{run} rounds");
+        }
         if let Err((seed, report)) = judged.expect("a round's panic is its report") {
             eprintln!("{report}");
             failed.push(seed);

