@@ -4,10 +4,14 @@ use std::fs::{DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use rustix::fs::OFlags;
 
 use crate::error::Failure;
+
+/// How long a lock is waited for before it is taken for another daemon's.
+const LEFT_BEHIND: Duration = Duration::from_secs(1);
 
 /// The state directory with its lock held. The lock ends with the value, or with the process however that ends; no
 /// child process inherits it.
@@ -42,7 +46,7 @@ impl StateDir {
             .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
             .open(path.join("lock"))
             .map_err(|error| cannot("written to", error))?;
-        match lock.try_lock() {
+        match try_for_a_while(&lock) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 return Err(Failure::failed(format!(
@@ -78,6 +82,18 @@ impl Drop for StateDir {
         // Closing is not enough while a child that is being started still has a copy of the file; should this fail,
         // the lock ends with the process.
         let _ = self.lock.unlock();
+    }
+}
+
+/// A daemon that was killed while it started a process leaves the lock, for a moment, to the child that is not yet the
+/// other program.
+fn try_for_a_while(lock: &File) -> Result<(), TryLockError> {
+    let until = Instant::now() + LEFT_BEHIND;
+    loop {
+        match lock.try_lock() {
+            Err(TryLockError::WouldBlock) if Instant::now() < until => std::thread::sleep(LEFT_BEHIND / 50),
+            outcome => return outcome,
+        }
     }
 }
 
