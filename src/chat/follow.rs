@@ -122,9 +122,9 @@ impl Router {
     }
 
     fn stop(&mut self, mail: &Mail) {
-        if let Some(conv_id) = self.desk.running(&mail.user) {
+        if let Some(running) = self.begun.get(&mail.user) {
             // The turn itself says that it was stopped.
-            self.control(conv_id, Input::Stop);
+            self.control(&running.conv_id, Input::Stop(running.item.mail.seq));
             return self.scribe.write(None, report::heard(mail.seq, &mail.message_id, &mail.user));
         }
         let Some(waiting) = self.desk.take(&mail.user) else {

@@ -70,7 +70,7 @@ pub struct Router {
     pub(super) desk: Desk<Pending>,
     pub(super) seats: Seats,
     /// What each person's running turn was begun with, should it not get on record.
-    begun: BTreeMap<OpenId, Waiting<Pending>>,
+    pub(super) begun: BTreeMap<OpenId, Waiting<Pending>>,
     pub(super) handles: BTreeMap<ConvId, Handle>,
     pub(super) reports: mpsc::Sender<Report>,
     later: mpsc::Sender<Later>,

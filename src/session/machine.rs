@@ -150,7 +150,9 @@ impl Machine {
             Input::Exited(exit) => self.exited(&exit, now),
             Input::NotStarted(why) => self.gone(|_| why, now),
             Input::Decide(decision, order) => self.decide(decision, order, now),
-            Input::Stop => self.end_turn(Outcome::Stopped, now),
+            Input::Stop(mail) if self.is_asked_by(mail) => self.end_turn(Outcome::Stopped, now),
+            // It came too late; the next turn is not meant.
+            Input::Stop(_) => Vec::new(),
             Input::Close => {
                 let mut effects = self.end_turn(Outcome::Stopped, now);
                 if self.turn.is_none() {
@@ -169,6 +171,11 @@ impl Machine {
             }
             Input::Tick => self.tick(now),
         }
+    }
+
+    fn is_asked_by(&self, mail: i64) -> bool {
+        let running = self.turn.as_ref().and_then(Turn::prompt);
+        running.into_iter().chain(&self.held).any(|prompt| prompt.mail == mail)
     }
 
     /// Writes the prompt that waits, as soon as the process can take it; one that is gone is started again for it.

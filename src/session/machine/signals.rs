@@ -21,8 +21,8 @@ pub enum Input {
     NotStarted(String),
     /// The answer to the oldest open permission request.
     Decide(Decision, Order),
-    /// The running turn shall end now.
-    Stop,
+    /// The turn of this inbox entry shall end now, if it still runs.
+    Stop(i64),
     /// The session's process shall end; a running turn is stopped.
     Close,
     /// The process shall make room, as soon as it is idle.

@@ -145,8 +145,8 @@ fn a_turns_cost_is_what_the_conversation_has_cost_more() {
 fn a_stopped_turn_is_settled_when_nothing_of_it_is_left() {
     let mut bench = Bench::running();
     bench.hear(text("so f"));
-    assert_eq!(bench.put(Input::Stop), [Effect::Write(wire::interrupt("interrupt"))]);
-    assert_eq!(bench.put(Input::Stop), []);
+    assert_eq!(bench.put(Input::Stop(1)), [Effect::Write(wire::interrupt("interrupt"))]);
+    assert_eq!(bench.put(Input::Stop(1)), []);
     let cut = TurnResult { is_error: true, terminal_reason: Some("aborted_streaming".into()), ..result() };
     assert_eq!(bench.hear(Output::Result(cut)), [Effect::Terminate]);
     let effects = bench.put(Input::Exited(Exit::default()));
@@ -155,9 +155,18 @@ fn a_stopped_turn_is_settled_when_nothing_of_it_is_left() {
 }
 
 #[test]
+fn a_stop_that_comes_too_late_does_not_end_the_next_turn() {
+    let mut bench = Bench::running();
+    bench.hear(Output::Result(result()));
+    bench.put(Input::Prompt(Prompt { mail: 2, ..prompt("next") }));
+    assert_eq!(bench.put(Input::Stop(1)), []);
+    assert_eq!(bench.put(Input::Stop(2)), [Effect::Write(wire::interrupt("interrupt"))]);
+}
+
+#[test]
 fn a_claude_that_hears_nothing_is_ended_by_force() {
     let mut bench = Bench::running();
-    bench.put(Input::Stop);
+    bench.put(Input::Stop(1));
     assert_eq!(bench.wait(), [Effect::Terminate]);
     assert_eq!(bench.wait(), [Effect::Kill]);
     assert_eq!(bench.machine.due(), None);
