@@ -35,7 +35,9 @@ impl Deliver for Post {
     async fn recovered(&self) {
         let mut connection = self.connection.clone();
         let is_up = |state: &ConnectionState| state.phase == Phase::Connected;
-        let (was_up, before) = (is_up(&connection.borrow()), connection.borrow().reconnects);
+        // One look only: two at a time, with a writer between them, wait for each other.
+        let now = connection.borrow().clone();
+        let (was_up, before) = (is_up(&now), now.reconnects);
         let again = |state: &ConnectionState| is_up(state) && (!was_up || state.reconnects != before);
         if connection.wait_for(again).await.is_err() {
             // The connection is not kept any more: the daemon leaves.
