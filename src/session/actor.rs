@@ -153,6 +153,13 @@ impl Actor {
             };
             alive = actor.perform(effects).await && alive;
         }
+        // An order that crossed with the end is answered; the router answers those that come later.
+        control.close();
+        while let Ok(input) = control.try_recv() {
+            if let Input::Decide(_, order) = input {
+                actor.perform(vec![Effect::NothingAsked(order)]).await;
+            }
+        }
         let cost_usd = actor.machine.cost_total();
         actor.report(Report::Ended { conv_id: actor.setup.conv_id.clone(), cost_usd }).await;
     }
