@@ -1,0 +1,138 @@
+//! The answers to commands.
+
+use super::{Words, say};
+use crate::language::Language;
+
+impl Words {
+    /// That a session is open.
+    #[must_use]
+    pub fn opened(self, number: usize, project: &str, cwd: &str) -> String {
+        say!(
+            self,
+            "Session {number} ({project}) is open and active here: {cwd}",
+            "会话 {number}（{project}）已打开，并成为这里的活动会话：{cwd}"
+        )
+    }
+
+    /// That another session is active.
+    #[must_use]
+    pub fn switched(self, number: usize, project: &str) -> String {
+        say!(
+            self,
+            "Session {number} ({project}) is active here now.",
+            "会话 {number}（{project}）现在是这里的活动会话。"
+        )
+    }
+
+    /// That a session is closed, and so many messages with it.
+    #[must_use]
+    pub fn closed(self, project: &str, withdrawn: usize) -> String {
+        match withdrawn {
+            0 => say!(self, "The session in {project} is closed.", "{project} 的会话已关闭。"),
+            _ => say!(
+                self,
+                "The session in {project} is closed; {withdrawn} waiting messages were not run.",
+                "{project} 的会话已关闭；{withdrawn} 条排队的消息没有执行。"
+            ),
+        }
+    }
+
+    /// To a number that `/list` does not show.
+    #[must_use]
+    pub fn no_such_number(self, number: usize) -> String {
+        say!(self, "There is no session {number}; see /list.", "没有编号为 {number} 的会话，见 /list。")
+    }
+
+    /// The list of no sessions.
+    #[must_use]
+    pub fn no_sessions(self) -> String {
+        say!(self, "You have no sessions. Open one with /new <dir>.", "你还没有会话。用 /new <目录> 新建。")
+    }
+
+    /// To `/stop` when there is nothing to stop.
+    #[must_use]
+    pub fn nothing_runs(self) -> String {
+        say!(self, "Nothing is running.", "没有正在运行的任务。")
+    }
+
+    /// To `/approve` and `/deny` when there is nothing to decide.
+    #[must_use]
+    pub fn nothing_asked(self) -> String {
+        say!(self, "Claude asks for nothing right now.", "Claude 目前没有请求许可。")
+    }
+
+    /// To `/retry` in a session without a turn.
+    #[must_use]
+    pub fn nothing_to_retry(self) -> String {
+        say!(self, "There is no earlier message to run again.", "没有可以重新执行的消息。")
+    }
+
+    /// To a directory that does not lie under `WORKING_DIR`.
+    #[must_use]
+    pub fn outside(self, working_dir: &str) -> String {
+        say!(
+            self,
+            "Projects lie under {working_dir}; this directory does not.",
+            "项目必须位于 {working_dir} 之下。"
+        )
+    }
+
+    /// To a directory that is not there, with the offer to make it.
+    #[must_use]
+    pub fn missing_directory(self, path: &str, asked: &str) -> String {
+        say!(
+            self,
+            "{path} is not there. To make it: /new --create {asked}",
+            "{path} 不存在。要新建它：/new --create {asked}"
+        )
+    }
+
+    /// To a directory that cannot be a project.
+    #[must_use]
+    pub fn unusable_directory(self, path: &str, why: &str) -> String {
+        say!(self, "{path} cannot be used: {why}.", "{path} 不能使用：{why}。")
+    }
+
+    /// To a slash command that nobody knows.
+    #[must_use]
+    pub fn unknown_command(self, name: &str) -> String {
+        let help = self.help();
+        say!(
+            self,
+            "Neither I nor Claude knows /{name}.\n\n{help}",
+            "我和 Claude 都不认识 /{name}。\n\n{help}"
+        )
+    }
+
+    /// The commands.
+    #[must_use]
+    pub fn help(self) -> String {
+        let text = match self.0 {
+            Language::En => {
+                "What you write goes to Claude in your active session, word for word. Besides:\n\
+                 /new <dir>: open a session; options: --create --timeout 600 --idle 2h --mode M --model M\n\
+                 /list: your sessions · /status: the active one\n\
+                 /switch <n>: make one active here\n\
+                 /close [n]: close one\n\
+                 /stop: end what runs\n\
+                 /retry: run the last message again\n\
+                 /approve, /deny [why]: when Claude asks\n\
+                 /run, /discard: messages that came too late\n\
+                 Claude's own commands (/compact, /cost, …) go to Claude."
+            }
+            Language::Zh => {
+                "你写的内容会原样发给活动会话中的 Claude。此外：\n\
+                 /new <目录>：新建会话；选项：--create --timeout 600 --idle 2h --mode M --model M\n\
+                 /list：你的会话 · /status：当前会话\n\
+                 /switch <编号>：切换\n\
+                 /close [编号]：关闭\n\
+                 /stop：停止当前任务\n\
+                 /retry：重新执行上一条\n\
+                 /approve、/deny [原因]：回答 Claude 的请求\n\
+                 /run、/discard：处理迟到的消息\n\
+                 Claude 自己的命令（/compact、/cost 等）会转给 Claude。"
+            }
+        };
+        text.to_owned()
+    }
+}
