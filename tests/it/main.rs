@@ -15,4 +15,5 @@ mod mail;
 mod real;
 mod sdk;
 mod support;
+mod systemd;
 mod tidy;

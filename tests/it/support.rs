@@ -3,4 +3,5 @@
 pub(crate) mod bot;
 pub(crate) mod messages_api;
 pub(crate) mod phonework;
+pub(crate) mod systemd;
 pub(crate) mod tools;

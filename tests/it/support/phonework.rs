@@ -65,6 +65,11 @@ impl Phonework {
         this
     }
 
+    /// Where all of it lies.
+    pub(crate) fn folder(&self) -> PathBuf {
+        self.folder.path().to_owned()
+    }
+
     /// Where the daemon keeps its state.
     pub(crate) fn state(&self) -> PathBuf {
         self.folder.path().join("state")
@@ -126,6 +131,11 @@ impl Phonework {
             .open(self.folder.path().join("log"))
             .unwrap();
         self.daemon = Some(self.serve().stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap());
+        self.connected(before).await;
+    }
+
+    /// Waits until there is a connection, and one more than `before` was made.
+    pub(crate) async fn connected(&self, before: u64) {
         let connected = self.emulator.wait_for(
             |emulator| {
                 (emulator.connections_made() > before && !emulator.connections().is_empty()).then_some(())
