@@ -74,9 +74,8 @@ impl Daemon {
         let client = Client::new().map_err(|error| Failure::failed(error.to_string()))?;
         let (saver, saver_task) = Saver::start(sessions, registry.clone());
 
-        for entry in left.unwritten {
-            ledger::write(&store, entry).await;
-        }
+        // The lines of cut turns come behind what was not written.
+        let unwritten = left.unwritten.into_iter().map(|entry| entry.conv_id).collect();
         for cut in left.cut {
             let project = registry.running(&cut.conv_id).map(|session| session.cwd.clone());
             tell_cut(&store, cut, project, Words(keyring.language)).await;
@@ -89,6 +88,7 @@ impl Daemon {
         let (state, connection) = watch::channel(ConnectionState::new(Timestamp::now()));
         let post = Post { api: api.clone(), connection };
         let courier = tokio::spawn(courier::run(store.clone(), post, flush.clone(), FLUSH));
+        let clerk = tokio::spawn(ledger::run(store.clone(), unwritten, flush.clone(), FLUSH));
 
         let (news, news_rx) = mpsc::channel(NEWS);
         let (leave, leave_rx) = oneshot::channel();
@@ -118,6 +118,7 @@ impl Daemon {
         let _ = router.await;
         flush.cancel();
         let _ = courier.await;
+        let _ = clerk.await;
         let _ = whoami.await;
         let _ = saver_task.await;
         info!("left in good order");
@@ -158,9 +159,7 @@ async fn tell_cut(store: &Store, cut: TurnStart, project: Option<PathBuf>, words
         report::notice(cut.mail.into_iter().collect(), &reply, words.cut_by_crash(&cut.prompt));
     settlement.turn = Some((cut.turn_id, "cut".to_owned()));
     settlement.audit = project.map(|project| Record { project, line });
-    if let Some(entry) = store.keep(settlement).await {
-        ledger::write(store, entry).await;
-    }
+    store.keep(settlement).await;
 }
 
 /// Asks Feishu for the bot's own open_id, by which mentions of it are known, until it says.

@@ -28,6 +28,7 @@
 //! - [`emulator`]: a Feishu on loopback, with a phone in the browser; for the demo and for the tests.
 //! - [`daemon`], [`cli`]: how it is put together and called; [`keyring`], [`paths`], [`logs`], [`error`],
 //!   [`language`], [`ids`]: what they need.
+//! - [`crash`]: where tests have the daemon die; empty in what is installed.
 //!
 //! # Invariants
 //! Those marked with a star are kept by a test that reads the source tree.
@@ -46,6 +47,7 @@ pub mod audit;
 pub mod chat;
 pub mod claude;
 pub mod cli;
+pub mod crash;
 pub mod daemon;
 pub mod emulator;
 pub mod error;

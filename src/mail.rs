@@ -12,6 +12,7 @@
 //! Not here: Feishu's JSON and its HTTP (the [`courier`] writes against [`courier::Deliver`]), sessions, and who may
 //! talk.
 
+mod call;
 pub mod courier;
 mod inbox;
 mod keep;

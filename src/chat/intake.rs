@@ -12,10 +12,11 @@ use futures_util::StreamExt as _;
 use futures_util::stream::FuturesOrdered;
 use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
-use tracing::{debug, error, info, warn};
+use tracing::{debug, info, warn};
 
 use super::router::News;
 use super::strangers::Strangers;
+use crate::crash::{self, Point};
 use crate::feishu::event::{self, ChatKind, Content, Event, IncomingMessage};
 use crate::feishu::socket::{Answer, Delivery};
 use crate::ids::{MessageId, OpenId};
@@ -39,7 +40,17 @@ pub struct Intake {
     pub news: mpsc::Sender<News>,
 }
 
-type Commit = Pin<Box<dyn Future<Output = (Delivered, Result<Option<News>, StoreError>)> + Send>>;
+type Commit = Pin<Box<dyn Future<Output = (Delivered, Result<Outcome, StoreError>)> + Send>>;
+
+/// What follows from a delivery that is on record.
+enum Outcome {
+    /// It is acknowledged, and that is all.
+    Nothing,
+    /// It is acknowledged, and the router gets this.
+    News(News),
+    /// The router sees to it, and acknowledges it when that is done.
+    Recalled(MessageId),
+}
 
 /// A delivery without its payload.
 struct Delivered {
@@ -67,18 +78,24 @@ impl Intake {
         }
     }
 
-    async fn committed(&self, delivered: Delivered, outcome: Result<Option<News>, StoreError>) {
-        let code = match &outcome {
-            Ok(_) => 200,
+    async fn committed(&self, delivered: Delivered, outcome: Result<Outcome, StoreError>) {
+        let (code, news) = match outcome {
+            Ok(Outcome::Nothing) => (200, None),
+            Ok(Outcome::News(news)) => (200, Some(news)),
+            Ok(Outcome::Recalled(message_id)) => {
+                let _ = self.news.send(News::Recalled(message_id, delivered.answer)).await;
+                return;
+            }
             Err(error) => {
-                error!(%error, "an event could not be put on record; Feishu will send it again");
-                500
+                debug!(%error, "an event is not on record; Feishu will send it again");
+                (500, None)
             }
         };
         // A connection that is gone cannot be answered: Feishu sends the event again, and it is known then.
         let _ = delivered.answer.send(Answer { code, data: None });
+        crash::at(Point::AckHanded);
         debug!(micros = delivered.received.elapsed().as_micros(), code, "acknowledged");
-        if let Ok(Some(news)) = outcome {
+        if let Some(news) = news {
             // The router outlives the intake.
             let _ = self.news.send(news).await;
         }
@@ -96,39 +113,44 @@ impl Intake {
     fn take(&self, delivery: Delivery, strangers: &mut Strangers) -> Commit {
         let Delivery { payload, received, answer } = delivery;
         let delivered = Delivered { answer, received };
-        match event::parse(&payload) {
+        let event = event::parse(&payload);
+        crash::at(Point::EventRead);
+        match event {
             Event::Message(message) => self.message(delivered, message, strangers),
             Event::ChatEntered { event_id, chat_id, user } if self.is_allowed(&user) => {
                 let first = self.store.first_time(&event_id, Timestamp::now());
                 Box::pin(async move {
                     let first = first.await;
-                    (delivered, first.map(|first| first.then_some(News::Entered(chat_id, user))))
+                    crash::at(Point::EventCommitted);
+                    (delivered, first.map(|first| news(first.then_some(News::Entered(chat_id, user)))))
                 })
             }
-            Event::Recalled { event_id, message_id, .. } => {
-                let first = self.store.first_time(&event_id, Timestamp::now());
+            // Doing it again changes nothing, so that it need not be known whether it is the first time.
+            Event::Recalled { message_id, .. } => {
+                let noted = self.store.taken_back(&message_id, Timestamp::now());
                 Box::pin(async move {
-                    let first = first.await;
-                    (delivered, first.map(|first| first.then_some(News::Recalled(message_id))))
+                    let noted = noted.await;
+                    crash::at(Point::EventCommitted);
+                    (delivered, noted.map(|()| Outcome::Recalled(message_id)))
                 })
             }
             Event::ChatEntered { .. } | Event::CardAction(_) | Event::Menu { .. } => {
-                done(delivered, Ok(None))
+                done(delivered, Ok(Outcome::Nothing))
             }
             Event::Other { event_type, .. } => {
                 debug!(event_type, "event of no interest");
-                done(delivered, Ok(None))
+                done(delivered, Ok(Outcome::Nothing))
             }
             Event::Malformed { reason } => {
                 warn!(reason, "event that cannot be understood");
-                done(delivered, Ok(None))
+                done(delivered, Ok(Outcome::Nothing))
             }
         }
     }
 
     fn message(&self, delivered: Delivered, message: IncomingMessage, strangers: &mut Strangers) -> Commit {
         if !message.sender_is_user {
-            return done(delivered, Ok(None));
+            return done(delivered, Ok(Outcome::Nothing));
         }
         let group = message.chat_kind == ChatKind::Group;
         let bot = self.bot.borrow().clone();
@@ -139,7 +161,7 @@ impl Intake {
             None => OpenId::from(""),
         };
         if group && !message.mentions_user(&bot) {
-            return done(delivered, Ok(None));
+            return done(delivered, Ok(Outcome::Nothing));
         }
         let mail = NewMail {
             message_id: message.message_id.clone(),
@@ -154,7 +176,7 @@ impl Intake {
         if !self.is_allowed(&message.sender) {
             let text = self.words().stranger(message.sender.as_str());
             if !strangers.answer(&message.sender, Instant::now()) {
-                return done(delivered, Ok(None));
+                return done(delivered, Ok(Outcome::Nothing));
             }
             info!(PHONEWORK_USER = %message.sender, PHONEWORK_MESSAGE_ID = %message.message_id, "message refused: its sender is not allowed");
             return self.decline(delivered, mail, under, text);
@@ -167,7 +189,8 @@ impl Intake {
         let accepted = self.store.accept(mail.clone());
         Box::pin(async move {
             let seq = accepted.await;
-            (delivered, seq.map(|seq| seq.map(|seq| News::Mail(Mail::new(seq, mail)))))
+            crash::at(Point::InboxCommitted);
+            (delivered, seq.map(|seq| news(seq.map(|seq| News::Mail(Mail::new(seq, mail))))))
         })
     }
 }
@@ -177,10 +200,18 @@ impl Intake {
     fn decline(&self, delivered: Delivered, mail: NewMail, under: Option<MessageId>, text: String) -> Commit {
         let to = Recipient::Chat(mail.chat_id.clone());
         let declined = self.store.decline(mail, Post { to, reply_to: under, body: Body::Text(text) });
-        Box::pin(async move { (delivered, declined.await.map(|()| None)) })
+        Box::pin(async move {
+            let declined = declined.await;
+            crash::at(Point::InboxCommitted);
+            (delivered, declined.map(|()| Outcome::Nothing))
+        })
     }
 }
 
-fn done(delivered: Delivered, outcome: Result<Option<News>, StoreError>) -> Commit {
+fn news(news: Option<News>) -> Outcome {
+    news.map_or(Outcome::Nothing, Outcome::News)
+}
+
+fn done(delivered: Delivered, outcome: Result<Outcome, StoreError>) -> Commit {
     Box::pin(std::future::ready((delivered, outcome)))
 }

@@ -3,10 +3,13 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::sync::oneshot;
 use tracing::info;
 
 use super::desk::{Full, LONGEST_QUEUE};
 use super::router::{Later, Router, reply};
+use crate::crash::{self, Point};
+use crate::feishu::socket::Answer;
 use crate::ids::{MessageId, OpenId};
 use crate::mail::{Mail, Settlement};
 use crate::session::report;
@@ -24,19 +27,24 @@ impl Router {
         }
     }
 
-    /// A message that was taken back and still waits is not run; one that runs goes on.
-    pub(super) fn recalled(&mut self, message_id: &MessageId) {
+    /// A message that was taken back and still waits is not run; one that runs goes on. The event is acknowledged when
+    /// that is on record.
+    pub(super) fn recalled(&mut self, message_id: &MessageId, ack: oneshot::Sender<Answer>) {
+        crash::at(Point::RecallRouted);
         let waiting = self.desk.take_back(|pending| &pending.mail.message_id == message_id);
         let mail = waiting.map(|waiting| waiting.item.mail).or_else(|| self.stale.take_back(message_id));
+        let mut settlement = Settlement::at(Timestamp::now());
         if let Some(mail) = mail {
             info!(PHONEWORK_MESSAGE_ID = %message_id, PHONEWORK_USER = %mail.user, "message taken back before its turn");
-            self.scribe.write(None, Settlement { mails: vec![mail.seq], ..Settlement::at(Timestamp::now()) });
+            settlement.mails.push(mail.seq);
         }
+        self.scribe.write_and_acknowledge(settlement, ack);
     }
 
     pub(super) fn ask_stale(&mut self, user: &OpenId) {
         let words = self.words();
         let Some((many, oldest)) = self.stale.ask(user) else { return };
+        crash::at(Point::StaleAsked);
         let age = Timestamp::now().duration_since(oldest.created).unsigned_abs();
         let question = report::notice(Vec::new(), &reply(oldest), words.stale(many, age));
         self.scribe.write(None, question);

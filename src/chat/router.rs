@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tracing::info;
 use uuid::Uuid;
 
@@ -18,6 +18,8 @@ use super::command::{self, Said};
 use super::desk::{Desk, LONGEST_QUEUE, Waiting};
 use super::scribe::Scribe;
 use super::stale::{self, Stale};
+use crate::crash::{self, Point};
+use crate::feishu::socket::Answer;
 use crate::ids::{ChatId, ConvId, MessageId, OpenId};
 use crate::keyring::Checked;
 use crate::mail::{Mail, Recipient, Settlement, Store};
@@ -40,8 +42,8 @@ pub enum News {
     Mail(Mail),
     /// A user opened his chat with the bot: he is about to write.
     Entered(ChatId, OpenId),
-    /// A message was taken back by its sender.
-    Recalled(MessageId),
+    /// A message was taken back by its sender; the event is answered when that is on record.
+    Recalled(MessageId, oneshot::Sender<Answer>),
 }
 
 /// All that the router needs.
@@ -94,11 +96,7 @@ pub(super) struct Pending {
 
 impl Router {
     /// Serves until `leave` names the time by which all turns must have ended, and then until they have.
-    pub async fn run(
-        parts: Parts,
-        mut news: mpsc::Receiver<News>,
-        leave: tokio::sync::oneshot::Receiver<Instant>,
-    ) {
+    pub async fn run(parts: Parts, mut news: mpsc::Receiver<News>, leave: oneshot::Receiver<Instant>) {
         let (reports, mut reports_rx) = mpsc::channel(256);
         let (later, mut later_rx) = mpsc::channel(256);
         let (scribe, scribe_task) = Scribe::start(parts.store.clone());
@@ -153,7 +151,7 @@ impl Router {
     async fn news(&mut self, news: News) {
         match news {
             News::Mail(mail) => self.mail(mail).await,
-            News::Recalled(message_id) => self.recalled(&message_id),
+            News::Recalled(message_id, ack) => self.recalled(&message_id, ack),
             News::Entered(chat, user) => {
                 let active = self.registry.of(&user).active(&chat).map(|session| session.conv_id.clone());
                 if let Some(conv_id) = active {
@@ -164,6 +162,7 @@ impl Router {
     }
 
     async fn mail(&mut self, mail: Mail) {
+        crash::at(Point::MessageRouted);
         info!(PHONEWORK_MESSAGE_ID = %mail.message_id, PHONEWORK_USER = %mail.user, "message taken over");
         if !self.settings.keyring.allowed.contains(&mail.user) {
             // It waited while its sender was shut out.

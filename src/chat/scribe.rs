@@ -1,15 +1,23 @@
 //! Puts what the router has to say on record, in order, so that the router need not wait for the disk.
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
+use crate::feishu::socket::Answer;
 use crate::mail::{Settlement, Store};
 use crate::session::file::Saved;
 
 /// The router's pen.
 #[derive(Debug)]
 pub(super) struct Scribe {
-    entries: mpsc::UnboundedSender<(Option<Saved>, Settlement)>,
+    entries: mpsc::UnboundedSender<Entry>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    first: Option<Saved>,
+    settlement: Settlement,
+    ack: Option<oneshot::Sender<Answer>>,
 }
 
 impl Scribe {
@@ -17,13 +25,17 @@ impl Scribe {
     #[must_use]
     pub(super) fn start(store: Store) -> (Self, JoinHandle<()>) {
         // Bounded by what the inbox holds: each entry settles a message of it or says that one waits.
-        let (entries, mut waiting) = mpsc::unbounded_channel::<(Option<Saved>, Settlement)>();
+        let (entries, mut waiting) = mpsc::unbounded_channel::<Entry>();
         let task = tokio::spawn(async move {
-            while let Some((first, settlement)) = waiting.recv().await {
+            while let Some(Entry { first, settlement, ack }) = waiting.recv().await {
                 if let Some(saved) = first {
                     saved.done().await;
                 }
                 store.keep(settlement).await;
+                if let Some(ack) = ack {
+                    // A connection that is gone cannot be answered: Feishu sends the event again.
+                    let _ = ack.send(Answer { code: 200, data: None });
+                }
             }
         });
         (Self { entries }, task)
@@ -32,6 +44,11 @@ impl Scribe {
     /// Has this put on record, after `first` is on disk.
     pub(super) fn write(&self, first: Option<Saved>, settlement: Settlement) {
         // The task outlives the scribe.
-        let _ = self.entries.send((first, settlement));
+        let _ = self.entries.send(Entry { first, settlement, ack: None });
+    }
+
+    /// Has this put on record, and the event acknowledged that it follows from.
+    pub(super) fn write_and_acknowledge(&self, settlement: Settlement, ack: oneshot::Sender<Answer>) {
+        let _ = self.entries.send(Entry { first: None, settlement, ack: Some(ack) });
     }
 }

@@ -27,6 +27,7 @@ use self::lines::{Line, Lines};
 use super::launch::{Launch, LaunchError};
 use super::wire::{self, Output};
 use super::{tree, warden};
+use crate::crash::{self, Point};
 
 /// Events that wait for the consumer before Claude Code is held up.
 const EVENTS: usize = 64;
@@ -263,9 +264,11 @@ async fn write(mut stdin: ChildStdin, mut inputs: mpsc::Receiver<String>, end: C
         };
         let Some(line) = line else { return };
         // A closed pipe means that the process ends; its exit is told by the warden's watch.
+        crash::at(Point::LineSending);
         if stdin.write_all(line.as_bytes()).await.is_err() {
             return;
         }
+        crash::at(Point::LineSent);
     }
 }
 

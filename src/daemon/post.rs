@@ -2,6 +2,7 @@
 
 use tokio::sync::watch;
 
+use crate::crash::{self, Point};
 use crate::feishu::api::{Api, Outgoing};
 use crate::feishu::content;
 use crate::feishu::failure::{self, ApiError, Refusal};
@@ -25,11 +26,17 @@ impl Deliver for Post {
             content: content::text(&letter.text),
             uuid: letter.uuid.clone(),
         };
-        self.api.send(&outgoing).await.map_err(refused)
+        crash::at(Point::RequestSending);
+        let answer = self.api.send(&outgoing).await;
+        crash::at(Point::RequestAnswered);
+        answer.map_err(refused)
     }
 
     async fn react(&self, on: &MessageId, emoji: &str) -> Result<(), Refused> {
-        self.api.react(on, emoji).await.map_err(refused)
+        crash::at(Point::RequestSending);
+        let answer = self.api.react(on, emoji).await;
+        crash::at(Point::RequestAnswered);
+        answer.map_err(refused)
     }
 
     async fn recovered(&self) {

@@ -23,6 +23,7 @@ use super::frame::{Frame, METHOD_CONTROL, METHOD_DATA};
 use super::liveness::{ClientConfig, Liveness, Pulse};
 use super::reassembly::{Assembled, Reassembly};
 use super::socket::{Answer, ConnectionState, Delivery, ws_error_text};
+use crate::crash::{self, Point};
 
 /// The longest time for writing one frame.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -111,7 +112,12 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     while let Some(frame) = queue.recv().await {
+        let is_ack = frame.method == METHOD_DATA;
+        if is_ack {
+            crash::at(Point::AckSending);
+        }
         match timeout(WRITE_TIMEOUT, sink.send(message(&frame))).await {
+            Ok(Ok(())) if is_ack => crash::at(Point::AckSent),
             Ok(Ok(())) => {}
             Ok(Err(error)) => return ws_error_text(&error),
             Err(_) => return format!("a frame could not be written within {} s", WRITE_TIMEOUT.as_secs()),
@@ -220,6 +226,7 @@ impl Reader<'_> {
 
     /// Hands an event on and sees to its answer.
     fn deliver(&mut self, mut frame: Frame, payload: Vec<u8>) {
+        crash::at(Point::FrameReceived);
         frame.payload = None;
         let received = now();
         let (answer, answered) = oneshot::channel();

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use tokio::time::sleep;
-use tracing::{error, warn};
+use tracing::{debug, error};
 
 use super::{Settlement, Store, StoreError};
-use crate::audit::AuditEntry;
+use crate::crash::{self, Point};
 
 /// The first wait after a write that failed; each next one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -14,19 +14,17 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 impl Store {
-    /// Settles, however long the disk takes; the audit line to append, if there is one. Gives up only when it was
-    /// settled before, or when the store has stopped.
-    pub async fn keep(&self, settlement: Settlement) -> Option<AuditEntry> {
+    /// Settles, however long the disk takes. Gives up only when it was settled before, or when the store has stopped.
+    pub async fn keep(&self, settlement: Settlement) {
         let mut pause = FIRST_PAUSE;
         loop {
             match self.settle(settlement.clone()).await {
-                Ok(entry) => return entry,
+                Ok(_) => return crash::at(Point::SettlementCommitted),
                 Err(error @ (StoreError::Stopped | StoreError::Conflict(_))) => {
-                    error!(%error, "something could not be settled");
-                    return None;
+                    return error!(%error, "something could not be settled");
                 }
                 Err(error @ (StoreError::Busy | StoreError::Failed(_))) => {
-                    warn!(%error, "something is not on record yet; trying again");
+                    debug!(%error, "something is not on record yet; trying again");
                 }
             }
             sleep(pause).await;

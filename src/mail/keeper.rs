@@ -29,14 +29,26 @@ const PRUNE_STEP: Duration = Duration::from_millis(10);
 
 /// One call.
 pub(super) trait Job: Send {
-    /// Does the work inside the transaction; `false` when it has to be taken back.
-    fn run(&mut self, db: &Connection) -> bool;
+    /// Does the work inside the transaction.
+    fn run(&mut self, db: &Connection) -> Ran;
     /// Tells the caller: what the work returned when it is committed, else the error.
     fn answer(self: Box<Self>, committed: Result<(), StoreError>);
 }
 
+/// What became of a call's work.
+pub(super) enum Ran {
+    /// It is to be committed.
+    Done,
+    /// It is to be taken back: what it was to change is not as it has to be.
+    Refused,
+    /// It is to be taken back, as SQLite could not do it, for this reason.
+    Failed(String),
+}
+
 pub(super) struct Keeper {
     db: Connection,
+    /// Since when writing fails.
+    broken: Option<Instant>,
     /// Commits that are only in the log.
     commits: u32,
     /// When to write them back, if nobody calls.
@@ -46,7 +58,7 @@ pub(super) struct Keeper {
 
 impl Keeper {
     pub(super) fn new(db: Connection) -> Self {
-        Self { db, commits: 0, checkpoint_at: None, prune_at: Instant::now() }
+        Self { db, broken: None, commits: 0, checkpoint_at: None, prune_at: Instant::now() }
     }
 
     /// Serves calls until all handles are gone.
@@ -69,10 +81,9 @@ impl Keeper {
     fn serve(&mut self, mut jobs: VecDeque<Box<dyn Job>>) {
         let changes = self.db.total_changes();
         while !jobs.is_empty() {
-            let (done, result) = transaction(&self.db, &mut jobs);
-            if let Err(error) = &result {
-                tracing::error!(%error, calls = done.len(), "mail.db: a transaction failed");
-            }
+            let Transaction { done, failed, result } = transaction(&self.db, &mut jobs);
+            let failed = result.as_ref().err().map(StoreError::to_string).or(failed);
+            self.note(failed, self.db.total_changes() != changes);
             for job in done {
                 job.answer(result.clone());
             }
@@ -80,6 +91,22 @@ impl Keeper {
         if self.db.total_changes() != changes {
             self.commits += 1;
             self.checkpoint_at = Some(Instant::now() + IDLE);
+        }
+    }
+
+    /// Says once that writing fails, and once that it does no more.
+    fn note(&mut self, failed: Option<String>, wrote: bool) {
+        match (failed, self.broken) {
+            (Some(reason), None) => {
+                tracing::error!(%reason, "mail.db cannot be written: messages are not taken over until it can");
+                self.broken = Some(Instant::now());
+            }
+            (Some(reason), Some(_)) => tracing::debug!(%reason, "mail.db still cannot be written"),
+            (None, Some(since)) if wrote => {
+                tracing::info!(after_s = since.elapsed().as_secs(), "mail.db can be written again");
+                self.broken = None;
+            }
+            (None, _) => {}
         }
     }
 
@@ -107,40 +134,61 @@ impl Keeper {
     }
 }
 
-/// Runs jobs in one transaction: those that were in it, and whether it was committed. Ends early when SQLite takes the
-/// whole transaction back, as it does when the disk is full; the jobs behind stay in the queue for another one.
-fn transaction(
-    db: &Connection,
-    jobs: &mut VecDeque<Box<dyn Job>>,
-) -> (Vec<Box<dyn Job>>, Result<(), StoreError>) {
+/// A transaction that is over.
+struct Transaction {
+    /// The jobs that were in it.
+    done: Vec<Box<dyn Job>>,
+    /// Why one of them failed.
+    failed: Option<String>,
+    /// Whether it was committed.
+    result: Result<(), StoreError>,
+}
+
+/// Runs jobs in one transaction. Ends early when SQLite takes the whole transaction back, as it does when the disk is
+/// full; the jobs behind stay in the queue for another one.
+fn transaction(db: &Connection, jobs: &mut VecDeque<Box<dyn Job>>) -> Transaction {
     let mut done = Vec::with_capacity(jobs.len());
+    let mut failed = None;
+    let over = |done, failed, result| Transaction { done, failed, result };
     if let Err(error) = db.execute_batch("BEGIN") {
         // Left over from a transaction that could not be ended.
         let _ = db.execute_batch("ROLLBACK");
-        return (jobs.drain(..).collect(), Err(error.into()));
+        return over(jobs.drain(..).collect(), failed, Err(error.into()));
     }
     while let Some(mut job) = jobs.pop_front() {
         let result = savepoint(db, &mut *job);
         done.push(job);
         if db.is_autocommit() {
-            return (done, Err(StoreError::Failed("the disk is full or broken".into())));
+            return over(done, failed, Err(StoreError::Failed("the disk is full or broken".into())));
         }
-        if let Err(error) = result {
-            let _ = db.execute_batch("ROLLBACK");
-            return (done, Err(error.into()));
+        match result {
+            Ok(reason) => failed = failed.or(reason),
+            Err(error) => {
+                let _ = db.execute_batch("ROLLBACK");
+                return over(done, failed, Err(error.into()));
+            }
         }
     }
     let committed = db.execute_batch("COMMIT").map_err(|error| {
         let _ = db.execute_batch("ROLLBACK");
         error.into()
     });
-    (done, committed)
+    over(done, failed, committed)
 }
 
-fn savepoint(db: &Connection, job: &mut dyn Job) -> rusqlite::Result<()> {
+/// Runs a job by itself; why it failed, if it did.
+fn savepoint(db: &Connection, job: &mut dyn Job) -> rusqlite::Result<Option<String>> {
     db.execute_batch("SAVEPOINT job")?;
-    if job.run(db) {
-        return db.execute_batch("RELEASE job");
+    let failed = match job.run(db) {
+        Ran::Done => {
+            db.execute_batch("RELEASE job")?;
+            return Ok(None);
+        }
+        Ran::Refused => None,
+        Ran::Failed(reason) => Some(reason),
+    };
+    if !db.is_autocommit() {
+        db.execute_batch("ROLLBACK TO job; RELEASE job")?;
     }
-    if db.is_autocommit() { Ok(()) } else { db.execute_batch("ROLLBACK TO job; RELEASE job") }
+    Ok(failed)
 }

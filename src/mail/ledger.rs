@@ -6,7 +6,7 @@ use std::{
     path::PathBuf,
 };
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::StoreError;
 use crate::{
@@ -45,20 +45,32 @@ pub(super) fn head(db: &Connection, conv: &ConvId) -> Result<Option<String>, Sto
     Ok(hash)
 }
 
+const ENTRIES: &str = "SELECT id, conv_id, project, line, prev, hash FROM audit";
+
+/// So many lines are read at once.
+const SOME: u32 = 32;
+
 pub(super) fn unwritten(db: &Connection) -> Result<Vec<AuditEntry>, StoreError> {
+    let mut statement = db.prepare_cached(&format!("{ENTRIES} ORDER BY id"))?;
+    Ok(statement.query_map([], entry)?.collect::<Result<_, _>>()?)
+}
+
+/// The first of a session's.
+pub(super) fn unwritten_of(db: &Connection, conv: &ConvId) -> Result<Vec<AuditEntry>, StoreError> {
     let mut statement =
-        db.prepare_cached("SELECT id, conv_id, project, line, prev, hash FROM audit ORDER BY id")?;
-    let entries = statement.query_map([], |row| {
-        Ok(AuditEntry {
-            id: row.get(0)?,
-            conv_id: ConvId::from(row.get::<_, String>(1)?),
-            project: PathBuf::from(OsString::from_vec(row.get(2)?)),
-            line: row.get(3)?,
-            prev: row.get(4)?,
-            hash: row.get(5)?,
-        })
-    })?;
-    Ok(entries.collect::<Result<_, _>>()?)
+        db.prepare_cached(&format!("{ENTRIES} WHERE conv_id = ?1 ORDER BY id LIMIT {SOME}"))?;
+    Ok(statement.query_map([conv.as_str()], entry)?.collect::<Result<_, _>>()?)
+}
+
+fn entry(row: &Row<'_>) -> rusqlite::Result<AuditEntry> {
+    Ok(AuditEntry {
+        id: row.get(0)?,
+        conv_id: ConvId::from(row.get::<_, String>(1)?),
+        project: PathBuf::from(OsString::from_vec(row.get(2)?)),
+        line: row.get(3)?,
+        prev: row.get(4)?,
+        hash: row.get(5)?,
+    })
 }
 
 pub(super) fn written(db: &Connection, id: i64) -> Result<(), StoreError> {

@@ -10,7 +10,7 @@ use std::{
     path::Path,
     pin::Pin,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         mpsc::{SyncSender, TrySendError, sync_channel},
     },
     task::{Context, Poll},
@@ -19,16 +19,19 @@ use std::{
 
 use jiff::Timestamp;
 use rusqlite::Connection;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::oneshot;
 
 use super::{
-    Depths, Fate, Left, NewMail, OpenError, Post, Queued, Recipient, Settlement, TurnStart, inbox,
+    Depths, Fate, Left, NewMail, OpenError, Post, Queued, Recipient, Settlement, TurnStart,
+    call::{Bells, Call, Wakes},
+    inbox,
     keeper::{Job, Keeper},
     ledger, outbox, schema,
 };
 use crate::{
     audit::AuditEntry,
-    ids::{ConvId, EventId},
+    crash::{self, Point},
+    ids::{ConvId, EventId, MessageId},
 };
 
 /// How many calls may wait for the thread; more are refused as [`StoreError::Busy`].
@@ -75,7 +78,7 @@ impl<T> Future for Committed<T> {
 #[derive(Clone, Debug)]
 pub struct Store {
     requests: SyncSender<Box<dyn Job>>,
-    fresh: Arc<Fresh>,
+    bells: Arc<Bells>,
 }
 
 /// Opens `mail.db`, making it if it is not there, and starts its thread.
@@ -93,7 +96,7 @@ pub fn open(path: &Path) -> Result<(Store, Left), OpenError> {
 fn start(db: Connection) -> io::Result<Store> {
     let (requests, queue) = sync_channel(QUEUE);
     thread::Builder::new().name("mail".into()).spawn(move || Keeper::new(db).run(&queue))?;
-    Ok(Store { requests, fresh: Arc::default() })
+    Ok(Store { requests, bells: Arc::default() })
 }
 
 fn left(db: &Connection) -> Result<Left, StoreError> {
@@ -103,49 +106,78 @@ fn left(db: &Connection) -> Result<Left, StoreError> {
 impl Store {
     /// Takes a message over; its number, or `None` when it was seen before.
     pub fn accept(&self, mail: NewMail) -> Committed<Option<i64>> {
-        self.call(move |db| inbox::accept(db, &mail))
+        self.call(move |db| {
+            let seq = inbox::accept(db, &mail)?;
+            write(Point::InboxWrite)?;
+            Ok(seq)
+        })
     }
 
     /// Takes a message over and answers it at once, in one transaction; one that was seen before is not answered
     /// again.
     pub fn decline(&self, mail: NewMail, post: Post) -> Committed<()> {
-        self.call_for([post.to.clone()].into(), move |db| {
+        let wakes = Wakes { lanes: [post.to.clone()].into(), ..Wakes::default() };
+        self.call_for(wakes, move |db| {
             if let Some(seq) = inbox::accept(db, &mail)? {
                 let settlement = Settlement { mails: vec![seq], ..Settlement::at(mail.received) };
                 inbox::settle(db, &settlement)?;
                 outbox::add(db, &post, mail.received)?;
             }
-            Ok(())
+            write(Point::InboxWrite)
+        })
+    }
+
+    /// Notes that a message was taken back: should it come now, it is taken for one that was seen before.
+    pub fn taken_back(&self, id: &MessageId, now: Timestamp) -> Committed<()> {
+        let id = id.clone();
+        self.call(move |db| {
+            inbox::first_time(db, "message", id.as_str(), now)?;
+            write(Point::EventWrite)
         })
     }
 
     /// Whether an event of another kind comes for the first time. Remembered for 7 days, as messages are.
     pub fn first_time(&self, id: &EventId, now: Timestamp) -> Committed<bool> {
         let id = id.clone();
-        self.call(move |db| inbox::first_time(db, "event", id.as_str(), now))
+        self.call(move |db| {
+            let first = inbox::first_time(db, "event", id.as_str(), now)?;
+            write(Point::EventWrite)?;
+            Ok(first)
+        })
     }
 
     /// Notes the session that a waiting mail belongs to.
     pub fn assign(&self, seq: i64, conv: &ConvId) -> Committed<()> {
         let conv = conv.clone();
-        self.call(move |db| inbox::assign(db, seq, &conv))
+        self.call(move |db| {
+            inbox::assign(db, seq, &conv)?;
+            write(Point::AssignmentWrite)
+        })
     }
 
     /// Notes that a prompt goes to Claude now, before it does.
     pub fn begin_turn(&self, start: TurnStart) -> Committed<()> {
-        self.call(move |db| inbox::begin_turn(db, &start))
+        self.call(move |db| {
+            inbox::begin_turn(db, &start)?;
+            write(Point::TurnWrite)
+        })
     }
 
     /// Ends mails and a turn, and puts what follows into the outbox and the audit log's queue; the line to append, if
     /// there is one.
     pub fn settle(&self, settlement: Settlement) -> Committed<Option<AuditEntry>> {
-        let lanes = settlement.posts.iter().map(|post| post.to.clone()).collect();
-        self.call_for(lanes, move |db| {
+        let wakes = Wakes {
+            lanes: settlement.posts.iter().map(|post| post.to.clone()).collect(),
+            audits: settlement.audit.iter().map(|record| record.line.conv_id.clone()).collect(),
+        };
+        self.call_for(wakes, move |db| {
             inbox::settle(db, &settlement)?;
             for post in &settlement.posts {
                 outbox::add(db, post, settlement.at)?;
             }
-            settlement.audit.as_ref().map(|record| ledger::add(db, record)).transpose()
+            let entry = settlement.audit.as_ref().map(|record| ledger::add(db, record)).transpose()?;
+            write(Point::SettlementWrite)?;
+            Ok(entry)
         })
     }
 
@@ -160,9 +192,18 @@ impl Store {
         self.call(ledger::unwritten)
     }
 
+    /// The first of a session's, in order.
+    pub(crate) fn unwritten_of(&self, conv: &ConvId) -> Committed<Vec<AuditEntry>> {
+        let conv = conv.clone();
+        self.call(move |db| ledger::unwritten_of(db, &conv))
+    }
+
     /// Forgets an audit line, as it is in its file (or can never be, the project being gone).
     pub fn audit_written(&self, id: i64) -> Committed<()> {
-        self.call(move |db| ledger::written(db, id))
+        self.call(move |db| {
+            ledger::written(db, id)?;
+            write(Point::AuditMarkWrite)
+        })
     }
 
     /// The prompt of a session's last turn.
@@ -199,34 +240,48 @@ impl Store {
 
     /// Takes a post out of the queue. A second time changes nothing.
     pub fn post_ended(&self, id: i64, fate: Fate, at: Timestamp) -> Committed<()> {
-        self.call(move |db| outbox::end(db, id, &fate, at))
+        self.call(move |db| {
+            outbox::end(db, id, &fate, at)?;
+            write(Point::ConfirmationWrite)
+        })
     }
 
     /// Those for whom posts were committed since the last call; waits until there are some. For one caller.
     pub(super) async fn fresh_lanes(&self) -> BTreeSet<Recipient> {
-        self.fresh.take().await
+        self.bells.lanes.take().await
     }
 
     /// The same without waiting.
     pub(super) fn fresh_lanes_now(&self) -> BTreeSet<Recipient> {
-        self.fresh.take_now()
+        self.bells.lanes.take_now()
+    }
+
+    /// The sessions for which audit lines were committed since the last call; waits until there are some. For one
+    /// caller.
+    pub(crate) async fn fresh_audits(&self) -> BTreeSet<ConvId> {
+        self.bells.audits.take().await
+    }
+
+    /// The same without waiting.
+    pub(crate) fn fresh_audits_now(&self) -> BTreeSet<ConvId> {
+        self.bells.audits.take_now()
     }
 
     fn call<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Committed<T> {
-        self.call_for(BTreeSet::new(), work)
+        self.call_for(Wakes::default(), work)
     }
 
-    /// The same, waking the courier for these recipients once it is committed.
+    /// The same, waking these once it is committed.
     fn call_for<T: Send + 'static>(
         &self,
-        lanes: BTreeSet<Recipient>,
+        wakes: Wakes,
         work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Committed<T> {
         let (reply, answer) = oneshot::channel();
-        let call = Call { work: Some(work), outcome: None, lanes, fresh: self.fresh.clone(), reply };
+        let call = Call { work: Some(work), outcome: None, wakes, bells: self.bells.clone(), reply };
         match self.requests.try_send(Box::new(call)) {
             Ok(()) => {}
             Err(TrySendError::Full(job)) => job.answer(Err(StoreError::Busy)),
@@ -236,165 +291,10 @@ impl Store {
     }
 }
 
-struct Call<T, W> {
-    work: Option<W>,
-    outcome: Option<Result<T, StoreError>>,
-    lanes: BTreeSet<Recipient>,
-    fresh: Arc<Fresh>,
-    reply: oneshot::Sender<Result<T, StoreError>>,
-}
-
-impl<T: Send, W: FnOnce(&Connection) -> Result<T, StoreError> + Send> Job for Call<T, W> {
-    fn run(&mut self, db: &Connection) -> bool {
-        self.outcome = self.work.take().map(|work| work(db));
-        matches!(self.outcome, Some(Ok(_)))
-    }
-
-    fn answer(mut self: Box<Self>, committed: Result<(), StoreError>) {
-        let outcome = committed.and_then(|()| self.outcome.take().unwrap_or(Err(StoreError::Stopped)));
-        if outcome.is_ok() {
-            self.fresh.add(std::mem::take(&mut self.lanes));
-        }
-        // Whoever does not wait for the answer does not want it.
-        let _ = self.reply.send(outcome);
-    }
-}
-
-/// The recipients that the courier has to look after.
-#[derive(Debug, Default)]
-struct Fresh {
-    lanes: Mutex<BTreeSet<Recipient>>,
-    woken: Notify,
-}
-
-impl Fresh {
-    fn add(&self, lanes: BTreeSet<Recipient>) {
-        if !lanes.is_empty() {
-            self.lanes.lock().unwrap_or_else(PoisonError::into_inner).extend(lanes);
-            self.woken.notify_one();
-        }
-    }
-
-    fn take_now(&self) -> BTreeSet<Recipient> {
-        std::mem::take(&mut *self.lanes.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    async fn take(&self) -> BTreeSet<Recipient> {
-        loop {
-            let lanes = self.take_now();
-            if !lanes.is_empty() {
-                return lanes;
-            }
-            self.woken.notified().await;
-        }
-    }
+/// What a call changed is about to be committed.
+fn write(point: Point) -> Result<(), StoreError> {
+    crash::write(point).map_err(|error| StoreError::Failed(error.to_string()))
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::mpsc;
-
-    use super::*;
-    use crate::ids::{ChatId, MessageId, OpenId};
-
-    fn prepared(prepare: impl FnOnce(&Connection)) -> (tempfile::TempDir, Store) {
-        let directory = tempfile::tempdir().unwrap();
-        let db = schema::open(&directory.path().join("mail.db")).unwrap();
-        prepare(&db);
-        (directory, start(db).unwrap())
-    }
-
-    fn mail(message: &str, text: String) -> NewMail {
-        NewMail {
-            message_id: MessageId::from(message),
-            chat_id: ChatId::from("oc_1"),
-            user: OpenId::from("ou_1"),
-            group: false,
-            text,
-            created: Timestamp::UNIX_EPOCH,
-            received: Timestamp::UNIX_EPOCH,
-        }
-    }
-
-    /// Keeps the thread busy until the sender is dropped.
-    fn block(store: &Store) -> mpsc::Sender<()> {
-        let (release, wait) = mpsc::channel();
-        let (began, has_begun) = mpsc::channel();
-        drop(store.call(move |_| {
-            began.send(()).unwrap();
-            wait.recv().unwrap_err();
-            Ok(())
-        }));
-        has_begun.recv().unwrap();
-        release
-    }
-
-    #[tokio::test]
-    async fn a_call_that_fails_takes_nothing_but_itself_back() {
-        let (_directory, store) = prepared(|_| ());
-        let release = block(&store);
-        let calls = [
-            store.call(|db| inbox::accept(db, &mail("om_1", "a".into()))),
-            store.call(|db| {
-                inbox::accept(db, &mail("om_2", "b".into()))?;
-                Err(StoreError::Conflict("on purpose"))
-            }),
-            store.call(|db| inbox::accept(db, &mail("om_3", "c".into()))),
-        ];
-        drop(release);
-        let [first, second, third] = calls;
-        assert_eq!(first.await, Ok(Some(1)));
-        assert_eq!(second.await, Err(StoreError::Conflict("on purpose")));
-        assert_eq!(third.await, Ok(Some(2)));
-        let waiting = store.call(inbox::waiting).await.unwrap();
-        assert_eq!(waiting.iter().map(|mail| mail.text.as_str()).collect::<Vec<_>>(), ["a", "c"]);
-        assert_eq!(store.accept(mail("om_2", "b".into())).await, Ok(Some(3)));
-    }
-
-    #[tokio::test]
-    async fn a_full_disk_is_the_callers_error_and_the_next_call_may_succeed() {
-        let (_directory, store) = prepared(|db| db.execute_batch("PRAGMA max_page_count = 40").unwrap());
-        let release = block(&store);
-        let small = store.accept(mail("om_1", "a".into()));
-        let large = store.accept(mail("om_2", "b".repeat(1_000_000)));
-        let last = store.accept(mail("om_3", "c".into()));
-        drop(release);
-        let answers = [small.await, large.await, last.await];
-        assert!(matches!(answers[1], Err(StoreError::Failed(_))), "{answers:?}");
-        let said = answers.iter().filter(|answer| answer.is_ok()).count();
-        assert_eq!(store.call(inbox::waiting).await.unwrap().len(), said);
-
-        drop(store.call(|db| Ok(db.execute_batch("PRAGMA max_page_count = 4000")?)));
-        assert!(matches!(store.accept(mail("om_2", "b".repeat(1_000_000))).await, Ok(Some(_))));
-    }
-
-    #[tokio::test]
-    async fn a_commit_that_fails_is_everybodys_error() {
-        let (_directory, store) = prepared(|db| {
-            db.execute_batch(
-                "PRAGMA foreign_keys = ON;
-                 CREATE TABLE t (seq INTEGER REFERENCES inbox (seq) DEFERRABLE INITIALLY DEFERRED);",
-            )
-            .unwrap();
-        });
-        let release = block(&store);
-        let good = store.accept(mail("om_1", "a".into()));
-        let bad = store.call(|db| Ok(db.execute_batch("INSERT INTO t VALUES (99)")?));
-        drop(release);
-        assert!(matches!(good.await, Err(StoreError::Failed(_))));
-        assert!(matches!(bad.await, Err(StoreError::Failed(_))));
-        assert_eq!(store.accept(mail("om_1", "a".into())).await, Ok(Some(1)));
-    }
-
-    #[tokio::test]
-    async fn a_full_queue_refuses_at_once() {
-        let (_directory, store) = prepared(|_| ());
-        let release = block(&store);
-        let queued: Vec<_> = (0..QUEUE).map(|_| store.depths()).collect();
-        assert_eq!(store.depths().await, Err(StoreError::Busy));
-        drop(release);
-        for answer in queued {
-            assert_eq!(answer.await, Ok(Depths::default()));
-        }
-    }
-}
+mod tests;

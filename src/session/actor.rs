@@ -11,14 +11,14 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tracing::{info, warn};
 
-use super::ledger;
 use super::machine::{Effect, Input, Limits, Machine};
 use super::report::{self, Owner};
 use super::turn::{Done, Outcome, Prompt};
-use crate::audit::AuditEntry;
 use crate::claude::failure;
 use crate::claude::launch::{Conversation, Launch, LaunchError, Program};
 use crate::claude::process::{Event, Exit, Process};
+use crate::claude::wire::Output;
+use crate::crash::{self, Point};
 use crate::ids::{ClaudeSessionId, ConvId};
 use crate::language::Language;
 use crate::mail::{Settlement, Store, StoreError, TurnStart};
@@ -142,6 +142,7 @@ impl Actor {
                 }
                 Next::Work(work) => actor.begin(work).await,
                 Next::Claude(Event::Line(output)) => {
+                    passes(&output);
                     actor.machine.handle(Input::Claude(output), Instant::now())
                 }
                 Next::Claude(Event::Exited(exit)) => {
@@ -218,6 +219,7 @@ impl Actor {
         };
         match self.setup.store.begin_turn(start).await {
             Ok(()) => {
+                crash::at(Point::TurnCommitted);
                 let (conv_id, user) = (&self.setup.conv_id, &self.setup.owner.user);
                 info!(PHONEWORK_CONV_ID = %conv_id, PHONEWORK_USER = %user, "turn begun");
                 self.machine.handle(Input::Prompt(prompt), Instant::now())
@@ -342,21 +344,28 @@ impl Actor {
         if let Outcome::Crashed(_) = done.outcome {
             warn!(PHONEWORK_CONV_ID = %self.setup.conv_id, "claude ended in the middle of a turn");
         }
-        let entry = self.settle(settlement).await;
+        self.settle(settlement).await;
         if mail.is_some() {
             self.report(Report::Settled(self.setup.conv_id.clone())).await;
         }
-        if let Some(entry) = entry {
-            ledger::write(&self.setup.store, entry).await;
-        }
     }
 
-    async fn settle(&self, settlement: Settlement) -> Option<AuditEntry> {
-        self.setup.store.keep(settlement).await
+    async fn settle(&self, settlement: Settlement) {
+        self.setup.store.keep(settlement).await;
     }
 
     async fn report(&self, report: Report) {
         // The router outlives its sessions; when it is gone, the daemon is leaving.
         let _ = self.setup.reports.send(report).await;
+    }
+}
+
+/// The crash points among what Claude says.
+fn passes(output: &Output) {
+    if let Output::Init(_) = output {
+        crash::at(Point::InitHeard);
+    }
+    if let Output::Result(_) = output {
+        crash::at(Point::ResultHeard);
     }
 }

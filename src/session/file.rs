@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use tracing::warn;
 
 use super::registry::{Registry, Session};
+use crate::crash::{self, Point};
 use crate::ids::{ChatId, ConvId, OpenId};
 
 /// The version of the file's layout.
@@ -68,6 +69,7 @@ pub fn save(path: &Path, registry: &Registry) -> io::Result<()> {
     let (sessions, active) = registry.parts();
     let layout = Layout { version: VERSION, sessions, active: active.clone() };
     let folder = path.parent().unwrap_or(Path::new("."));
+    crash::write(Point::SessionsWrite)?;
     let mut file = tempfile::Builder::new().prefix(".sessions").tempfile_in(folder)?;
     let mut writer = io::BufWriter::new(file.as_file_mut());
     serde_json::to_writer_pretty(&mut writer, &layout)?;
@@ -75,8 +77,11 @@ pub fn save(path: &Path, registry: &Registry) -> io::Result<()> {
     writer.flush()?;
     drop(writer);
     file.as_file().sync_all()?;
+    crash::write(Point::SessionsReplaceWrite)?;
     file.persist(path)?;
-    std::fs::File::open(folder)?.sync_all()
+    std::fs::File::open(folder)?.sync_all()?;
+    crash::at(Point::SessionsReplaced);
+    Ok(())
 }
 
 /// Hands states to the task that writes them.

@@ -3,6 +3,8 @@
 mod agent;
 mod api;
 mod connection;
+#[cfg(feature = "crash-points")]
+mod crash;
 mod disk;
 mod mail;
 

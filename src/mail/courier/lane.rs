@@ -10,6 +10,7 @@ use tokio::{
 
 use super::{Advice, Ask, Deliver, Letter, Refused};
 use crate::{
+    crash::{self, Point},
     ids::MessageId,
     mail::{
         Body, Fate, Queued, Recipient, Store, StoreError,
@@ -62,6 +63,7 @@ impl<D: Deliver> Lane<D> {
             self.record().await;
             match self.store.next_post(&self.to, after).await {
                 Ok(Some(post)) => {
+                    crash::at(Point::PostTaken);
                     failures = 0;
                     after = post.id;
                     let Ok(fate) = self.deliver(post).await else { return };
@@ -86,6 +88,7 @@ impl<D: Deliver> Lane<D> {
                 tracing::error!(%error, post = id, "a sent post could not be marked, it will be tried again");
                 return;
             }
+            crash::at(Point::ConfirmationCommitted);
             self.unrecorded.pop_front();
         }
     }

@@ -11,7 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use super::plan::{NAMES, Plan, Step, Trouble, What};
-use crate::support::phonework::Phonework;
+use crate::support::phonework::{Phonework, audit_below};
 
 /// So long things may take to become quiet once nothing goes wrong any more.
 const CALM: Duration = Duration::from_secs(60);
@@ -283,7 +283,7 @@ impl Round {
         let chats = [self.chat(0, false), self.chat(1, false), self.chat(0, true)];
         assert!(self.phonework.stop().await.success(), "SIGTERM ends it in good order");
         self.nobody_is_left().await;
-        let (audit, broken_chains) = audit(&self.phonework.projects());
+        let (audit, broken_chains) = audit_below(&self.phonework.projects());
         let journal = std::fs::read_to_string(&self.journal).unwrap_or_default();
         Evidence {
             chats: chats.map(|chat| self.phonework.emulator.shown(&chat)),
@@ -327,22 +327,4 @@ fn processes(journal: &Path) -> Vec<(Pid, String)> {
         }
     }
     found
-}
-
-fn audit(projects: &Path) -> (Vec<Value>, Vec<String>) {
-    let (mut lines, mut broken) = (Vec::new(), Vec::new());
-    for project in std::fs::read_dir(projects).unwrap().flatten() {
-        for file in std::fs::read_dir(project.path().join(".phonework")).into_iter().flatten().flatten() {
-            if file.path().extension().is_none_or(|extension| extension != "jsonl") {
-                continue;
-            }
-            let text = std::fs::read_to_string(file.path()).unwrap();
-            lines.extend(text.lines().filter_map(|line| serde_json::from_str(line).ok()));
-            match phonework::audit::verify(&file.path()) {
-                Ok(phonework::audit::Chain::Whole { .. }) => {}
-                other => broken.push(format!("{other:?}")),
-            }
-        }
-    }
-    (lines, broken)
 }

@@ -1,6 +1,6 @@
 //! The real daemon as a process of its own, in a temporary directory, against the emulated Feishu.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -23,6 +23,8 @@ pub(crate) struct Phonework {
     pub(crate) chat: ChatId,
     folder: TempDir,
     keyring: Value,
+    /// A variable more for the daemon.
+    variable: Option<(&'static str, String)>,
     daemon: Option<Child>,
 }
 
@@ -60,7 +62,7 @@ impl Phonework {
             keyring[key] = value.clone();
         }
         let chat = emulator.p2p(&anna);
-        let this = Self { emulator, anna, ming, chat, folder, keyring, daemon: None };
+        let this = Self { emulator, anna, ming, chat, folder, keyring, variable: None, daemon: None };
         this.write_keyring();
         this
     }
@@ -117,20 +119,21 @@ impl Phonework {
             .env("FEISHU_SECRET_OF_THE_TEST", "never-to-be-seen")
             .env("PHONEWORK_LOG", "debug")
             .env("NO_COLOR", "1")
+            .envs(self.variable.clone())
             .stdin(Stdio::null())
             .kill_on_drop(true);
         command
     }
 
+    /// The daemon's next start is with this variable, or with none of these.
+    pub(crate) fn set_variable(&mut self, variable: Option<(&'static str, String)>) {
+        self.variable = variable;
+    }
+
     /// Starts the daemon and waits until it is connected.
     pub(crate) async fn start(&mut self) {
         let before = self.emulator.connections_made();
-        let log = std::fs::OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(self.folder.path().join("log"))
-            .unwrap();
-        self.daemon = Some(self.serve().stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap());
+        self.launch();
         self.connected(before).await;
     }
 
@@ -143,6 +146,32 @@ impl Phonework {
             PATIENCE,
         );
         connected.await.expect("the daemon connects");
+    }
+
+    /// Starts the daemon.
+    pub(crate) fn launch(&mut self) {
+        let log = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.folder.path().join("log"))
+            .unwrap();
+        self.daemon = Some(self.serve().stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap());
+    }
+
+    /// Waits until the emulated Feishu is as wanted; the error is how the daemon ended before that.
+    pub(crate) async fn until(&mut self, what: &str, is: impl Fn(&Self) -> bool) -> Result<(), ExitStatus> {
+        let mut daemon = self.daemon.take().expect("a daemon runs");
+        let seen = tokio::select! {
+            status = daemon.wait() => return Err(status.unwrap()),
+            seen = self.emulator.wait_for(|_| is(self).then_some(()), PATIENCE) => seen,
+        };
+        self.daemon = Some(daemon);
+        if seen.is_none() {
+            let heard: Vec<_> =
+                self.emulator.chats().iter().flat_map(|chat| self.heard(&chat.chat_id)).collect();
+            panic!("{what} did not happen: {heard:#?}\n--- log\n{}", self.log());
+        }
+        Ok(())
     }
 
     /// `kill -9`.
@@ -273,4 +302,23 @@ pub(crate) async fn until<T>(mut find: impl FnMut() -> Option<T>) -> T {
 
 fn texts(shown: &[Shown]) -> Vec<String> {
     shown.iter().filter(|message| message.from_bot()).map(|message| message.text.clone()).collect()
+}
+
+/// All lines of the audit logs below a folder, and what does not verify of them.
+pub(crate) fn audit_below(projects: &Path) -> (Vec<Value>, Vec<String>) {
+    let (mut lines, mut broken) = (Vec::new(), Vec::new());
+    for project in std::fs::read_dir(projects).unwrap().flatten() {
+        for file in std::fs::read_dir(project.path().join(".phonework")).into_iter().flatten().flatten() {
+            if file.path().extension().is_none_or(|extension| extension != "jsonl") {
+                continue;
+            }
+            let text = std::fs::read_to_string(file.path()).unwrap();
+            lines.extend(text.lines().filter_map(|line| serde_json::from_str(line).ok()));
+            match phonework::audit::verify(&file.path()) {
+                Ok(phonework::audit::Chain::Whole { .. }) => {}
+                other => broken.push(format!("{other:?}")),
+            }
+        }
+    }
+    (lines, broken)
 }

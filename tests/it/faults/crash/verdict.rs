@@ -1,0 +1,112 @@
+//! What must be so at the end of a day, whatever went wrong in it.
+
+use std::collections::BTreeMap;
+
+use super::day::{Evidence, GATE, IN_TWO, LATE, PLAIN, RECALLED, long};
+
+/// The sentences that are broken.
+pub(super) fn broken(evidence: &Evidence) -> Vec<String> {
+    let mut broken: Vec<String> = evidence.broken_chains.clone();
+    if !evidence.plan.deaths.contains(&evidence.deaths) {
+        broken.push(format!("the daemon died {} times, not {:?}", evidence.deaths, evidence.plan.deaths));
+    }
+    if !evidence.unheard.is_empty() {
+        broken.push(format!("never acknowledged: {:?}", evidence.unheard));
+    }
+    let heard = evidence.chats.iter().flatten().filter(|shown| shown.from_bot());
+    let heard: Vec<&str> = heard.map(|shown| shown.text.as_str()).collect();
+    no_prompt_is_run_twice(evidence, &mut broken);
+    every_turn_has_one_ending(evidence, &heard, &mut broken);
+    the_long_answer_is_whole(evidence, &heard, &mut broken);
+    commands_are_followed_once(&heard, &mut broken);
+    broken
+}
+
+fn no_prompt_is_run_twice(evidence: &Evidence, broken: &mut Vec<String>) {
+    let mut given: BTreeMap<&str, usize> = BTreeMap::new();
+    for prompt in &evidence.journal {
+        *given.entry(prompt).or_default() += 1;
+    }
+    for (prompt, times) in given {
+        let most = if evidence.retried && prompt == long() { 2 } else { 1 };
+        if times > most {
+            broken.push(format!("run {times} times: {:.40}", prompt));
+        }
+        if prompt == RECALLED && evidence.taken_back_in_time {
+            broken.push("a message that was taken back in time was run".to_owned());
+        }
+    }
+}
+
+/// One line in the audit log, and one answer or one notice on the phone.
+fn every_turn_has_one_ending(evidence: &Evidence, heard: &[&str], broken: &mut Vec<String>) {
+    for prompt in PLAIN.into_iter().chain([GATE, RECALLED]) {
+        let lines = evidence.audit.iter().filter(|line| line["prompt"] == prompt);
+        let outcomes: Vec<&str> = lines.map(|line| line["outcome"].as_str().unwrap_or_default()).collect();
+        let told = format!("interrupted while this ran: “{prompt}”");
+        let told = heard.iter().filter(|text| text.contains(&told)).count();
+        let token = prompt.split_whitespace().last().unwrap_or_default();
+        let answer = |text: &&&str| **text == token || text.contains(&format!("said:\n{token}"));
+        let answers = heard.iter().filter(answer).count();
+        let as_it_should = match outcomes[..] {
+            ["answered"] => (answers, told) == (1, 0),
+            ["cut"] => (answers, told) == (0, 1) && evidence.deaths > 0,
+            [] => prompt == RECALLED && (answers, told) == (0, 0),
+            _ => false,
+        };
+        if !as_it_should {
+            broken.push(format!("{prompt}: {outcomes:?}, {answers} answers, told {told} times"));
+        }
+    }
+    let of_two = evidence.audit.iter().filter(|line| line["prompt"] == IN_TWO || line["prompt"] == GATE);
+    let mut sessions: Vec<&str> = of_two.filter_map(|line| line["conv_id"].as_str()).collect();
+    sessions.dedup();
+    if sessions.len() != 1 {
+        broken.push(format!("what was said to one session went to {sessions:?}"));
+    }
+    let asked = heard.iter().filter(|text| text.contains("/run runs it now")).count();
+    if asked == 0 || (evidence.deaths == 0 && asked > 1) {
+        broken.push(format!("asked {asked} times about {LATE:?}"));
+    }
+}
+
+fn the_long_answer_is_whole(evidence: &Evidence, heard: &[&str], broken: &mut Vec<String>) {
+    let prompt = long();
+    let wanted = prompt.trim_start_matches("echo ");
+    let lines = evidence.audit.iter().filter(|line| line["prompt"] == prompt.as_str());
+    let outcomes: Vec<&str> = lines.map(|line| line["outcome"].as_str().unwrap_or_default()).collect();
+    let expected: &[&str] = if evidence.retried { &["cut", "answered"] } else { &["answered"] };
+    if outcomes != expected {
+        broken.push(format!("the long one ended as {outcomes:?}"));
+    }
+    let parts: Vec<(&str, &str)> = heard
+        .iter()
+        .filter(|text| !text.starts_with('⚠'))
+        .filter_map(|text| text.split_once('\n').filter(|(_, rest)| rest.contains("ming-long")))
+        .collect();
+    let heads: Vec<&str> = parts.iter().map(|(head, _)| *head).collect();
+    let text: String = parts.iter().map(|(_, rest)| *rest).collect();
+    if heads != ["[1/3]", "[2/3]", "[3/3]"] || text != wanted {
+        broken.push(format!("the long answer came as {heads:?}, {} of {} bytes", text.len(), wanted.len()));
+    }
+}
+
+fn commands_are_followed_once(heard: &[&str], broken: &mut Vec<String>) {
+    for words in [
+        "(one) is open",
+        "(two) is open",
+        "(three) is open",
+        "(two) is active here now",
+        "in one is closed",
+        "1. two",
+    ] {
+        let times = heard.iter().filter(|text| text.contains(words)).count();
+        if times != 1 {
+            broken.push(format!("said {times} times: {words}"));
+        }
+    }
+    for text in heard.iter().filter(|text| text.contains("There is no session") || text.contains("no active"))
+    {
+        broken.push(format!("out of place: {text}"));
+    }
+}
