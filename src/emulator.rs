@@ -26,11 +26,12 @@ mod rates;
 mod shown;
 mod socket;
 mod state;
+mod trouble;
 mod wire;
 
 use std::{io, net::Ipv4Addr, sync::Arc, time::Duration};
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio_util::sync::DropGuard;
 
 use self::state::Shared;
@@ -38,7 +39,7 @@ pub use self::{
     clicks::{Click, Clicked, Press, Toast},
     control::NotShown,
     delivery::Ack,
-    faults::{Delivering, Duplicate, Effect, Ending, Fault, FaultId, Lasting, Order, Rubbish},
+    faults::{Delivering, Duplicate, Effect, Ending, Fault, FaultId, Lasting, Order, Outage, Rubbish},
     http::ApiCall,
     options::{Chat, ChatKind, ClientConfig, Options, User},
     people::{Impossible, Utterance},
@@ -59,10 +60,18 @@ impl Emulator {
     /// # Errors
     /// When the port is taken.
     pub async fn start(options: Options) -> io::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await?;
-        let base_url = format!("http://{}", listener.local_addr()?);
-        let shared = Shared::new(options, base_url);
-        shared.spawn(http::serve(Arc::clone(&shared), listener));
+        // Bound and never listening: it keeps the port while nobody may connect to it.
+        let port = TcpSocket::new_v4()?;
+        port.set_reuseaddr(true)?;
+        port.bind((Ipv4Addr::LOCALHOST, options.port).into())?;
+        let address = port.local_addr()?;
+        let listener = TcpListener::bind(address).await?;
+        let shared = Shared::new(options, format!("http://{address}"));
+        let serving = http::serve(Arc::clone(&shared), listener);
+        shared.spawn(async move {
+            serving.await;
+            drop(port);
+        });
         let end = shared.stop.clone().drop_guard();
         Ok(Self { shared, _end: end })
     }

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::ids::ChatId;
+
 /// How long a fault stays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -66,6 +68,9 @@ pub struct Fault {
     pub method: Option<String>,
     /// The path, in which `*` stands for any characters, also none.
     pub path: String,
+    /// Only of what is sent to this chat, or put under a message in it.
+    #[serde(default)]
+    pub chat: Option<ChatId>,
     /// What happens.
     #[serde(flatten)]
     pub effect: Effect,
@@ -77,7 +82,19 @@ impl Fault {
     /// A fault of one API, e.g. `("POST", "/open-apis/im/v1/messages")`.
     #[must_use]
     pub fn api(method: &str, path: &str, effect: Effect, lasting: Lasting) -> Self {
-        Self { method: Some(method.to_owned()), path: path.to_owned(), effect, lasting }
+        Self { method: Some(method.to_owned()), path: path.to_owned(), chat: None, effect, lasting }
+    }
+
+    /// The same in one chat only.
+    #[must_use]
+    pub fn in_chat(self, chat: &ChatId) -> Self {
+        Self { chat: Some(chat.clone()), ..self }
+    }
+
+    /// A fault of everything that Feishu is asked for.
+    #[must_use]
+    pub fn anything(effect: Effect, lasting: Lasting) -> Self {
+        Self { method: None, path: "*".to_owned(), chat: None, effect, lasting }
     }
 
     /// A fault of whatever sends a message: create and reply.
@@ -159,6 +176,16 @@ pub enum Order {
     Reversed,
 }
 
+/// How all of Feishu is away at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outage {
+    /// Every connection is reset and new ones are refused.
+    Refusing,
+    /// Every connection stays open, new ones are taken, and nothing is said on any of them.
+    Silent,
+}
+
 /// What a client never should have to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -188,6 +215,9 @@ pub(crate) struct Faults {
     made: u64,
     pub(crate) delivering: Delivering,
     pub(crate) hold_deliveries: bool,
+    pub(crate) outage: Option<Outage>,
+    /// What pongs carry in place of the client's settings.
+    pub(crate) pong: Option<Vec<u8>>,
 }
 
 impl Faults {
@@ -204,18 +234,26 @@ impl Faults {
 
     pub(crate) fn lift_all(&mut self) {
         self.active.clear();
+        self.pong = None;
         self.delivering = Delivering::default();
     }
 
     /// The effect on a request, of the oldest fault that matches; it counts as one time.
-    pub(crate) fn strike(&mut self, method: &str, path: &str) -> Option<(FaultId, Effect)> {
+    pub(crate) fn strike(
+        &mut self,
+        method: &str,
+        path: &str,
+        chat: Option<&ChatId>,
+    ) -> Option<(FaultId, Effect)> {
         let struck = self.active.iter_mut().find(|active| {
             let fault = &active.fault;
             let due = match fault.lasting {
                 Lasting::Times(times) => active.hits < times,
                 Lasting::UntilLifted => true,
             };
-            due && fault.method.as_deref().is_none_or(|one| one == method) && matches(&fault.path, path)
+            due && fault.method.as_deref().is_none_or(|one| one == method)
+                && fault.chat.as_ref().is_none_or(|one| Some(one) == chat)
+                && matches(&fault.path, path)
         })?;
         struck.hits += 1;
         Some((struck.id, struck.fault.effect.clone()))
@@ -253,12 +291,24 @@ mod tests {
     fn a_fault_strikes_as_often_as_it_says() {
         let mut faults = Faults::default();
         let id = faults.set(Fault::sending(Effect::Cut, Lasting::Times(1)));
-        assert_eq!(faults.strike("GET", "/open-apis/im/v1/messages"), None);
-        assert_eq!(faults.strike("POST", "/open-apis/im/v1/messages/om_1/reply"), Some((id, Effect::Cut)));
-        assert_eq!(faults.strike("POST", "/open-apis/im/v1/messages"), None);
+        let reply = "/open-apis/im/v1/messages/om_1/reply";
+        assert_eq!(faults.strike("GET", "/open-apis/im/v1/messages", None), None);
+        assert_eq!(faults.strike("POST", reply, None), Some((id, Effect::Cut)));
+        assert_eq!(faults.strike("POST", "/open-apis/im/v1/messages", None), None);
         assert_eq!(faults.hits(id), Some(1));
         faults.lift(id);
         assert_eq!(faults.hits(id), None);
+    }
+
+    #[test]
+    fn a_fault_of_one_chat_leaves_the_others_alone() {
+        let mut faults = Faults::default();
+        let (bad, good) = (ChatId::from("oc_bad"), ChatId::from("oc_good"));
+        let fault = Fault::sending(Effect::Cut, Lasting::UntilLifted).in_chat(&bad);
+        let id = faults.set(fault);
+        let path = "/open-apis/im/v1/messages";
+        let struck = [None, Some(&good), Some(&bad)].map(|chat| faults.strike("POST", path, chat));
+        assert_eq!(struck, [None, None, Some((id, Effect::Cut))]);
     }
 
     #[test]
@@ -268,6 +318,8 @@ mod tests {
         )
         .unwrap();
         let effect = Effect::RefuseHandshake { status: 514, auth_code: None };
-        assert_eq!(fault, Fault { method: None, path: "/ws/v2".into(), effect, lasting: Lasting::Times(2) });
+        let expected =
+            Fault { method: None, path: "/ws/v2".into(), chat: None, effect, lasting: Lasting::Times(2) };
+        assert_eq!(fault, expected);
     }
 }

@@ -19,7 +19,11 @@ use hyper::{body::Incoming, service::Service as _};
 use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::{page, socket, state::Shared};
+use super::{
+    faults::Outage,
+    page, socket,
+    state::{Shared, World},
+};
 pub use gate::ApiCall;
 pub(crate) use gate::refuse_handshake;
 pub(crate) use media::image_type;
@@ -27,23 +31,45 @@ pub(crate) use media::image_type;
 /// More than any request that Feishu takes (files: 30 MB).
 const LARGEST_REQUEST: usize = 40 * 1024 * 1024;
 
+/// Before what the system refused is tried again.
+const BREATH: Duration = Duration::from_millis(20);
+
 /// Stands on a response that must not be sent: the connection is closed instead.
 #[derive(Clone, Copy)]
 struct Unanswered;
 
-/// Accepts until the emulator ends.
-pub(crate) async fn serve(shared: Arc<Shared>, listener: TcpListener) {
+/// Accepts until the emulator ends, except while connections are to be refused.
+pub(crate) async fn serve(shared: Arc<Shared>, mut listener: TcpListener) {
     let router = router(&shared);
+    let Ok(address) = listener.local_addr() else { return };
+    let refuses = |world: &World| world.faults.outage == Some(Outage::Refusing);
+    loop {
+        tokio::select! {
+            () = accept(&shared, &router, &listener) => {}
+            () = shared.until(refuses) => {}
+        }
+        drop(listener);
+        shared.until(|world| !refuses(world)).await;
+        listener = loop {
+            match TcpListener::bind(address).await {
+                Ok(listener) => break listener,
+                Err(_) => tokio::time::sleep(BREATH).await,
+            }
+        };
+    }
+}
+
+async fn accept(shared: &Arc<Shared>, router: &Router, listener: &TcpListener) {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => shared.spawn(converse(router.clone(), stream)),
+            Ok((stream, _)) => shared.spawn(converse(Arc::clone(shared), router.clone(), stream)),
             // Out of file descriptors, or the peer was gone before it was taken: the next may do.
-            Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+            Err(_) => tokio::time::sleep(BREATH).await,
         }
     }
 }
 
-async fn converse(router: Router, stream: TcpStream) {
+async fn converse(shared: Arc<Shared>, router: Router, stream: TcpStream) {
     let _ = stream.set_nodelay(true);
     let router = TowerToHyperService::new(router);
     let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
@@ -58,8 +84,11 @@ async fn converse(router: Router, stream: TcpStream) {
     });
     let connection =
         hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-    // A client that breaks off is the client's affair.
-    let _ = connection.with_upgrades().await;
+    tokio::select! {
+        // A client that breaks off is the client's affair.
+        _ = connection.with_upgrades() => {}
+        () = shared.until(|world| world.faults.outage == Some(Outage::Refusing)) => {}
+    }
 }
 
 fn router(shared: &Arc<Shared>) -> Router {

@@ -80,6 +80,8 @@ pub struct Options {
     pub token_life: Duration,
     /// Long connections that one app may hold (Feishu: 50).
     pub max_connections: usize,
+    /// The beginning of the long connection's address when something stands before the emulator: `wss://HOST:PORT`.
+    pub seen_from_outside: Option<String>,
 }
 
 impl Default for Options {
@@ -123,6 +125,7 @@ impl Default for Options {
             rate_limits: true,
             token_life: Duration::from_secs(2 * 3600),
             max_connections: 50,
+            seen_from_outside: None,
         }
     }
 }

@@ -102,9 +102,10 @@ pub(crate) async fn endpoint(State(shared): State<Arc<Shared>>, body: Bytes) -> 
         "fpid=493&aid=552564&device_id={device}&access_key={}&service_id={SERVICE}&ticket={ticket}",
         new_id("")
     );
-    let host = shared.base_url.trim_start_matches("http://");
+    let address = shared.options.seen_from_outside.clone();
+    let address = address.unwrap_or_else(|| shared.base_url.replacen("http", "ws", 1));
     answer(Ok(
-        json!({"URL": format!("ws://{host}/ws/v2?{query}"), "ClientConfig": shared.options.client_config}),
+        json!({"URL": format!("{address}/ws/v2?{query}"), "ClientConfig": shared.options.client_config}),
     ))
 }
 
@@ -258,7 +259,8 @@ impl World {
         if let Some(connection) = self.connections.get_mut(&number) {
             connection.info.pings += 1;
         }
-        let payload = serde_json::to_vec(config).unwrap_or_default();
+        let usual = || serde_json::to_vec(config).unwrap_or_default();
+        let payload = self.faults.pong.clone().unwrap_or_else(usual);
         Some(wire::pong(SERVICE, payload))
     }
 

@@ -70,6 +70,16 @@ impl Shared {
         look(&self.lock())
     }
 
+    /// Waits until the world is so.
+    pub(crate) async fn until(&self, is: impl Fn(&World) -> bool) {
+        let mut changed = self.changed.subscribe();
+        while !self.look(&is) {
+            if changed.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
     /// Spawns a task that ends with the emulator.
     pub(crate) fn spawn(self: &Arc<Self>, task: impl Future<Output = ()> + Send + 'static) {
         let stop = self.stop.clone();

@@ -19,6 +19,7 @@ use crate::emulator::{
     faults::{Effect, FaultId},
     state::{Shared, World, log},
 };
+use crate::ids::{ChatId, MessageId};
 
 /// A request that reached the emulated Feishu.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -48,6 +49,7 @@ pub(super) async fn gate(State(shared): State<Arc<Shared>>, request: Request, ne
     };
     let (number, struck) = shared.change(|world| {
         let number = world.calls.back().map_or(1, |call| call.number + 1);
+        let chat = world.chat_of(&path, &sent);
         let at = Timestamp::now();
         let call = ApiCall {
             number,
@@ -59,9 +61,15 @@ pub(super) async fn gate(State(shared): State<Arc<Shared>>, request: Request, ne
             code: None,
         };
         log(&mut world.calls, call);
-        (number, world.faults.strike(&method, &path))
+        (number, world.faults.strike(&method, &path, chat.as_ref()))
     });
+    let away = shared.look(|world| world.faults.outage.is_some());
     let response = match struck {
+        // Who was connected before, or is let in to hear nothing.
+        _ if away => {
+            shared.until(|world| world.faults.outage.is_none()).await;
+            unanswered()
+        }
         None => pass(&shared, request, next).await,
         Some((id, effect)) => suffer(&shared, id, effect, request, next).await,
     };
@@ -76,6 +84,18 @@ pub(super) async fn gate(State(shared): State<Arc<Shared>>, request: Request, ne
         });
     }
     response
+}
+
+impl World {
+    /// The chat that a request is about, if it is about one.
+    fn chat_of(&self, path: &str, sent: &Value) -> Option<ChatId> {
+        if let Some(receiver) = sent["receive_id"].as_str() {
+            let kinds = ["chat_id", "open_id"].iter();
+            return kinds.filter_map(|kind| self.receiver(kind, receiver).ok()).next();
+        }
+        let id = path.strip_prefix("/open-apis/im/v1/messages/")?.split('/').next()?;
+        self.message(&MessageId::from(id)).map(|message| message.chat_id.clone())
+    }
 }
 
 async fn suffer(shared: &Arc<Shared>, id: FaultId, effect: Effect, request: Request, next: Next) -> Response {
@@ -165,12 +185,7 @@ pub(crate) fn refuse_handshake(status: i64, auth_code: Option<i64>, msg: &'stati
 }
 
 async fn until_lifted(shared: &Arc<Shared>, id: FaultId) {
-    let mut changed = shared.changed.subscribe();
-    while shared.look(|world| world.faults.hits(id).is_some()) {
-        if changed.changed().await.is_err() {
-            return;
-        }
-    }
+    shared.until(|world| world.faults.hits(id).is_none()).await;
 }
 
 fn unanswered() -> Response {
