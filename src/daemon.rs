@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::audit::{AuditLine, Record};
 use crate::chat::intake::Intake;
@@ -22,6 +22,8 @@ use crate::feishu::socket::{self, ConnectionState};
 use crate::feishu::{Client, Credentials};
 use crate::ids::OpenId;
 use crate::keyring::Checked;
+use crate::logs::Lasting;
+use crate::mail::courier::Deliver as _;
 use crate::mail::{self, Mail, Recipient, Store, TurnStart, courier};
 use crate::paths::StateDir;
 use crate::session::file::{self, Saver};
@@ -43,6 +45,9 @@ const FLUSH: Duration = Duration::from_secs(10);
 const DELIVERIES: usize = 4096;
 /// So many messages wait between the disk and the router.
 const NEWS: usize = 1024;
+/// Feishu is asked who the bot is after so long again, twice as long each time up to the longest.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// The configuration in force.
 pub type Settings = watch::Receiver<Arc<Checked>>;
@@ -87,7 +92,7 @@ impl Daemon {
         let flush = CancellationToken::new();
         let (state, connection) = watch::channel(ConnectionState::new(Timestamp::now()));
         let post = Post { api: api.clone(), connection };
-        let courier = tokio::spawn(courier::run(store.clone(), post, flush.clone(), FLUSH));
+        let courier = tokio::spawn(courier::run(store.clone(), post.clone(), flush.clone(), FLUSH));
         let clerk = tokio::spawn(ledger::run(store.clone(), unwritten, flush.clone(), FLUSH));
 
         let (news, news_rx) = mpsc::channel(NEWS);
@@ -104,15 +109,18 @@ impl Daemon {
 
         let (bot, bot_rx) = watch::channel(None);
         let (deliveries, deliveries_rx) = mpsc::channel(DELIVERIES);
+        let (hurry, hurry_rx) = watch::channel(());
+        let hurrying = tokio::spawn(hurry_when_configured(self.settings.clone(), hurry));
         let intake = Intake { settings: self.settings, store: store.clone(), bot: bot_rx, news };
         // What waited comes before what is new.
         let _ = waiting.await;
         let intake = tokio::spawn(intake.run(deliveries_rx));
-        let whoami = tokio::spawn(learn_name(api, bot, stop.clone()));
+        let whoami = tokio::spawn(learn_name(post, bot, stop.clone()));
 
-        socket::run(keyring.domain.clone(), credentials, client, deliveries, state, stop).await;
+        socket::run(keyring.domain.clone(), credentials, client, deliveries, state, hurry_rx, stop).await;
 
         info!("leaving: no new messages are taken");
+        hurrying.abort();
         let _ = intake.await;
         let _ = leave.send(Instant::now() + self.drain);
         let _ = router.await;
@@ -162,26 +170,37 @@ async fn tell_cut(store: &Store, cut: TurnStart, project: Option<PathBuf>, words
     store.keep(settlement).await;
 }
 
+/// Who has the keyring read again may have mended the app: the next try to connect need not wait.
+async fn hurry_when_configured(mut settings: Settings, hurry: watch::Sender<()>) {
+    while settings.changed().await.is_ok() {
+        hurry.send_replace(());
+    }
+}
+
 /// Asks Feishu for the bot's own open_id, by which mentions of it are known, until it says.
-async fn learn_name(api: Api, bot: watch::Sender<Option<OpenId>>, stop: CancellationToken) {
-    let mut pause = Duration::from_secs(1);
+async fn learn_name(post: Post, bot: watch::Sender<Option<OpenId>>, stop: CancellationToken) {
+    let mut pause = FIRST_PAUSE;
+    let mut trouble = Lasting::default();
     loop {
         let asked = tokio::select! {
-            asked = api.bot_open_id() => asked,
+            asked = post.api.bot_open_id() => asked,
             () = stop.cancelled() => return,
         };
         match asked {
             Ok(open_id) => {
-                info!(%open_id, "Feishu knows this bot");
+                let failures = trouble.over(Instant::now()).map_or(0, |past| past.failures);
+                info!(%open_id, failures, "Feishu knows this bot");
                 bot.send_replace(Some(open_id));
                 return;
             }
-            Err(error) => {
-                warn!(%error, "Feishu does not say who this bot is; groups are not heard until it does")
+            Err(error) if trouble.met(&error.cause(), Instant::now()) => {
+                warn!(%error, "Feishu does not say who this bot is; groups are not heard until it does");
             }
+            Err(error) => debug!(%error, "Feishu still does not say who this bot is"),
         }
         tokio::select! {
-            () = tokio::time::sleep(pause) => pause = (pause * 2).min(Duration::from_secs(60)),
+            () = tokio::time::sleep(pause) => pause = (pause * 2).min(LONGEST_PAUSE),
+            () = post.recovered() => pause = FIRST_PAUSE,
             () = stop.cancelled() => return,
         }
     }

@@ -22,8 +22,11 @@ pub mod endpoint;
 pub mod event;
 pub mod failure;
 pub mod frame;
+mod journal;
 pub mod liveness;
+mod reach;
 pub mod reassembly;
+mod sleeps;
 pub mod socket;
 mod token;
 
@@ -42,10 +45,14 @@ impl fmt::Debug for Credentials {
     }
 }
 
+/// The longest time for reaching a host, before anything is asked of it.
+pub const REACH_TIMEOUT: Duration = Duration::from_secs(6);
+
 /// The way to the network, shared by all: one HTTP client with its pool, one set of trusted roots. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Client {
     http: reqwest::Client,
+    fresh: reqwest::Client,
     tls: Arc<ClientConfig>,
 }
 
@@ -75,23 +82,34 @@ impl Client {
         // The WebSocket handshake is HTTP/1.1 and must not offer anything else.
         let mut http_tls = tls.clone();
         http_tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        let http = reqwest::Client::builder()
-            .tls_backend_preconfigured(http_tls)
-            .user_agent(concat!("phonework/", env!("CARGO_PKG_VERSION")))
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(Duration::from_secs(10))
+        let plain = || {
+            reqwest::Client::builder()
+                .tls_backend_preconfigured(http_tls.clone())
+                .user_agent(concat!("phonework/", env!("CARGO_PKG_VERSION")))
+                .redirect(reqwest::redirect::Policy::none())
+                .connect_timeout(REACH_TIMEOUT)
+                .no_proxy()
+        };
+        let http = plain()
             // A dead HTTP/2 connection would otherwise stay in the pool and swallow one request after another.
             .http2_keep_alive_interval(Duration::from_secs(5))
             .http2_keep_alive_timeout(Duration::from_secs(5))
-            .no_proxy()
             .build()?;
-        Ok(Self { http, tls: Arc::new(tls) })
+        let fresh = plain().pool_max_idle_per_host(0).build()?;
+        Ok(Self { http, fresh, tls: Arc::new(tls) })
     }
 
     /// The HTTP client: no redirects, no proxy. It has a timeout for connecting only: give each request its own.
     #[must_use]
     pub fn http(&self) -> &reqwest::Client {
         &self.http
+    }
+
+    /// The same, but each request has a connection of its own: after an outage none is lost to a connection that only
+    /// looks alive.
+    #[must_use]
+    pub fn fresh(&self) -> &reqwest::Client {
+        &self.fresh
     }
 
     /// The TLS settings, without any application protocol.

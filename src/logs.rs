@@ -14,6 +14,10 @@ use tracing_subscriber::util::SubscriberInitExt;
 use crate::error::Failure;
 use crate::paths::Environment;
 
+mod lasting;
+
+pub use lasting::{Lasting, Past};
+
 /// Begins logging, once for the process. `PHONEWORK_LOG` says how much: a level (`debug`), or levels for parts of
 /// phonework (`info,phonework::feishu=debug`); it is `usual` when it does not say.
 ///

@@ -30,13 +30,17 @@ fn serve(args: &ServeArgs, environment: &Environment) -> Result<(), Failure> {
     let state = StateDir::open(&paths::state_dir(&chosen, environment)?)?;
     let (newest, settings) = watch::channel(Arc::new(checked));
     let daemon = Daemon { settings, state, phonework: this_program()?, drain: DRAIN };
-    runtime()?.block_on(async {
+    let runtime = runtime()?;
+    let ended = runtime.block_on(async {
         let stop = CancellationToken::new();
         signals::watch(stop.clone(), || {})?;
         let environment = environment.clone();
         signals::on_hangup(move || reload(&path, &environment, &newest))?;
         daemon.run(stop).await
-    })
+    });
+    // All that matters is done; a name that is still being looked up may take its time elsewhere.
+    runtime.shutdown_background();
+    ended
 }
 
 /// Reads the keyring and logs what an operator should know of it.

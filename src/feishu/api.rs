@@ -141,8 +141,9 @@ impl Api {
         let first = self.shared.exchange(api, &method, &url, Some(&token), body).await;
         match first {
             Err(error) if error.code.is_some_and(is_token_error) => {
-                tracing::info!(%error, "Feishu did not accept the token: fetching another");
-                self.shared.tokens.reject(&token);
+                if self.shared.tokens.reject(&token) {
+                    tracing::info!(%error, "Feishu did not accept the token: fetching another");
+                }
                 let token = self.token().await?;
                 self.shared.exchange(api, &method, &url, Some(&token), body).await
             }

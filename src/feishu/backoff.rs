@@ -1,22 +1,27 @@
 //! How long to wait before the next try to connect.
 //!
-//! After a connection that had worked the first try comes at once; then the waits grow from 1 s to 60 s with full
-//! jitter, so that many clients that lost the same server do not come back together. What only an operator can mend
-//! is tried again every few minutes, for ever.
+//! After a connection that had worked the first try comes at once. Then it depends on who is in trouble. A network that
+//! does not reach Feishu costs Feishu nothing: the waits grow to 5 s only, and phonework is back within seconds of the
+//! network. When Feishu itself is in trouble, they grow from 1 s to 60 s with full jitter, so that many clients that
+//! lost the same server do not come back together. What only an operator can mend is tried again every few minutes,
+//! for ever.
 
 use std::time::{Duration, Instant};
 
-/// The longest wait after an ordinary failure.
+/// The longest wait after a trouble of Feishu's.
 pub const LONGEST: Duration = Duration::from_secs(60);
+/// The longest wait when nothing reached Feishu.
+pub const UNREACHABLE: Duration = Duration::from_secs(5);
 /// The shortest wait after a refusal that an operator has to mend; up to twice as long.
 pub const REFUSED: Duration = Duration::from_secs(150);
 /// Connections that work but last shorter than this are not reconnected at once each time.
-const CALM: Duration = Duration::from_secs(10);
+pub(super) const CALM: Duration = Duration::from_secs(10);
 
 /// Counts the failures in a row.
 #[derive(Clone, Debug, Default)]
 pub struct Backoff {
     failures: u32,
+    unreached: u32,
     forgiven: Option<Instant>,
 }
 
@@ -31,6 +36,7 @@ impl Backoff {
         }
         self.forgiven = Some(now);
         self.failures = 0;
+        self.unreached = 0;
         Duration::ZERO
     }
 
@@ -38,7 +44,16 @@ impl Backoff {
     pub fn failed(&mut self, random: f64) -> Duration {
         let limit = Duration::from_secs(1 << self.failures.min(6)).min(LONGEST);
         self.failures = self.failures.saturating_add(1);
+        self.unreached = 0;
         limit.mul_f64(random.clamp(0.0, 1.0))
+    }
+
+    /// A try did not get as far as Feishu. `random` lies in 0..1; at least half the wait is kept, as nothing on the way
+    /// slows the tries down when a host refuses them at once.
+    pub fn unreachable(&mut self, random: f64) -> Duration {
+        let limit = Duration::from_secs(1 << self.unreached.min(3)).min(UNREACHABLE);
+        self.unreached = self.unreached.saturating_add(1);
+        limit.mul_f64(0.5 + random.clamp(0.0, 1.0) / 2.0)
     }
 
     /// A try was refused for a reason that does not go away by itself. `random` lies in 0..1.
@@ -54,6 +69,10 @@ mod tests {
 
     const S: Duration = Duration::from_secs(1);
 
+    fn tired() -> Backoff {
+        Backoff { failures: 10, ..Backoff::default() }
+    }
+
     #[test]
     fn the_first_try_after_a_working_connection_comes_at_once_and_then_waits_grow() {
         let mut backoff = Backoff::default();
@@ -63,8 +82,24 @@ mod tests {
     }
 
     #[test]
+    fn a_network_that_is_away_is_looked_for_every_few_seconds() {
+        let mut backoff = Backoff::default();
+        let waits: Vec<u64> = (0..6).map(|_| backoff.unreachable(1.0).as_secs()).collect();
+        assert_eq!(waits, [1, 2, 4, 5, 5, 5]);
+        assert_eq!(backoff.unreachable(0.0), 5 * S / 2);
+    }
+
+    #[test]
+    fn a_network_that_was_away_is_no_trouble_of_feishus_and_does_not_make_up_for_it() {
+        let mut backoff = tired();
+        assert_eq!(backoff.unreachable(1.0), S);
+        assert_eq!(backoff.failed(1.0), LONGEST);
+        assert_eq!(backoff.unreachable(1.0), S);
+    }
+
+    #[test]
     fn the_jitter_is_full() {
-        let mut backoff = Backoff { failures: 10, forgiven: None };
+        let mut backoff = tired();
         assert_eq!(backoff.failed(0.0), Duration::ZERO);
         assert_eq!(backoff.failed(0.5), 30 * S);
         assert_eq!(backoff.failed(f64::MAX), 60 * S);
@@ -72,7 +107,7 @@ mod tests {
 
     #[test]
     fn a_connection_that_worked_ends_the_count() {
-        let (mut backoff, start) = (Backoff { failures: 10, forgiven: None }, Instant::now());
+        let (mut backoff, start) = (tired(), Instant::now());
         assert_eq!(backoff.lost(start, 1.0), Duration::ZERO);
         assert_eq!(backoff.failed(1.0), S);
         assert_eq!(backoff.lost(start + 10 * S, 1.0), Duration::ZERO);

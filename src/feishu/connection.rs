@@ -22,6 +22,7 @@ use super::excerpt;
 use super::frame::{Frame, METHOD_CONTROL, METHOD_DATA};
 use super::liveness::{ClientConfig, Liveness, Pulse};
 use super::reassembly::{Assembled, Reassembly};
+use super::sleeps::{LOOK, Sleeps};
 use super::socket::{Answer, ConnectionState, Delivery, ws_error_text};
 use crate::crash::{self, Point};
 
@@ -51,12 +52,15 @@ pub(super) enum Ended {
     },
 }
 
-/// Reads deliveries and writes their answers until the connection is lost or `stop`.
+/// Reads deliveries and writes their answers until the connection is lost or `stop`. `proof` is told when anything has
+/// arrived.
 pub(super) async fn serve<S>(
     socket: WebSocketStream<S>,
     endpoint: &Endpoint,
     deliveries: &mpsc::Sender<Delivery>,
     state: &watch::Sender<ConnectionState>,
+    proof: oneshot::Sender<()>,
+    sleeps: Sleeps,
     stop: &CancellationToken,
 ) -> Ended
 where
@@ -72,7 +76,8 @@ where
         unanswered: FuturesUnordered::new(),
         reassembly: Reassembly::default(),
         liveness: Liveness::new(endpoint.config, now()),
-        proven: false,
+        sleeps,
+        proof: Some(proof),
     };
     let reason = tokio::select! {
         () = stop.cancelled() => None,
@@ -82,14 +87,14 @@ where
     if let Some(reason) = reason {
         // The answer to a close frame lies ready; it is not worth waiting for.
         let _ = sink.flush().now_or_never();
-        return Ended::Lost { reason, proven: reader.proven };
+        return Ended::Lost { reason, proven: reader.proof.is_none() };
     }
     let farewell = async {
         queue.close();
         while let Some(frame) = queue.recv().await {
             sink.send(message(&frame)).await?;
         }
-        while let Some(frame) = reader.unanswered.next().await {
+        while let Some((_, frame)) = reader.unanswered.next().await {
             sink.send(message(&frame)).await?;
         }
         Ok::<(), WsError>(())
@@ -140,10 +145,12 @@ struct Reader<'a> {
     deliveries: &'a mpsc::Sender<Delivery>,
     state: &'a watch::Sender<ConnectionState>,
     outgoing: mpsc::Sender<Frame>,
-    unanswered: FuturesUnordered<BoxFuture<'static, Frame>>,
+    unanswered: FuturesUnordered<BoxFuture<'static, (u16, Frame)>>,
     reassembly: Reassembly,
     liveness: Liveness,
-    proven: bool,
+    sleeps: Sleeps,
+    /// Until anything has arrived.
+    proof: Option<oneshot::Sender<()>>,
 }
 
 impl Reader<'_> {
@@ -153,6 +160,11 @@ impl Reader<'_> {
         S: AsyncRead + AsyncWrite + Unpin,
     {
         loop {
+            if let Some(slept) = self.sleeps.notice() {
+                let slept_s = slept.as_secs();
+                tracing::info!(slept_s, "this host was asleep: the connection has to prove itself");
+                self.liveness.woke(now());
+            }
             let wake = match self.liveness.pulse(now()) {
                 Pulse::Ping => {
                     self.write(Frame::ping(self.service));
@@ -166,7 +178,7 @@ impl Reader<'_> {
                     },
                     None => return format!("nothing was heard for {} s", silence.as_secs()),
                 },
-                Pulse::Wait(until) => until,
+                Pulse::Wait(until) => until.min(now() + LOOK),
             };
             tokio::select! {
                 arrived = stream.next() => {
@@ -174,7 +186,7 @@ impl Reader<'_> {
                         return reason;
                     }
                 }
-                Some(answer) = self.unanswered.next() => self.write(answer),
+                Some((code, answer)) = self.unanswered.next() => self.answer(code, answer),
                 () = tokio::time::sleep_until(wake.into()) => {}
             }
         }
@@ -191,7 +203,10 @@ impl Reader<'_> {
             let why = close.map(|close| format!(": {} {}", close.code, excerpt(&close.reason, 100)));
             return Some(format!("Feishu closed the connection{}", why.unwrap_or_default()));
         }
-        self.proven = true;
+        if let Some(proof) = self.proof.take() {
+            // Who does not want to know has not waited for it.
+            let _ = proof.send(());
+        }
         self.liveness.heard(now());
         self.state.send_modify(|state| state.last_frame = Some(Timestamp::now()));
         if let Message::Binary(bytes) = message {
@@ -232,11 +247,11 @@ impl Reader<'_> {
         let (answer, answered) = oneshot::channel();
         if self.unanswered.len() >= MOST_UNANSWERED {
             tracing::warn!("too many events are unanswered: asked Feishu to deliver one again");
-            return self.write(frame.acknowledged(500, 0, None));
+            return self.answer(500, frame.acknowledged(500, 0, None));
         }
         if let Err(error) = self.deliveries.try_send(Delivery { payload, received, answer }) {
             tracing::warn!(%error, "an event could not be taken: asked Feishu to deliver it again");
-            return self.write(frame.acknowledged(500, 0, None));
+            return self.answer(500, frame.acknowledged(500, 0, None));
         }
         self.unanswered.push(
             async move {
@@ -248,10 +263,19 @@ impl Reader<'_> {
                     }
                 };
                 let took = now().saturating_duration_since(received).as_millis();
-                frame.acknowledged(answer.code, u64::try_from(took).unwrap_or(u64::MAX), answer.data.as_ref())
+                let took = u64::try_from(took).unwrap_or(u64::MAX);
+                (answer.code, frame.acknowledged(answer.code, took, answer.data.as_ref()))
             }
             .boxed(),
         );
+    }
+
+    /// Writes the answer to an event.
+    fn answer(&self, code: u16, frame: Frame) {
+        if code != 200 {
+            self.state.send_modify(|state| state.turned_away = Some(Timestamp::now()));
+        }
+        self.write(frame);
     }
 
     fn write(&self, frame: Frame) {

@@ -42,9 +42,12 @@ pub enum ConnectError {
     /// Only an operator can mend this; what Feishu says and what to look at.
     #[error("Feishu refuses the app: {0}")]
     Refused(String),
-    /// Try again.
+    /// Feishu, or something in its place, answered, but not with a connection: try again, slower and slower.
     #[error("{0}")]
     Trouble(String),
+    /// Nothing is known to have reached Feishu (no name, no TCP, no TLS, no answer): try again soon.
+    #[error("{0}")]
+    Unreachable(String),
 }
 
 /// The body of the request.
@@ -165,7 +168,7 @@ mod tests {
                 assert!(text.contains("said"), "{text}");
                 true
             }
-            Err(ConnectError::Trouble(_)) => false,
+            Err(ConnectError::Trouble(_) | ConnectError::Unreachable(_)) => false,
         };
         for code in [1, 1_000_040_343, 1_000_040_345] {
             assert!(!refused(200, code), "{code}");

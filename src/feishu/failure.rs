@@ -66,6 +66,17 @@ pub enum Refusal {
     Bug,
 }
 
+impl ApiError {
+    /// What stays the same from one such failure to the next: the call, and its code or what the network said.
+    #[must_use]
+    pub fn cause(&self) -> String {
+        match (self.code, self.http) {
+            (None, None) => format!("{}: {}", self.api, self.message),
+            (code, http) => format!("{}: {code:?} {http:?}", self.api),
+        }
+    }
+}
+
 impl fmt::Display for ApiError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: ", self.api)?;

@@ -2,16 +2,18 @@
 //!
 //! A connection is alive only while frames arrive. Feishu answers every ping, so silence for two ping periods means
 //! that nobody is there, whatever the network stack believes. The clock counts from the last frame of any kind and is
-//! never wound up by a ping.
+//! never wound up by a ping. It does not run while the host is asleep: after that the connection has to prove itself.
 
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 /// The longest time between two pings. Feishu asks for 120 s, which is too rare to notice a dead connection.
-pub const LONGEST_PERIOD: Duration = Duration::from_secs(25);
-/// The longest silence of a living connection, whatever the period.
-pub const LONGEST_SILENCE: Duration = Duration::from_secs(60);
+pub const LONGEST_PERIOD: Duration = Duration::from_secs(15);
+/// A silence that is shorter than this is never held for death, however often Feishu wants to be pinged.
+pub const SHORTEST_SILENCE: Duration = Duration::from_secs(5);
+/// The longest time for a sign of life after the host was asleep.
+pub const PROOF: Duration = Duration::from_secs(5);
 
 /// What Feishu asks of a client: in the endpoint's answer, and in pongs from then on.
 ///
@@ -28,6 +30,8 @@ pub struct Liveness {
     period: Duration,
     last_inbound: Instant,
     last_ping: Option<Instant>,
+    /// When the proof is due that was asked for.
+    proof_due: Option<Instant>,
 }
 
 /// What is to be done now.
@@ -55,7 +59,7 @@ impl ClientConfig {
         config.is_object().then(|| Self::read(&config))
     }
 
-    /// How often to ping: as often as asked, at least every 25 s, at most every second.
+    /// How often to ping: as often as asked, at least every 15 s, at most every second.
     #[must_use]
     pub fn ping_period(self) -> Duration {
         match self.ping_interval.map(u64::try_from) {
@@ -69,12 +73,20 @@ impl Liveness {
     /// A connection that has just been made. The first ping is due at once.
     #[must_use]
     pub fn new(config: ClientConfig, now: Instant) -> Self {
-        Self { period: config.ping_period(), last_inbound: now, last_ping: None }
+        Self { period: config.ping_period(), last_inbound: now, last_ping: None, proof_due: None }
     }
 
     /// A frame of any kind arrived, readable or not.
     pub fn heard(&mut self, now: Instant) {
         self.last_inbound = now;
+        self.proof_due = None;
+    }
+
+    /// The host was asleep until now: whoever was at the other end may be gone. A ping is due at once, and a sign of
+    /// life soon.
+    pub fn woke(&mut self, now: Instant) {
+        self.last_ping = None;
+        self.proof_due = Some(now + PROOF);
     }
 
     /// Feishu changed its mind about the interval.
@@ -85,8 +97,9 @@ impl Liveness {
     /// What is to be done at `now`.
     pub fn pulse(&mut self, now: Instant) -> Pulse {
         let silence = now.saturating_duration_since(self.last_inbound);
-        let longest = (self.period * 2).min(LONGEST_SILENCE);
-        if silence >= longest {
+        let end = self.last_inbound + (self.period * 2).max(SHORTEST_SILENCE);
+        let end = self.proof_due.map_or(end, |due| due.min(end));
+        if end <= now {
             return Pulse::Dead(silence);
         }
         let due = self.last_ping.map_or(now, |last| last + self.period);
@@ -94,7 +107,7 @@ impl Liveness {
             self.last_ping = Some(now);
             return Pulse::Ping;
         }
-        Pulse::Wait(due.min(self.last_inbound + longest))
+        Pulse::Wait(due.min(end))
     }
 }
 
@@ -113,17 +126,17 @@ mod tests {
     #[test]
     fn an_absurd_interval_is_replaced_and_a_sensible_one_honoured() {
         for (asked, period) in [
-            (json!({"PingInterval": 120}), 25),
-            (json!({"PingInterval": 25}), 25),
+            (json!({"PingInterval": 120}), 15),
+            (json!({"PingInterval": 16}), 15),
             (json!({"PingInterval": 10, "ReconnectCount": -1}), 10),
             (json!({"PingInterval": 1}), 1),
-            (json!({"PingInterval": 0}), 25),
-            (json!({"PingInterval": -5}), 25),
-            (json!({"PingInterval": i64::MAX}), 25),
-            (json!({"PingInterval": 1e300}), 25),
-            (json!({"PingInterval": "10"}), 25),
-            (json!({}), 25),
-            (json!(null), 25),
+            (json!({"PingInterval": 0}), 15),
+            (json!({"PingInterval": -5}), 15),
+            (json!({"PingInterval": i64::MAX}), 15),
+            (json!({"PingInterval": 1e300}), 15),
+            (json!({"PingInterval": "10"}), 15),
+            (json!({}), 15),
+            (json!(null), 15),
         ] {
             assert_eq!(ClientConfig::read(&asked).ping_period(), period * S, "{asked}");
         }
@@ -154,12 +167,46 @@ mod tests {
         let mut liveness = Liveness::new(every(120), start);
         assert_eq!(liveness.pulse(start), Pulse::Ping);
         liveness.heard(start + S);
-        assert_eq!(liveness.pulse(start + 25 * S), Pulse::Ping);
-        assert_eq!(liveness.pulse(start + 50 * S), Pulse::Ping);
-        assert_eq!(liveness.pulse(start + 50 * S), Pulse::Wait(start + 51 * S));
-        assert_eq!(liveness.pulse(start + 51 * S), Pulse::Dead(50 * S));
-        liveness.heard(start + 51 * S);
-        assert_eq!(liveness.pulse(start + 51 * S), Pulse::Wait(start + 75 * S));
+        assert_eq!(liveness.pulse(start + 15 * S), Pulse::Ping);
+        assert_eq!(liveness.pulse(start + 30 * S), Pulse::Ping);
+        assert_eq!(liveness.pulse(start + 30 * S), Pulse::Wait(start + 31 * S));
+        assert_eq!(liveness.pulse(start + 31 * S), Pulse::Dead(30 * S));
+        liveness.heard(start + 31 * S);
+        assert_eq!(liveness.pulse(start + 31 * S), Pulse::Wait(start + 45 * S));
+    }
+
+    #[test]
+    fn who_wants_a_ping_every_second_still_may_be_slow_to_answer() {
+        let start = Instant::now();
+        let mut liveness = Liveness::new(every(1), start);
+        for second in 0..5 {
+            assert_eq!(liveness.pulse(start + second * S), Pulse::Ping);
+        }
+        assert_eq!(liveness.pulse(start + 5 * S), Pulse::Dead(5 * S));
+    }
+
+    #[test]
+    fn after_a_sleep_of_the_host_the_connection_has_to_prove_itself_at_once() {
+        let start = Instant::now();
+        let mut liveness = Liveness::new(every(120), start);
+        assert_eq!(liveness.pulse(start), Pulse::Ping);
+        liveness.heard(start + S);
+        liveness.woke(start + 2 * S);
+        assert_eq!(liveness.pulse(start + 2 * S), Pulse::Ping);
+        assert_eq!(liveness.pulse(start + 2 * S), Pulse::Wait(start + 7 * S));
+        let mut proven = liveness.clone();
+        assert_eq!(liveness.pulse(start + 7 * S), Pulse::Dead(6 * S));
+        proven.heard(start + 3 * S);
+        assert_eq!(proven.pulse(start + 7 * S), Pulse::Wait(start + 17 * S));
+    }
+
+    #[test]
+    fn a_sleep_gives_a_silent_connection_no_more_time() {
+        let start = Instant::now();
+        let mut liveness = Liveness::new(every(120), start);
+        liveness.woke(start + 29 * S);
+        assert_eq!(liveness.pulse(start + 29 * S), Pulse::Ping);
+        assert_eq!(liveness.pulse(start + 29 * S), Pulse::Wait(start + 30 * S));
     }
 
     #[test]

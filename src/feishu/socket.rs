@@ -4,7 +4,7 @@
 //! Nothing ends the loop but the stop token: a refusal that only an operator can mend is reported once as an error
 //! and tried again every few minutes. Which URL was connected to is never logged, as it carries a ticket.
 
-use std::net::SocketAddr;
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -12,23 +12,25 @@ use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error as WsError, client::IntoClientRequest as _};
 use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream, client_async_tls_with_config};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::backoff::Backoff;
+use super::backoff::{Backoff, CALM};
 use super::connection::{self, Ended};
 use super::endpoint::{self, ConnectError, Endpoint};
+use super::journal::Journal;
+use super::reach::dial;
+use super::sleeps::{self, LOOK, Sleeps};
 use super::{Client, Credentials, body_up_to, http_error_text};
 
 /// The longest time for asking where to connect.
-pub const ENDPOINT_TIMEOUT: Duration = Duration::from_secs(15);
+pub const ENDPOINT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The longest time for name, TCP, TLS and upgrade together.
-pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(15);
-/// The longest time for TCP to one of several addresses.
-const DIAL_TIMEOUT: Duration = Duration::from_secs(4);
+pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// The largest WebSocket message that is read. Feishu documents no limit; events are kilobytes.
 pub const LARGEST_MESSAGE: usize = 16 * 1024 * 1024;
 /// The longest answer of the endpoint that is read.
@@ -65,6 +67,8 @@ pub struct ConnectionState {
     pub last_frame: Option<Timestamp>,
     /// Connections made after the first one.
     pub reconnects: u64,
+    /// When Feishu was last asked to deliver an event again, for whatever reason.
+    pub turned_away: Option<Timestamp>,
     /// Why the last connection or try ended; stays after a recovery.
     pub last_error: Option<String>,
 }
@@ -89,27 +93,39 @@ impl ConnectionState {
     /// The state before the first try.
     #[must_use]
     pub fn new(now: Timestamp) -> Self {
-        Self { phase: Phase::Connecting, since: now, last_frame: None, reconnects: 0, last_error: None }
+        Self {
+            phase: Phase::Connecting,
+            since: now,
+            last_frame: None,
+            reconnects: 0,
+            turned_away: None,
+            last_error: None,
+        }
     }
 }
 
 /// Keeps the connection until `stop`.
 ///
 /// Reading waits for nobody: when the channel of deliveries is full, Feishu is asked to deliver again. Answers are
-/// written as they come, in any order.
+/// written as they come, in any order. A change of `hurry` ends the wait for the next try: somebody may have mended
+/// what was wrong.
 pub async fn run(
     base_url: String,
     credentials: Credentials,
     client: Client,
     deliveries: mpsc::Sender<Delivery>,
     state: watch::Sender<ConnectionState>,
+    mut hurry: watch::Receiver<()>,
     stop: CancellationToken,
 ) {
     let mut backoff = Backoff::default();
     let mut journal = Journal::default();
+    let mut made = 0_u64;
     loop {
         enter(&state, Phase::Connecting);
         journal.trying();
+        let mut sleeps = Sleeps::new(sleeps::by_the_clocks);
+        hurry.mark_unchanged();
         let tried = tokio::select! {
             biased;
             () = stop.cancelled() => break,
@@ -117,18 +133,21 @@ pub async fn run(
         };
         let wait = match tried {
             Ok((socket, endpoint)) => {
-                let again = journal.connected(&endpoint);
-                state.send_modify(|state| state.reconnects += u64::from(again));
+                state.send_modify(|state| state.reconnects = made);
+                made += 1;
                 enter(&state, Phase::Connected);
-                match connection::serve(socket, &endpoint, &deliveries, &state, &stop).await {
+                let (proof, proven) = oneshot::channel();
+                let serving = connection::serve(socket, &endpoint, &deliveries, &state, proof, sleeps, &stop);
+                match follow(serving, proven, &mut journal, &endpoint.connection).await {
                     Ended::Stopped => break,
                     Ended::Lost { reason, proven } => {
+                        let now = Instant::now();
                         let wait = if proven {
-                            backoff.lost(Instant::now(), fastrand::f64())
+                            backoff.lost(now, fastrand::f64())
                         } else {
                             backoff.failed(fastrand::f64())
                         };
-                        journal.lost(&reason, wait);
+                        journal.lost(&reason, wait, now);
                         state.send_modify(|state| state.last_error = Some(reason));
                         wait
                     }
@@ -138,8 +157,9 @@ pub async fn run(
                 let wait = match &error {
                     ConnectError::Refused(_) => backoff.refused(fastrand::f64()),
                     ConnectError::Trouble(_) => backoff.failed(fastrand::f64()),
+                    ConnectError::Unreachable(_) => backoff.unreachable(fastrand::f64()),
                 };
-                journal.failed(&error, wait);
+                journal.failed(&error, wait, Instant::now());
                 state.send_modify(|state| state.last_error = Some(error.to_string()));
                 wait
             }
@@ -150,11 +170,46 @@ pub async fn run(
         tokio::select! {
             biased;
             () = stop.cancelled() => break,
-            () = tokio::time::sleep(wait) => {}
+            () = pause(wait, &mut hurry, &mut sleeps) => {}
         }
     }
     enter(&state, Phase::Stopped);
     tracing::info!("the connection to Feishu is closed");
+}
+
+/// Serves a connection, and tells the journal when it works and when it has done so for a while.
+async fn follow(
+    serving: impl Future<Output = Ended>,
+    proven: oneshot::Receiver<()>,
+    journal: &mut Journal,
+    connection: &str,
+) -> Ended {
+    let mut serving = pin!(serving);
+    tokio::select! {
+        biased;
+        Ok(()) = proven => journal.connected(connection, Instant::now()),
+        ended = &mut serving => return ended,
+    }
+    tokio::select! {
+        ended = &mut serving => return ended,
+        () = tokio::time::sleep(CALM) => journal.holds(Instant::now()),
+    }
+    serving.await
+}
+
+/// Waits so long at most: less when it is told to hurry, or when the host was asleep, as no timer runs then.
+async fn pause(wait: Duration, hurry: &mut watch::Receiver<()>, sleeps: &mut Sleeps) {
+    let until = tokio::time::Instant::now() + wait;
+    loop {
+        let now = tokio::time::Instant::now();
+        if now >= until || sleeps.notice().is_some() {
+            return;
+        }
+        tokio::select! {
+            Ok(()) = hurry.changed() => return,
+            () = tokio::time::sleep_until(until.min(now + LOOK)) => {}
+        }
+    }
 }
 
 fn enter(state: &watch::Sender<ConnectionState>, phase: Phase) {
@@ -173,7 +228,7 @@ async fn connect(
 ) -> Result<(Socket, Endpoint), ConnectError> {
     let endpoint = ask_endpoint(base_url, credentials, client).await?;
     let socket = timeout(HANDSHAKE_TIMEOUT, upgrade(&endpoint.url, client)).await.map_err(|_| {
-        ConnectError::Trouble(format!("no connection within {} s", HANDSHAKE_TIMEOUT.as_secs()))
+        ConnectError::Unreachable(format!("no connection within {} s", HANDSHAKE_TIMEOUT.as_secs()))
     })??;
     Ok((socket, endpoint))
 }
@@ -187,22 +242,24 @@ async fn ask_endpoint(
         .map_err(|_| ConnectError::Refused("FEISHU_DOMAIN is no usable base URL".to_owned()))?;
     let plain_allowed = url.scheme() == "http";
     let request = client
-        .http()
+        .fresh()
         .post(url)
         .header("locale", "zh")
         .timeout(ENDPOINT_TIMEOUT)
         .json(&endpoint::request(credentials));
-    let no_answer = |error| ConnectError::Trouble(format!("no endpoint: {}", http_error_text(error)));
-    let answer = request.send().await.map_err(no_answer)?;
+    let no_answer = |error| format!("no endpoint: {}", http_error_text(error));
+    let answer = request.send().await.map_err(|error| ConnectError::Unreachable(no_answer(error)))?;
     let http = answer.status().as_u16();
-    let body = body_up_to(answer, ENDPOINT_BODY).await.map_err(no_answer)?;
+    let body = body_up_to(answer, ENDPOINT_BODY).await;
+    let body = body.map_err(|error| ConnectError::Trouble(no_answer(error)))?;
     endpoint::read(http, &body.unwrap_or_default(), plain_allowed)
 }
 
 async fn upgrade(url: &Url, client: &Client) -> Result<Socket, ConnectError> {
+    let unreachable = |error: String| ConnectError::Unreachable(format!("no connection: {error}"));
     let trouble = |error: WsError| ConnectError::Trouble(format!("no connection: {}", ws_error_text(&error)));
     let request = url.as_str().into_client_request().map_err(trouble)?;
-    let stream = dial(url).await.map_err(|error| ConnectError::Trouble(format!("no connection: {error}")))?;
+    let stream = dial(url).await.map_err(|error| unreachable(error.to_string()))?;
     let config = WebSocketConfig::default()
         .read_buffer_size(16 * 1024)
         .max_message_size(Some(LARGEST_MESSAGE))
@@ -214,40 +271,15 @@ async fn upgrade(url: &Url, client: &Client) -> Result<Socket, ConnectError> {
             let header = |name: &str| Some(answer.headers().get(name)?.to_str().ok()?.to_owned());
             Err(endpoint::upgrade_refused(answer.status().as_u16(), header))
         }
+        Err(
+            error @ (WsError::Io(_)
+            | WsError::Tls(_)
+            | WsError::ConnectionClosed
+            | WsError::AlreadyClosed
+            | WsError::Protocol(ProtocolError::HandshakeIncomplete)),
+        ) => Err(unreachable(ws_error_text(&error))),
         Err(error) => Err(trouble(error)),
     }
-}
-
-/// TCP to the host, trying its addresses in turn; an address that swallows packets costs a few seconds only.
-async fn dial(url: &Url) -> std::io::Result<TcpStream> {
-    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    let port = url.port_or_known_default().unwrap_or(443);
-    let found: Vec<SocketAddr> = tokio::net::lookup_host((host, port)).await?.collect();
-    let mut last = std::io::Error::other("the host has no address");
-    for address in families_alternating(&found) {
-        match timeout(DIAL_TIMEOUT, TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => {
-                stream.set_nodelay(true)?;
-                return Ok(stream);
-            }
-            Ok(Err(error)) => last = error,
-            Err(_) => last = std::io::ErrorKind::TimedOut.into(),
-        }
-    }
-    Err(last)
-}
-
-/// The addresses in the system's order, but with IPv4 and IPv6 by turns: one of them is often broken as a whole.
-fn families_alternating(found: &[SocketAddr]) -> Vec<SocketAddr> {
-    let Some(first) = found.first() else { return Vec::new() };
-    let (preferred, other): (Vec<_>, Vec<_>) =
-        found.iter().copied().partition(|address| address.is_ipv4() == first.is_ipv4());
-    let mut ordered = Vec::with_capacity(found.len());
-    for place in 0..found.len() {
-        ordered.extend(preferred.get(place));
-        ordered.extend(other.get(place));
-    }
-    ordered
 }
 
 /// A WebSocket error without the URL.
@@ -258,72 +290,47 @@ pub(super) fn ws_error_text(error: &WsError) -> String {
     error.to_string()
 }
 
-/// What is logged of the tries: each of them, but a refusal that stays the same is an error only once.
-#[derive(Default)]
-struct Journal {
-    connected_before: bool,
-    attempt: u64,
-    refusal: Option<String>,
-    down_since: Option<Instant>,
-}
-
-impl Journal {
-    fn trying(&mut self) {
-        self.attempt += 1;
-        tracing::info!(attempt = self.attempt, "connecting to Feishu");
-    }
-
-    /// Says whether there had been a connection before.
-    fn connected(&mut self, endpoint: &Endpoint) -> bool {
-        let again = std::mem::replace(&mut self.connected_before, true);
-        let connection = endpoint.connection.as_str();
-        match self.down_since.take() {
-            Some(since) => {
-                let down_ms = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
-                tracing::info!(connection, attempt = self.attempt, down_ms, "connected to Feishu again");
-            }
-            None => tracing::info!(connection, "connected to Feishu"),
-        }
-        self.attempt = 0;
-        self.refusal = None;
-        again
-    }
-
-    fn lost(&mut self, reason: &str, wait: Duration) {
-        self.down_since.get_or_insert_with(Instant::now);
-        tracing::warn!(reason, retry_ms = wait.as_millis() as u64, "lost the connection to Feishu");
-    }
-
-    fn failed(&mut self, error: &ConnectError, wait: Duration) {
-        self.down_since.get_or_insert_with(Instant::now);
-        let (attempt, retry_ms) = (self.attempt, wait.as_millis() as u64);
-        match error {
-            ConnectError::Refused(text) if self.refusal.as_ref() != Some(text) => {
-                tracing::error!(attempt, retry_ms, "{error}");
-                self.refusal = Some(text.clone());
-            }
-            ConnectError::Refused(_) => tracing::info!(attempt, retry_ms, "Feishu still refuses the app"),
-            ConnectError::Trouble(_) => tracing::warn!(attempt, retry_ms, "could not connect: {error}"),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::sync::atomic::{AtomicU64, Ordering};
 
-    #[test]
-    fn addresses_alternate_between_the_families() {
-        let of = |list: &[&str]| list.iter().map(|a| a.parse().unwrap()).collect::<Vec<SocketAddr>>();
-        let found = of(&["[::1]:1", "[::2]:1", "1.1.1.1:1", "2.2.2.2:1", "3.3.3.3:1"]);
-        let expected = of(&["[::1]:1", "1.1.1.1:1", "[::2]:1", "2.2.2.2:1", "3.3.3.3:1"]);
-        assert_eq!(families_alternating(&found), expected);
-        assert_eq!(families_alternating(&[]), []);
-    }
+    use super::*;
 
     #[test]
     fn an_error_about_the_url_does_not_show_it() {
         let error = "wss://x.example/a b?ticket=hush".into_client_request().unwrap_err();
         assert_eq!(ws_error_text(&error), "the WebSocket URL cannot be used");
+    }
+
+    fn never() -> Duration {
+        Duration::ZERO
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wait_ends_when_it_is_over_or_when_somebody_asks_for_it() {
+        let started = tokio::time::Instant::now();
+        let (ask, mut asked) = watch::channel(());
+        pause(Duration::from_secs(12), &mut asked, &mut Sleeps::new(never)).await;
+        assert_eq!(started.elapsed(), Duration::from_secs(12));
+        ask.send_replace(());
+        pause(Duration::from_secs(300), &mut asked, &mut Sleeps::new(never)).await;
+        assert_eq!(started.elapsed(), Duration::from_secs(12));
+        drop(ask);
+        pause(Duration::from_secs(3), &mut asked, &mut Sleeps::new(never)).await;
+        assert_eq!(started.elapsed(), Duration::from_secs(15));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wait_does_not_outlast_a_sleep_of_the_host() {
+        static ASLEEP: AtomicU64 = AtomicU64::new(0);
+        let started = tokio::time::Instant::now();
+        let (_ask, mut asked) = watch::channel(());
+        let mut sleeps = Sleeps::new(|| Duration::from_secs(ASLEEP.load(Ordering::Relaxed)));
+        let sleeping = async {
+            tokio::time::sleep(Duration::from_secs(17)).await;
+            ASLEEP.store(8 * 3600, Ordering::Relaxed);
+        };
+        tokio::join!(pause(Duration::from_secs(300), &mut asked, &mut sleeps), sleeping);
+        assert_eq!(started.elapsed(), Duration::from_secs(20));
     }
 }

@@ -103,12 +103,14 @@ impl TokenCache {
         }
     }
 
-    /// Feishu does not accept this token: it is not given out again.
-    pub(super) fn reject(&self, rejected: &Token) {
+    /// Feishu does not accept this token: it is not given out again. Says whether it would have been.
+    pub(super) fn reject(&self, rejected: &Token) -> bool {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        if held.token.as_ref().is_some_and(|token| token.lease.fetched == rejected.lease.fetched) {
+        let current = held.token.as_ref().is_some_and(|token| token.lease.fetched == rejected.lease.fetched);
+        if current {
             held.token = None;
         }
+        current
     }
 }
 
@@ -196,9 +198,9 @@ mod tests {
         let first = token("t-1", 7200, now);
         let second = token("t-2", 7200, now + S);
         assert_eq!(name(&cache, now, Ok(first.clone())).await, "t-1");
-        cache.reject(&first);
+        assert!(cache.reject(&first));
         assert_eq!(name(&cache, now, Ok(second)).await, "t-2");
-        cache.reject(&first);
+        assert!(!cache.reject(&first));
         assert_eq!(name(&cache, now, Err(failure())).await, "t-2");
     }
 }

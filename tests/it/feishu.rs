@@ -18,6 +18,7 @@ mod server;
 struct Daemon {
     deliveries: mpsc::Receiver<Delivery>,
     state: watch::Receiver<ConnectionState>,
+    hurry: watch::Sender<()>,
     stop: CancellationToken,
     task: JoinHandle<()>,
 }
@@ -28,9 +29,10 @@ impl Daemon {
         let (told, state) = watch::channel(ConnectionState::new(jiff::Timestamp::now()));
         let stop = CancellationToken::new();
         let client = Client::new().unwrap();
-        let task =
-            tokio::spawn(run(server.base_url.clone(), credentials(), client, sender, told, stop.clone()));
-        Self { deliveries, state, stop, task }
+        let (hurry, told_to_hurry) = watch::channel(());
+        let base_url = server.base_url.clone();
+        let running = run(base_url, credentials(), client, sender, told, told_to_hurry, stop.clone());
+        Self { deliveries, state, hurry, stop, task: tokio::spawn(running) }
     }
 
     async fn delivery(&mut self) -> Delivery {
@@ -162,6 +164,8 @@ async fn a_refusal_is_said_and_tried_again_slowly() {
         let Phase::Waiting { until } = state.phase else { unreachable!() };
         assert!(until.duration_since(state.since).as_secs() >= 149, "{state:?}");
         assert!(state.last_error.unwrap().contains("too many connections"));
+        daemon.hurry.send_replace(());
+        daemon.state_where(|state| state.phase == Phase::Connected).await;
         daemon.stop.cancel();
         timeout(PATIENCE, daemon.task).await.unwrap().unwrap();
     }

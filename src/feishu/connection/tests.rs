@@ -1,3 +1,5 @@
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use serde_json::json;
 use tokio::io::DuplexStream;
 use tokio::task::JoinHandle;
@@ -6,6 +8,7 @@ use url::Url;
 
 use super::*;
 use crate::feishu::frame::Header;
+use crate::feishu::sleeps::Asleep;
 
 const S: Duration = Duration::from_secs(1);
 
@@ -19,6 +22,11 @@ struct Line {
 }
 
 async fn line(ping_interval: i64, room: usize, buffer: usize) -> Line {
+    line_of(ping_interval, room, buffer, || Duration::ZERO).await
+}
+
+/// The same on a host that sleeps at times.
+async fn line_of(ping_interval: i64, room: usize, buffer: usize, asleep: Asleep) -> Line {
     let (ours, theirs) = tokio::io::duplex(buffer);
     let socket = WebSocketStream::from_raw_socket(ours, Role::Client, None).await;
     let feishu = WebSocketStream::from_raw_socket(theirs, Role::Server, None).await;
@@ -32,7 +40,10 @@ async fn line(ping_interval: i64, room: usize, buffer: usize) -> Line {
     };
     let (state, _) = watch::channel(ConnectionState::new(Timestamp::UNIX_EPOCH));
     let stopped = stop.clone();
-    let ended = tokio::spawn(async move { serve(socket, &endpoint, &sender, &state, &stopped).await });
+    let (proof, _) = oneshot::channel();
+    let sleeps = Sleeps::new(asleep);
+    let ended =
+        tokio::spawn(async move { serve(socket, &endpoint, &sender, &state, proof, sleeps, &stopped).await });
     Line { feishu, deliveries, stop, ended, started: tokio::time::Instant::now() }
 }
 
@@ -80,9 +91,36 @@ async fn a_half_open_connection_is_noticed_after_two_ping_periods() {
     assert_eq!(line.frame().await, Frame::ping(33));
     line.push(&pong("")).await;
     assert_eq!(line.frame().await, Frame::ping(33));
-    assert_eq!(line.started.elapsed().as_secs(), 25);
-    assert_eq!(line.ended.await.unwrap(), lost("nothing was heard for 50 s", true));
-    assert_eq!(line.started.elapsed().as_secs(), 50);
+    assert_eq!(line.started.elapsed().as_secs(), 15);
+    assert_eq!(line.ended.await.unwrap(), lost("nothing was heard for 30 s", true));
+    assert_eq!(line.started.elapsed().as_secs(), 30);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_died_while_the_host_slept_is_given_up_within_seconds_of_its_waking() {
+    static ASLEEP: AtomicU64 = AtomicU64::new(0);
+    let asleep = || Duration::from_secs(ASLEEP.load(Ordering::Relaxed));
+    let mut line = line_of(120, 1, 4096, asleep).await;
+    assert_eq!(line.frame().await, Frame::ping(33));
+    line.push(&pong("")).await;
+    tokio::time::sleep(S).await;
+    ASLEEP.store(3600, Ordering::Relaxed);
+    assert_eq!(line.frame().await, Frame::ping(33));
+    assert_eq!(line.started.elapsed().as_secs(), 5, "a look at the clocks every 5 s");
+    assert_eq!(line.ended.await.unwrap(), lost("nothing was heard for 10 s", true));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_outlived_a_sleep_of_the_host_is_kept() {
+    static ASLEEP: AtomicU64 = AtomicU64::new(0);
+    let asleep = || Duration::from_secs(ASLEEP.load(Ordering::Relaxed));
+    let mut line = line_of(120, 1, 4096, asleep).await;
+    assert_eq!(line.frame().await, Frame::ping(33));
+    ASLEEP.store(3600, Ordering::Relaxed);
+    assert_eq!(line.frame().await, Frame::ping(33));
+    line.push(&pong("")).await;
+    assert_eq!(line.frame().await, Frame::ping(33));
+    assert_eq!(line.started.elapsed().as_secs(), 20, "the next ping is due a period later");
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,10 +1,11 @@
 //! The real daemon as a process of its own, in a temporary directory, against the emulated Feishu.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use phonework::emulator::{Emulator, Options, Shown};
+use phonework::emulator::{ApiCall, Emulator, Options, Shown};
 use phonework::ids::{ChatId, MessageId, OpenId};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
@@ -23,8 +24,8 @@ pub(crate) struct Phonework {
     pub(crate) chat: ChatId,
     folder: TempDir,
     keyring: Value,
-    /// A variable more for the daemon.
-    variable: Option<(&'static str, String)>,
+    /// Variables for the daemon itself.
+    environment: BTreeMap<&'static str, String>,
     daemon: Option<Child>,
 }
 
@@ -62,7 +63,8 @@ impl Phonework {
             keyring[key] = value.clone();
         }
         let chat = emulator.p2p(&anna);
-        let this = Self { emulator, anna, ming, chat, folder, keyring, variable: None, daemon: None };
+        let environment = BTreeMap::new();
+        let this = Self { emulator, anna, ming, chat, folder, keyring, environment, daemon: None };
         this.write_keyring();
         this
     }
@@ -119,33 +121,36 @@ impl Phonework {
             .env("FEISHU_SECRET_OF_THE_TEST", "never-to-be-seen")
             .env("PHONEWORK_LOG", "debug")
             .env("NO_COLOR", "1")
-            .envs(self.variable.clone())
+            .envs(&self.environment)
             .stdin(Stdio::null())
             .kill_on_drop(true);
         command
     }
 
-    /// The daemon's next start is with this variable, or with none of these.
-    pub(crate) fn set_variable(&mut self, variable: Option<(&'static str, String)>) {
-        self.variable = variable;
+    /// Sets a variable in the environment of the daemon that is started next, or takes it out.
+    pub(crate) fn set_env(&mut self, name: &'static str, value: Option<String>) {
+        match value {
+            Some(value) => self.environment.insert(name, value),
+            None => self.environment.remove(name),
+        };
     }
 
     /// Starts the daemon and waits until it is connected.
     pub(crate) async fn start(&mut self) {
         let before = self.emulator.connections_made();
         self.launch();
-        self.connected(before).await;
+        self.connected_after(before).await;
     }
 
-    /// Waits until there is a connection, and one more than `before` was made.
-    pub(crate) async fn connected(&self, before: u64) {
+    /// Waits until there is a connection after the first so many.
+    pub(crate) async fn connected_after(&self, before: u64) {
         let connected = self.emulator.wait_for(
             |emulator| {
                 (emulator.connections_made() > before && !emulator.connections().is_empty()).then_some(())
             },
             PATIENCE,
         );
-        connected.await.expect("the daemon connects");
+        assert!(connected.await.is_some(), "no connection\n--- log\n{}", self.log());
     }
 
     /// Starts the daemon.
@@ -269,6 +274,17 @@ impl Phonework {
         until(|| (self.log().matches(words).count() >= times).then_some(())).await;
     }
 
+    /// The lines of the log that hold all these words.
+    pub(crate) fn lines(&self, words: &[&str]) -> Vec<String> {
+        let log = self.log();
+        log.lines().filter(|line| words.iter().all(|word| line.contains(word))).map(str::to_owned).collect()
+    }
+
+    /// The requests for a path that reached Feishu.
+    pub(crate) fn calls(&self, path: &str) -> Vec<ApiCall> {
+        self.emulator.api_calls().into_iter().filter(|call| call.path == path).collect()
+    }
+
     /// The audit log of all sessions in `shop`, as soon as it has so many lines.
     pub(crate) async fn audited(&self, lines: usize) -> Vec<Value> {
         until(|| Some(self.audit()).filter(|audit| audit.len() >= lines)).await
@@ -298,6 +314,12 @@ pub(crate) async fn until<T>(mut find: impl FnMut() -> Option<T>) -> T {
         }
     };
     tokio::time::timeout(PATIENCE, searching).await.expect("it happens in time")
+}
+
+/// The number that a line of the log gives this field.
+pub(crate) fn field(line: &str, name: &str) -> u64 {
+    let value = line.split(&format!(" {name}=")).nth(1).and_then(|rest| rest.split(' ').next());
+    value.and_then(|value| value.parse().ok()).unwrap_or_else(|| panic!("no {name} in {line}"))
 }
 
 fn texts(shown: &[Shown]) -> Vec<String> {

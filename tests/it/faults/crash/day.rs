@@ -169,8 +169,8 @@ impl Day {
 
     fn start(&mut self) {
         self.started += 1;
-        let order = (self.started <= self.plan.starts).then(|| ("PHONEWORK_CRASH", self.plan.order.clone()));
-        self.phonework.set_variable(order);
+        let order = (self.started <= self.plan.starts).then(|| self.plan.order.clone());
+        self.phonework.set_env("PHONEWORK_CRASH", order);
         self.phonework.launch();
     }
 
