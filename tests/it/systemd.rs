@@ -22,7 +22,7 @@ async fn service() -> (Phonework, SystemdBox) {
     );
     systemd.install_unit("phonework.service", &unit).await;
     systemd.succeed(&["systemctl", "start", "phonework"]).await;
-    phonework.connected(0).await;
+    phonework.connected_after(0).await;
     (phonework, systemd)
 }
 
@@ -44,11 +44,11 @@ async fn no_process_is_left_after_kill_9_of_the_daemon_and_of_all_its_wardens() 
     phonework.say("/approve");
     let marks = [format!("sleep\0{inside}"), format!("sleep\0{outside}")];
     until(|| marks.iter().all(|mark| runs(mark)).then_some(())).await;
-    systemd.succeed(&["sh", "-c", "kill -KILL $(pgrep -f 'phonewor[k] (serve|warden)')"]).await;
+    systemd.succeed(&["pkill", "-KILL", "--full", "phonework (serve|warden)"]).await;
     let heard = phonework.hear(&phonework.chat, 3).await;
     assert!(heard[2].contains("was interrupted while this ran"), "{heard:?}");
     let left: Vec<&String> = marks.iter().filter(|mark| runs(mark)).collect();
     assert!(left.is_empty(), "{left:?} run though the next daemon speaks");
-    phonework.connected(1).await;
+    phonework.connected_after(1).await;
     assert_eq!(phonework.ask("echo on we go", 1).await, ["on we go"]);
 }

@@ -62,9 +62,14 @@ impl SystemdBox {
         })
         .await;
         let this = Self { container, leader, _folder: folder };
-        // The bus is not there from the first moment on.
         let booted = async {
-            while this.run(&["systemctl", "is-system-running", "--wait"]).await.stdout.is_empty() {}
+            // The bus is not there from the first moment on.
+            loop {
+                let state = this.run(&["systemctl", "is-system-running", "--wait"]).await.stdout;
+                if matches!(state.trim_ascii(), b"running" | b"degraded") {
+                    return;
+                }
+            }
         };
         tokio::time::timeout(PATIENCE, booted).await.expect("it boots");
         this
