@@ -91,7 +91,7 @@ impl Daemon {
         let api = Api::new(keyring.domain.clone(), credentials.clone(), client.clone());
         let flush = CancellationToken::new();
         let (state, connection) = watch::channel(ConnectionState::new(Timestamp::now()));
-        let post = Post { api: api.clone(), connection };
+        let post = Post { api, connection, settings: self.settings.clone() };
         let courier = tokio::spawn(courier::run(store.clone(), post.clone(), flush.clone(), FLUSH));
         let clerk = tokio::spawn(ledger::run(store.clone(), unwritten, flush.clone(), FLUSH));
 

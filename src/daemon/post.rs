@@ -2,19 +2,22 @@
 
 use tokio::sync::watch;
 
+use super::Settings;
 use crate::crash::{self, Point};
 use crate::feishu::api::{Api, Outgoing};
 use crate::feishu::content;
 use crate::feishu::failure::{self, ApiError, Refusal};
 use crate::feishu::socket::{ConnectionState, Phase};
 use crate::ids::MessageId;
-use crate::mail::courier::{Advice, Deliver, Letter, Refused};
+use crate::mail::courier::{Advice, Deliver, Letter, Objection, Refused};
+use crate::words::Words;
 
 /// Feishu's API, for the courier, and the long connection, which tells when Feishu can be reached again.
 #[derive(Clone)]
 pub(super) struct Post {
     pub(super) api: Api,
     pub(super) connection: watch::Receiver<ConnectionState>,
+    pub(super) settings: Settings,
 }
 
 impl Deliver for Post {
@@ -39,6 +42,14 @@ impl Deliver for Post {
         answer.map_err(refused)
     }
 
+    fn in_place_of(&self, objection: Objection) -> String {
+        let words = Words(self.settings.borrow().keyring.language);
+        match objection {
+            Objection::TooLong => words.not_taken_too_long(),
+            Objection::Content => words.not_taken(),
+        }
+    }
+
     async fn recovered(&self) {
         let mut connection = self.connection.clone();
         let is_up = |state: &ConnectionState| state.phase == Phase::Connected;
@@ -57,10 +68,11 @@ fn refused(error: ApiError) -> Refused {
     let advice = match error.advice {
         failure::Advice::Retry { after, outcome_known } => Advice::Retry { after, outcome_known },
         failure::Advice::Refused(Refusal::TargetGone) => Advice::TargetGone,
-        failure::Advice::Refused(Refusal::TooLong) => Advice::TooLong,
-        failure::Advice::Refused(Refusal::Undeliverable | Refusal::Operator | Refusal::Bug) => {
-            Advice::Undeliverable
-        }
+        failure::Advice::Refused(Refusal::TooLong) => Advice::Unacceptable(Objection::TooLong),
+        failure::Advice::Refused(Refusal::Content) => Advice::Unacceptable(Objection::Content),
+        // The answer is owed until the app is mended.
+        failure::Advice::Refused(Refusal::Operator) => Advice::Retry { after: None, outcome_known: true },
+        failure::Advice::Refused(Refusal::Undeliverable | Refusal::Bug) => Advice::Undeliverable,
     };
-    Refused { advice, reason: error.to_string() }
+    Refused { advice, reason: error.to_string(), cause: error.cause() }
 }

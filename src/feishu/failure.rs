@@ -56,11 +56,14 @@ pub enum Advice {
 pub enum Refusal {
     /// The content is too long: split it.
     TooLong,
+    /// The content did not pass a check: Feishu's own, or one that the company has set up.
+    Content,
     /// The message to reply or react to is not there (any more); the chat may be.
     TargetGone,
-    /// This cannot be brought to this chat or person: it is gone, bars the bot, or the content was rejected.
+    /// This cannot be brought to this chat or person: it is gone, or bars the bot.
     Undeliverable,
-    /// An operator has to change the app: a missing permission, a wrong secret, a disabled app.
+    /// An operator has to change the app: a missing permission, a wrong secret, a disabled app. Until he does, the same
+    /// call fails.
     Operator,
     /// The request makes no sense to Feishu.
     Bug,
@@ -126,17 +129,18 @@ pub fn classify(api: &str, http: u16, code: Option<i64>, reset: Option<Duration>
         _ if http >= 500 => again(reset, false),
         _ if is_token_error(code) => again(Some(Duration::from_secs(5)), true),
         10_014 | 10_015 | 99_991_543 | 99_991_662 | 99_991_673 | 99_991_672 | 99_991_401 | 99_991_403
-        | 230_006 | 230_013 | 230_027 => Advice::Refused(Refusal::Operator),
+        | 230_006 | 230_027 => Advice::Refused(Refusal::Operator),
         // Without a token nothing can be sent, so that nothing is refused for an unknown reason.
         _ if api == TOKEN => again(Some(Duration::from_secs(30)), true),
         230_025 => Advice::Refused(Refusal::TooLong),
+        230_022 | 230_028 => Advice::Refused(Refusal::Content),
         230_011 | 230_110 | 231_003 if api == CREATE => Advice::Refused(Refusal::Undeliverable),
         230_011 | 230_110 | 231_003 => Advice::Refused(Refusal::TargetGone),
         230_019 | 230_050 | 230_071 | 230_072 | 230_111 if api == REPLY => {
             Advice::Refused(Refusal::TargetGone)
         }
-        230_002 | 230_018 | 230_022 | 230_028 | 230_029 | 230_034 | 230_035 | 230_038 | 230_050 | 230_053
-        | 230_054 | 230_075 | 232_009 => Advice::Refused(Refusal::Undeliverable),
+        230_002 | 230_013 | 230_018 | 230_029 | 230_034 | 230_035 | 230_038 | 230_050 | 230_053 | 230_054
+        | 230_075 | 232_009 => Advice::Refused(Refusal::Undeliverable),
         _ => Advice::Refused(Refusal::Bug),
     }
 }
@@ -210,8 +214,8 @@ mod tests {
             (CREATE, 230_011, Refusal::Undeliverable),
             (CREATE, 230_002, Refusal::Undeliverable),
             (CREATE, 230_018, Refusal::Undeliverable),
-            (CREATE, 230_022, Refusal::Undeliverable),
-            (CREATE, 230_028, Refusal::Undeliverable),
+            (CREATE, 230_022, Refusal::Content),
+            (REPLY, 230_028, Refusal::Content),
             (CREATE, 230_029, Refusal::Undeliverable),
             (CREATE, 230_034, Refusal::Undeliverable),
             (CREATE, 230_035, Refusal::Undeliverable),
@@ -221,7 +225,7 @@ mod tests {
             (REPLY, 230_075, Refusal::Undeliverable),
             (CREATE, 232_009, Refusal::Undeliverable),
             (CREATE, 230_006, Refusal::Operator),
-            (CREATE, 230_013, Refusal::Operator),
+            (CREATE, 230_013, Refusal::Undeliverable),
             (CREATE, 230_027, Refusal::Operator),
             (BOT_INFO, 99_991_672, Refusal::Operator),
             (CREATE, 99_991_662, Refusal::Operator),

@@ -30,6 +30,9 @@ pub trait Deliver: Clone + Send + Sync + 'static {
     /// Puts an emoji on a message. Doing so again changes nothing.
     fn react(&self, on: &MessageId, emoji: &str) -> impl Future<Output = Result<(), Refused>> + Send;
 
+    /// What the reader is told in place of a text that Feishu does not take.
+    fn in_place_of(&self, objection: Objection) -> String;
+
     /// Resolves when the way to Feishu is open again after it was closed: what waits to be tried again need not wait.
     fn recovered(&self) -> impl Future<Output = ()> + Send;
 }
@@ -54,6 +57,8 @@ pub struct Refused {
     pub advice: Advice,
     /// Why, for the log: nothing of what the message says.
     pub reason: String,
+    /// The part of the reason that is the same every time that it is the reason.
+    pub cause: String,
 }
 
 /// What to do about a [`Refused`].
@@ -68,10 +73,19 @@ pub enum Advice {
     },
     /// The message that is replied or reacted to is gone.
     TargetGone,
-    /// The message is too long.
-    TooLong,
+    /// Feishu does not take what the message says, but it may take something else in its place.
+    Unacceptable(Objection),
     /// No further try will succeed.
     Undeliverable,
+}
+
+/// What Feishu has against a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Objection {
+    /// It is too long.
+    TooLong,
+    /// It did not pass a check of contents.
+    Content,
 }
 
 /// Sends what is in the outbox and what comes into it, until `stop`; then goes on until the outbox is empty, for

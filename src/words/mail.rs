@@ -97,4 +97,24 @@ impl Words {
     pub fn discarded(self, many: usize) -> String {
         say!(self, "Dropped: {many}.", "已丢弃 {many} 条。")
     }
+
+    /// In place of a text that did not pass a check of contents.
+    #[must_use]
+    pub fn not_taken(self) -> String {
+        say!(
+            self,
+            "Feishu did not take this message: its content did not pass a check. What Claude answered is in the audit log, in the project's folder .phonework.",
+            "飞书没有接收这条消息：内容未通过审核。Claude 的回答保存在项目 .phonework 文件夹的审计日志里。"
+        )
+    }
+
+    /// In place of a text that is too long.
+    #[must_use]
+    pub fn not_taken_too_long(self) -> String {
+        say!(
+            self,
+            "Feishu did not take this message: it is too long. What Claude answered is in the audit log, in the project's folder .phonework.",
+            "飞书没有接收这条消息：内容太长。Claude 的回答保存在项目 .phonework 文件夹的审计日志里。"
+        )
+    }
 }

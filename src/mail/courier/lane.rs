@@ -1,6 +1,9 @@
 //! One lane: sends the posts for one recipient, one after the other.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::{
@@ -12,6 +15,7 @@ use super::{Advice, Ask, Deliver, Letter, Refused};
 use crate::{
     crash::{self, Point},
     ids::MessageId,
+    logs::Lasting,
     mail::{
         Body, Fate, Queued, Recipient, Store, StoreError,
         pacing::{Way, backoff},
@@ -37,6 +41,7 @@ pub(super) struct Lane<D> {
     gate: mpsc::Sender<Ask>,
     /// What happened to posts and could not be written down yet. They are not sent again meanwhile.
     unrecorded: VecDeque<(i64, Fate)>,
+    trouble: Lasting,
 }
 
 /// What is tried next for a post.
@@ -53,6 +58,7 @@ impl<D: Deliver> Lane<D> {
             to: to.clone(),
             gate: gate.clone(),
             unrecorded: VecDeque::new(),
+            trouble: Lasting::default(),
         }
     }
 
@@ -93,9 +99,12 @@ impl<D: Deliver> Lane<D> {
         }
     }
 
-    /// Tries until Feishu has the post or refuses it for good.
-    async fn deliver(&self, queued: Queued) -> Result<Fate, Gone> {
-        let Queued { id, uuid, post, mut tries, mut unsure_since, .. } = queued;
+    /// Tries until Feishu has the post or refuses it for good. When it only objects to the text, the reader is told so
+    /// in the text's place, under a uuid that follows from the post's: after a crash in between, both are tried again,
+    /// and what was shown is not shown twice.
+    async fn deliver(&mut self, queued: Queued) -> Result<Fate, Gone> {
+        let Queued { id, mut uuid, post, mut tries, mut unsure_since, .. } = queued;
+        let mut objected = None;
         let mut reply_to = post.reply_to;
         let mut attempt = match post.body {
             Body::Text(text) => Attempt::Send { text },
@@ -111,7 +120,10 @@ impl<D: Deliver> Lane<D> {
                 );
             }
             let refused = match self.attempt(&attempt, reply_to.as_ref(), &uuid).await? {
-                Ok(message_id) => return Ok(Fate::Confirmed(message_id)),
+                Ok(message_id) => {
+                    self.got_through(id);
+                    return Ok(objected.map_or(Fate::Confirmed(message_id), Fate::Wedged));
+                }
                 Err(refused) => refused,
             };
             let reason = refused.reason;
@@ -120,7 +132,11 @@ impl<D: Deliver> Lane<D> {
                 failures += 1;
                 if tries < MOST_TRIES {
                     unsure_since = unsure_since.or((!outcome_known).then_some(began));
-                    tracing::warn!(post = id, tries, %reason, "not delivered yet, it will be tried again");
+                    if self.trouble.met(&refused.cause, Instant::now()) {
+                        tracing::warn!(post = id, tries, %reason, "not delivered yet, it will be tried again");
+                    } else {
+                        tracing::debug!(post = id, tries, %reason, "still not delivered");
+                    }
                     if let Err(error) = self.store.post_postponed(id, reason, unsure_since).await {
                         tracing::error!(%error, post = id, "a failed try could not be noted");
                     }
@@ -148,9 +164,26 @@ impl<D: Deliver> Lane<D> {
                 }
                 Attempt::Send { .. } | Attempt::React { .. } => {
                     tracing::error!(post = id, to = ?self.to, %reason, "refused for good, put aside");
-                    return Ok(Fate::Wedged(reason));
+                    let objection = match refused.advice {
+                        Advice::Unacceptable(objection) if objected.is_none() => objection,
+                        Advice::Unacceptable(_)
+                        | Advice::Retry { .. }
+                        | Advice::TargetGone
+                        | Advice::Undeliverable => return Ok(Fate::Wedged(objected.unwrap_or(reason))),
+                    };
+                    objected = Some(reason);
+                    uuid.push_str("-instead");
+                    unsure_since = None;
+                    Attempt::Send { text: self.deliver.in_place_of(objection) }
                 }
             };
+        }
+    }
+
+    fn got_through(&mut self, id: i64) {
+        if let Some(past) = self.trouble.over(Instant::now()) {
+            let late_ms = u64::try_from(past.lasted.as_millis()).unwrap_or(u64::MAX);
+            tracing::info!(post = id, failures = past.failures, late_ms, "delivered after all");
         }
     }
 
@@ -185,7 +218,7 @@ impl<D: Deliver> Lane<D> {
         };
         let result = timeout(TRY, call).await.unwrap_or_else(|_| {
             let advice = Advice::Retry { after: None, outcome_known: false };
-            Err(Refused { advice, reason: "no answer".into() })
+            Err(Refused { advice, reason: "no answer".into(), cause: "no answer".into() })
         });
         self.gate.send(Ask::Answered { lane: self.to.clone(), way }).await.map_err(|_| Gone)?;
         Ok(result)

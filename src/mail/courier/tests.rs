@@ -68,7 +68,7 @@ impl Feishu {
         if self.hangs {
             std::future::pending::<()>().await;
         }
-        answer.map_or(Ok(()), |advice| Err(Refused { advice, reason: "scripted".into() }))
+        answer.map_or(Ok(()), |advice| Err(refused(advice)))
     }
 
     async fn called(&self, times: usize) {
@@ -78,6 +78,10 @@ impl Feishu {
     fn said(&self) -> Vec<String> {
         self.seen.lock().unwrap().iter().map(|seen| seen.said.clone()).collect()
     }
+}
+
+fn refused(advice: Advice) -> Refused {
+    Refused { advice, reason: "scripted".into(), cause: "scripted".into() }
 }
 
 impl Deliver for Feishu {
@@ -92,6 +96,10 @@ impl Deliver for Feishu {
 
     async fn react(&self, on: &MessageId, emoji: &str) -> Result<(), Refused> {
         self.call(on.as_str(), &format!("react {emoji}"), None, "").await
+    }
+
+    fn in_place_of(&self, objection: Objection) -> String {
+        format!("{objection:?}")
     }
 
     async fn recovered(&self) {
@@ -239,18 +247,43 @@ async fn a_refused_reaction_becomes_its_text_or_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_refused_for_good_is_kept_and_blocks_nothing() {
+    let (office, feishu) =
+        (Office::new(), Feishu::new(|seen| (seen.said == "refused").then_some(Advice::Undeliverable)));
+    office.post(vec![text("oc_1", "refused"), text("oc_1", "fine")]).await;
+    office.open(&feishu);
+    assert_eq!(office.done().await, Depths { wedged: 1, ..Depths::default() });
+    assert_eq!(feishu.said(), ["refused", "fine"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_text_that_feishu_does_not_take_is_kept_and_its_reader_told_in_its_place() {
+    let mut once = RETRY;
     let (office, feishu) = (
         Office::new(),
-        Feishu::new(|seen| match seen.said.as_str() {
-            "refused" => Some(Advice::Undeliverable),
-            "long" => Some(Advice::TooLong),
+        Feishu::new(move |seen| match seen.said.as_str() {
+            "rude" => Some(Advice::Unacceptable(Objection::Content)),
+            "long" => Some(Advice::Unacceptable(Objection::TooLong)),
+            "Content" => once.take(),
             _ => None,
         }),
     );
-    office.post(vec![text("oc_1", "refused"), text("oc_1", "long"), text("oc_1", "fine")]).await;
+    office.post(["rude", "fine", "long"].map(|said| text("oc_1", said)).to_vec()).await;
     office.open(&feishu);
     assert_eq!(office.done().await, Depths { wedged: 2, ..Depths::default() });
-    assert_eq!(feishu.said(), ["refused", "long", "fine"]);
+    assert_eq!(feishu.said(), ["rude", "Content", "Content", "fine", "long", "TooLong"]);
+    let seen = feishu.seen.lock().unwrap().clone();
+    let uuids: Vec<&str> = seen.iter().map(|call| call.uuid.as_str()).collect();
+    assert_eq!((uuids[1], uuids[2]), (format!("{}-instead", uuids[0]).as_str(), uuids[1]));
+    assert!(uuids[1].len() <= 50, "Feishu takes no longer ones");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_said_in_place_of_a_text_is_not_replaced_again() {
+    let (office, feishu) = (Office::new(), Feishu::new(|_| Some(Advice::Unacceptable(Objection::Content))));
+    office.post(vec![text("oc_1", "rude")]).await;
+    office.open(&feishu);
+    assert_eq!(office.done().await, Depths { wedged: 1, ..Depths::default() });
+    assert_eq!(feishu.said(), ["rude", "Content"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,25 +1,41 @@
 //! Feishu's API in trouble.
 
-use phonework::emulator::{Effect, Fault, Lasting};
+mod again;
+mod refused;
+mod token;
+
+use phonework::emulator::{ApiCall, Fault, FaultId};
 use serde_json::json;
 
-use crate::support::phonework::Phonework;
+use crate::support::phonework::{PATIENCE, Phonework};
 
-#[tokio::test]
-async fn an_answer_that_feishu_does_not_take_is_sent_until_it_does_and_shown_once() {
+/// A phonework with an open session.
+async fn ready() -> Phonework {
     let phonework = Phonework::practising(json!({})).await;
     phonework.open_shop().await;
-    for effect in [
-        Effect::Refuse { http: 500, code: 2200, reset: None },
-        Effect::Refuse { http: 429, code: 99_991_400, reset: Some(1) },
-        Effect::Page { http: 502 },
-        Effect::Lose,
-        Effect::Cut,
-    ] {
-        phonework.emulator.fault(Fault::sending(effect, Lasting::Times(1)));
-    }
-    assert_eq!(phonework.ask("echo at last", 1).await, ["at last"]);
-    phonework.emulator.expire_tokens();
-    assert_eq!(phonework.ask("echo and on", 1).await, ["and on"]);
-    assert_eq!(phonework.heard(&phonework.chat)[1..], ["at last", "and on"]);
+    phonework
+}
+
+/// Sets a fault of what is sent to Anna.
+fn for_anna(phonework: &Phonework, fault: Fault) -> FaultId {
+    phonework.emulator.fault(fault.in_chat(&phonework.chat))
+}
+
+/// Waits until a fault has struck so often.
+async fn struck(phonework: &Phonework, fault: FaultId, times: u32) {
+    let enough = |hits: &u32| *hits >= times;
+    let hits = phonework.emulator.wait_for(|emulator| emulator.struck(fault).filter(enough), PATIENCE).await;
+    assert!(hits.is_some(), "not struck {times} times\n--- log\n{}", phonework.log());
+}
+
+/// What was sent to Anna's chat, each try: its call, what it says, its uuid.
+fn sent(phonework: &Phonework) -> Vec<(ApiCall, String, String)> {
+    let sent = phonework.calls("/open-apis/im/v1/messages").into_iter();
+    let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+    sent.filter(|call| call.request["receive_id"] == phonework.chat.as_str())
+        .map(|call| {
+            let (content, uuid) = (text(&call.request["content"]), text(&call.request["uuid"]));
+            (call, content, uuid)
+        })
+        .collect()
 }

@@ -6,6 +6,8 @@ mod refused;
 mod tls;
 mod unreachable;
 
+use std::time::Duration;
+
 use phonework::emulator::{ClientConfig, Options};
 use serde_json::json;
 
@@ -13,11 +15,12 @@ use crate::support::phonework::Phonework;
 
 const ENDPOINT: &str = "/callback/ws/endpoint";
 
-/// A Feishu that wants to be pinged every two seconds, and pushes again after one and a half.
+/// A Feishu that wants to be pinged every two seconds, and pushes again every second.
 fn quick() -> Options {
     let config = Options::default().client_config;
     let client_config = ClientConfig { ping_interval: 2, ..config };
-    Options { client_config, ..Options::default() }.with_redelivery_scaled(0.1)
+    let redelivery = vec![Duration::from_secs(1); 60];
+    Options { client_config, redelivery, ..Options::default() }
 }
 
 /// A phonework with the practice agent, not started.

@@ -1,0 +1,108 @@
+//! What Feishu never takes.
+
+use futures_util::future::join_all;
+use phonework::emulator::{Effect, Fault, Lasting};
+
+use super::{for_anna, ready, struck};
+use crate::support::phonework::Phonework;
+
+fn code(code: i64) -> Effect {
+    Effect::Refuse { http: 400, code, reset: None }
+}
+
+/// Posts that are put aside, with why.
+fn wedged(phonework: &Phonework) -> Vec<String> {
+    let db = rusqlite::Connection::open(phonework.state().join("mail.db")).unwrap();
+    let mut rows = db.prepare("SELECT last_error FROM outbox WHERE state = 'wedged' ORDER BY id").unwrap();
+    rows.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
+}
+
+/// A text of three parts.
+fn long() -> String {
+    (0..250).map(|line| format!("line {line:04} of what is told at length")).collect::<Vec<_>>().join("\n")
+}
+
+#[tokio::test]
+async fn in_place_of_a_part_that_feishu_does_not_take_its_reader_is_told_where_it_is() {
+    let objections = [
+        (code(230_022), "230022", "its content did not pass a check"),
+        (code(230_028), "230028", "its content did not pass a check"),
+        (code(230_025), "230025", "it is too long"),
+        (Effect::Page { http: 413 }, "413", "it is too long"),
+    ];
+    join_all(objections.map(|(effect, reason, words)| async move {
+        let phonework = ready().await;
+        let fault = for_anna(&phonework, Fault::sending(effect, Lasting::Times(1)));
+        let heard = phonework.ask(&format!("echo {}", long()), 3).await;
+        assert_eq!(phonework.emulator.struck(fault), Some(1));
+        assert!(heard[0].contains(words) && heard[0].contains(".phonework"), "{heard:?}");
+        assert!(heard[1].starts_with("[2/3]\n") && heard[2].starts_with("[3/3]\n"), "{heard:?}");
+        assert_eq!(phonework.ask("echo next", 1).await, ["next"]);
+        let kept = wedged(&phonework);
+        assert!(kept.len() == 1 && kept[0].contains(reason), "{kept:?}");
+        assert_eq!(phonework.lines(&["ERROR", "refused for good, put aside", reason]).len(), 1);
+        assert_eq!(phonework.audited(2).await[0]["response"], long());
+    }))
+    .await;
+}
+
+#[tokio::test]
+async fn a_kill_between_the_refusal_and_its_notice_shows_the_notice_once_and_in_its_place() {
+    let mut phonework = ready().await;
+    let refuse = || Fault::sending(code(230_028), Lasting::Times(1));
+    for_anna(&phonework, refuse());
+    // The notice is shown, but that is not known when the daemon dies.
+    for_anna(&phonework, Fault::sending(Effect::Lose, Lasting::Times(1)));
+    let silence = for_anna(&phonework, Fault::sending(Effect::Silence, Lasting::UntilLifted));
+    phonework.say(&format!("echo {}", long()));
+    struck(&phonework, silence, 1).await;
+    phonework.kill().await;
+    phonework.emulator.lift(silence);
+    let again = for_anna(&phonework, refuse());
+    phonework.start().await;
+    let heard = phonework.hear(&phonework.chat, 4).await;
+    assert_eq!(phonework.emulator.struck(again), Some(1));
+    assert!(heard[1].contains("did not pass a check"), "{heard:?}");
+    assert!(heard[2].starts_with("[2/3]\n") && heard[3].starts_with("[3/3]\n"), "{heard:?}");
+    assert_eq!(phonework.ask("echo next", 1).await, ["next"]);
+    assert_eq!(wedged(&phonework).len(), 1);
+}
+
+#[tokio::test]
+async fn what_can_never_be_delivered_is_kept_told_to_the_operator_and_blocks_nothing() {
+    let phonework = ready().await;
+    let gone = [
+        230_002, 230_013, 230_018, 230_029, 230_034, 230_035, 230_038, 230_053, 230_054, 230_075, 232_009,
+        230_001, 230_017, 230_055,
+    ];
+    for (nth, refusal) in gone.into_iter().enumerate() {
+        for_anna(&phonework, Fault::sending(code(refusal), Lasting::Times(1)));
+        phonework.say("echo lost");
+        phonework.logged("refused for good, put aside", nth + 1).await;
+        assert_eq!(phonework.ask(&format!("echo {refusal}"), 1).await, [refusal.to_string()]);
+        let told = phonework.lines(&["ERROR", "refused for good, put aside", &format!("code {refusal} ")]);
+        assert_eq!(told.len(), 1, "{refusal}");
+    }
+    let kept = wedged(&phonework);
+    assert_eq!(kept.len(), gone.len());
+    assert!(!phonework.heard(&phonework.chat).contains(&"lost".to_owned()));
+}
+
+#[tokio::test]
+async fn what_an_operator_has_to_mend_keeps_the_answer_until_he_has() {
+    let codes = [230_006, 230_027, 99_991_672, 99_991_662, 99_991_673, 99_991_401, 99_991_403];
+    let sending = codes.map(|refusal| Fault::sending(code(refusal), Lasting::Times(2)));
+    let token = [10_014, 10_015, 99_991_543];
+    let path = "/open-apis/auth/v3/tenant_access_token/internal";
+    let token = token.map(|refusal| Fault::api("POST", path, code(refusal), Lasting::Times(2)));
+    join_all(sending.into_iter().chain(token).map(|fault| async move {
+        let phonework = ready().await;
+        phonework.emulator.expire_tokens();
+        let fault = phonework.emulator.fault(fault);
+        assert_eq!(phonework.ask("echo owed", 1).await, ["owed"]);
+        assert_eq!(phonework.emulator.struck(fault), Some(2));
+        assert_eq!(phonework.lines(&["WARN", "not delivered yet"]).len(), 1);
+        assert_eq!(wedged(&phonework), [""; 0]);
+    }))
+    .await;
+}
