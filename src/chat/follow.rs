@@ -55,10 +55,14 @@ impl Router {
         };
         let conv_id = self.registry.open(session);
         let opened = self.registry.of(&mail.user).list().find(|listed| listed.session.conv_id == conv_id);
-        let text = opened.map_or_else(String::new, |listed| {
-            let session = listed.session;
-            self.words().opened(listed.number, &project_name(session), &session.cwd.display().to_string())
-        });
+        let text = match (opened, self.registry.running(&conv_id)) {
+            (Some(listed), _) => {
+                let (project, cwd) = (project_name(listed.session), listed.session.cwd.display());
+                self.words().opened(listed.number, &project, &cwd.to_string())
+            }
+            // Followed before, and closed since.
+            (None, session) => self.words().closed(&session.map(project_name).unwrap_or_default(), 0),
+        };
         self.answer_when_saved(mail, text);
         self.warm(&conv_id);
     }
@@ -87,10 +91,17 @@ impl Router {
     }
 
     fn switch(&mut self, mail: &Mail, number: usize) {
+        if let Some(session) = self.registry.of(&mail.user).switched_by(&mail.message_id) {
+            // Followed before, and cut before its answer was on record. What came after it stands.
+            let mut open = self.registry.of(&mail.user).list();
+            let listed = open.find(|listed| listed.session.conv_id == session.conv_id);
+            let number = listed.map_or(number, |listed| listed.number);
+            return self.answer(mail, self.words().switched(number, &project_name(session)));
+        }
         let Some(session) = self.registry.of(&mail.user).numbered(number).cloned() else {
             return self.answer(mail, self.words().no_such_number(number));
         };
-        self.registry.switch(&mail.user, &mail.chat_id, &session.conv_id);
+        self.registry.switch(&mail.user, &mail.chat_id, &session.conv_id, &mail.message_id);
         self.answer_when_saved(mail, self.words().switched(number, &project_name(&session)));
         self.warm(&session.conv_id);
     }

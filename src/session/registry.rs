@@ -54,6 +54,10 @@ pub struct Session {
     /// The message that closed it: taken over twice, it closes one session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closed_by: Option<MessageId>,
+    /// The message that last made it the active one: taken over twice, it means the same session, whatever number that
+    /// has by then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub switched_by: Option<MessageId>,
     /// What the conversation had cost in US dollars when its process last ended in good order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost_usd: Option<f64>,
@@ -80,6 +84,7 @@ impl Session {
             created_at: now,
             closed_at: None,
             closed_by: None,
+            switched_by: None,
             cost_usd: None,
             opened_by: None,
         }
@@ -162,30 +167,30 @@ impl Registry {
         self.sessions.get(conv_id).map(Arc::as_ref)
     }
 
-    /// Adds a session and makes it its owner's active one in its chat. One that the same message opened before is
-    /// returned instead.
+    /// Adds a session and makes it its owner's active one in its chat. When the same message opened one before, that is
+    /// returned, and what came after it stands.
     pub fn open(&mut self, session: Session) -> ConvId {
-        let chat = session.chat_id.clone();
-        let owner = session.owner.clone();
-        let before = session
-            .opened_by
-            .as_ref()
-            .and_then(|by| self.of(&owner).list().find(|l| l.session.opened_by.as_ref() == Some(by)))
-            .map(|listed| listed.session.conv_id.clone());
-        let conv_id = before.unwrap_or_else(|| {
-            let conv_id = session.conv_id.clone();
-            self.insert(session);
-            conv_id
+        let by = session.opened_by.as_ref();
+        let before = by.and_then(|by| {
+            let mut sessions = self.sessions.values();
+            sessions.find(|other| other.owner == session.owner && other.opened_by.as_ref() == Some(by))
         });
+        if let Some(before) = before {
+            return before.conv_id.clone();
+        }
+        let (conv_id, chat, owner) =
+            (session.conv_id.clone(), session.chat_id.clone(), session.owner.clone());
+        self.insert(session);
         self.active.entry(chat).or_default().insert(owner, conv_id.clone());
         conv_id
     }
 
     /// Makes a session of his own the active one of `owner` in `chat`; false if he has no such session.
-    pub fn switch(&mut self, owner: &OpenId, chat: &ChatId, conv_id: &ConvId) -> bool {
+    pub fn switch(&mut self, owner: &OpenId, chat: &ChatId, conv_id: &ConvId, by: &MessageId) -> bool {
         if self.of(owner).session(conv_id).is_none() {
             return false;
         }
+        self.change(conv_id, |session| session.switched_by = Some(by.clone()));
         self.active.entry(chat.clone()).or_default().insert(owner.clone(), conv_id.clone());
         true
     }
@@ -277,6 +282,14 @@ impl<'a> Owned<'a> {
             .find(|session| &session.owner == self.owner && session.closed_by.as_ref() == Some(message_id))
     }
 
+    /// The session of his that this message made the active one, closed or not.
+    #[must_use]
+    pub fn switched_by(&self, message_id: &MessageId) -> Option<&'a Session> {
+        let mut sessions = self.registry.sessions.values().map(Arc::as_ref);
+        sessions
+            .find(|session| &session.owner == self.owner && session.switched_by.as_ref() == Some(message_id))
+    }
+
     /// The session that his plain messages in `chat` go to.
     #[must_use]
     pub fn active(&self, chat: &ChatId) -> Option<&'a Session> {
@@ -309,7 +322,7 @@ mod tests {
         assert_eq!(names(&registry, "ou_1"), ["1 a"]);
         assert_eq!(registry.of(&"ou_1".into()).session(&"b".into()), None);
         assert_eq!(registry.of(&"ou_1".into()).numbered(2), None);
-        assert!(!registry.switch(&"ou_1".into(), &"oc_1".into(), &"b".into()));
+        assert!(!registry.switch(&"ou_1".into(), &"oc_1".into(), &"b".into(), &"om_1".into()));
         assert!(!registry.close(&"ou_1".into(), &"b".into(), None, Timestamp::UNIX_EPOCH));
         assert_eq!(names(&registry, "ou_2"), ["1 b"]);
     }
@@ -343,8 +356,12 @@ mod tests {
         let mut registry = Registry::default();
         registry.open(session("a", "ou_1", 1));
         let again = Session { conv_id: "z".into(), ..session("a", "ou_1", 2) };
-        assert_eq!(registry.open(again), "a".into());
+        assert_eq!(registry.open(again.clone()), "a".into());
         assert_eq!(names(&registry, "ou_1"), ["1 a"]);
+        // Nor does it open one anew that was closed since.
+        registry.close(&"ou_1".into(), &"a".into(), None, Timestamp::UNIX_EPOCH);
+        assert_eq!(registry.open(again), "a".into());
+        assert_eq!(names(&registry, "ou_1"), Vec::<String>::new());
     }
 
     #[test]

@@ -45,8 +45,6 @@ pub(super) struct Evidence {
     pub(super) taken_back_in_time: bool,
     /// Whether the long answer had to be asked for again.
     pub(super) retried: bool,
-    /// Messages that were never acknowledged.
-    pub(super) unheard: Vec<MessageId>,
     pub(super) log: String,
 }
 
@@ -125,11 +123,17 @@ impl Day {
         self.until("the gate's end", |p| p.is_over(&p.chat, GATE)).await;
         self.until("the queued one", |p| p.is_over(&p.chat, "echo anna-queued")).await;
 
-        // The second moves the numbers that the first means.
-        self.anna("/switch 2");
-        self.anna("/close 1");
-        self.until("both are followed", |p| {
-            p.count(&p.chat, "(two) is active here now") == 1 && p.count(&p.chat, "in one is closed") == 1
+        // Each changes what the ones before it would do if they were followed again.
+        for command in ["/switch 2", "/close 1", "/new --create four", "/close 2", "/switch 1"] {
+            // Only then is the order certain.
+            let sent = self.anna(command);
+            self.until("the acknowledgement", |p| p.has_acknowledged(&sent)).await;
+        }
+        self.until("they are followed", |p| {
+            let said = |words: &str| p.count(&p.chat, words);
+            said("(two) is active here now") == 2
+                && said("in one is closed") == 1
+                && said("(four) is open") + said("in four is closed") == 2
         })
         .await;
         self.anna(IN_TWO);
@@ -154,6 +158,8 @@ impl Day {
         }
         self.ming("echo ming-last");
         self.until("the last one", |p| p.is_over(&ming, "echo ming-last")).await;
+        let said = self.said.clone();
+        self.until("the acknowledgements", |p| said.iter().all(|id| p.has_acknowledged(id))).await;
         retried
     }
 
@@ -200,9 +206,6 @@ impl Day {
         let (audit, broken_chains) = audit_below(&self.phonework.projects());
         let journal = std::fs::read_to_string(&self.journal).unwrap_or_default();
         let emulator = &self.phonework.emulator;
-        let acks = emulator.acks();
-        let heard =
-            |id: &MessageId| acks.iter().any(|ack| ack.code == 200 && ack.message_id.as_ref() == Some(id));
         Evidence {
             plan: self.plan,
             deaths: self.deaths,
@@ -212,7 +215,6 @@ impl Day {
             broken_chains,
             taken_back_in_time: self.taken_back_in_time,
             retried,
-            unheard: self.said.into_iter().filter(|id| !heard(id)).collect(),
             log: self.phonework.log(),
         }
     }
@@ -242,9 +244,18 @@ impl Phonework {
         shown.is_some_and(|shown| shown.reactions.iter().any(|reaction| reaction.emoji == "OneSecond"))
     }
 
+    fn has_acknowledged(&self, message: &MessageId) -> bool {
+        let acks = self.emulator.acks();
+        self.emulator.acks().iter().any(|ack| {
+            ack.code == 200
+                && ack.event_type == "im.message.receive_v1"
+                && ack.message_id.as_ref() == Some(message)
+        })
+    }
+
     fn has_acknowledged_the_recall(&self) -> bool {
         let acks = self.emulator.acks();
-        acks.iter().any(|ack| ack.code == 200 && ack.event_type == "im.message.recalled_v1")
+        self.emulator.acks().iter().any(|ack| ack.code == 200 && ack.event_type == "im.message.recalled_v1")
     }
 }
 
