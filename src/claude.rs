@@ -3,6 +3,7 @@
 //! - [`wire`] is the language of its stdin and stdout, pure.
 //! - [`launch`] says what is run: program, arguments, environment; pure but for [`launch::Program::find`].
 //! - [`process`] runs it and hands its lines over.
+//! - [`running`] tells who else has a conversation open.
 //! - [`warden`] stands between the daemon and the program, so that no descendant outlives the session.
 //! - [`failure`] turns what went wrong into a sentence that a person can act on; pure.
 //!
@@ -11,6 +12,7 @@
 pub mod failure;
 pub mod launch;
 pub mod process;
+pub mod running;
 pub mod tree;
 pub mod warden;
 pub mod wire;

@@ -6,6 +6,7 @@ use crate::language::Language;
 
 mod command;
 mod mail;
+mod trouble;
 mod turn;
 
 /// The sentences in one language.

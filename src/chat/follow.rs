@@ -138,14 +138,21 @@ impl Router {
             self.control(&running.conv_id, Input::Stop(running.item.mail.seq));
             return self.scribe.write(None, report::heard(mail.seq, &mail.message_id, &mail.user));
         }
-        let Some(waiting) = self.desk.take(&mail.user) else {
-            return self.answer(mail, self.words().nothing_runs());
-        };
+        let Some(waiting) = self.desk.take(&mail.user) else { return self.stop_unasked(mail) };
         // It waited for a seat.
         self.desk.done(&mail.user);
         let mails = vec![waiting.item.mail.seq, mail.seq];
         self.scribe.write(None, report::notice(mails, &reply(mail), self.words().stopped()));
         self.dispatch(&mail.user);
+    }
+
+    /// Stops what Claude does by itself in the active session.
+    fn stop_unasked(&mut self, mail: &Mail) {
+        let order = Order { mail: mail.seq, message_id: mail.message_id.clone(), reply: reply(mail) };
+        let active = self.active(mail);
+        if !active.is_some_and(|session| self.control(&session.conv_id, Input::StopUnasked(order))) {
+            self.answer(mail, self.words().nothing_runs());
+        }
     }
 
     fn decide(&mut self, mail: &Mail, decision: Decision) {

@@ -50,6 +50,10 @@ pub enum Cause {
     ConversationMissing,
     /// A conversation with this id exists already, and was to be a new one.
     ConversationExists,
+    /// The program that runs as Claude Code writes what is none of its lines.
+    NotClaude,
+    /// The process does not read its input.
+    Deaf,
     /// None of these.
     Unknown,
 }
@@ -102,6 +106,12 @@ pub fn explain(result: &TurnResult, error: Option<&str>, language: Language) -> 
         Some(readable.cloned().collect::<Vec<_>>().join("\n")).filter(|words| !words.is_empty())
     });
     Some(sentences::turn(cause, words.as_deref(), language))
+}
+
+/// A failure that no line and no exit tells.
+#[must_use]
+pub fn sentence(cause: Cause, language: Language) -> String {
+    sentences::turn(cause, None, language)
 }
 
 /// An end of the process that nobody asked for, in a turn or before it.

@@ -129,11 +129,16 @@ impl Process {
         let (terminate, kill) = (process.terminate.clone(), process.kill.clone());
         tokio::spawn(async move {
             let exited = CancellationToken::new();
-            let (exit, (), stderr) = tokio::join!(
+            let (exit, muted, stderr) = tokio::join!(
                 warden.watch(&terminate, &kill, &exited),
-                read(stdout, &events, &terminate, &exited),
+                async {
+                    read(stdout, &events, &terminate, &exited).await;
+                    end_who_is_mute(&terminate, &exited).await
+                },
                 lines::tail(stderr, STDERR_KEPT, &exited),
             );
+            // The signal that ended it was ours and would tell a person nothing.
+            let exit = if muted { Exit::default() } else { exit };
             // The consumer may be gone; then nobody asks.
             let _ = events.send(Event::Exited(Exit { stderr, ..exit })).await;
         });
@@ -285,11 +290,26 @@ async fn read(
                 tokio::task::spawn_blocking(move || wire::parse(&line)).await.unwrap_or(Output::Other)
             }
             Line::Whole(line) => wire::parse(&line),
-            Line::TooLong => Output::Other,
+            Line::TooLong => Output::TooLong,
         };
         // Reading goes on without a consumer, so that a process on its way out is not held up.
         if events.send(Event::Line(output)).await.is_err() {
             terminate.cancel();
         }
     }
+}
+
+/// Ends a process that has closed its stdout and lives on: nothing more can come of it. True if that was needed.
+async fn end_who_is_mute(terminate: &CancellationToken, exited: &CancellationToken) -> bool {
+    let ending = async {
+        tokio::select! {
+            () = exited.cancelled() => {}
+            () = terminate.cancelled() => {}
+        }
+    };
+    let muted = tokio::time::timeout(AFTERMATH, ending).await.is_err();
+    if muted {
+        terminate.cancel();
+    }
+    muted
 }

@@ -72,6 +72,10 @@ pub enum Output {
         /// `auto` or `manual`.
         trigger: String,
     },
+    /// The conversation was to be summarised and could not be; the turn goes on as far as it can.
+    CompactionFailed,
+    /// So many commands and subagents run in the background now.
+    Background(usize),
     /// The state of a subscription's limits changed.
     RateLimit {
         /// `allowed`, `allowed_warning` or `rejected`.
@@ -85,6 +89,8 @@ pub enum Output {
     Other,
     /// Not a JSON object.
     Garbage,
+    /// A line that was too long to be read. Not made by [`parse`].
+    TooLong,
 }
 
 /// The start of a turn. After `/clear` the session id is a new one: the newest counts.
@@ -156,11 +162,20 @@ pub struct TurnResult {
     pub num_turns: u32,
     /// The messages that this turn answered; several waiting ones become one turn.
     pub user_message_uuids: Vec<Uuid>,
+    /// What made Claude Code begin the turn by itself (`task-notification`); none when a message did.
+    pub origin: Option<String>,
     /// The conversation.
     pub session_id: Option<ClaudeSessionId>,
 }
 
 impl TurnResult {
+    /// Whether the turn answered this message, as far as Claude Code tells.
+    #[must_use]
+    pub fn answers(&self, message: &Uuid) -> bool {
+        let uuids = &self.user_message_uuids;
+        uuids.contains(message) || (uuids.is_empty() && self.origin.is_none())
+    }
+
     /// Whether the turn was cut short by an interrupt.
     #[must_use]
     pub fn is_interrupted(&self) -> bool {

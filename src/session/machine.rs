@@ -10,9 +10,9 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use super::turn::{Decided, Outcome, Prompt, Reply, Turn};
-use crate::claude::failure::{self, Cause};
+use crate::claude::failure::Cause;
 use crate::claude::launch::Conversation;
-use crate::claude::wire::{self, Output, TurnResult};
+use crate::claude::wire;
 use crate::language::Language;
 
 /// How long a slash command waits for Claude's list of those it knows; a start takes 0.3 s.
@@ -20,13 +20,14 @@ const COMMANDS_GRACE: Duration = Duration::from_secs(20);
 /// The `request_id` of the `initialize` request.
 const INITIALIZE: &str = "initialize";
 
+mod hearing;
 mod lifecycle;
 mod signals;
 #[cfg(test)]
 mod tests;
 mod time;
 
-pub use signals::{Decision, Effect, Input, Order};
+pub use signals::{Decision, Effect, Input, Notice, Order};
 
 /// The times a session keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +61,12 @@ pub struct Machine {
     leave_by: Option<Instant>,
     /// Whether it is to make room once it is done.
     sleepy: bool,
+    /// Whether a process that ended before it could take the held prompt was answered by another start.
+    restarted: bool,
+    /// Lines in a row that were none of Claude's.
+    garbage: u32,
+    /// Commands and subagents that Claude runs in the background.
+    background: usize,
 }
 
 #[derive(Debug, PartialEq)]
@@ -110,6 +117,9 @@ impl Machine {
             cost_total: if fresh { Some(0.0) } else { cost_total },
             leave_by: None,
             sleepy: false,
+            restarted: false,
+            garbage: 0,
+            background: 0,
         };
         (machine, vec![Effect::Write(wire::initialize(INITIALIZE))])
     }
@@ -148,11 +158,13 @@ impl Machine {
             }
             Input::Claude(output) => self.hear(output, now),
             Input::Exited(exit) => self.exited(&exit, now),
-            Input::NotStarted(why) => self.gone(|_| why, now),
+            Input::NotStarted(why) => self.not_started(&why, now),
+            Input::Deaf => self.give_up(Cause::Deaf, now),
             Input::Decide(decision, order) => self.decide(decision, order, now),
             Input::Stop(mail) if self.is_asked_by(mail) => self.end_turn(Outcome::Stopped, now),
             // It came too late; the next turn is not meant.
             Input::Stop(_) => Vec::new(),
+            Input::StopUnasked(order) => self.stop_unasked(order, now),
             Input::Close => {
                 let mut effects = self.end_turn(Outcome::Stopped, now);
                 if self.turn.is_none() {
@@ -206,116 +218,6 @@ impl Machine {
         vec![Effect::Write(line)]
     }
 
-    fn hear(&mut self, output: Output, now: Instant) -> Vec<Effect> {
-        match output {
-            Output::Init(init) => {
-                self.seen_init = true;
-                self.retried = false;
-                self.turn_or_unasked(now);
-                let conversation = Conversation::Resume(init.session_id.clone());
-                if self.conversation == conversation {
-                    return Vec::new();
-                }
-                self.conversation = conversation;
-                vec![Effect::Conversation(init.session_id)]
-            }
-            Output::Assistant(said) => {
-                self.turn_or_unasked(now).hear(said);
-                Vec::new()
-            }
-            Output::Permission(request) => {
-                let expires = now + self.limits.approval;
-                let turn = self.turn_or_unasked(now);
-                turn.ask(request.clone(), expires, now);
-                vec![Effect::Ask(request, turn.open_requests())]
-            }
-            Output::PermissionWithdrawn { request_id } => {
-                if let Some(turn) = &mut self.turn {
-                    turn.withdraw(&request_id, now);
-                }
-                Vec::new()
-            }
-            Output::Result(result) => self.result(result, now),
-            Output::ControlReply { request_id, result } => {
-                if request_id != INITIALIZE {
-                    return Vec::new();
-                }
-                self.commands = Some(result.map(|reply| command_names(&reply)).unwrap_or_default());
-                self.write_held(now)
-            }
-            Output::UnknownRequest { request_id, .. } => {
-                vec![Effect::Write(wire::refuse_request(&request_id))]
-            }
-            Output::ToolResult { tool_use_id, is_error } => {
-                if let Some(turn) = &mut self.turn {
-                    turn.tool_ended(&tool_use_id, is_error);
-                }
-                Vec::new()
-            }
-            Output::ApiRetry { .. }
-            | Output::Compacted { .. }
-            | Output::RateLimit { .. }
-            | Output::Other
-            | Output::Garbage => Vec::new(),
-        }
-    }
-
-    fn turn_or_unasked(&mut self, now: Instant) -> &mut Turn {
-        let limit = self.limits.turn;
-        self.turn.get_or_insert_with(|| Turn::new(None, limit, now))
-    }
-
-    fn result(&mut self, result: TurnResult, now: Instant) -> Vec<Effect> {
-        if !self.seen_init && failure::cause(&result, None) == Some(Cause::ConversationMissing) {
-            // The process ends by itself; its exit says the same.
-            return Vec::new();
-        }
-        let Some(mut turn) = self.turn.take() else { return Vec::new() };
-        let cost = self.cost_of(&result);
-        let uuids = &result.user_message_uuids;
-        let elsewhere =
-            turn.prompt().is_some_and(|prompt| !uuids.is_empty() && !uuids.contains(&prompt.turn_id));
-        if elsewhere {
-            let unasked = turn.split_unasked(now).finish(Outcome::Answered, cost, now);
-            self.turn = Some(turn);
-            return vec![Effect::Settle(unasked)];
-        }
-        let told = !result.is_error && turn.is_silent();
-        if let Some(text) = result.text.as_ref().filter(|text| told && !text.is_empty()) {
-            turn.say(text.clone());
-        }
-        if turn.ending.is_some() {
-            // Told when nothing of it is left.
-            self.turn = Some(turn);
-            return self.terminate(now);
-        }
-        let outcome = self.outcome(&result, &mut turn);
-        self.process = Process::Up { idle_since: now };
-        let mut effects = vec![Effect::Settle(turn.finish(outcome, cost, now))];
-        effects.extend(self.write_held(now));
-        if (self.is_leaving() || self.sleepy) && !self.is_busy() {
-            effects.extend(self.close(now));
-        }
-        effects
-    }
-
-    fn outcome(&self, result: &TurnResult, turn: &mut Turn) -> Outcome {
-        let error = turn.error.as_deref();
-        match (failure::cause(result, error), failure::explain(result, error, self.language)) {
-            (Some(Cause::Interrupted), _) => Outcome::Stopped,
-            (_, Some(sentence)) => Outcome::Failed(sentence),
-            (_, None) => Outcome::Answered,
-        }
-    }
-
-    /// The turn's share of the conversation's running total.
-    fn cost_of(&mut self, result: &TurnResult) -> Option<f64> {
-        let total = result.total_cost_usd?;
-        let before = self.cost_total.replace(total)?;
-        // `/clear` starts the total again.
-        Some(if total >= before { total - before } else { total })
-    }
-
     fn decide(&mut self, decision: Decision, order: Order, now: Instant) -> Vec<Effect> {
         let decided = match decision {
             Decision::Allow => Decided::Allowed,
@@ -332,10 +234,4 @@ impl Machine {
         };
         vec![Effect::Write(line), Effect::Followed(order)]
     }
-}
-
-/// The names in the reply to `initialize`: `{"commands":[{"name":"compact",…},…]}`.
-fn command_names(reply: &serde_json::Value) -> BTreeSet<String> {
-    let commands = reply["commands"].as_array().map(Vec::as_slice).unwrap_or_default();
-    commands.iter().filter_map(|command| command["name"].as_str()).map(str::to_owned).collect()
 }

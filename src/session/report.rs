@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{Timestamp, Zoned};
 
+use super::machine::Notice;
 use super::turn::{Approval, Done, Outcome, Reply, ToolUse};
 use crate::audit::{AuditApproval, AuditLine, AuditTool, Record};
 use crate::claude::wire::PermissionRequest;
@@ -22,25 +23,58 @@ pub struct Owner {
     pub home: Reply,
 }
 
-/// The messages that end a turn: Claude's words as they are, then what the bot has to say about it.
+/// The messages that end a turn: Claude's words as they are, then what the bot has to say about it. A turn that nobody
+/// asked for has a heading. `now` is in the zone in which times are told.
 #[must_use]
-pub fn answer(done: &Done, reply: &Reply, words: Words, limit: usize) -> Vec<Post> {
-    let mut posts = texts(&done.text, reply, limit);
+pub fn answer(done: &Done, reply: &Reply, words: Words, limit: usize, now: &Zoned) -> Vec<Post> {
+    let unasked = done.prompt.is_none();
     let remark = match &done.outcome {
-        Outcome::Answered if done.text.is_empty() && done.prompt.is_some() => Some(words.no_text()),
+        Outcome::Answered if done.text.is_empty() && !unasked => Some(words.no_text()),
         Outcome::Answered => None,
         Outcome::Failed(sentence) | Outcome::Crashed(sentence) => Some(words.failed(sentence)),
+        Outcome::Stopped if done.text.is_empty() && unasked => None,
         Outcome::Stopped => Some(words.stopped()),
+        Outcome::TimedOut(limit) if unasked => Some(words.timed_out_unasked(*limit)),
         Outcome::TimedOut(limit) => Some(words.timed_out(*limit)),
-        Outcome::Cut => Some(words.cut_by_stop(done.prompt.as_ref().map(|prompt| prompt.text.as_str()))),
+        Outcome::Cut => Some(match &done.prompt {
+            Some(prompt) => words.cut_by_stop(&prompt.text),
+            None => words.cut_unasked(),
+        }),
         Outcome::UnknownCommand(name) => Some(words.unknown_command(name)),
+        Outcome::Limited { until, words: claudes } => {
+            Some(words.failed(&words.limited(*until, now, claudes.as_deref())))
+        }
+        Outcome::Compacted => Some(words.compacted_as_asked()),
+        Outcome::OpenElsewhere(other) => Some(words.open_elsewhere(other, now)),
     };
+    let heading = |text: String| format!("{}\n{text}", words.unasked());
+    let (text, remark) = match (unasked, done.text.is_empty()) {
+        (true, false) => (heading(done.text.clone()), remark),
+        (true, true) => (String::new(), remark.map(heading)),
+        (false, _) => (done.text.clone(), remark),
+    };
+    let mut posts = texts(&text, reply, limit);
     posts.extend(remark.map(|text| Post {
         to: reply.to.clone(),
         reply_to: reply.under.clone(),
         body: Body::Text(text),
     }));
     posts
+}
+
+/// A notice in words.
+#[must_use]
+pub fn sentence(notice: &Notice, words: Words) -> String {
+    match notice {
+        Notice::Expired(tool) => words.approval_expired(tool),
+        Notice::Forgotten => words.conversation_forgotten(),
+        Notice::Silent { lasted, left } => words.silent(*lasted, *left),
+        Notice::Retrying { status } => words.retrying(*status),
+        Notice::Compacted => words.compacted(),
+        Notice::CompactionFailed => words.compaction_failed(),
+        Notice::LineLost => words.line_lost(),
+        Notice::BackgroundEnded(tasks) => words.background_ended(*tasks),
+    }
 }
 
 /// The messages that ask for a permission; `open` requests wait now.

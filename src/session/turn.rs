@@ -5,12 +5,18 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::claude::wire::{Assistant, Block, PermissionRequest};
 use crate::ids::{ChatId, MessageId};
 use crate::mail::Recipient;
+
+mod clock;
+mod done;
+
+use clock::{Clock, Quiet};
+pub use done::{Approval, Decided, Done, Outcome, ToolUse};
 
 /// A prompt on its way to Claude.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,118 +50,6 @@ pub struct Reply {
     pub under: Option<MessageId>,
 }
 
-/// How a turn ended.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Outcome {
-    /// Claude answered.
-    Answered,
-    /// Claude ended the turn with an error; the sentence is for its user.
-    Failed(String),
-    /// Its user stopped it.
-    Stopped,
-    /// It passed its time.
-    TimedOut(Duration),
-    /// The process ended in the middle of it; the sentence says what is known.
-    Crashed(String),
-    /// The daemon had to leave.
-    Cut,
-    /// It asked for a slash command that nobody knows.
-    UnknownCommand(String),
-}
-
-impl Outcome {
-    /// The word for it in the audit log and in `mail.db`.
-    #[must_use]
-    pub fn word(&self) -> &'static str {
-        match self {
-            Self::Answered => "answered",
-            Self::Failed(_) => "failed",
-            Self::Stopped => "stopped",
-            Self::TimedOut(_) => "timed_out",
-            Self::Crashed(_) => "crashed",
-            Self::Cut => "cut",
-            Self::UnknownCommand(_) => "unknown_command",
-        }
-    }
-}
-
-/// A permission request and what became of it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Approval {
-    /// The tool that Claude wanted to use.
-    pub tool: String,
-    /// What it would have run, as Claude sent it.
-    pub input: Value,
-    /// What was decided.
-    pub decision: Decided,
-    /// When, after the turn's beginning.
-    pub after: Duration,
-}
-
-/// What became of a permission request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Decided {
-    /// Its owner allowed it.
-    Allowed,
-    /// Its owner denied it.
-    Denied,
-    /// Nobody decided in time.
-    Expired,
-    /// The turn ended, or Claude no longer asked.
-    Withdrawn,
-}
-
-impl Decided {
-    /// The word for it in the audit log.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Allowed => "allowed",
-            Self::Denied => "denied",
-            Self::Expired => "expired",
-            Self::Withdrawn => "withdrawn",
-        }
-    }
-
-    /// Whether a person decided.
-    #[must_use]
-    pub fn by_a_person(self) -> bool {
-        matches!(self, Self::Allowed | Self::Denied)
-    }
-}
-
-/// A tool that Claude used.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ToolUse {
-    /// Claude's id for this use.
-    pub id: String,
-    /// The tool.
-    pub name: String,
-    /// What it was given.
-    pub input: Value,
-    /// Whether it failed; none while it has not ended.
-    pub is_error: Option<bool>,
-}
-
-/// A turn that is over.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Done {
-    /// What was asked; none for a turn that Claude began by itself, as the end of a background command makes it do.
-    pub prompt: Option<Prompt>,
-    /// All that Claude said, word for word; its pieces are parted by an empty line.
-    pub text: String,
-    /// How it ended.
-    pub outcome: Outcome,
-    /// From the prompt to the end, waiting for a person included.
-    pub took: Duration,
-    /// What the turn cost in US dollars, where it can be told.
-    pub cost_usd: Option<f64>,
-    /// The tools it used, in order.
-    pub tools: Vec<ToolUse>,
-    /// What was asked of its user.
-    pub approvals: Vec<Approval>,
-}
-
 /// A turn in progress.
 #[derive(Debug)]
 pub struct Turn {
@@ -168,23 +62,36 @@ pub struct Turn {
     approvals: Vec<Approval>,
     open: VecDeque<Ask>,
     clock: Clock,
+    quiet: Quiet,
     /// Why it is being ended early, once it is.
     pub ending: Option<Outcome>,
     /// What Claude said was wrong with its last call, as a word of its protocol.
     pub error: Option<String>,
+    /// Until when a limit of the account is used up, once Claude has said so.
+    pub limited_until: Option<Timestamp>,
+    /// Whether the conversation was summarised because its user said so.
+    pub compacted: bool,
+    /// What its user was told already, and need not be told again.
+    pub told: Told,
+}
+
+/// What is told once in a turn.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Told {
+    /// That calls of the API fail and are tried again.
+    pub retrying: bool,
+    /// That the conversation was summarised.
+    pub compacted: bool,
+    /// That the conversation could not be summarised.
+    pub compaction_failed: bool,
+    /// That a line was too long to be read.
+    pub line_lost: bool,
 }
 
 #[derive(Debug)]
 struct Ask {
     request: PermissionRequest,
     expires: Instant,
-}
-
-/// Runs while Claude works, stands while a person is asked.
-#[derive(Debug)]
-struct Clock {
-    left: Duration,
-    running_since: Option<Instant>,
 }
 
 impl Turn {
@@ -199,9 +106,13 @@ impl Turn {
             tools: Vec::new(),
             approvals: Vec::new(),
             open: VecDeque::new(),
-            clock: Clock { left: limit, running_since: Some(now) },
+            clock: Clock::new(limit, now),
+            quiet: Quiet::new(now),
             ending: None,
             error: None,
+            limited_until: None,
+            compacted: false,
+            told: Told::default(),
         }
     }
 
@@ -252,6 +163,7 @@ impl Turn {
     /// Takes a permission request; the turn's clock stands until every open one is decided.
     pub fn ask(&mut self, request: PermissionRequest, expires: Instant, now: Instant) {
         self.clock.stand(now);
+        self.quiet.stand();
         self.open.push_back(Ask { request, expires });
     }
 
@@ -287,12 +199,23 @@ impl Turn {
         self.decide(Decided::Expired, now)
     }
 
-    /// When something is due: a request expires, or the turn has had its time.
+    /// When something is due: a request expires, a silence is to be told, or the turn has had its time.
     #[must_use]
     pub fn due(&self) -> Option<Instant> {
         let expiry = self.open.iter().map(|ask| ask.expires).min();
-        let end = self.clock.ends();
-        expiry.into_iter().chain(end).min()
+        expiry.into_iter().chain(self.clock.ends()).chain(self.quiet.due()).min()
+    }
+
+    /// Notes that a line of any kind came.
+    pub fn heard_a_line(&mut self, now: Instant) {
+        self.quiet.heard(now);
+    }
+
+    /// How long Claude has been silent and how long the turn may still take, if that is to be told now.
+    pub fn silence(&mut self, now: Instant) -> Option<(Duration, Duration)> {
+        let lasted = self.quiet.tell(now)?;
+        let left = self.clock.ends().map_or(Duration::ZERO, |end| end.saturating_duration_since(now));
+        Some((lasted, left))
     }
 
     /// Whether the turn has had its time.
@@ -335,6 +258,8 @@ impl Turn {
         unasked.started = self.started;
         unasked.texts = std::mem::take(&mut self.texts);
         unasked.tools = std::mem::take(&mut self.tools);
+        unasked.error = self.error.take();
+        unasked.limited_until = self.limited_until.take();
         unasked
     }
 
@@ -348,23 +273,8 @@ impl Turn {
         });
         if self.open.is_empty() {
             self.clock.run(now);
+            self.quiet.run(now);
         }
         Some(request)
-    }
-}
-
-impl Clock {
-    fn stand(&mut self, now: Instant) {
-        if let Some(since) = self.running_since.take() {
-            self.left = self.left.saturating_sub(now.duration_since(since));
-        }
-    }
-
-    fn run(&mut self, now: Instant) {
-        self.running_since.get_or_insert(now);
-    }
-
-    fn ends(&self) -> Option<Instant> {
-        self.running_since.map(|since| since + self.left)
     }
 }

@@ -37,8 +37,8 @@ impl Words {
 
     /// That the daemon had to leave in the middle of a turn.
     #[must_use]
-    pub fn cut_by_stop(self, prompt: Option<&str>) -> String {
-        let prompt = beginning(prompt.unwrap_or_default());
+    pub fn cut_by_stop(self, prompt: &str) -> String {
+        let prompt = beginning(prompt);
         say!(
             self,
             "⚠️ phonework had to stop while this ran: “{prompt}”. /retry runs it again.",

@@ -81,6 +81,14 @@ fn english(cause: Cause) -> (&'static str, bool) {
         Cause::ConversationExists => {
             ("Claude Code already has a conversation of this id: start a new one with /new.", false)
         }
+        Cause::NotClaude => (
+            "What runs as Claude Code does not speak its language and was ended: the operator should check \
+             CLAUDE_COMMAND in the keyring.",
+            false,
+        ),
+        Cause::Deaf => {
+            ("Claude Code did not read what it was sent and was ended: /retry runs it again.", false)
+        }
         Cause::Unknown => ("The turn failed.", true),
     }
 }
@@ -116,6 +124,11 @@ fn chinese(cause: Cause) -> (&'static str, bool) {
             ("Claude Code 已没有这段对话的记录，无法继续：请用 /new 新建会话。", false)
         }
         Cause::ConversationExists => ("Claude Code 中已有相同编号的对话：请用 /new 新建会话。", false),
+        Cause::NotClaude => (
+            "运行的程序不是 Claude Code（无法识别其输出），已终止：请管理员检查 keyring 中的 CLAUDE_COMMAND。",
+            false,
+        ),
+        Cause::Deaf => ("Claude Code 没有读取发给它的内容，已终止：/retry 重新执行。", false),
         Cause::Unknown => ("这一轮失败了。", true),
     }
 }

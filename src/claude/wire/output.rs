@@ -92,6 +92,13 @@ fn system(message: &Object) -> Output {
                 .and_then(|metadata| text(metadata, "trigger"))
                 .unwrap_or_default(),
         },
+        Some("status") if text(message, "compact_result").as_deref() == Some("failed") => {
+            Output::CompactionFailed
+        }
+        Some("background_tasks_changed") => match message.get("tasks") {
+            Some(Value::Array(tasks)) => Output::Background(tasks.len()),
+            Some(_) | None => Output::Other,
+        },
         Some(_) | None => Output::Other,
     }
 }
@@ -156,6 +163,10 @@ fn turn_result(message: &Object) -> TurnResult {
             .iter()
             .filter_map(|uuid| uuid.parse().ok())
             .collect(),
+        origin: message
+            .get("origin")
+            .and_then(Value::as_object)
+            .map(|origin| text(origin, "kind").unwrap_or_default()),
         session_id: text(message, "session_id").map(ClaudeSessionId::from),
     }
 }

@@ -2,13 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Effect, INITIALIZE, Machine, Process};
+use super::{Effect, INITIALIZE, Machine, Notice, Order, Process};
 use crate::claude::failure::{self, Cause};
 use crate::claude::launch::Conversation;
 use crate::claude::process::Exit;
 use crate::claude::wire;
 use crate::ids::ClaudeSessionId;
-use crate::language::Language;
 use crate::session::turn::{Outcome, Turn};
 
 /// How long Claude has to end a turn that it was told to interrupt. It takes 20–40 ms when it is well.
@@ -19,30 +18,64 @@ const CLOSE_GRACE: Duration = Duration::from_secs(3);
 const TERMINATE_GRACE: Duration = Duration::from_secs(5);
 
 impl Machine {
+    /// Ends the prompt that is held, and the turn that runs: it is settled when nothing of it is left.
     pub(super) fn end_turn(&mut self, why: Outcome, now: Instant) -> Vec<Effect> {
-        if let Some(prompt) = self.held.take() {
-            self.held_until = None;
-            return vec![Effect::Settle(
-                Turn::new(Some(prompt), self.limits.turn, now).finish(why, None, now),
-            )];
-        }
-        let Some(turn) = &mut self.turn else { return Vec::new() };
+        let mut effects = self.settle_held(why.clone(), now);
+        let Some(turn) = &mut self.turn else { return effects };
         if turn.ending.is_some() {
-            return Vec::new();
+            return effects;
         }
         turn.ending = Some(why);
-        if !matches!(self.process, Process::Up { .. }) {
-            return Vec::new();
+        if matches!(self.process, Process::Up { .. }) {
+            self.process = Process::Interrupted { until: now + INTERRUPT_GRACE };
+            effects.push(Effect::Write(wire::interrupt("interrupt")));
         }
-        self.process = Process::Interrupted { until: now + INTERRUPT_GRACE };
-        vec![Effect::Write(wire::interrupt("interrupt"))]
+        effects
+    }
+
+    fn settle_held(&mut self, outcome: Outcome, now: Instant) -> Vec<Effect> {
+        self.held_until = None;
+        let held = self.held.take().map(|prompt| Turn::new(Some(prompt), self.limits.turn, now));
+        held.map(|turn| Effect::Settle(turn.finish(outcome, None, now))).into_iter().collect()
+    }
+
+    /// Ends what nobody asked for.
+    pub(super) fn stop_unasked(&mut self, order: Order, now: Instant) -> Vec<Effect> {
+        let mut effects = self.end_turn(Outcome::Stopped, now);
+        match (self.turn.is_some(), std::mem::take(&mut self.background)) {
+            (true, _) => {}
+            (false, 0) => return vec![Effect::NothingRuns(order)],
+            (false, tasks) => {
+                effects.push(Effect::Tell(Notice::BackgroundEnded(tasks)));
+                effects.extend(self.terminate(now));
+            }
+        }
+        effects.push(Effect::Followed(order));
+        effects
+    }
+
+    /// Ends a process that is of no use, and with it what was asked of it.
+    pub(super) fn give_up(&mut self, cause: Cause, now: Instant) -> Vec<Effect> {
+        match self.process {
+            Process::Up { .. } | Process::Interrupted { .. } | Process::Closing { .. } => {}
+            Process::Terminating { .. } | Process::Killed | Process::Gone => return Vec::new(),
+        }
+        let outcome = Outcome::Crashed(failure::sentence(cause, self.language));
+        let mut effects = self.settle_held(outcome.clone(), now);
+        if let Some(turn) = &mut self.turn {
+            turn.ending.get_or_insert(outcome);
+        }
+        effects.extend(self.terminate(now));
+        effects
     }
 
     pub(super) fn close(&mut self, now: Instant) -> Vec<Effect> {
         match self.process {
             Process::Up { .. } => {
                 self.process = Process::Closing { until: now + CLOSE_GRACE };
-                vec![Effect::CloseInput]
+                let ended = std::mem::take(&mut self.background);
+                let notice = (ended > 0).then_some(Effect::Tell(Notice::BackgroundEnded(ended)));
+                notice.into_iter().chain([Effect::CloseInput]).collect()
             }
             Process::Interrupted { .. }
             | Process::Closing { .. }
@@ -58,28 +91,19 @@ impl Machine {
     }
 
     pub(super) fn exited(&mut self, exit: &Exit, now: Instant) -> Vec<Effect> {
-        self.process = Process::Gone;
+        let before = std::mem::replace(&mut self.process, Process::Gone);
         if let Some(effects) = self.start_refused(exit, now) {
             return effects;
         }
-        self.gone(|language| failure::explain_exit(exit, language), now)
-    }
-
-    /// No process is left: what ran has ended with it, and what was held starts another.
-    pub(super) fn gone(&mut self, why: impl FnOnce(Language) -> String, now: Instant) -> Vec<Effect> {
-        self.process = Process::Gone;
-        let mut effects = Vec::new();
-        if let Some(mut turn) = self.turn.take() {
-            let outcome = turn.ending.take().unwrap_or_else(|| Outcome::Crashed(why(self.language)));
-            if turn.prompt().is_some() || !turn.is_silent() {
-                effects.push(Effect::Settle(turn.finish(outcome, None, now)));
-            }
+        let why = failure::explain_exit(exit, self.language);
+        let mut effects = self.settle_ended(&before, &why, now);
+        if self.is_leaving() {
+            effects.extend(self.settle_held(Outcome::Cut, now));
         }
-        if self.is_leaving()
-            && let Some(prompt) = self.held.take()
-        {
-            let turn = Turn::new(Some(prompt), self.limits.turn, now);
-            effects.push(Effect::Settle(turn.finish(Outcome::Cut, None, now)));
+        let unexpected = matches!(before, Process::Up { .. });
+        if unexpected && std::mem::replace(&mut self.restarted, true) {
+            // Another start would end in the same way.
+            effects.extend(self.settle_held(Outcome::Crashed(why), now));
         }
         if self.held.is_none() {
             effects.push(Effect::End);
@@ -87,6 +111,30 @@ impl Machine {
             effects.extend(self.relaunch(self.conversation.clone(), now));
         }
         effects
+    }
+
+    pub(super) fn not_started(&mut self, why: &str, now: Instant) -> Vec<Effect> {
+        let before = std::mem::replace(&mut self.process, Process::Gone);
+        let mut effects = self.settle_ended(&before, why, now);
+        effects.extend(self.settle_held(Outcome::Crashed(why.to_owned()), now));
+        effects.push(Effect::End);
+        effects
+    }
+
+    /// No process is left: what ran has ended with it.
+    fn settle_ended(&mut self, before: &Process, why: &str, now: Instant) -> Vec<Effect> {
+        let Some(mut turn) = self.turn.take() else { return Vec::new() };
+        let told_to = !matches!(before, Process::Up { .. });
+        let ending = turn.ending.take();
+        if turn.prompt().is_none() && turn.is_silent() && (told_to || ending.is_some()) {
+            // Nobody has heard of it.
+            return Vec::new();
+        }
+        let unasked_and_told_to = turn.prompt().is_none() && told_to;
+        let outcome = ending.unwrap_or_else(|| {
+            if unasked_and_told_to { Outcome::Stopped } else { Outcome::Crashed(why.to_owned()) }
+        });
+        vec![Effect::Settle(turn.finish(outcome, None, now))]
     }
 
     /// Claude would not start with the conversation's id: once, the other way is tried, and the prompt, which no model
@@ -97,7 +145,7 @@ impl Machine {
         }
         let (conversation, notice) = match (&self.conversation, failure::exit_cause(exit)) {
             (Conversation::Resume(_), Cause::ConversationMissing) => {
-                (Conversation::New(ClaudeSessionId::random()), Some(Effect::Forgotten))
+                (Conversation::New(ClaudeSessionId::random()), Some(Effect::Tell(Notice::Forgotten)))
             }
             (Conversation::New(id), Cause::ConversationExists) => (Conversation::Resume(id.clone()), None),
             _ => return None,
@@ -126,6 +174,8 @@ impl Machine {
         self.seen_init = false;
         self.sleepy = false;
         self.commands = None;
+        self.garbage = 0;
+        self.background = 0;
         let mut effects = vec![Effect::Launch(conversation), Effect::Write(wire::initialize(INITIALIZE))];
         effects.extend(self.write_held(now));
         effects

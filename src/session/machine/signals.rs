@@ -1,6 +1,6 @@
 //! What goes into a session's machine and what comes out of it.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::claude::launch::Conversation;
 use crate::claude::process::Exit;
@@ -19,10 +19,14 @@ pub enum Input {
     Exited(Exit),
     /// The process could not be started; the sentence says why.
     NotStarted(String),
+    /// Claude does not read its input: a line could not be written.
+    Deaf,
     /// The answer to the oldest open permission request.
     Decide(Decision, Order),
     /// The turn of this inbox entry shall end now, if it still runs.
     Stop(i64),
+    /// What Claude does without being asked shall end: a turn that it began by itself, what it runs in the background.
+    StopUnasked(Order),
     /// The session's process shall end; a running turn is stopped.
     Close,
     /// The process shall make room, as soon as it is idle.
@@ -64,10 +68,10 @@ pub enum Effect {
     Followed(Order),
     /// There was nothing to decide.
     NothingAsked(Order),
-    /// Tell the owner that nobody answered this request in time.
-    Expired(PermissionRequest),
-    /// Tell the owner that Claude has lost the conversation and a new one begins.
-    Forgotten,
+    /// There was nothing to stop.
+    NothingRuns(Order),
+    /// Tell the running turn's user, or the owner.
+    Tell(Notice),
     /// Put a turn's end on record and tell its user.
     Settle(Done),
     /// The conversation goes by this id from now on, and Claude has it on disk.
@@ -82,4 +86,33 @@ pub enum Effect {
     Launch(Conversation),
     /// Nothing is left to do: the session sleeps.
     End,
+}
+
+/// What a person is told while a turn runs, or between turns.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// Nobody answered the request to use this tool in time.
+    Expired(String),
+    /// Claude has lost the conversation and a new one begins.
+    Forgotten,
+    /// No line came for so long; the turn may still take so long.
+    Silent {
+        /// The silence so far.
+        lasted: Duration,
+        /// What is left of the turn's time.
+        left: Duration,
+    },
+    /// Calls of the API fail, with this HTTP status or without any answer, and are tried again.
+    Retrying {
+        /// The status.
+        status: Option<u16>,
+    },
+    /// The conversation was summarised to make room.
+    Compacted,
+    /// The conversation was to be summarised to make room, and could not be.
+    CompactionFailed,
+    /// A line was too long to be read; a part of the answer may be missing.
+    LineLost,
+    /// So many commands and subagents that ran in the background were ended.
+    BackgroundEnded(usize),
 }

@@ -1,10 +1,11 @@
 use super::*;
 use crate::claude::process::Exit;
-use crate::claude::wire::PermissionRequest;
-use crate::claude::wire::{Assistant, Block, Init};
+use crate::claude::wire::{Assistant, Block, Init, Output, PermissionRequest, TurnResult};
 use crate::mail::Recipient;
 use serde_json::json;
 use uuid::Uuid;
+
+mod trouble;
 
 const LIMITS: Limits = Limits {
     turn: Duration::from_secs(300),
@@ -20,8 +21,12 @@ struct Bench {
 
 impl Bench {
     fn new(conversation: Conversation) -> Self {
+        Self::with(conversation, LIMITS)
+    }
+
+    fn with(conversation: Conversation, limits: Limits) -> Self {
         let now = Instant::now();
-        let (machine, first) = Machine::new(conversation, LIMITS, Language::En, None, now);
+        let (machine, first) = Machine::new(conversation, limits, Language::En, None, now);
         assert_eq!(first, [Effect::Write(wire::initialize(INITIALIZE))]);
         Self { machine, now }
     }
@@ -81,6 +86,11 @@ fn text(text: &str) -> Output {
 
 fn result() -> TurnResult {
     TurnResult { user_message_uuids: vec![Uuid::nil()], total_cost_usd: Some(0.5), ..TurnResult::default() }
+}
+
+/// The result of a turn that Claude began by itself.
+fn unasked() -> TurnResult {
+    TurnResult { user_message_uuids: vec![], origin: Some("task-notification".into()), ..result() }
 }
 
 fn permission(id: &str) -> PermissionRequest {
@@ -198,7 +208,7 @@ fn an_unanswered_request_ends_as_a_denial() {
     bench.hear(Output::Permission(permission("r1")));
     let effects = bench.wait();
     let deny = Effect::Write(wire::deny("r1", "Nobody answered in time."));
-    assert_eq!(effects, [deny, Effect::Expired(permission("r1"))]);
+    assert_eq!(effects, [deny, Effect::Tell(Notice::Expired("Bash".into()))]);
     assert_eq!(bench.put(Input::Decide(Decision::Allow, order())), [Effect::NothingAsked(order())]);
 }
 
@@ -248,8 +258,12 @@ fn a_forgotten_conversation_begins_anew_with_the_same_prompt() {
         stderr: "No conversation found with session ID: old".into(),
         ..Exit::default()
     }));
-    let [Effect::Forgotten, Effect::Launch(Conversation::New(_)), Effect::Write(_), Effect::Write(line)] =
-        &effects[..]
+    let [
+        Effect::Tell(Notice::Forgotten),
+        Effect::Launch(Conversation::New(_)),
+        Effect::Write(_),
+        Effect::Write(line),
+    ] = &effects[..]
     else {
         panic!("{effects:?}")
     };
@@ -315,8 +329,7 @@ fn a_turn_that_claude_began_itself_is_told_and_a_prompt_waits_for_its_end() {
     bench.hear(Output::Init(init()));
     bench.hear(text("the build is done"));
     assert_eq!(bench.put(Input::Prompt(prompt("next"))), []);
-    let unasked = TurnResult { user_message_uuids: vec![], ..result() };
-    let effects = bench.hear(Output::Result(unasked));
+    let effects = bench.hear(Output::Result(unasked()));
     assert_eq!(settled(&effects), [(None, "the build is done", "answered")]);
     assert_eq!(effects[1], Effect::Write(wire::user_message(&Uuid::nil(), "next")));
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-use super::{Effect, Machine, Process};
+use super::{Effect, Machine, Notice, Process};
 use crate::claude::wire;
 use crate::session::turn::{Outcome, Turn};
 
@@ -58,10 +58,11 @@ impl Machine {
         if turn.is_over_time(now) {
             return self.end_turn(Outcome::TimedOut(self.limits.turn), now);
         }
-        let mut effects = Vec::new();
+        let silence = turn.silence(now).map(|(lasted, left)| Notice::Silent { lasted, left });
+        let mut effects: Vec<Effect> = silence.map(Effect::Tell).into_iter().collect();
         while let Some(request) = turn.expire(now) {
             effects.push(Effect::Write(wire::deny(&request.request_id, "Nobody answered in time.")));
-            effects.push(Effect::Expired(request));
+            effects.push(Effect::Tell(Notice::Expired(request.tool)));
         }
         effects
     }

@@ -186,6 +186,27 @@ fn retries_limits_and_compactions_carry_their_numbers() {
     let compacted =
         br#"{"type":"system","subtype":"compact_boundary","compact_metadata":{"trigger":"auto"}}"#;
     assert_eq!(parse(compacted), Output::Compacted { trigger: "auto".to_owned() });
+    let failed = br#"{"type":"system","subtype":"status","status":null,"compact_result":"failed","compact_error":"too_few_groups"}"#;
+    assert_eq!(parse(failed), Output::CompactionFailed);
+    let succeeded = br#"{"type":"system","subtype":"status","status":null,"compact_result":"success"}"#;
+    assert_eq!(parse(succeeded), Output::Other);
+    let tasks = br#"{"type":"system","subtype":"background_tasks_changed","tasks":[{"task_id":"b1"},{"task_id":"b2"}]}"#;
+    assert_eq!(parse(tasks), Output::Background(2));
+}
+
+#[test]
+fn a_result_tells_what_it_answers_or_that_nobody_asked() {
+    let result = |line: &[u8]| {
+        let Output::Result(result) = parse(line) else { panic!("no result") };
+        result
+    };
+    let unasked =
+        result(br#"{"type":"result","subtype":"success","origin":{"kind":"task-notification","runId":"r"}}"#);
+    assert_eq!(unasked.origin.as_deref(), Some("task-notification"));
+    let asked = result(br#"{"type":"result","user_message_uuids":["00000000-0000-0000-0000-000000000007"]}"#);
+    let untold = result(br#"{"type":"result"}"#);
+    let answers = |result: &TurnResult| [7, 8].map(|n| result.answers(&Uuid::from_u128(n)));
+    assert_eq!([&unasked, &asked, &untold].map(answers), [[false, false], [true, false], [true, true]]);
 }
 
 #[test]

@@ -245,7 +245,6 @@ impl Phonework {
     }
 
     fn has_acknowledged(&self, message: &MessageId) -> bool {
-        let acks = self.emulator.acks();
         self.emulator.acks().iter().any(|ack| {
             ack.code == 200
                 && ack.event_type == "im.message.receive_v1"
@@ -254,7 +253,6 @@ impl Phonework {
     }
 
     fn has_acknowledged_the_recall(&self) -> bool {
-        let acks = self.emulator.acks();
         self.emulator.acks().iter().any(|ack| ack.code == 200 && ack.event_type == "im.message.recalled_v1")
     }
 }

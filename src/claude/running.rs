@@ -1,0 +1,232 @@
+//! Who else has a conversation open: Claude Code's own list of its running processes, and when a conversation was
+//! last written to.
+//!
+//! Claude Code takes no lock. Two processes on one conversation both answer, and one of the two branches is lost with
+//! the next resume; so whoever is about to write has to look first. Each process keeps `sessions/<pid>.json` in Claude
+//! Code's folder, removes it at a clean exit and leaves it behind when it is killed; so a file counts only while the
+//! process that it names lives.
+//!
+//! [`parse`] is pure. What lies in that folder may have been put there by anything that Claude ran: files are opened
+//! without waiting and without following links, read up to a bound, and believed in nothing but that a warning is due.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use jiff::Timestamp;
+use rustix::fs::{Mode, OFlags};
+use rustix::process::Pid;
+use serde::Deserialize;
+
+use super::tree;
+use crate::ids::ClaudeSessionId;
+
+/// Of one entry so much is read; a real one has 700 bytes.
+const LONGEST_ENTRY: u64 = 64 * 1024;
+/// So many files are looked at in a folder.
+const MOST_FILES: usize = 4096;
+
+/// An entry of the list.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Entry {
+    /// The process.
+    pub pid: u32,
+    /// When it was started, as `/proc/<pid>/stat` tells it: another process under the same pid has another time.
+    pub proc_start: String,
+    /// The conversation that it has open.
+    pub session_id: String,
+    /// When it was started, in milliseconds since 1970.
+    pub started_at: Option<i64>,
+    /// `cli` for one in a terminal, `sdk-cli` for one that a program drives.
+    pub entrypoint: Option<String>,
+}
+
+/// Another process that has the conversation open.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Elsewhere {
+    /// The process.
+    pub pid: u32,
+    /// Since when it runs, if it says so.
+    pub since: Option<Timestamp>,
+    /// Whether it runs in a terminal.
+    pub terminal: bool,
+}
+
+/// What is to be known before a conversation is written to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Look {
+    /// Who else has it open.
+    pub elsewhere: Vec<Elsewhere>,
+    /// When its transcript was last written to; none when it is not found.
+    pub written: Option<SystemTime>,
+}
+
+/// Reads an entry of the list; none when it is not one.
+#[must_use]
+pub fn parse(bytes: &[u8]) -> Option<Entry> {
+    serde_json::from_slice(bytes).ok()
+}
+
+/// Claude Code's folder in this environment: `$CLAUDE_CONFIG_DIR`, or `~/.claude`.
+#[must_use]
+pub fn folder(environment: &BTreeMap<OsString, OsString>) -> Option<PathBuf> {
+    let value = |name: &str| environment.get(OsStr::new(name)).filter(|value| !value.is_empty());
+    value("CLAUDE_CONFIG_DIR")
+        .map(PathBuf::from)
+        .or_else(|| value("HOME").map(|home| PathBuf::from(home).join(".claude")))
+}
+
+/// Looks who has the conversation open beside the descendants of `ours`. Reads files: not for a task that others wait
+/// for.
+#[must_use]
+pub fn look(folder: &Path, conversation: &ClaudeSessionId, ours: Pid) -> Look {
+    let mut elsewhere: Vec<Elsewhere> = entries(&folder.join("sessions"))
+        .filter(|entry| entry.session_id == conversation.as_str() && lives(entry))
+        .map(|entry| Elsewhere {
+            pid: entry.pid,
+            since: entry.started_at.and_then(|at| Timestamp::from_millisecond(at).ok()),
+            terminal: entry.entrypoint.as_deref() == Some("cli"),
+        })
+        .collect();
+    if !elsewhere.is_empty() {
+        let family = tree::descendants(ours);
+        elsewhere.retain(|other| !family.iter().any(|pid| pid.as_raw_pid().cast_unsigned() == other.pid));
+        elsewhere.sort();
+    }
+    Look { elsewhere, written: written(&folder.join("projects"), conversation) }
+}
+
+fn entries(folder: &Path) -> impl Iterator<Item = Entry> {
+    let files = std::fs::read_dir(folder).into_iter().flatten().take(MOST_FILES).flatten();
+    files.filter_map(|file| {
+        let name = file.file_name();
+        let pid: u32 = name.to_str()?.strip_suffix(".json")?.parse().ok()?;
+        parse(&read(&file.path())?).filter(|entry| entry.pid == pid)
+    })
+}
+
+/// The beginning of a file, if it is a plain one.
+fn read(path: &Path) -> Option<Vec<u8>> {
+    // A named pipe is opened without waiting for its writer, and then refused.
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file = std::fs::File::from(rustix::fs::open(path, flags, Mode::empty()).ok()?);
+    if !file.metadata().ok()?.is_file() {
+        return None;
+    }
+    let mut bytes = Vec::new();
+    file.take(LONGEST_ENTRY).read_to_end(&mut bytes).ok()?;
+    Some(bytes)
+}
+
+fn lives(entry: &Entry) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", entry.pid));
+    stat.is_ok_and(|stat| tree::started(&stat) == Some(entry.proc_start.as_str()))
+}
+
+/// A conversation lies in the folder of the project in which it was begun; a folder's name does not tell its project.
+fn written(projects: &Path, conversation: &ClaudeSessionId) -> Option<SystemTime> {
+    let id = uuid::Uuid::parse_str(conversation.as_str()).ok()?;
+    let folders = std::fs::read_dir(projects).ok()?.take(MOST_FILES).flatten();
+    let transcripts = folders.map(|folder| folder.path().join(format!("{id}.jsonl")));
+    transcripts.filter_map(|path| path.symlink_metadata().ok()?.modified().ok()).max()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "5c3e0000-0000-4000-8000-000000000001";
+
+    fn start_of(pid: u32) -> String {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+        tree::started(&stat).unwrap().to_owned()
+    }
+
+    fn entry(pid: u32, start: &str, id: &str) -> String {
+        format!(
+            r#"{{"pid":{pid},"procStart":"{start}","sessionId":"{id}","cwd":"/p","kind":"interactive",
+                "startedAt":1795376641732,"entrypoint":"cli","status":"idle","updatedAt":1795376641737}}"#
+        )
+    }
+
+    /// Claude Code's folder, and a living process that is a descendant of the test.
+    fn folder(files: &[(&str, String)]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("sessions")).unwrap();
+        for (name, content) in files {
+            std::fs::write(folder.path().join("sessions").join(name), content).unwrap();
+        }
+        folder
+    }
+
+    fn open_in(folder: &Path, ours: Pid) -> Vec<u32> {
+        look(folder, &ID.into(), ours).elsewhere.iter().map(|other| other.pid).collect()
+    }
+
+    #[test]
+    fn another_living_process_with_the_conversation_open_is_seen() {
+        let pid = std::process::id();
+        let folder = folder(&[(&format!("{pid}.json"), entry(pid, &start_of(pid), ID))]);
+        let init = Pid::from_raw(i32::MAX).unwrap();
+        let since = Timestamp::from_millisecond(1_795_376_641_732).ok();
+        assert_eq!(
+            look(folder.path(), &ID.into(), init).elsewhere,
+            [Elsewhere { pid, since, terminal: true }]
+        );
+        assert_eq!(look(folder.path(), &"another".into(), init), Look::default());
+    }
+
+    #[test]
+    fn what_was_left_behind_by_a_killed_process_and_what_is_ours_does_not_count() {
+        let mut child = std::process::Command::new("sleep").arg("987654").spawn().unwrap();
+        let pid = child.id();
+        let name = format!("{pid}.json");
+        let stale = folder(&[(&name, entry(pid, "1", ID))]);
+        assert_eq!(open_in(stale.path(), Pid::from_raw(i32::MAX).unwrap()), Vec::<u32>::new());
+        let living = folder(&[(&name, entry(pid, &start_of(pid), ID))]);
+        assert_eq!(open_in(living.path(), Pid::from_raw(i32::MAX).unwrap()), [pid]);
+        assert_eq!(open_in(living.path(), rustix::process::getpid()), Vec::<u32>::new());
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(open_in(living.path(), Pid::from_raw(i32::MAX).unwrap()), Vec::<u32>::new());
+    }
+
+    #[test]
+    fn hostile_files_in_the_list_do_no_harm() {
+        let pid = std::process::id();
+        let good = entry(pid, &start_of(pid), ID);
+        let folder = folder(&[
+            ("1.json", "no JSON".to_owned()),
+            ("2.json", format!("{{\"pid\":2,{}", " ".repeat(200_000))),
+            ("4294967296.json", good.clone()),
+            ("x.json", good.clone()),
+            // Names another process than its file does.
+            ("3.json", good.clone()),
+        ]);
+        let sessions = folder.path().join("sessions");
+        std::fs::write(folder.path().join("elsewhere"), &good).unwrap();
+        std::os::unix::fs::symlink(folder.path().join("elsewhere"), sessions.join(format!("{pid}.json")))
+            .unwrap();
+        rustix::fs::mkfifoat(rustix::fs::CWD, sessions.join("7.json"), Mode::RWXU).unwrap();
+        std::fs::create_dir(sessions.join("8.json")).unwrap();
+        assert_eq!(open_in(folder.path(), Pid::from_raw(i32::MAX).unwrap()), Vec::<u32>::new());
+        assert_eq!(look(Path::new("/nonexistent"), &ID.into(), rustix::process::getpid()), Look::default());
+    }
+
+    #[test]
+    fn the_folder_is_the_one_that_the_environment_names() {
+        let environment = |pairs: &[(&str, &str)]| {
+            pairs.iter().map(|&(name, value)| (name.into(), value.into())).collect::<BTreeMap<_, _>>()
+        };
+        let named = environment(&[("HOME", "/h"), ("CLAUDE_CONFIG_DIR", "/c")]);
+        assert_eq!(super::folder(&named), Some("/c".into()));
+        assert_eq!(
+            super::folder(&environment(&[("HOME", "/h"), ("CLAUDE_CONFIG_DIR", "")])),
+            Some("/h/.claude".into())
+        );
+        assert_eq!(super::folder(&environment(&[])), None);
+    }
+}

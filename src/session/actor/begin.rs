@@ -1,0 +1,119 @@
+//! How a prompt begins: who else has the conversation open, then the record, then the machine.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use jiff::Timestamp;
+use tracing::{info, warn};
+
+use super::{Actor, Report, Work};
+use crate::claude::launch::Conversation;
+use crate::claude::running::{self, Look};
+use crate::crash::{self, Point};
+use crate::mail::{StoreError, TurnStart};
+use crate::session::machine::{Effect, Input};
+use crate::session::report;
+use crate::session::turn::{Outcome, Turn};
+use crate::words::Words;
+
+/// A disk that does not answer for so long is not waited for.
+const LOOKING: Duration = Duration::from_secs(2);
+/// Claude Code has written all of its own to a conversation so long after its last line.
+const AFTERTHOUGHT: Duration = Duration::from_secs(1);
+
+impl Actor {
+    /// Puts the turn on record, then lets the machine have the prompt: it may reach Claude only after that.
+    pub(super) async fn begin(&mut self, work: Work) -> Vec<Effect> {
+        let Work { mut prompt, again } = work;
+        let mail = prompt.mail;
+        if again {
+            match self.setup.store.last_prompt(&self.setup.conv_id).await {
+                Ok(Some(text)) => prompt.text = text,
+                Ok(None) => {
+                    let words = Words(self.setup.language).nothing_to_retry();
+                    self.settle(report::notice(vec![mail], &prompt.reply, words)).await;
+                    self.report(Report::Settled(self.setup.conv_id.clone())).await;
+                    return Vec::new();
+                }
+                Err(error) => return self.unbegun(&error).await,
+            }
+        }
+        let look = self.look().await;
+        if again {
+            self.accepted.extend(look.elsewhere.iter().cloned());
+        }
+        let open_elsewhere = look.elsewhere.into_iter().find(|other| !self.accepted.contains(other));
+        let start = TurnStart {
+            turn_id: prompt.turn_id,
+            mail: Some(mail),
+            conv_id: self.setup.conv_id.clone(),
+            user: self.setup.owner.user.clone(),
+            chat_id: prompt.chat_id.clone(),
+            group: prompt.reply.under.is_some(),
+            reply_to: prompt.reply.under.clone(),
+            prompt: prompt.text.clone(),
+            at: Timestamp::now(),
+        };
+        match self.setup.store.begin_turn(start).await {
+            Ok(()) => {
+                crash::at(Point::TurnCommitted);
+                let (conv_id, user) = (&self.setup.conv_id, &self.setup.owner.user);
+                info!(PHONEWORK_CONV_ID = %conv_id, PHONEWORK_USER = %user, "turn begun");
+                let now = Instant::now();
+                let mut effects = Vec::new();
+                if let Some(other) = open_elsewhere {
+                    let outcome = Outcome::OpenElsewhere(other);
+                    let turn = Turn::new(Some(prompt), self.setup.limits.turn, now);
+                    effects.push(Effect::Settle(turn.finish(outcome, None, now)));
+                    // Its memory of the conversation will be old.
+                    effects.extend(self.machine.handle(Input::Sleep, now));
+                } else {
+                    if look.written.is_some_and(|written| self.is_behind(written)) {
+                        info!(PHONEWORK_CONV_ID = %conv_id, "the conversation went on elsewhere; claude reads it anew");
+                        effects.extend(self.machine.handle(Input::Sleep, now));
+                    }
+                    effects.extend(self.machine.handle(Input::Prompt(prompt), now));
+                }
+                effects
+            }
+            Err(StoreError::Conflict(why)) => {
+                // An earlier try, which was thought to have failed, put another turn on record: whether it ran is not
+                // known.
+                warn!(PHONEWORK_CONV_ID = %self.setup.conv_id, why, "a prompt is not run, as it is on record already");
+                let words = Words(self.setup.language).cut_by_crash(&prompt.text);
+                self.settle(report::notice(Vec::new(), &prompt.reply, words)).await;
+                self.report(Report::Settled(self.setup.conv_id.clone())).await;
+                Vec::new()
+            }
+            Err(error) => self.unbegun(&error).await,
+        }
+    }
+
+    async fn unbegun(&mut self, error: &StoreError) -> Vec<Effect> {
+        warn!(PHONEWORK_CONV_ID = %self.setup.conv_id, %error, "a turn could not be put on record; its message waits");
+        self.report(Report::Unbegun(self.setup.conv_id.clone())).await;
+        Vec::new()
+    }
+
+    /// Looks who else has the conversation open. A disk that does not answer keeps nobody from his turn.
+    async fn look(&self) -> Look {
+        let Conversation::Resume(id) = self.setup.launch.conversation.clone() else { return Look::default() };
+        let environment = self.setup.launch.environment(std::env::vars_os());
+        let Some(folder) = running::folder(&environment) else { return Look::default() };
+        let ours = rustix::process::getpid();
+        let looking = tokio::task::spawn_blocking(move || running::look(&folder, &id, ours));
+        match tokio::time::timeout(LOOKING, looking).await {
+            Ok(Ok(look)) => look,
+            Ok(Err(_)) | Err(_) => {
+                warn!(PHONEWORK_CONV_ID = %self.setup.conv_id, "it is not known who else has the conversation open");
+                Look::default()
+            }
+        }
+    }
+
+    /// Whether an idle process has missed what somebody else wrote to the conversation: it reads it at its start only,
+    /// and what it writes itself comes with a line on its stdout.
+    fn is_behind(&self, written: SystemTime) -> bool {
+        let own = self.heard + AFTERTHOUGHT;
+        self.process.is_some() && !self.machine.is_busy() && written > own
+    }
+}

@@ -1,0 +1,139 @@
+//! Doing what the machine says.
+
+use std::collections::VecDeque;
+use std::time::{Instant, SystemTime};
+
+use jiff::{Timestamp, Zoned};
+use tracing::{info, warn};
+
+use super::{Actor, Report};
+use crate::claude::failure;
+use crate::claude::launch::{Conversation, LaunchError, Program};
+use crate::claude::process::{Process, SendError};
+use crate::mail::Settlement;
+use crate::session::machine::{Effect, Input};
+use crate::session::report;
+use crate::session::turn::{Done, Outcome, Reply};
+use crate::words::Words;
+
+impl Actor {
+    /// Runs the machine's effects; false when the session is over.
+    pub(super) async fn perform(&mut self, effects: Vec<Effect>) -> bool {
+        let mut effects = VecDeque::from(effects);
+        while let Some(effect) = effects.pop_front() {
+            match effect {
+                Effect::Write(line) => {
+                    let sent = self.process.as_ref().map_or(Ok(()), |(process, _)| process.send(line));
+                    if let Err(error) = sent {
+                        warn!(PHONEWORK_CONV_ID = %self.setup.conv_id, %error, "a line did not reach claude");
+                    }
+                    // A process that is gone is told by its exit.
+                    if sent == Err(SendError::Busy) {
+                        let given_up = self.machine.handle(Input::Deaf, Instant::now());
+                        given_up.into_iter().rev().for_each(|effect| effects.push_front(effect));
+                    }
+                }
+                Effect::CloseInput => self.with_process(Process::close_input),
+                Effect::Terminate => self.with_process(Process::terminate),
+                Effect::Kill => self.with_process(Process::kill),
+                Effect::Launch(conversation) => {
+                    if let Err(error) = self.launch(conversation) {
+                        warn!(PHONEWORK_CONV_ID = %self.setup.conv_id, %error, "claude cannot be started");
+                        let why = failure::explain_launch(&error, self.setup.language);
+                        effects = self.machine.handle(Input::NotStarted(why), Instant::now()).into();
+                    }
+                }
+                Effect::Ask(request, open) => {
+                    let reply = self.reply();
+                    let words = Words(self.setup.language);
+                    let posts = report::ask(&request, open, &reply, words, self.setup.message_limit);
+                    self.settle(Settlement { posts, ..Settlement::at(Timestamp::now()) }).await;
+                }
+                Effect::Followed(order) => {
+                    self.settle(report::heard(order.mail, &order.message_id, &self.setup.owner.user)).await;
+                }
+                Effect::NothingAsked(order) => {
+                    let words = Words(self.setup.language).nothing_asked();
+                    self.settle(report::notice(vec![order.mail], &order.reply, words)).await;
+                }
+                Effect::NothingRuns(order) => {
+                    let words = Words(self.setup.language).nothing_runs();
+                    self.settle(report::notice(vec![order.mail], &order.reply, words)).await;
+                }
+                Effect::Tell(notice) => {
+                    let sentence = report::sentence(&notice, Words(self.setup.language));
+                    self.settle(report::notice(Vec::new(), &self.reply(), sentence)).await;
+                }
+                Effect::Conversation(id) => {
+                    self.setup.launch.conversation = Conversation::Resume(id.clone());
+                    self.report(Report::Conversation(self.setup.conv_id.clone(), id)).await;
+                }
+                Effect::Settle(done) => self.finish(done).await,
+                Effect::End => return false,
+            }
+        }
+        true
+    }
+
+    fn launch(&mut self, conversation: Conversation) -> Result<(), LaunchError> {
+        let launch = &mut self.setup.launch;
+        launch.conversation = conversation;
+        launch.program = Program::find(&self.setup.command, std::env::var_os("PATH").as_deref())?;
+        let (process, events) = Process::spawn(launch, &self.setup.phonework)?;
+        info!(PHONEWORK_CONV_ID = %self.setup.conv_id, pid = process.pid(), "claude started");
+        self.process = Some((process, events));
+        (self.heard, self.garbled) = (SystemTime::now(), false);
+        Ok(())
+    }
+
+    fn with_process(&self, act: impl Fn(&Process)) {
+        if let Some((process, _)) = &self.process {
+            act(process);
+        }
+    }
+
+    /// Where things go now: to the running turn's message, else to the session's chat.
+    fn reply(&self) -> Reply {
+        self.machine.reply().unwrap_or_else(|| self.setup.owner.home.clone())
+    }
+
+    pub(super) async fn finish(&mut self, done: Done) {
+        let words = Words(self.setup.language);
+        let reply =
+            done.prompt.as_ref().map_or_else(|| self.setup.owner.home.clone(), |prompt| prompt.reply.clone());
+        let at = Timestamp::now();
+        info!(
+            PHONEWORK_CONV_ID = %self.setup.conv_id,
+            PHONEWORK_USER = %self.setup.owner.user,
+            outcome = done.outcome.word(),
+            took_ms = u64::try_from(done.took.as_millis()).unwrap_or(u64::MAX),
+            "turn over"
+        );
+        let record =
+            report::record(&done, &self.setup.conv_id, &self.setup.owner.user, &self.setup.launch.cwd, at);
+        let mail = done.prompt.as_ref().map(|prompt| prompt.mail);
+        let settlement = Settlement {
+            mails: mail.into_iter().collect(),
+            turn: done.prompt.as_ref().map(|prompt| (prompt.turn_id, done.outcome.word().to_owned())),
+            posts: report::answer(&done, &reply, words, self.setup.message_limit, &Zoned::now()),
+            audit: Some(record),
+            at,
+        };
+        if let Outcome::Crashed(_) = done.outcome {
+            warn!(PHONEWORK_CONV_ID = %self.setup.conv_id, "claude ended in the middle of a turn");
+        }
+        self.settle(settlement).await;
+        if mail.is_some() {
+            self.report(Report::Settled(self.setup.conv_id.clone())).await;
+        }
+    }
+
+    pub(super) async fn settle(&self, settlement: Settlement) {
+        self.setup.store.keep(settlement).await;
+    }
+
+    pub(super) async fn report(&self, report: Report) {
+        // The router outlives its sessions; when it is gone, the daemon is leaving.
+        let _ = self.setup.reports.send(report).await;
+    }
+}

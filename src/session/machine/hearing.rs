@@ -1,0 +1,179 @@
+//! What Claude says, and how a turn ends by itself.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use super::{Effect, INITIALIZE, Machine, Notice, Process};
+use crate::claude::failure::{self, Cause};
+use crate::claude::launch::Conversation;
+use crate::claude::wire::{self, Output, TurnResult};
+use crate::session::turn::{Outcome, Told, Turn};
+
+/// From this try of an API call on, its failing is told: until then it takes two seconds.
+const RETRIES_UNTOLD: u32 = 3;
+/// A wait of this length is told whichever try it is.
+const LONG_DELAY: Duration = Duration::from_secs(30);
+/// A program that writes so many lines in a row that are none of Claude's is not Claude.
+const BABBLE: u32 = 1000;
+
+impl Machine {
+    pub(super) fn hear(&mut self, output: Output, now: Instant) -> Vec<Effect> {
+        if let Some(turn) = &mut self.turn {
+            turn.heard_a_line(now);
+        }
+        self.garbage = if matches!(output, Output::Garbage) { self.garbage.saturating_add(1) } else { 0 };
+        match output {
+            Output::Init(init) => {
+                self.seen_init = true;
+                self.retried = false;
+                self.restarted = false;
+                self.turn_or_unasked(now);
+                let conversation = Conversation::Resume(init.session_id.clone());
+                if self.conversation == conversation {
+                    return Vec::new();
+                }
+                self.conversation = conversation;
+                vec![Effect::Conversation(init.session_id)]
+            }
+            Output::Assistant(said) => {
+                self.turn_or_unasked(now).hear(said);
+                Vec::new()
+            }
+            Output::Permission(request) => {
+                let expires = now + self.limits.approval;
+                let turn = self.turn_or_unasked(now);
+                turn.ask(request.clone(), expires, now);
+                vec![Effect::Ask(request, turn.open_requests())]
+            }
+            Output::PermissionWithdrawn { request_id } => {
+                if let Some(turn) = &mut self.turn {
+                    turn.withdraw(&request_id, now);
+                }
+                Vec::new()
+            }
+            Output::Result(result) => self.result(result, now),
+            Output::ControlReply { request_id, result } => {
+                if request_id != INITIALIZE {
+                    return Vec::new();
+                }
+                self.restarted = false;
+                self.commands = Some(result.map(|reply| command_names(&reply)).unwrap_or_default());
+                self.write_held(now)
+            }
+            Output::UnknownRequest { request_id, .. } => {
+                vec![Effect::Write(wire::refuse_request(&request_id))]
+            }
+            Output::ToolResult { tool_use_id, is_error } => {
+                if let Some(turn) = &mut self.turn {
+                    turn.tool_ended(&tool_use_id, is_error);
+                }
+                Vec::new()
+            }
+            Output::ApiRetry { attempt, delay, status, .. } => {
+                let long = attempt >= RETRIES_UNTOLD || delay >= LONG_DELAY;
+                self.tell_once(long, |told| &mut told.retrying, Notice::Retrying { status })
+            }
+            Output::Compacted { trigger } if trigger == "manual" => {
+                if let Some(turn) = &mut self.turn {
+                    turn.compacted = true;
+                }
+                Vec::new()
+            }
+            Output::Compacted { .. } => self.tell_once(true, |told| &mut told.compacted, Notice::Compacted),
+            Output::CompactionFailed => {
+                self.tell_once(true, |told| &mut told.compaction_failed, Notice::CompactionFailed)
+            }
+            Output::RateLimit { status, resets_at, .. } => {
+                if let Some(turn) = &mut self.turn {
+                    turn.limited_until = resets_at.filter(|_| status == "rejected");
+                }
+                Vec::new()
+            }
+            Output::Background(tasks) => {
+                self.background = tasks;
+                Vec::new()
+            }
+            Output::TooLong => self.tell_once(true, |told| &mut told.line_lost, Notice::LineLost),
+            Output::Garbage if self.garbage >= BABBLE => self.give_up(Cause::NotClaude, now),
+            Output::Other | Output::Garbage => Vec::new(),
+        }
+    }
+
+    /// Tells the running turn's user, unless he was told in this turn.
+    fn tell_once(&mut self, when: bool, told: fn(&mut Told) -> &mut bool, notice: Notice) -> Vec<Effect> {
+        let Some(turn) = self.turn.as_mut().filter(|_| when) else { return Vec::new() };
+        let was_told = std::mem::replace(told(&mut turn.told), true);
+        if was_told { Vec::new() } else { vec![Effect::Tell(notice)] }
+    }
+
+    fn turn_or_unasked(&mut self, now: Instant) -> &mut Turn {
+        let limit = self.limits.turn;
+        self.turn.get_or_insert_with(|| Turn::new(None, limit, now))
+    }
+
+    fn result(&mut self, result: TurnResult, now: Instant) -> Vec<Effect> {
+        if !self.seen_init && failure::cause(&result, None) == Some(Cause::ConversationMissing) {
+            // The process ends by itself; its exit says the same.
+            return Vec::new();
+        }
+        let Some(mut turn) = self.turn.take() else { return Vec::new() };
+        let cost = self.cost_of(&result);
+        if turn.prompt().is_some_and(|prompt| !result.answers(&prompt.turn_id)) {
+            // A turn of Claude's own came between; the prompt still waits for its answer.
+            let mut unasked = turn.split_unasked(now);
+            self.turn = Some(turn);
+            let outcome = self.outcome(&result, &mut unasked);
+            let mut effects = vec![Effect::Settle(unasked.finish(outcome, cost, now))];
+            if self.turn.as_ref().is_some_and(|turn| turn.ending.is_some()) {
+                // The interrupt hit the other turn, and Claude would begin this one now.
+                effects.extend(self.terminate(now));
+            }
+            return effects;
+        }
+        if turn.ending.is_some() {
+            // Told when nothing of it is left.
+            self.turn = Some(turn);
+            return self.terminate(now);
+        }
+        let outcome = self.outcome(&result, &mut turn);
+        self.process = Process::Up { idle_since: now };
+        let mut effects = vec![Effect::Settle(turn.finish(outcome, cost, now))];
+        effects.extend(self.write_held(now));
+        if (self.is_leaving() || self.sleepy) && !self.is_busy() {
+            effects.extend(self.close(now));
+        }
+        effects
+    }
+
+    fn outcome(&self, result: &TurnResult, turn: &mut Turn) -> Outcome {
+        let text = result.text.as_ref().filter(|text| !text.is_empty());
+        if let Some(text) = text.filter(|_| !result.is_error && turn.is_silent()) {
+            turn.say(text.clone());
+        }
+        let error = turn.error.as_deref();
+        match (failure::cause(result, error), failure::explain(result, error, self.language)) {
+            (Some(Cause::Interrupted), _) => Outcome::Stopped,
+            (Some(Cause::RateLimited), Some(sentence)) => match turn.limited_until {
+                Some(until) => Outcome::Limited { until, words: text.cloned() },
+                None => Outcome::Failed(sentence),
+            },
+            (_, Some(sentence)) => Outcome::Failed(sentence),
+            (_, None) if turn.compacted && turn.is_silent() => Outcome::Compacted,
+            (_, None) => Outcome::Answered,
+        }
+    }
+
+    /// The turn's share of the conversation's running total.
+    fn cost_of(&mut self, result: &TurnResult) -> Option<f64> {
+        let total = result.total_cost_usd?;
+        let before = self.cost_total.replace(total)?;
+        // `/clear` starts the total again.
+        Some(if total >= before { total - before } else { total })
+    }
+}
+
+/// The names in the reply to `initialize`: `{"commands":[{"name":"compact",…},…]}`.
+fn command_names(reply: &serde_json::Value) -> BTreeSet<String> {
+    let commands = reply["commands"].as_array().map(Vec::as_slice).unwrap_or_default();
+    commands.iter().filter_map(|command| command["name"].as_str()).map(str::to_owned).collect()
+}
