@@ -5,12 +5,14 @@
 //! - [`process`] runs it and hands its lines over.
 //! - [`running`] tells who else has a conversation open.
 //! - [`warden`] stands between the daemon and the program, so that no descendant outlives the session.
+//! - [`orphans`] ends what a killed warden leaves behind.
 //! - [`failure`] turns what went wrong into a sentence that a person can act on; pure.
 //!
 //! Invariant: nothing here knows Feishu, a chat or a user.
 
 pub mod failure;
 pub mod launch;
+pub mod orphans;
 pub mod process;
 pub mod running;
 pub mod tree;

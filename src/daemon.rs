@@ -16,6 +16,7 @@ use tracing::{debug, info, warn};
 use crate::audit::{AuditLine, Record};
 use crate::chat::intake::Intake;
 use crate::chat::router::{News, Parts, Router};
+use crate::claude::orphans;
 use crate::error::Failure;
 use crate::feishu::api::Api;
 use crate::feishu::socket::{self, ConnectionState};
@@ -71,6 +72,9 @@ impl Daemon {
     /// # Errors
     /// State on disk that cannot be read: one sentence, exit code 78, nothing overwritten.
     pub async fn run(self, stop: CancellationToken) -> Result<(), Failure> {
+        if let Err(error) = orphans::adopt() {
+            warn!(%error, "what a killed warden leaves behind will not be found");
+        }
         let keyring = self.settings.borrow().keyring.clone();
         let sessions = self.state.path().join("sessions.json");
         let registry = file::load(&sessions).map_err(Failure::config)?;

@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 use self::lines::{Line, Lines};
 use super::launch::{Launch, LaunchError};
 use super::wire::{self, Output};
-use super::{tree, warden};
+use super::{orphans, tree, warden};
 use crate::crash::{self, Point};
 
 /// Events that wait for the consumer before Claude Code is held up.
@@ -216,6 +216,9 @@ impl Warden {
             }
         };
         self.pid.store(0, Ordering::Relaxed);
+        // A warden that was killed has left its processes to the daemon. When the runtime is being shut down, they go
+        // with the daemon.
+        let _ = tokio::task::spawn_blocking(orphans::end_all).await;
         exited.cancel();
         let (code, signal) = match status {
             Ok(status) => (status.code(), std::os::unix::process::ExitStatusExt::signal(&status)),

@@ -6,7 +6,7 @@
 //! init. It leads a session of its own, so that Ctrl-C at the daemon's terminal does not reach the program.
 //!
 //! A warden that is itself killed with SIGKILL can do none of this; [`crate::claude::process::Process::kill`] walks
-//! the tree before it does that. Processes started by somebody else on the program's behalf (a container daemon) are
+//! the tree before it does that, and [`crate::claude::orphans`] ends what is left. Processes started by somebody else on the program's behalf (a container daemon) are
 //! no descendants.
 
 use std::ffi::{OsStr, OsString};

@@ -9,6 +9,8 @@ use std::sync::mpsc::{Sender, SyncSender, channel, sync_channel};
 use tokio::process::{Child, Command};
 use tokio::runtime::Handle;
 
+use crate::claude::orphans;
+
 struct Order {
     command: Command,
     runtime: Handle,
@@ -35,7 +37,7 @@ fn thread() -> std::io::Result<&'static Sender<Order>> {
         for Order { mut command, runtime, made } in queue {
             let _within = runtime.enter();
             // A caller always waits for the answer.
-            let _ = made.send(command.spawn());
+            let _ = made.send(orphans::bear(|| command.spawn()));
         }
     })?;
     // Two first callers at once: the second one's thread ends with its queue, before it has made anything.
