@@ -69,6 +69,9 @@ pub fn cause(result: &TurnResult, error: Option<&str>) -> Option<Cause> {
         return None;
     }
     let reason = result.terminal_reason.as_deref();
+    if result.refused {
+        return Some(Cause::Refused);
+    }
     Some(match (reason, error, result.api_error_status) {
         (Some("prompt_too_long"), _, _) => Cause::ContextFull,
         (Some("image_error"), _, _) | (_, _, Some(413)) => Cause::TooLarge,
@@ -182,6 +185,14 @@ mod tests {
             let error = Some(error).filter(|error| !error.is_empty());
             assert_eq!(cause(&failed(reason, status, "words"), error), Some(expected), "{reason} {status:?}");
         }
+    }
+
+    #[test]
+    fn a_refusal_of_the_model_is_none_of_the_api() {
+        let refused = TurnResult { refused: true, ..failed("api_error", None, "words") };
+        assert_eq!(cause(&refused, Some("invalid_request")), Some(Cause::Refused));
+        let in_the_end = TurnResult { refused: true, ..TurnResult::default() };
+        assert_eq!(cause(&in_the_end, None), None);
     }
 
     #[test]

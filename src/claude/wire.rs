@@ -162,6 +162,8 @@ pub struct TurnResult {
     pub num_turns: u32,
     /// The messages that this turn answered; several waiting ones become one turn.
     pub user_message_uuids: Vec<Uuid>,
+    /// Whether the model declined to answer.
+    pub refused: bool,
     /// What made Claude Code begin the turn by itself (`task-notification`); none when a message did.
     pub origin: Option<String>,
     /// The conversation.

@@ -163,6 +163,7 @@ fn turn_result(message: &Object) -> TurnResult {
             .iter()
             .filter_map(|uuid| uuid.parse().ok())
             .collect(),
+        refused: text(message, "stop_reason").as_deref() == Some("refusal"),
         origin: message
             .get("origin")
             .and_then(Value::as_object)
