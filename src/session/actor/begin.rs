@@ -17,8 +17,11 @@ use crate::words::Words;
 
 /// A disk that does not answer for so long is not waited for.
 const LOOKING: Duration = Duration::from_secs(2);
-/// Claude Code has written all of its own to a conversation so long after its last line.
-const AFTERTHOUGHT: Duration = Duration::from_secs(1);
+/// A process that is ended with its daemon is gone after so long.
+const LEAVING: Duration = Duration::from_millis(500);
+/// Claude Code has written all of its own to a conversation so long after its last line. Were it slower, its process
+/// would be started anew without need; nobody at the machine is faster.
+const AFTERTHOUGHT: Duration = Duration::from_millis(300);
 
 impl Actor {
     /// Puts the turn on record, then lets the machine have the prompt: it may reach Claude only after that.
@@ -37,7 +40,12 @@ impl Actor {
                 Err(error) => return self.unbegun(&error).await,
             }
         }
-        let look = self.look().await;
+        let mut look = self.look().await;
+        if !look.elsewhere.is_empty() {
+            // It may be on its way out, as what a killed daemon leaves behind is.
+            tokio::time::sleep(LEAVING).await;
+            look = self.look().await;
+        }
         if again {
             self.accepted.extend(look.elsewhere.iter().cloned());
         }
