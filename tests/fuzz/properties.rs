@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use phonework::chat::command;
+use phonework::claude::running;
 use phonework::claude::wire::{self, Output};
 use phonework::feishu::event::{self, Event};
 use phonework::feishu::frame::{Frame, Header};
@@ -62,6 +63,15 @@ pub(crate) fn reassembly(script: &[u8]) {
 pub(crate) fn claude_line(line: &[u8]) {
     let object = serde_json::from_slice::<serde_json::Map<_, _>>(line).is_ok();
     assert!(!object || wire::parse(line) != Output::Garbage);
+}
+
+/// What Claude Code's list of running processes holds is an entry or none, whatever lies there; a file that names a
+/// process is read as naming it.
+pub(crate) fn claude_running(bytes: &[u8]) {
+    let Some(entry) = running::parse(bytes) else { return };
+    let file: serde_json::Value = serde_json::from_slice(bytes).expect("an entry is JSON");
+    assert_eq!(file["pid"].as_u64(), Some(u64::from(entry.pid)));
+    assert_eq!(file["sessionId"].as_str(), Some(entry.session_id.as_str()));
 }
 
 /// A keyring is good, or has faults of which each is shown in one line.

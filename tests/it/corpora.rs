@@ -10,8 +10,9 @@ type Property = fn(&[u8]);
 
 #[test]
 fn the_corpora_of_all_parsers_hold() {
-    let targets: [(&str, Property); 7] = [
+    let targets: [(&str, Property); 8] = [
         ("claude_line", properties::claude_line),
+        ("claude_running", properties::claude_running),
         ("command", properties::command),
         ("event", properties::event),
         ("frame", properties::frame),
