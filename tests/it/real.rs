@@ -1,5 +1,10 @@
 //! The key cases with the real Claude Code: the real daemon, the emulated Feishu, a scripted Messages API.
 
+mod elsewhere;
+mod trouble;
+
+use std::path::PathBuf;
+
 use serde_json::{Value, json};
 
 use crate::support::messages_api::{Asked, Gate, MessagesApi, Reply};
@@ -11,13 +16,26 @@ async fn real(
     script: impl Fn(&Asked) -> Reply + Send + Sync + 'static,
     more: Value,
 ) -> (Phonework, MessagesApi) {
+    with_env(script, more, json!({})).await
+}
+
+/// The same with more in Claude's environment.
+async fn with_env(
+    script: impl Fn(&Asked) -> Reply + Send + Sync + 'static,
+    more: Value,
+    env: Value,
+) -> (Phonework, MessagesApi) {
     let api = MessagesApi::start(script).await;
-    let claude = tool("node_modules/@anthropic-ai/claude-code-linux-x64/claude");
-    let mut phonework = Phonework::installed(claude.to_str().unwrap(), more).await;
+    let mut phonework = Phonework::installed(claude().to_str().unwrap(), more).await;
     phonework
         .add_claude_env(json!({ "ANTHROPIC_BASE_URL": api.url(), "ANTHROPIC_API_KEY": "a-key-of-the-test" }));
+    phonework.add_claude_env(env);
     phonework.start().await;
     (phonework, api)
+}
+
+fn claude() -> PathBuf {
+    tool("node_modules/@anthropic-ai/claude-code-linux-x64/claude")
 }
 
 /// Answers every prompt with itself.

@@ -39,6 +39,12 @@ pub(crate) enum Reply {
     },
     /// An HTTP error.
     Status(u16, Value),
+    /// The HTTP error 429 with these headers.
+    Limited(Vec<(&'static str, String)>),
+    /// The model declines to answer.
+    Refusal,
+    /// A part of a text, and then the end of the connection.
+    Cut(String),
     /// The first text at once, the second when the gate opens.
     Hold(String, Gate, String),
 }
@@ -154,7 +160,10 @@ async fn serve(State(shared): State<Arc<Shared>>, request: Request) -> Response 
         Reply::Status(status, body) => {
             return (StatusCode::from_u16(status).unwrap(), axum::Json(body)).into_response();
         }
+        Reply::Limited(headers) => return limited(headers),
+        Reply::Cut(text) => return cut(&model, &text),
         Reply::Text(text) => (vec![text_block(&text)], "end_turn", None),
+        Reply::Refusal => (vec![text_block("")], "refusal", None),
         Reply::Tool { name, input } => {
             let id = format!("toolu_{call:024}");
             (vec![json!({"type": "tool_use", "id": id, "name": name, "input": input})], "tool_use", None)
@@ -167,6 +176,30 @@ async fn serve(State(shared): State<Arc<Shared>>, request: Request) -> Response 
         "content": blocks, "stop_reason": stop, "stop_sequence": null,
         "usage": {"input_tokens": 100, "output_tokens": 10}});
     if streamed { events(message, gate) } else { axum::Json(message).into_response() }
+}
+
+fn limited(headers: Vec<(&'static str, String)>) -> Response {
+    let error = json!({"type": "rate_limit_error", "message": "too much"});
+    let body = axum::Json(json!({"type": "error", "error": error}));
+    let mut response = (StatusCode::TOO_MANY_REQUESTS, body).into_response();
+    for (name, value) in headers {
+        response.headers_mut().insert(name, value.parse().unwrap());
+    }
+    response
+}
+
+/// The events of a message up to a text, and an error of the connection.
+fn cut(model: &str, text: &str) -> Response {
+    let message = json!({"id": "msg_cut", "type": "message", "role": "assistant", "model": model, "content": [],
+        "stop_reason": null, "stop_sequence": null, "usage": {"input_tokens": 1, "output_tokens": 1}});
+    let mut events = vec![start(&message)];
+    events.extend(block_events(0, &text_block(text)).into_iter().take(2));
+    let chunks = events.into_iter().map(|event| {
+        Ok(Bytes::from(format!("event: {}\ndata: {event}\n\n", event["type"].as_str().unwrap())))
+    });
+    let broken = std::iter::once(Err(std::io::Error::other("cut")));
+    let body = Body::from_stream(stream::iter(chunks.chain(broken)));
+    ([("content-type", "text/event-stream")], body).into_response()
 }
 
 fn text_block(text: &str) -> Value {

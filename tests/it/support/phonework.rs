@@ -197,10 +197,22 @@ impl Phonework {
         self.write_keyring();
     }
 
+    /// The daemon's process.
+    pub(crate) fn pid(&self) -> Pid {
+        let pid = self.daemon.as_ref().and_then(Child::id).expect("a daemon runs");
+        Pid::from_raw(i32::try_from(pid).unwrap()).unwrap()
+    }
+
     /// Sends the daemon a signal.
     pub(crate) fn signal(&self, signal: Signal) {
-        let pid = self.daemon.as_ref().and_then(Child::id).expect("a daemon runs");
-        kill_process(Pid::from_raw(i32::try_from(pid).unwrap()).unwrap(), signal).unwrap();
+        kill_process(self.pid(), signal).unwrap();
+    }
+
+    /// Claude's name for the conversation of Anna's only session.
+    pub(crate) fn conversation(&self) -> String {
+        let sessions = std::fs::read_to_string(self.state().join("sessions.json")).unwrap();
+        let sessions: Value = serde_json::from_str(&sessions).unwrap();
+        sessions["sessions"][0]["cc_session_id"].as_str().unwrap().to_owned()
     }
 
     /// SIGTERM, and what became of it.
