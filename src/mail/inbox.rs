@@ -67,7 +67,13 @@ pub(super) fn begin_turn(db: &Connection, start: &TurnStart) -> Result<(), Store
             start.prompt,
             start.at.as_millisecond(),
         ])?;
-    once(added, "the turn has begun before")
+    once(added, "the turn has begun before")?;
+    // The turn that may be run again is this one from now on.
+    db.prepare_cached(
+        "DELETE FROM turn WHERE conv_id = ?1 AND settled IS NOT NULL AND seq < last_insert_rowid()",
+    )?
+    .execute([start.conv_id.as_str()])?;
+    Ok(())
 }
 
 /// The part of a settlement that ends mails and the turn.
@@ -167,4 +173,49 @@ pub(super) fn optional_time(row: &Row<'_>, column: usize) -> rusqlite::Result<Op
 
 fn once(changed: usize, otherwise: &'static str) -> Result<(), StoreError> {
     if changed == 1 { Ok(()) } else { Err(StoreError::Conflict(otherwise)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mail::schema;
+
+    #[test]
+    fn of_a_session_only_the_last_turn_stays_and_what_runs() {
+        let directory = tempfile::tempdir().unwrap();
+        let db = schema::open(&directory.path().join("mail.db")).unwrap();
+        let begin = |conv: &str, prompt: &str| {
+            let start = TurnStart {
+                turn_id: Uuid::new_v4(),
+                mail: None,
+                conv_id: conv.into(),
+                user: "ou_1".into(),
+                chat_id: "oc_1".into(),
+                group: false,
+                reply_to: None,
+                prompt: prompt.to_owned(),
+                at: Timestamp::UNIX_EPOCH,
+            };
+            begin_turn(&db, &start).unwrap();
+            start.turn_id
+        };
+        let end = |turn_id| {
+            let turn = Some((turn_id, "answered".to_owned()));
+            settle(&db, &Settlement { turn, ..Settlement::at(Timestamp::UNIX_EPOCH) }).unwrap();
+        };
+        end(begin("c-1", "one"));
+        end(begin("c-2", "of another"));
+        begin("c-1", "that runs");
+        end(begin("c-1", "two"));
+        begin("c-1", "three");
+        let prompts: Vec<String> = db
+            .prepare("SELECT prompt FROM turn ORDER BY seq")
+            .unwrap()
+            .query_map([], |row| row.get(0))
+            .unwrap()
+            .collect::<Result<_, _>>()
+            .unwrap();
+        assert_eq!(prompts, ["of another", "that runs", "three"]);
+        assert_eq!(last_prompt(&db, &"c-1".into()).unwrap(), Some("three".to_owned()));
+    }
 }

@@ -23,9 +23,11 @@ const COMMITS: u32 = 256;
 /// How long nobody has to call before the log is written back.
 const IDLE: Duration = Duration::from_secs(1);
 
-/// Between two looks for rows that may leave, and between two small steps while there are some.
-const PRUNE_EVERY: Duration = Duration::from_secs(3600);
+/// Between two looks for rows that may leave, and between two small steps while there are some. A step waits for a
+/// moment in which nobody calls, but not longer than the patience.
+const PRUNE_EVERY: Duration = Duration::from_secs(60);
 const PRUNE_STEP: Duration = Duration::from_millis(10);
+const PRUNE_PATIENCE: Duration = Duration::from_secs(10);
 
 /// One call.
 pub(super) trait Job: Send {
@@ -47,6 +49,8 @@ pub(super) enum Ran {
 
 pub(super) struct Keeper {
     db: Connection,
+    /// Whether a commit is on the disk when it is done.
+    synced: bool,
     /// Since when writing fails.
     broken: Option<Instant>,
     /// Commits that are only in the log.
@@ -58,27 +62,37 @@ pub(super) struct Keeper {
 
 impl Keeper {
     pub(super) fn new(db: Connection) -> Self {
-        Self { db, broken: None, commits: 0, checkpoint_at: None, prune_at: Instant::now() }
+        Self { db, synced: true, broken: None, commits: 0, checkpoint_at: None, prune_at: Instant::now() }
     }
 
     /// Serves calls until all handles are gone.
     pub(super) fn run(mut self, requests: &Receiver<Box<dyn Job>>) {
         loop {
             let due = self.checkpoint_at.map_or(self.prune_at, |at| at.min(self.prune_at));
-            match requests.recv_timeout(due.saturating_duration_since(Instant::now())) {
+            let called = match requests.recv_timeout(due.saturating_duration_since(Instant::now())) {
                 Ok(first) => {
                     let mut jobs = VecDeque::from([first]);
                     jobs.extend(requests.try_iter().take(BATCH - 1));
                     self.serve(jobs);
+                    true
                 }
-                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Timeout) => false,
                 Err(RecvTimeoutError::Disconnected) => break,
+            };
+            let now = Instant::now();
+            self.write_back(now);
+            if self.prune_at + if called { PRUNE_PATIENCE } else { Duration::ZERO } <= now {
+                self.prune(now);
             }
-            self.look_after(Instant::now());
         }
     }
 
     fn serve(&mut self, mut jobs: VecDeque<Box<dyn Job>>) {
+        if let Err(error) = self.sync(true) {
+            let error = StoreError::from(error);
+            self.note(Some(error.to_string()), false);
+            return jobs.into_iter().for_each(|job| job.answer(Err(error.clone())));
+        }
         let changes = self.db.total_changes();
         while !jobs.is_empty() {
             let Transaction { done, failed, result } = transaction(&self.db, &mut jobs);
@@ -110,8 +124,8 @@ impl Keeper {
         }
     }
 
-    /// What can wait until the callers have their answers.
-    fn look_after(&mut self, now: Instant) {
+    /// Writes the log back into the file, when nobody waits for an answer.
+    fn write_back(&mut self, now: Instant) {
         if self.commits >= COMMITS || self.checkpoint_at.is_some_and(|at| at <= now) {
             self.commits = 0;
             self.checkpoint_at = None;
@@ -120,17 +134,40 @@ impl Keeper {
                 tracing::warn!(%error, "mail.db: the log was not written back, it will be tried again");
             }
         }
-        if self.prune_at <= now {
-            let more = pruning::step(&self.db, Timestamp::now()).unwrap_or_else(|error| {
-                tracing::warn!(%error, "mail.db: old rows were not removed, it will be tried again");
-                false
-            });
-            self.prune_at = now + if more { PRUNE_STEP } else { PRUNE_EVERY };
-            if more {
-                self.commits += 1;
-                self.checkpoint_at = self.checkpoint_at.or(Some(now + IDLE));
-            }
+    }
+
+    fn prune(&mut self, now: Instant) {
+        let more = self.unsynced(|db| pruning::step(db, Timestamp::now())).unwrap_or_else(|error| {
+            tracing::warn!(%error, "mail.db: old rows were not removed, it will be tried again");
+            false
+        });
+        self.prune_at = now + if more { PRUNE_STEP } else { PRUNE_EVERY };
+        if more {
+            self.commits += 1;
+            self.checkpoint_at = self.checkpoint_at.or(Some(now + IDLE));
         }
+    }
+
+    /// Does what may be undone by a power cut, without waiting for the disk.
+    fn unsynced<T>(&mut self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+        self.sync(false)?;
+        let done = work(&self.db);
+        self.sync(true)?;
+        done
+    }
+
+    fn sync(&mut self, synced: bool) -> rusqlite::Result<()> {
+        if self.synced != synced {
+            // Whatever comes of it: nothing is believed to be synced before it is.
+            self.synced = false;
+            self.db.execute_batch(if synced {
+                "PRAGMA synchronous = FULL"
+            } else {
+                "PRAGMA synchronous = NORMAL"
+            })?;
+            self.synced = synced;
+        }
+        Ok(())
     }
 }
 

@@ -12,8 +12,8 @@ const SPARE_PAGES: i64 = 256;
 /// How long ids are known: Feishu pushes an event again up to 7 hours later.
 const SEEN: SignedDuration = SignedDuration::from_hours(7 * 24);
 
-/// How long settled mails, posts and turns stay.
-const SETTLED: SignedDuration = SignedDuration::from_hours(24);
+/// How long settled mails and confirmed posts stay. Nothing asks for them again.
+const SETTLED: SignedDuration = SignedDuration::from_mins(10);
 
 /// How long posts stay that Feishu refused.
 const WEDGED: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -21,11 +21,8 @@ const WEDGED: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// How long a session's last turn stays, so that it can be run again.
 const LAST_TURN: SignedDuration = SignedDuration::from_hours(90 * 24);
 
-const RULES: [(SignedDuration, &str); 6] = [
-    (
-        SEEN,
-        "DELETE FROM seen WHERE (kind, id) IN (SELECT kind, id FROM seen WHERE at < ?1 LIMIT ?2)",
-    ),
+const RULES: [(SignedDuration, &str); 5] = [
+    (SEEN, "DELETE FROM seen WHERE (kind, id) IN (SELECT kind, id FROM seen WHERE at < ?1 LIMIT ?2)"),
     (SETTLED, "DELETE FROM inbox WHERE seq IN (SELECT seq FROM inbox WHERE settled < ?1 LIMIT ?2)"),
     (
         SETTLED,
@@ -36,11 +33,6 @@ const RULES: [(SignedDuration, &str); 6] = [
         WEDGED,
         "DELETE FROM outbox WHERE id IN
              (SELECT id FROM outbox WHERE state = 'wedged' AND settled < ?1 LIMIT ?2)",
-    ),
-    (
-        SETTLED,
-        "DELETE FROM turn WHERE seq IN (SELECT seq FROM turn AS old WHERE settled < ?1 AND EXISTS
-             (SELECT 1 FROM turn AS newer WHERE newer.conv_id = old.conv_id AND newer.seq > old.seq) LIMIT ?2)",
     ),
     (LAST_TURN, "DELETE FROM turn WHERE seq IN (SELECT seq FROM turn WHERE settled < ?1 LIMIT ?2)"),
 ];
@@ -106,10 +98,10 @@ mod tests {
         prune(&db, 0);
         assert_eq!(tables(&db), [vec![1, 2, 3, 4], vec![1, 2, 3], vec![1, 2, 3]]);
         prune(&db, 1);
-        assert_eq!(tables(&db), [vec![1, 2, 4], vec![1, 3], vec![2, 3]]);
+        assert_eq!(tables(&db), [vec![1, 2, 4], vec![1, 3], vec![1, 2, 3]]);
         prune(&db, 7);
         let seen: i64 = db.query_row("SELECT count(*) FROM seen", [], |row| row.get(0)).unwrap();
-        assert_eq!((tables(&db), seen), ([vec![1, 2], vec![1, 3], vec![2, 3]], 1));
+        assert_eq!((tables(&db), seen), ([vec![1, 2], vec![1, 3], vec![1, 2, 3]], 1));
         prune(&db, 100);
         assert_eq!(tables(&db), [vec![1, 2], vec![1], vec![3]]);
     }
