@@ -1,9 +1,10 @@
 //! A daemon to measure: in a temporary directory, against an emulated Feishu with as many people as wanted.
+#![allow(dead_code, reason = "each benchmark uses a part of it")]
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -11,7 +12,8 @@ use phonework::emulator::{Chat, ChatKind, Emulator, Options, User};
 use phonework::ids::{ChatId, ConvId, OpenId};
 use phonework::session::file;
 use phonework::session::registry::{Registry, Session};
-use serde_json::json;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
@@ -35,37 +37,36 @@ pub(crate) struct Memory {
 impl Rig {
     /// One that is not started. Feishu's rates are not enforced.
     pub(crate) async fn new(people: usize) -> Self {
+        Self::with(people, Options { rate_limits: false, ..Options::default() }, json!({})).await
+    }
+
+    /// One that is not started, with a Feishu of this kind and these keys more in its keyring.
+    pub(crate) async fn with(people: usize, feishu: Options, keyring: Value) -> Self {
         let people: Vec<_> = (0..people)
             .map(|n| (OpenId::from(format!("ou_{n:032x}")), ChatId::from(format!("oc_{n:032x}"))))
             .collect();
-        let defaults = Options::default();
         let users =
             people.iter().map(|(open_id, _)| User { open_id: open_id.clone(), name: open_id.to_string() });
         let chats = people.iter().map(|(user, chat)| Chat {
             chat_id: chat.clone(),
             kind: ChatKind::P2p,
-            name: defaults.bot_name.clone(),
+            name: feishu.bot_name.clone(),
             members: vec![user.clone()],
         });
-        let options = Options {
-            users: users.collect(),
-            chats: chats.collect(),
-            rate_limits: false,
-            ..defaults.clone()
-        };
+        let options = Options { users: users.collect(), chats: chats.collect(), ..feishu.clone() };
         let emulator = Emulator::start(options).await.unwrap();
         let this = Self { emulator, people, folder: tempfile::tempdir().unwrap(), daemon: None };
-        this.install();
+        this.install(&keyring);
         this
     }
 
-    fn install(&self) {
+    fn install(&self, more: &Value) {
         for folder in ["state", "projects", "projects/shop"] {
             fs::create_dir(self.folder.path().join(folder)).unwrap();
         }
         fs::set_permissions(self.folder.path().join("state"), Permissions::from_mode(0o700)).unwrap();
         let options = self.emulator.options();
-        let keyring = json!({
+        let mut keyring = json!({
             "FEISHU_APP_ID": options.app_id,
             "FEISHU_APP_SECRET": options.app_secret,
             "FEISHU_DOMAIN": self.emulator.base_url(),
@@ -74,6 +75,9 @@ impl Rig {
             "CLAUDE_COMMAND": format!("{} practice-agent", env!("CARGO_BIN_EXE_phonework")),
             "CLAUDE_ENV": { "CLAUDE_CONFIG_DIR": self.folder.path().join("claude") },
         });
+        for (key, value) in more.as_object().into_iter().flatten() {
+            keyring[key] = value.clone();
+        }
         let path = self.folder.path().join("keyring.yaml");
         fs::write(&path, keyring.to_string()).unwrap();
         fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
@@ -90,17 +94,28 @@ impl Rig {
         file::save(&self.state().join("sessions.json"), &registry).unwrap();
     }
 
-    fn state(&self) -> PathBuf {
+    /// Where the daemon keeps its state.
+    pub(crate) fn state(&self) -> PathBuf {
         self.folder.path().join("state")
+    }
+
+    /// Where all sessions work.
+    pub(crate) fn shop(&self) -> PathBuf {
+        self.folder.path().join("projects/shop")
     }
 
     /// What the daemon has logged so far.
     pub(crate) fn log(&self) -> String {
-        fs::read_to_string(self.folder.path().join("log")).unwrap()
+        fs::read_to_string(self.log_path()).unwrap()
+    }
+
+    /// The daemon's log.
+    pub(crate) fn log_path(&self) -> PathBuf {
+        self.folder.path().join("log")
     }
 
     fn log_file(&self) -> File {
-        OpenOptions::new().create(true).append(true).open(self.folder.path().join("log")).unwrap()
+        OpenOptions::new().create(true).append(true).open(self.log_path()).unwrap()
     }
 
     /// Starts the daemon; how long it took until it was connected.
@@ -133,9 +148,22 @@ impl Rig {
         }
     }
 
+    /// SIGTERM, and what became of it.
+    pub(crate) async fn stop(&mut self) -> ExitStatus {
+        kill_process(self.pid(), Signal::TERM).unwrap();
+        let mut daemon = self.daemon.take().unwrap();
+        tokio::time::timeout(PATIENCE, daemon.wait()).await.expect("the daemon leaves").unwrap()
+    }
+
+    /// The daemon.
+    pub(crate) fn pid(&self) -> Pid {
+        let pid = self.daemon.as_ref().and_then(Child::id).unwrap();
+        Pid::from_raw(i32::try_from(pid).unwrap()).unwrap()
+    }
+
     /// What the daemon holds of memory; its agents are not in it.
     pub(crate) fn memory(&self) -> Memory {
-        let pid = self.daemon.as_ref().and_then(Child::id).unwrap();
+        let pid = self.pid().as_raw_pid();
         let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
         let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap();
         Memory {

@@ -1,0 +1,255 @@
+//! Who writes what, and whether each got his one answer.
+
+use std::collections::BTreeMap;
+
+use phonework::emulator::Shown;
+use phonework::ids::{ChatId, MessageId, OpenId};
+use serde_json::Value;
+
+use crate::rig::Rig;
+
+/// Lines of a long answer: three messages.
+const LINES: usize = 230;
+/// What an answered prompt and a command that was followed show.
+const LABEL: &str = "(practice agent, not Claude) ";
+
+pub(crate) struct People {
+    people: Vec<Person>,
+    number: usize,
+}
+
+struct Person {
+    user: OpenId,
+    chat: ChatId,
+    /// The prompts, and what tells the answer of each.
+    prompts: Vec<(String, String)>,
+    /// Commands that a sentence answers, and how the sentence begins or what is in it.
+    commands: Vec<&'static str>,
+    orders: Vec<MessageId>,
+    /// Permission requests that he has seen.
+    seen: usize,
+    /// Prompts that ask for one.
+    asking: usize,
+}
+
+/// What a chat shows.
+#[derive(Default)]
+struct Heard<'a> {
+    answers: BTreeMap<&'a str, usize>,
+    requests: usize,
+    /// Requests that were not allowed, be it in time or not.
+    refused: usize,
+    crashed: usize,
+    replies: BTreeMap<&'static str, usize>,
+    unknown: Vec<&'a str>,
+}
+
+const LIST: &str = " · ";
+const STATUS: &str = "project: ";
+const SWITCHED: &str = "is active here now.";
+const NOTHING_ASKED: &str = "Claude asks for nothing right now.";
+
+impl People {
+    pub(crate) fn new(rig: &Rig) -> Self {
+        let person = |(user, chat): &(OpenId, ChatId)| Person {
+            user: user.clone(),
+            chat: chat.clone(),
+            prompts: Vec::new(),
+            commands: Vec::new(),
+            orders: Vec::new(),
+            seen: 0,
+            asking: 0,
+        };
+        Self { people: rig.people.iter().map(person).collect(), number: 0 }
+    }
+
+    pub(crate) fn sent(&self) -> usize {
+        self.number
+    }
+
+    pub(crate) fn everybody_says_hello(&mut self, rig: &Rig) {
+        for person in &mut self.people {
+            self.number += 1;
+            let token = format!("hello-{:06}", self.number);
+            person.prompt(rig, format!("echo {token}"), token);
+        }
+    }
+
+    pub(crate) fn somebody_writes(&mut self, rig: &Rig) {
+        self.number += 1;
+        let number = self.number;
+        let place = fastrand::usize(..self.people.len());
+        let person = &mut self.people[place];
+        let token = format!("token-{number:06}");
+        match fastrand::u8(..100) {
+            0..62 => person.prompt(rig, format!("echo {token}"), token),
+            62..70 => {
+                let lines = (0..LINES).map(|line| format!("{token} {line:04} the quick brown fox jumps on"));
+                person.prompt(rig, format!("echo {}", lines.collect::<Vec<_>>().join("\n")), token);
+            }
+            70..78 => {
+                let time = format!("0.{}{number:06}", fastrand::u8(1..9));
+                let token = time.trim_end_matches('0').to_owned();
+                person.prompt(rig, format!("slow {time}"), token);
+            }
+            78..86 => {
+                person.asking += 1;
+                person.prompt(rig, format!("run echo {token}"), token);
+            }
+            86..91 => person.command(rig, "/list", LIST),
+            91..95 => person.command(rig, "/status", STATUS),
+            _ => person.command(rig, ["/switch 1", "/switch 2"][fastrand::usize(..2)], SWITCHED),
+        }
+    }
+
+    /// Those whom Claude asks say yes, or no, or nothing.
+    pub(crate) fn decide(&mut self, rig: &Rig) {
+        for person in self.people.iter_mut().filter(|person| person.seen < person.asking) {
+            let shown = rig.emulator.shown(&person.chat);
+            let requests = person.heard(&shown).requests;
+            while person.seen < requests {
+                person.seen += 1;
+                let order = match fastrand::u8(..10) {
+                    0..5 => "/approve",
+                    5..8 => "/deny",
+                    _ => continue,
+                };
+                person.orders.push(rig.emulator.say(&person.user, &person.chat, order));
+            }
+        }
+    }
+
+    /// How many messages have no answer yet.
+    pub(crate) fn unanswered(&self, rig: &Rig) -> usize {
+        let open = |person: &Person| {
+            let shown = rig.emulator.shown(&person.chat);
+            let heard = person.heard(&shown);
+            let replies: usize = heard.replies.values().sum();
+            (person.prompts.len() + person.commands.len() + person.orders.len())
+                .saturating_sub(heard.answers.len() + heard.refused + heard.crashed + replies)
+                .saturating_sub(person.heard_orders(rig))
+        };
+        self.people.iter().map(open).sum()
+    }
+
+    /// Whether each message got its one answer, as the phones and the audit log tell it.
+    pub(crate) fn judge(&self, rig: &Rig) -> Vec<String> {
+        let audit = audit(rig);
+        let mut complaints = Vec::new();
+        for person in &self.people {
+            let shown = rig.emulator.shown(&person.chat);
+            let heard = person.heard(&shown);
+            let mut complain = |what: String| complaints.push(format!("{}: {what}", person.user));
+            let his: Vec<&Value> = audit.iter().filter(|line| line["user"] == person.user.as_str()).collect();
+            let outcome = |word: &str| his.iter().filter(|line| line["outcome"] == word).count();
+            for (prompt, token) in &person.prompts {
+                let turns: Vec<&&Value> =
+                    his.iter().filter(|line| line["prompt"] == prompt.as_str()).collect();
+                let [turn] = turns.as_slice() else {
+                    complain(format!("{} turns for {token}", turns.len()));
+                    continue;
+                };
+                let named =
+                    turn["response"].as_str().is_some_and(|text| text.contains(token.as_str())) as usize;
+                let shown = heard.answers.get(token.as_str()).copied().unwrap_or_default();
+                if shown != named {
+                    complain(format!("{token} was answered {shown} times and is on record {named} times"));
+                }
+            }
+            if his.len() != person.prompts.len() {
+                complain(format!("{} turns for {} prompts", his.len(), person.prompts.len()));
+            }
+            if outcome("crashed") != heard.crashed || outcome("answered") + heard.crashed != his.len() {
+                complain(format!("{} crashes are on record, {} told", outcome("crashed"), heard.crashed));
+            }
+            for kind in [LIST, STATUS, SWITCHED] {
+                let asked = person.commands.iter().filter(|command| **command == kind).count();
+                let told = heard.replies.get(kind).copied().unwrap_or_default();
+                if asked != told {
+                    complain(format!("{told} replies with {kind:?} to {asked} commands"));
+                }
+            }
+            let refused = heard.replies.get(NOTHING_ASKED).copied().unwrap_or_default();
+            if person.heard_orders(rig) + refused != person.orders.len() {
+                complain("a decision was not heard, or twice".to_owned());
+            }
+            for text in heard.unknown {
+                complain(format!("nobody knows why this was shown: {text:?}"));
+            }
+        }
+        complaints
+    }
+}
+
+impl Person {
+    fn prompt(&mut self, rig: &Rig, text: String, token: String) {
+        rig.emulator.say(&self.user, &self.chat, &text);
+        self.prompts.push((text, token));
+    }
+
+    fn command(&mut self, rig: &Rig, text: &str, reply: &'static str) {
+        rig.emulator.say(&self.user, &self.chat, text);
+        self.commands.push(reply);
+    }
+
+    fn heard_orders(&self, rig: &Rig) -> usize {
+        let heard = |id: &&MessageId| {
+            let shown = rig.emulator.shown_message(id);
+            shown.is_some_and(|shown| shown.reactions.iter().any(|reaction| reaction.emoji == "OK"))
+        };
+        self.orders.iter().filter(heard).count()
+    }
+
+    fn heard<'a>(&self, shown: &'a [Shown]) -> Heard<'a> {
+        let mut heard = Heard::default();
+        // Token and number of each line of long answers: all of them have to be shown before the token counts.
+        let mut lines: BTreeMap<&str, usize> = BTreeMap::new();
+        for text in shown.iter().filter(|shown| shown.from_bot()).map(|shown| shown.text.as_str()) {
+            let own = text.strip_prefix(LABEL);
+            if let Some(slow) = own.and_then(|own| own.strip_prefix("That took ")) {
+                let token = slow.split_whitespace().next().unwrap_or_default();
+                *heard.answers.entry(token).or_default() += 1;
+            } else if let Some(said) = own.and_then(|own| own.strip_prefix("The command said:\n")) {
+                *heard.answers.entry(said.trim()).or_default() += 1;
+            } else if own.is_some_and(|own| own.starts_with("I did not run it: ")) {
+                heard.refused += 1;
+            } else if text.starts_with("🔐 ") {
+                heard.requests += 1;
+            } else if text.starts_with("⚠️ Claude no longer has") || text.starts_with("⌛ ") {
+                // Said beside the answer.
+            } else if text.starts_with("⚠️ ") {
+                heard.crashed += 1;
+            } else if text.starts_with("token-") || text.starts_with("hello-") || text.starts_with('[') {
+                for line in text.lines().filter(|line| !line.starts_with('[')) {
+                    let (token, rest) = line.split_once(' ').unwrap_or((line, ""));
+                    if rest.is_empty() {
+                        *heard.answers.entry(token).or_default() += 1;
+                    } else {
+                        *lines.entry(token).or_default() += 1;
+                    }
+                }
+            } else if let Some(kind) =
+                [NOTHING_ASKED, SWITCHED, STATUS, LIST].into_iter().find(|kind| text.contains(kind))
+            {
+                *heard.replies.entry(kind).or_default() += 1;
+            } else {
+                heard.unknown.push(text);
+            }
+        }
+        for (token, lines) in lines {
+            // Not a whole number of times: a part is missing, or there twice.
+            heard.answers.insert(token, if lines.is_multiple_of(LINES) { lines / LINES } else { 99 });
+        }
+        heard
+    }
+}
+
+/// The lines of all sessions' audit logs.
+fn audit(rig: &Rig) -> Vec<Value> {
+    let files = std::fs::read_dir(rig.shop().join(".phonework")).unwrap().flatten();
+    let logs = files.filter(|file| file.path().extension().is_some_and(|extension| extension == "jsonl"));
+    let texts = logs.map(|file| std::fs::read_to_string(file.path()).unwrap());
+    texts
+        .flat_map(|text| text.lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<Value>>())
+        .collect()
+}
