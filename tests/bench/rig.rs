@@ -139,9 +139,14 @@ impl Rig {
         took.unwrap_or_else(|| panic!("no connection\n{}", self.log()))
     }
 
+    /// `kill -9`.
+    pub(crate) async fn kill(&mut self) {
+        self.daemon.take().unwrap().kill().await.unwrap();
+    }
+
     /// `kill -9`, and away with what it has kept.
     pub(crate) async fn end(&mut self) {
-        self.daemon.take().unwrap().kill().await.unwrap();
+        self.kill().await;
         for suffix in ["", "-wal", "-shm"] {
             // The files beside the database are not always there.
             let _ = fs::remove_file(self.state().join(format!("mail.db{suffix}")));
