@@ -11,6 +11,7 @@ mod follow;
 pub mod intake;
 mod late;
 mod live;
+mod opening;
 pub mod router;
 mod scribe;
 pub mod stale;

@@ -5,24 +5,20 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::command::{Command, NewSession};
+use super::command::Command;
 use super::router::{Router, reply};
 use crate::language::Language;
 use crate::mail::{Mail, Settlement};
-use crate::paths::ProjectError;
 use crate::session::machine::{Decision, Input, Order};
 use crate::session::registry::Session;
 use crate::session::report;
 use crate::words::short;
 
-/// A disk that does not say within this time whether a directory is there is taken for broken.
-const LOOKUP: Duration = Duration::from_secs(5);
-
 impl Router {
     /// Follows a command of `mail`'s sender.
-    pub(super) async fn command(&mut self, mail: Mail, command: Command) {
+    pub(super) fn command(&mut self, mail: Mail, command: Command) {
         match command {
-            Command::New(new) => self.new_session(&mail, new).await,
+            Command::New(new) => self.new_session(mail, new),
             Command::List => self.answer(&mail, self.list(&mail)),
             Command::Switch(number) => self.switch(&mail, number),
             Command::Close(number) => self.close(&mail, number),
@@ -33,61 +29,11 @@ impl Router {
             Command::Stop => self.stop(&mail),
             Command::Status => self.answer(&mail, self.status(&mail)),
             Command::Help => self.answer(&mail, self.words().help()),
-            Command::Run => self.run_stale(mail).await,
+            Command::Run => self.run_stale(mail),
             Command::Discard => self.discard_stale(&mail),
             Command::Approve => self.decide(&mail, Decision::Allow),
             Command::Deny(reason) => self.decide(&mail, Decision::Deny(reason)),
         }
-    }
-
-    async fn new_session(&mut self, mail: &Mail, new: NewSession) {
-        let cwd = match self.project(&new).await {
-            Ok(cwd) => cwd,
-            Err(sentence) => return self.answer(mail, sentence),
-        };
-        let session = Session {
-            turn_timeout_s: new.timeout.map(|time| time.as_secs()),
-            idle_timeout_s: new.idle.map(|time| time.as_secs()),
-            permission_mode: new.mode.map(|mode| mode.as_str().to_owned()),
-            model: new.model,
-            opened_by: Some(mail.message_id.clone()),
-            ..Session::new(mail.user.clone(), mail.chat_id.clone(), cwd, Timestamp::now())
-        };
-        let conv_id = self.registry.open(session);
-        let opened = self.registry.of(&mail.user).list().find(|listed| listed.session.conv_id == conv_id);
-        let text = match (opened, self.registry.running(&conv_id)) {
-            (Some(listed), _) => {
-                let (project, cwd) = (project_name(listed.session), listed.session.cwd.display());
-                self.words().opened(listed.number, &project, &cwd.to_string())
-            }
-            // Followed before, and closed since.
-            (None, session) => self.words().closed(&session.map(project_name).unwrap_or_default(), 0),
-        };
-        self.answer_when_saved(mail, text);
-        self.warm(&conv_id);
-    }
-
-    /// The directory of a new session, or the sentence that says why not.
-    async fn project(&self, new: &NewSession) -> Result<std::path::PathBuf, String> {
-        let workspace = self.settings.workspace.clone();
-        let (asked, create) = (new.directory.clone(), new.create);
-        let words = self.words();
-        let find = move || if create { workspace.create(&asked) } else { workspace.project(&asked) };
-        let found = tokio::time::timeout(LOOKUP, tokio::task::spawn_blocking(find)).await;
-        let asked = &new.directory;
-        let Ok(Ok(found)) = found else {
-            return Err(words.unusable_directory(asked, "the disk does not answer"));
-        };
-        found.map_err(|error| match error {
-            ProjectError::Outside => words.outside(&self.settings.workspace.root().display().to_string()),
-            ProjectError::Missing { would_be } => {
-                words.missing_directory(&would_be.display().to_string(), asked)
-            }
-            other @ (ProjectError::NotADirectory
-            | ProjectError::Reserved
-            | ProjectError::BadName
-            | ProjectError::Unreadable(_)) => words.unusable_directory(asked, &other.to_string()),
-        })
     }
 
     fn switch(&mut self, mail: &Mail, number: usize) {
@@ -96,20 +42,20 @@ impl Router {
             let mut open = self.registry.of(&mail.user).list();
             let listed = open.find(|listed| listed.session.conv_id == session.conv_id);
             let number = listed.map_or(number, |listed| listed.number);
-            return self.answer(mail, self.words().switched(number, &project_name(session)));
+            return self.answer(mail, self.words().switched(number, &session.project()));
         }
         let Some(session) = self.registry.of(&mail.user).numbered(number).cloned() else {
             return self.answer(mail, self.words().no_such_number(number));
         };
         self.registry.switch(&mail.user, &mail.chat_id, &session.conv_id, &mail.message_id);
-        self.answer_when_saved(mail, self.words().switched(number, &project_name(&session)));
+        self.answer_when_saved(mail, self.words().switched(number, &session.project()));
         self.warm(&session.conv_id);
     }
 
     fn close(&mut self, mail: &Mail, number: Option<usize>) {
         if let Some(session) = self.registry.of(&mail.user).closed_by(&mail.message_id) {
             // Followed before, and cut before its answer was on record.
-            return self.answer(mail, self.words().closed(&project_name(session), 0));
+            return self.answer(mail, self.words().closed(&session.project(), 0));
         }
         let session = match number {
             Some(number) => match self.registry.of(&mail.user).numbered(number) {
@@ -129,7 +75,7 @@ impl Router {
         let mails = withdrawn.iter().map(|waiting| waiting.item.mail.seq).collect();
         self.scribe.write(None, Settlement { mails, ..Settlement::at(Timestamp::now()) });
         self.registry.close(&mail.user, &conv_id, Some(&mail.message_id), Timestamp::now());
-        self.answer_when_saved(mail, self.words().closed(&project_name(&session), withdrawn.len()));
+        self.answer_when_saved(mail, self.words().closed(&session.project(), withdrawn.len()));
     }
 
     fn stop(&mut self, mail: &Mail) {
@@ -183,7 +129,7 @@ impl Router {
         let keyring = &self.settings.keyring;
         let seconds = |own: Option<u64>, configured| short(own.map_or(configured, Duration::from_secs));
         let values = [
-            ("project", "项目", project_name(&session)),
+            ("project", "项目", session.project()),
             ("directory", "目录", session.cwd.display().to_string()),
             ("state", "状态", self.state(mail, &session)),
             ("waiting", "排队", self.desk.waiting(&mail.user).to_string()),
@@ -226,13 +172,8 @@ impl Router {
         self.registry.of(&mail.user).active(&mail.chat_id).cloned()
     }
 
-    fn answer_when_saved(&self, mail: &Mail, text: String) {
+    pub(super) fn answer_when_saved(&self, mail: &Mail, text: String) {
         let saved = self.saver.save(&self.registry);
         self.scribe.write(Some(saved), report::notice(vec![mail.seq], &reply(mail), text));
     }
-}
-
-/// The project's name: its directory's.
-fn project_name(session: &Session) -> String {
-    session.cwd.file_name().map_or_else(|| "/".to_owned(), |name| name.to_string_lossy().into_owned())
 }

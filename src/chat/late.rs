@@ -32,7 +32,9 @@ impl Router {
     pub(super) fn recalled(&mut self, message_id: &MessageId, ack: oneshot::Sender<Answer>) {
         crash::at(Point::RecallRouted);
         let waiting = self.desk.take_back(|pending| &pending.mail.message_id == message_id);
-        let mail = waiting.map(|waiting| waiting.item.mail).or_else(|| self.stale.take_back(message_id));
+        let mail = waiting.map(|waiting| waiting.item.mail);
+        let mail = mail.or_else(|| self.stale.take_back(message_id));
+        let mail = mail.or_else(|| self.opening.take_back(message_id));
         let mut settlement = Settlement::at(Timestamp::now());
         if let Some(mail) = mail {
             info!(PHONEWORK_MESSAGE_ID = %message_id, PHONEWORK_USER = %mail.user, "message taken back before its turn");
@@ -50,7 +52,7 @@ impl Router {
         self.scribe.write(None, question);
     }
 
-    pub(super) async fn run_stale(&mut self, mail: Mail) {
+    pub(super) fn run_stale(&mut self, mail: Mail) {
         let kept = self.stale.take(&mail.user);
         if kept.is_empty() {
             return self.answer(&mail, self.words().nothing_kept());
@@ -58,7 +60,7 @@ impl Router {
         self.scribe.write(None, report::heard(mail.seq, &mail.message_id, &mail.user));
         for mail in kept {
             // None of them is such a command: those are commands of the day they are sent.
-            Box::pin(self.fresh(mail)).await;
+            self.fresh(mail);
         }
     }
 

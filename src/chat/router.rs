@@ -15,7 +15,8 @@ use tracing::info;
 use uuid::Uuid;
 
 use super::command::{self, Said};
-use super::desk::{Desk, LONGEST_QUEUE, Waiting};
+use super::desk::{Desk, Full, LONGEST_QUEUE, Waiting};
+use super::opening::{Lookup, Opening};
 use super::scribe::Scribe;
 use super::stale::{self, Stale};
 use crate::crash::{self, Point};
@@ -75,8 +76,9 @@ pub struct Router {
     pub(super) begun: BTreeMap<OpenId, Waiting<Pending>>,
     pub(super) handles: BTreeMap<ConvId, Handle>,
     pub(super) reports: mpsc::Sender<Report>,
-    later: mpsc::Sender<Later>,
+    pub(super) later: mpsc::Sender<Later>,
     pub(super) stale: Stale,
+    pub(super) opening: Opening,
 }
 
 /// What the router does after a while.
@@ -85,6 +87,8 @@ pub(super) enum Later {
     Dispatch(OpenId),
     /// Ask a person about his messages that came too late.
     AskStale(OpenId),
+    /// Go on with a `/new`: this is what the disk says.
+    Found(Box<Lookup>),
 }
 
 /// A message that waits for its turn.
@@ -116,6 +120,7 @@ impl Router {
             reports,
             later,
             stale: Stale::default(),
+            opening: Opening::default(),
         };
         let mut leave = std::pin::pin!(leave);
         let by = loop {
@@ -125,7 +130,7 @@ impl Router {
                 Ok(()) = changes.changed() => router.configure(changes.borrow_and_update().clone()),
                 Some(report) = reports_rx.recv() => router.report(report),
                 Some(later) = later_rx.recv() => router.later(later),
-                Some(news) = news.recv() => router.news(news).await,
+                Some(news) = news.recv() => router.news(news),
             }
         };
         router.leave(by, &mut reports_rx).await;
@@ -148,9 +153,9 @@ impl Router {
         }
     }
 
-    async fn news(&mut self, news: News) {
+    fn news(&mut self, news: News) {
         match news {
-            News::Mail(mail) => self.mail(mail).await,
+            News::Mail(mail) => self.mail(mail),
             News::Recalled(message_id, ack) => self.recalled(&message_id, ack),
             News::Entered(chat, user) => {
                 let active = self.registry.of(&user).active(&chat).map(|session| session.conv_id.clone());
@@ -161,26 +166,37 @@ impl Router {
         }
     }
 
-    async fn mail(&mut self, mail: Mail) {
+    fn mail(&mut self, mail: Mail) {
         crash::at(Point::MessageRouted);
         info!(PHONEWORK_MESSAGE_ID = %mail.message_id, PHONEWORK_USER = %mail.user, "message taken over");
-        if !self.settings.keyring.allowed.contains(&mail.user) {
-            // It waited while its sender was shut out.
-            info!(PHONEWORK_MESSAGE_ID = %mail.message_id, PHONEWORK_USER = %mail.user, "no longer allowed: not run");
-            return self
-                .scribe
-                .write(None, Settlement { mails: vec![mail.seq], ..Settlement::at(Timestamp::now()) });
+        if self.is_shut_out(&mail) {
+            return;
         }
         if stale::is_stale(mail.created, Timestamp::now(), self.settings.keyring.stale_after) {
             return self.keep_stale(mail);
         }
-        self.fresh(mail).await;
+        self.fresh(mail);
+    }
+
+    /// Whether a message waited while its sender was shut out; it is settled then.
+    pub(super) fn is_shut_out(&self, mail: &Mail) -> bool {
+        let allowed = self.settings.keyring.allowed.contains(&mail.user);
+        if !allowed {
+            info!(PHONEWORK_MESSAGE_ID = %mail.message_id, PHONEWORK_USER = %mail.user, "no longer allowed: not run");
+            self.scribe.write(None, Settlement { mails: vec![mail.seq], ..Settlement::at(Timestamp::now()) });
+        }
+        !allowed
     }
 
     /// A message that is to be run, or a command that is to be followed.
-    pub(super) async fn fresh(&mut self, mail: Mail) {
+    pub(super) fn fresh(&mut self, mail: Mail) {
+        match self.opening.hold(&mail) {
+            Ok(false) => {}
+            Ok(true) => return,
+            Err(Full) => return self.answer(&mail, self.words().queue_full(LONGEST_QUEUE)),
+        }
         match command::parse(&mail.text) {
-            Said::Command(command) => self.command(mail, command).await,
+            Said::Command(command) => self.command(mail, command),
             Said::Faulty(fault) => self.answer(&mail, self.words().fault(&fault)),
             Said::Words if mail.text.trim().is_empty() => self.answer(&mail, self.words().empty()),
             Said::Words => {
@@ -199,6 +215,7 @@ impl Router {
         match later {
             Later::Dispatch(user) => self.dispatch(&user),
             Later::AskStale(user) => self.ask_stale(&user),
+            Later::Found(lookup) => self.found(*lookup),
         }
     }
 

@@ -89,6 +89,12 @@ impl Session {
             opened_by: None,
         }
     }
+
+    /// The project's name: its directory's.
+    #[must_use]
+    pub fn project(&self) -> String {
+        self.cwd.file_name().map_or_else(|| "/".to_owned(), |name| name.to_string_lossy().into_owned())
+    }
 }
 
 /// All sessions. Cloning is cheap per session, so that a copy can be written out while work goes on.

@@ -1,0 +1,173 @@
+//! Sessions on their way: the disk is asked for a directory, which may take long, and the router waits for nobody. What
+//! their person writes meanwhile is held back, as it belongs into the new session.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::command::NewSession;
+use super::desk::{Full, LONGEST_QUEUE};
+use super::router::{Later, Router};
+use crate::ids::{MessageId, OpenId};
+use crate::mail::Mail;
+use crate::paths::{ProjectError, Workspace};
+use crate::session::registry::Session;
+use crate::words::Words;
+
+/// A disk that does not say within this time whether a directory is there is taken for broken.
+const LOOKUP: Duration = Duration::from_secs(5);
+
+/// A `/new` and what the disk said to it.
+#[derive(Debug)]
+pub(super) struct Lookup {
+    mail: Mail,
+    new: NewSession,
+    /// Where the directory is, or the sentence that says why it cannot be used.
+    found: Result<PathBuf, String>,
+}
+
+/// Who opens a session just now, and what he wrote since.
+#[derive(Debug, Default)]
+pub(super) struct Opening {
+    people: BTreeMap<OpenId, Vec<Mail>>,
+}
+
+impl Opening {
+    fn begin(&mut self, user: &OpenId) {
+        self.people.entry(user.clone()).or_default();
+    }
+
+    /// Holds a message back, if its sender opens a session; says whether it did.
+    ///
+    /// # Errors
+    /// [`Full`] when too many of his are held back.
+    pub(super) fn hold(&mut self, mail: &Mail) -> Result<bool, Full> {
+        match self.people.get_mut(&mail.user) {
+            None => Ok(false),
+            Some(held) if held.len() >= LONGEST_QUEUE => Err(Full),
+            Some(held) => {
+                held.push(mail.clone());
+                Ok(true)
+            }
+        }
+    }
+
+    fn end(&mut self, user: &OpenId) -> Vec<Mail> {
+        self.people.remove(user).unwrap_or_default()
+    }
+
+    /// Gives up the message with this id.
+    pub(super) fn take_back(&mut self, message_id: &MessageId) -> Option<Mail> {
+        self.people.values_mut().find_map(|held| {
+            let place = held.iter().position(|mail| &mail.message_id == message_id)?;
+            Some(held.remove(place))
+        })
+    }
+}
+
+impl Router {
+    /// Asks the disk for the directory of a new session.
+    pub(super) fn new_session(&mut self, mail: Mail, new: NewSession) {
+        self.opening.begin(&mail.user);
+        let (workspace, words, later) = (self.settings.workspace.clone(), self.words(), self.later.clone());
+        tokio::spawn(async move {
+            let found = find(workspace, &new, words).await;
+            // The router is gone only when the daemon leaves; the message waits for the next start then.
+            let _ = later.send(Later::Found(Box::new(Lookup { mail, new, found }))).await;
+        });
+    }
+
+    /// Opens the session, if it has a directory, and takes up what was held back.
+    pub(super) fn found(&mut self, lookup: Lookup) {
+        let Lookup { mail, new, found } = lookup;
+        let held = self.opening.end(&mail.user);
+        match found {
+            Ok(cwd) => self.open(&mail, new, cwd),
+            Err(sentence) => self.answer(&mail, sentence),
+        }
+        for mail in held {
+            if !self.is_shut_out(&mail) {
+                self.fresh(mail);
+            }
+        }
+    }
+
+    fn open(&mut self, mail: &Mail, new: NewSession, cwd: PathBuf) {
+        let session = Session {
+            turn_timeout_s: new.timeout.map(|time| time.as_secs()),
+            idle_timeout_s: new.idle.map(|time| time.as_secs()),
+            permission_mode: new.mode.map(|mode| mode.as_str().to_owned()),
+            model: new.model,
+            opened_by: Some(mail.message_id.clone()),
+            ..Session::new(mail.user.clone(), mail.chat_id.clone(), cwd, Timestamp::now())
+        };
+        let conv_id = self.registry.open(session);
+        let opened = self.registry.of(&mail.user).list().find(|listed| listed.session.conv_id == conv_id);
+        let text = match (opened, self.registry.running(&conv_id)) {
+            (Some(listed), _) => {
+                let (project, cwd) = (listed.session.project(), listed.session.cwd.display());
+                self.words().opened(listed.number, &project, &cwd.to_string())
+            }
+            // Followed before, and closed since.
+            (None, session) => self.words().closed(&session.map(Session::project).unwrap_or_default(), 0),
+        };
+        self.answer_when_saved(mail, text);
+        self.warm(&conv_id);
+    }
+}
+
+async fn find(workspace: Workspace, new: &NewSession, words: Words) -> Result<PathBuf, String> {
+    let root = workspace.root().display().to_string();
+    let (asked, create) = (new.directory.clone(), new.create);
+    let find = move || if create { workspace.create(&asked) } else { workspace.project(&asked) };
+    let found = tokio::time::timeout(LOOKUP, tokio::task::spawn_blocking(find)).await;
+    let asked = &new.directory;
+    let Ok(Ok(found)) = found else {
+        return Err(words.unusable_directory(asked, "the disk does not answer"));
+    };
+    found.map_err(|error| match error {
+        ProjectError::Outside => words.outside(&root),
+        ProjectError::Missing { would_be } => words.missing_directory(&would_be.display().to_string(), asked),
+        other @ (ProjectError::NotADirectory
+        | ProjectError::Reserved
+        | ProjectError::BadName
+        | ProjectError::Unreadable(_)) => words.unusable_directory(asked, &other.to_string()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mail(seq: i64, user: &str) -> Mail {
+        Mail {
+            seq,
+            message_id: format!("om_{seq}").into(),
+            chat_id: "oc_1".into(),
+            user: user.into(),
+            group: false,
+            text: String::new(),
+            created: Timestamp::UNIX_EPOCH,
+            received: Timestamp::UNIX_EPOCH,
+            conv_id: None,
+        }
+    }
+
+    #[test]
+    fn only_who_opens_a_session_waits_for_it_and_not_without_bound() {
+        let (mut opening, anna) = (Opening::default(), OpenId::from("ou_anna"));
+        assert_eq!(opening.hold(&mail(0, "ou_anna")), Ok(false));
+        opening.begin(&anna);
+        assert_eq!(opening.hold(&mail(1, "ou_ming")), Ok(false));
+        for seq in 0..i64::try_from(LONGEST_QUEUE).unwrap() {
+            assert_eq!(opening.hold(&mail(seq, "ou_anna")), Ok(true));
+        }
+        assert_eq!(opening.hold(&mail(999, "ou_anna")), Err(Full));
+        assert_eq!(opening.take_back(&"om_1".into()), Some(mail(1, "ou_anna")));
+        let held: Vec<i64> = opening.end(&anna).iter().map(|mail| mail.seq).collect();
+        assert_eq!((held.len(), &held[..2]), (LONGEST_QUEUE - 1, [0, 2].as_slice()));
+        assert_eq!(opening.hold(&mail(3, "ou_anna")), Ok(false));
+    }
+}
