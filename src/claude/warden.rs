@@ -63,6 +63,7 @@ async fn watch(program: &OsStr, arguments: &[OsString]) -> std::io::Result<u8> {
             return Ok(if error.kind() == std::io::ErrorKind::NotFound { 127 } else { 126 });
         }
     };
+    let_go_of_its_pipes();
     let mut status = None;
     while status.is_none() {
         tokio::select! {
@@ -74,6 +75,16 @@ async fn watch(program: &OsStr, arguments: &[OsString]) -> std::io::Result<u8> {
     }
     let at_the_end = kill_everything(child, &mut child_ended).await;
     Ok(status.or(at_the_end).unwrap_or_else(|| status_of_signal(Signal::KILL.as_raw())))
+}
+
+/// The pipes are the program's alone: a program that closes its own end is then seen to have done so.
+fn let_go_of_its_pipes() {
+    let nothing = std::fs::OpenOptions::new().read(true).write(true).open("/dev/null");
+    // Where this fails, only that is not seen.
+    let _ = nothing.map(|nothing| {
+        let _ = rustix::stdio::dup2_stdin(&nothing);
+        let _ = rustix::stdio::dup2_stdout(&nothing);
+    });
 }
 
 /// Kills until no child is left. As a subreaper's descendants end up as its children, none is then left at all.

@@ -9,10 +9,12 @@
 //! Synchronous: one thread reads stdin, another runs a command, the main one does all the rest.
 
 mod agent;
+mod command;
 mod deed;
 mod journal;
 mod lines;
 mod memory;
+mod trouble;
 
 use std::ffi::OsString;
 use std::io::{Read, Write};

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 
-use super::{Words, rounded, say, short};
+use super::{Words, say, short};
 use crate::claude::running::Elsewhere;
 use crate::language::Language;
 
@@ -44,7 +44,8 @@ impl Words {
     /// That Claude is silent, and how long the turn may still take.
     #[must_use]
     pub fn silent(self, lasted: Duration, left: Duration) -> String {
-        let (lasted, left) = (short(rounded(lasted)), short(rounded(left)));
+        let minutes = Duration::from_secs(lasted.as_secs() / 60 * 60);
+        let (lasted, left) = (short(minutes), about(left));
         say!(
             self,
             "⏳ No sign from Claude for {lasted}. I go on waiting, for {left} at most; /stop ends it.",
@@ -170,7 +171,7 @@ fn clock(time: Timestamp, now: &Zoned) -> String {
     time.to_zoned(zone).strftime("%Y-%m-%d %H:%M UTC%:z").to_string()
 }
 
-/// A time to wait, in hours and minutes; never less than it is.
+/// A time to wait, in whole minutes; never less than it is.
 fn about(wait: Duration) -> String {
     let minutes = wait.as_secs().div_ceil(60).max(1);
     match (minutes / 60, minutes % 60) {
@@ -215,7 +216,7 @@ mod tests {
     fn a_silence_is_told_with_the_time_that_is_left() {
         let seconds = Duration::from_secs;
         insta::assert_snapshot!(
-            Words(Language::En).silent(seconds(60), seconds(240)),
+            Words(Language::En).silent(seconds(61), seconds(239)),
             @"⏳ No sign from Claude for 1m. I go on waiting, for 4m at most; /stop ends it."
         );
     }

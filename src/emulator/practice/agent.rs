@@ -2,13 +2,11 @@
 
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::os::unix::process::CommandExt;
-use std::process::{Command, Output, Stdio};
+use std::process::Output;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -19,28 +17,30 @@ use super::memory::Memory;
 
 /// The status of an agent that was told to crash.
 const CRASHED: u8 = 70;
-/// Of a command's output this much is told, as in Claude Code.
-const OUTPUT_SHOWN: usize = 30_000;
 
 pub(super) struct Agent<W> {
-    output: W,
-    memory: Memory,
+    pub(super) output: W,
+    pub(super) memory: Memory,
     journal: Journal,
-    model: String,
-    mode: String,
+    pub(super) model: String,
+    pub(super) mode: String,
     inputs: Receiver<Input>,
     /// For the thread that waits for a command.
-    ran: SyncSender<Input>,
+    pub(super) ran: SyncSender<Input>,
     waiting: VecDeque<Message>,
+    /// What it is to say by itself.
+    unasked: VecDeque<String>,
     input_ended: bool,
     last_failed: bool,
 }
 
-enum Input {
+pub(super) enum Input {
     /// With the moment at which it was read.
     Line(Vec<u8>, Timestamp),
     End,
     Ran(std::io::Result<Output>),
+    /// It is time to say this.
+    Later(String),
 }
 
 struct Message {
@@ -50,7 +50,7 @@ struct Message {
 }
 
 /// What ends a wait within a turn.
-enum Woken {
+pub(super) enum Woken {
     Deadline,
     Interrupted,
     InputEnded,
@@ -59,11 +59,15 @@ enum Woken {
 }
 
 /// How a turn ends.
-enum Ending {
+pub(super) enum Ending {
     Said(String),
     Failed(deed::Failure),
-    Interrupted { reason: &'static str },
+    Interrupted {
+        reason: &'static str,
+    },
     Crashed,
+    /// The process ends, with this status.
+    Ended(u8),
 }
 
 impl<W: Write> Agent<W> {
@@ -96,6 +100,7 @@ impl<W: Write> Agent<W> {
             inputs,
             ran,
             waiting,
+            unasked: VecDeque::new(),
             input_ended: false,
             last_failed: false,
         }
@@ -103,7 +108,9 @@ impl<W: Write> Agent<W> {
 
     pub(super) fn run(mut self) -> std::io::Result<u8> {
         loop {
-            if self.waiting.is_empty() {
+            if let Some(text) = self.unasked.pop_front() {
+                self.unasked_turn(&text)?;
+            } else if self.waiting.is_empty() {
                 if self.input_ended {
                     return Ok(u8::from(self.last_failed));
                 }
@@ -133,6 +140,7 @@ impl<W: Write> Agent<W> {
                 writeln!(std::io::stderr(), "the practice agent was told to crash")?;
                 return Ok(Some(CRASHED));
             }
+            Ending::Ended(status) => return Ok(Some(status)),
             Ending::Said(text) => {
                 self.write(&lines::text(self.memory.session(), &text, false))?;
                 json!({"result": text})
@@ -172,6 +180,16 @@ impl<W: Write> Agent<W> {
                 text => format!("{LABEL} I remember: {text}"),
             }),
             Deed::Crash => Ending::Crashed,
+            Deed::Quit => Ending::Ended(0),
+            Deed::Mute => return self.mute(),
+            Deed::Garbage => return self.garbage(),
+            Deed::Babble => return self.babble(),
+            Deed::Flood(megabytes) => return self.flood(megabytes),
+            Deed::Compact => {
+                self.write(&lines::compacted(self.memory.session()))?;
+                Ending::Said(format!("{LABEL} I have made room."))
+            }
+            Deed::Later(time, text) => self.later(time, text),
             Deed::Fail(failure) => Ending::Failed(failure),
             Deed::Chat(prompt) => Ending::Said(deed::chat(&prompt)),
         })
@@ -195,91 +213,8 @@ impl<W: Write> Agent<W> {
         }
     }
 
-    fn ask_and_run(&mut self, command: &str) -> std::io::Result<Ending> {
-        let tool_use_id = format!("toolu_{}", Uuid::new_v4().simple());
-        let mut input = json!({"command": command, "description": "a command to practise with"});
-        let tool_use = lines::tool_use(self.memory.session(), &tool_use_id, &input);
-        self.write(&tool_use)?;
-        let answer = if self.mode == "bypassPermissions" {
-            json!({"behavior": "allow"})
-        } else {
-            match self.ask(&tool_use_id, &input)? {
-                Some(answer) => answer,
-                None => return Ok(Ending::Interrupted { reason: "aborted_tools" }),
-            }
-        };
-        if answer["behavior"] != "allow" {
-            let message = answer["message"].as_str().unwrap_or("The answer was invalid.");
-            let refused = lines::tool_result(self.memory.session(), &tool_use_id, message, true);
-            self.write(&refused)?;
-            return Ok(Ending::Said(format!("{LABEL} I did not run it: {message}")));
-        }
-        if let Some(updated) = answer.get("updatedInput").filter(|updated| updated["command"].is_string()) {
-            input = updated.clone();
-        }
-        let Some(output) = self.execute(input["command"].as_str().unwrap_or_default())? else {
-            return Ok(Ending::Interrupted { reason: "aborted_tools" });
-        };
-        let (text, failed) = match output {
-            Ok(output) => (shown(&output), !output.status.success()),
-            Err(error) => (error.to_string(), true),
-        };
-        let result = lines::tool_result(self.memory.session(), &tool_use_id, &text, failed);
-        self.write(&result)?;
-        Ok(Ending::Said(format!("{LABEL} The command {}:\n{text}", if failed { "failed" } else { "said" })))
-    }
-
-    /// The answer to a permission request; none when it was interrupted.
-    fn ask(&mut self, tool_use_id: &str, input: &Value) -> std::io::Result<Option<Value>> {
-        let asked = Uuid::new_v4().to_string();
-        self.write(&lines::permission_request(&asked, tool_use_id, input))?;
-        loop {
-            match self.wait(None)? {
-                Woken::Answered { request_id, response } if request_id == asked => return Ok(Some(response)),
-                Woken::Interrupted => {
-                    self.write(&lines::withdrawal(&asked))?;
-                    return Ok(None);
-                }
-                Woken::InputEnded => {
-                    return Ok(Some(json!({"behavior": "deny", "message": "stream closed"})));
-                }
-                Woken::Answered { .. } | Woken::Deadline | Woken::Ran(_) => {}
-            }
-        }
-    }
-
-    /// The command's output, or why it did not run; none when it was interrupted.
-    fn execute(&mut self, command: &str) -> std::io::Result<Option<std::io::Result<Output>>> {
-        let shell = Command::new("sh")
-            .args(["-c", command])
-            .process_group(0)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn();
-        let child = match shell {
-            Ok(child) => child,
-            Err(error) => return Ok(Some(Err(error))),
-        };
-        let group = Pid::from_child(&child);
-        let ran = self.ran.clone();
-        std::thread::spawn(move || ran.send(Input::Ran(child.wait_with_output())));
-        let mut interrupted = false;
-        loop {
-            match self.wait(None)? {
-                Woken::Ran(output) => return Ok(Some(output).filter(|_| !interrupted)),
-                Woken::Interrupted => {
-                    interrupted = true;
-                    // It may have ended just now.
-                    let _ = kill_process_group(group, Signal::KILL);
-                }
-                Woken::Deadline | Woken::InputEnded | Woken::Answered { .. } => {}
-            }
-        }
-    }
-
     /// Waits for what a turn waits for, and does meanwhile what can be done at any time.
-    fn wait(&mut self, deadline: Option<Instant>) -> std::io::Result<Woken> {
+    pub(super) fn wait(&mut self, deadline: Option<Instant>) -> std::io::Result<Woken> {
         loop {
             let left = deadline.map_or(Duration::MAX, |at| at.saturating_duration_since(Instant::now()));
             match self.inputs.recv_timeout(left) {
@@ -304,6 +239,10 @@ impl<W: Write> Agent<W> {
                 return Ok(Some(Woken::InputEnded));
             }
             Input::Ran(output) => return Ok(Some(Woken::Ran(output))),
+            Input::Later(text) => {
+                self.unasked.push_back(text);
+                return Ok(None);
+            }
         };
         let line: Value = serde_json::from_slice(&line)
             .map_err(|error| std::io::Error::other(format!("Error parsing streaming input line: {error}")))?;
@@ -347,7 +286,7 @@ impl<W: Write> Agent<W> {
         }
     }
 
-    fn write(&mut self, message: &Value) -> std::io::Result<()> {
+    pub(super) fn write(&mut self, message: &Value) -> std::io::Result<()> {
         lines::write(&mut self.output, message)
     }
 }
@@ -365,9 +304,4 @@ fn message(line: &Value, read: Timestamp) -> std::io::Result<Message> {
     };
     let uuid = line["uuid"].as_str().and_then(|uuid| uuid.parse().ok());
     Ok(Message { text, uuid, read })
-}
-
-fn shown(output: &Output) -> String {
-    let text = [&output.stdout[..], &output.stderr].concat();
-    String::from_utf8_lossy(&text).chars().take(OUTPUT_SHOWN).collect()
 }

@@ -28,6 +28,20 @@ pub(super) enum Deed {
     Recall,
     /// `crash`: ends in the middle of the turn.
     Crash,
+    /// `quit`: the same as if all were well, with status 0.
+    Quit,
+    /// `mute`: closes its stdout in the middle of the turn and lives on.
+    Mute,
+    /// `garbage`: lines that are no JSON, and then an answer.
+    Garbage,
+    /// `babble`: such lines without end.
+    Babble,
+    /// `flood N`: a line of so many megabytes, and then an answer.
+    Flood(usize),
+    /// `compact`: the conversation is summarised, and then an answer comes.
+    Compact,
+    /// `later S TEXT`: after so many seconds it begins a turn by itself and says the text.
+    Later(Duration, String),
     /// `error 401`, `error 429`, `error overloaded`.
     Fail(Failure),
     /// Anything else.
@@ -64,6 +78,7 @@ const FAILURES: [(&str, Failure); 3] = [
 
 /// More would only fill a disk.
 const MOST_CHARACTERS: usize = 10_000_000;
+const MOST_MEGABYTES: usize = 200;
 
 impl Deed {
     pub(super) fn of(prompt: &str) -> Self {
@@ -85,6 +100,16 @@ impl Deed {
             ("remember", rest) if !rest.is_empty() => Self::Remember(rest.to_owned()),
             ("recall", "") => Self::Recall,
             ("crash", "") => Self::Crash,
+            ("quit", "") => Self::Quit,
+            ("mute", "") => Self::Mute,
+            ("garbage", "") => Self::Garbage,
+            ("babble", "") => Self::Babble,
+            ("flood", rest) => {
+                let megabytes = rest.parse().ok().filter(|&megabytes| megabytes <= MOST_MEGABYTES);
+                megabytes.map_or_else(chat, Self::Flood)
+            }
+            ("compact", "") => Self::Compact,
+            ("later", rest) => later(rest).unwrap_or_else(chat),
             ("error", rest) => FAILURES
                 .iter()
                 .find(|(name, _)| *name == rest)
@@ -92,6 +117,12 @@ impl Deed {
             _ => chat(),
         }
     }
+}
+
+fn later(rest: &str) -> Option<Deed> {
+    let (seconds, text) = rest.split_once(' ')?;
+    let time = Duration::try_from_secs_f64(seconds.parse().ok()?).ok()?;
+    Some(Deed::Later(time, text.to_owned()))
 }
 
 /// The answer to a prompt that is nothing in particular.
@@ -143,6 +174,13 @@ mod tests {
             ("remember blue", Deed::Remember("blue".to_owned())),
             ("recall", Deed::Recall),
             ("crash", Deed::Crash),
+            ("quit", Deed::Quit),
+            ("mute", Deed::Mute),
+            ("garbage", Deed::Garbage),
+            ("babble", Deed::Babble),
+            ("flood 50", Deed::Flood(50)),
+            ("compact", Deed::Compact),
+            ("later 0.5 two words", Deed::Later(Duration::from_millis(500), "two words".to_owned())),
             ("error 429", Deed::Fail(FAILURES[1].1)),
         ];
         for (prompt, deed) in table {
@@ -152,9 +190,19 @@ mod tests {
 
     #[test]
     fn what_only_looks_like_an_order_is_talk() {
-        for prompt in
-            ["", "echo", "say hello", "say 99999999999", "slow -1", "error 418", "running late", "crash it"]
-        {
+        for prompt in [
+            "",
+            "echo",
+            "say hello",
+            "flood 201",
+            "later",
+            "later x y",
+            "say 99999999999",
+            "slow -1",
+            "error 418",
+            "running late",
+            "crash it",
+        ] {
             assert_eq!(Deed::of(prompt), Deed::Chat(prompt.to_owned()));
         }
     }

@@ -90,6 +90,18 @@ pub(super) fn refusal(request_id: &str) -> Value {
     })
 }
 
+/// A line of a kind that nobody knows, so many megabytes long.
+pub(super) fn flood(session: &str, megabytes: usize) -> Value {
+    json!({"type": "flood", "session_id": session, "water": "~".repeat(megabytes << 20)})
+}
+
+pub(super) fn compacted(session: &str) -> Value {
+    json!({
+        "type": "system", "subtype": "compact_boundary", "session_id": session, "uuid": Uuid::new_v4(),
+        "compact_metadata": {"trigger": "auto", "pre_tokens": 190_000, "post_tokens": 3_000},
+    })
+}
+
 /// A turn's end; practising costs nothing.
 pub(super) fn result(session: &str, uuids: &[Uuid], ending: &Value) -> Value {
     let mut result = json!({
