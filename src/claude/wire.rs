@@ -72,6 +72,8 @@ pub enum Output {
         /// `auto` or `manual`.
         trigger: String,
     },
+    /// The conversation was ended and a new one begun, as `/clear` does; its id comes with the next [`Init`].
+    Cleared,
     /// The conversation was to be summarised and could not be; the turn goes on as far as it can.
     CompactionFailed,
     /// So many commands and subagents run in the background now.

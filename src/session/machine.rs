@@ -9,6 +9,8 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
+
 use super::turn::{Decided, Outcome, Prompt, Reply, Turn};
 use crate::claude::failure::Cause;
 use crate::claude::launch::Conversation;
@@ -58,6 +60,8 @@ pub struct Machine {
     /// Whether a refused start was answered by another try.
     retried: bool,
     cost_total: Option<f64>,
+    /// Until when a limit of the account is used up. Claude Code says it when it changes, not in every turn.
+    limited_until: Option<Timestamp>,
     leave_by: Option<Instant>,
     /// Whether it is to make room once it is done.
     sleepy: bool,
@@ -115,6 +119,7 @@ impl Machine {
             seen_init: false,
             retried: false,
             cost_total: if fresh { Some(0.0) } else { cost_total },
+            limited_until: None,
             leave_by: None,
             sleepy: false,
             restarted: false,

@@ -41,10 +41,14 @@ pub fn answer(done: &Done, reply: &Reply, words: Words, limit: usize, now: &Zone
             None => words.cut_unasked(),
         }),
         Outcome::UnknownCommand(name) => Some(words.unknown_command(name)),
-        Outcome::Limited { until, words: claudes } => {
+        Outcome::Limited { until, otherwise, .. } if *until <= now.timestamp() => {
+            Some(words.failed(otherwise))
+        }
+        Outcome::Limited { until, words: claudes, .. } => {
             Some(words.failed(&words.limited(*until, now, claudes.as_deref())))
         }
         Outcome::Compacted => Some(words.compacted_as_asked()),
+        Outcome::Cleared => Some(words.cleared_as_asked()),
         Outcome::OpenElsewhere(other) => Some(words.open_elsewhere(other, now)),
     };
     let heading = |text: String| format!("{}\n{text}", words.unasked());

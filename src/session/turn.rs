@@ -5,7 +5,6 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::claude::wire::{Assistant, Block, PermissionRequest};
@@ -67,10 +66,8 @@ pub struct Turn {
     pub ending: Option<Outcome>,
     /// What Claude said was wrong with its last call, as a word of its protocol.
     pub error: Option<String>,
-    /// Until when a limit of the account is used up, once Claude has said so.
-    pub limited_until: Option<Timestamp>,
-    /// Whether the conversation was summarised because its user said so.
-    pub compacted: bool,
+    /// How it ends if it ends well and without a word: what its user told Claude Code to do is done.
+    pub done: Option<Outcome>,
     /// What its user was told already, and need not be told again.
     pub told: Told,
 }
@@ -110,8 +107,7 @@ impl Turn {
             quiet: Quiet::new(now),
             ending: None,
             error: None,
-            limited_until: None,
-            compacted: false,
+            done: None,
             told: Told::default(),
         }
     }
@@ -259,7 +255,6 @@ impl Turn {
         unasked.texts = std::mem::take(&mut self.texts);
         unasked.tools = std::mem::take(&mut self.tools);
         unasked.error = self.error.take();
-        unasked.limited_until = self.limited_until.take();
         unasked
     }
 

@@ -57,17 +57,17 @@ impl Words {
     #[must_use]
     pub fn retrying(self, status: Option<u16>) -> String {
         let what = match status {
-            None => say!(self, "the API cannot be reached", "无法连接 API"),
+            None => say!(self, "The API cannot be reached", "无法连接 API"),
             Some(401 | 403) => {
-                say!(self, "the API refuses this machine's credentials", "API 拒绝这台机器的凭据")
+                say!(self, "The API refuses this machine's credentials", "API 拒绝这台机器的凭据")
             }
             Some(429) => say!(
                 self,
-                "the API takes no more requests for now (HTTP 429)",
+                "The API takes no more requests for now (HTTP 429)",
                 "API 暂时不接受更多请求（HTTP 429）"
             ),
             Some(529) => say!(self, "Anthropic's servers are overloaded", "Anthropic 服务器过载"),
-            Some(status) => say!(self, "the API fails (HTTP {status})", "API 出错（HTTP {status}）"),
+            Some(status) => say!(self, "The API fails (HTTP {status})", "API 出错（HTTP {status}）"),
         };
         say!(
             self,
@@ -90,6 +90,16 @@ impl Words {
     #[must_use]
     pub fn compacted_as_asked(self) -> String {
         say!(self, "🗜 The conversation is summarised.", "🗜 对话已压缩为摘要。")
+    }
+
+    /// That a new conversation begins because its user said so.
+    #[must_use]
+    pub fn cleared_as_asked(self) -> String {
+        say!(
+            self,
+            "🧹 A new conversation begins here, without memory of the one before.",
+            "🧹 这里开始新的对话，之前的内容不再记得。"
+        )
     }
 
     /// That the conversation could not be summarised.

@@ -24,6 +24,7 @@ pub fn parse(line: &[u8]) -> Output {
         Some("control_response") => control_reply(take_object(&mut message, "response")),
         Some("control_cancel_request") => text(&message, "request_id")
             .map_or(Output::Other, |request_id| Output::PermissionWithdrawn { request_id }),
+        Some("conversation_reset") => Output::Cleared,
         Some("rate_limit_event") => rate_limit(&take_object(&mut message, "rate_limit_info")),
         Some(_) | None => Output::Other,
     }

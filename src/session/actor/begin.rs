@@ -41,7 +41,7 @@ impl Actor {
             }
         }
         let mut look = self.look().await;
-        if !look.elsewhere.is_empty() {
+        if !again && look.elsewhere.iter().any(|other| !self.accepted.contains(other)) {
             // It may be on its way out, as what a killed daemon leaves behind is.
             tokio::time::sleep(LEAVING).await;
             look = self.look().await;

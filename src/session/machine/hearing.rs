@@ -74,9 +74,11 @@ impl Machine {
                 self.tell_once(long, |told| &mut told.retrying, Notice::Retrying { status })
             }
             Output::Compacted { trigger } if trigger == "manual" => {
-                if let Some(turn) = &mut self.turn {
-                    turn.compacted = true;
-                }
+                self.turn_or_unasked(now).done = Some(Outcome::Compacted);
+                Vec::new()
+            }
+            Output::Cleared => {
+                self.turn_or_unasked(now).done = Some(Outcome::Cleared);
                 Vec::new()
             }
             Output::Compacted { .. } => self.tell_once(true, |told| &mut told.compacted, Notice::Compacted),
@@ -84,9 +86,7 @@ impl Machine {
                 self.tell_once(true, |told| &mut told.compaction_failed, Notice::CompactionFailed)
             }
             Output::RateLimit { status, resets_at, .. } => {
-                if let Some(turn) = &mut self.turn {
-                    turn.limited_until = resets_at.filter(|_| status == "rejected");
-                }
+                self.limited_until = resets_at.filter(|_| status == "rejected");
                 Vec::new()
             }
             Output::Background(tasks) => {
@@ -153,13 +153,12 @@ impl Machine {
         let error = turn.error.as_deref();
         match (failure::cause(result, error), failure::explain(result, error, self.language)) {
             (Some(Cause::Interrupted), _) => Outcome::Stopped,
-            (Some(Cause::RateLimited), Some(sentence)) => match turn.limited_until {
-                Some(until) => Outcome::Limited { until, words: text.cloned() },
+            (Some(Cause::RateLimited), Some(sentence)) => match self.limited_until {
+                Some(until) => Outcome::Limited { until, words: text.cloned(), otherwise: sentence },
                 None => Outcome::Failed(sentence),
             },
             (_, Some(sentence)) => Outcome::Failed(sentence),
-            (_, None) if turn.compacted && turn.is_silent() => Outcome::Compacted,
-            (_, None) => Outcome::Answered,
+            (_, None) => turn.done.take().filter(|_| turn.is_silent()).unwrap_or(Outcome::Answered),
         }
     }
 

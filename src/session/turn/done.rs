@@ -25,15 +25,19 @@ pub enum Outcome {
     Cut,
     /// It asked for a slash command that nobody knows.
     UnknownCommand(String),
-    /// A limit of the account is used up until then; Claude Code's words for it.
+    /// A limit of the account is used up.
     Limited {
         /// When it can go on.
         until: Timestamp,
         /// What Claude Code says of it.
         words: Option<String>,
+        /// The sentence for its user once that time has passed.
+        otherwise: String,
     },
     /// Claude summarised the conversation, as it was asked to.
     Compacted,
+    /// Claude began a new conversation, as it was asked to.
+    Cleared,
     /// It was not run, as another process has the conversation open.
     OpenElsewhere(Elsewhere),
 }
@@ -43,7 +47,7 @@ impl Outcome {
     #[must_use]
     pub fn word(&self) -> &'static str {
         match self {
-            Self::Answered | Self::Compacted => "answered",
+            Self::Answered | Self::Compacted | Self::Cleared => "answered",
             Self::Failed(_) | Self::Limited { .. } => "failed",
             Self::Stopped => "stopped",
             Self::TimedOut(_) => "timed_out",

@@ -2,6 +2,9 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use phonework::claude::tree;
+use rustix::process::{Signal, kill_process};
+
 use super::*;
 
 /// The `n`th answer to the `n`th call, and the last one to all further calls.
@@ -27,9 +30,44 @@ async fn a_bad_key_is_said_while_claude_goes_on_trying_and_again_at_the_end() {
     let said = phonework.ask("hello", 2).await;
     assert_eq!(
         said[0],
-        "⏳ the API refuses this machine's credentials. Claude Code goes on trying; /stop ends it."
+        "⏳ The API refuses this machine's credentials. Claude Code goes on trying; /stop ends it."
     );
     assert!(said[1].starts_with("⚠️ Anthropic refused the credentials of this machine."), "{said:?}");
+}
+
+#[tokio::test]
+async fn stop_ends_a_turn_whose_calls_are_being_tried_again() {
+    let script = |asked: &Asked| match asked.text.as_str() {
+        "hello" => Reply::error(500, "api_error", "Internal server error"),
+        _ => echo(asked),
+    };
+    let (phonework, _api) = with_env(script, json!({}), json!({"CLAUDE_CODE_MAX_RETRIES": "10"})).await;
+    phonework.open_shop().await;
+    let said = phonework.ask("hello", 1).await;
+    assert!(said[0].starts_with("⏳ The API fails (HTTP 500)."), "{said:?}");
+    assert_eq!(phonework.ask("/stop", 1).await, ["⏹ Stopped."]);
+    assert_eq!(phonework.ask("well?", 1).await, ["You said: well?"]);
+}
+
+#[tokio::test]
+async fn a_claude_that_is_killed_in_the_middle_of_a_turn_costs_that_turn_and_no_memory() {
+    let gate = Gate::new();
+    let held = gate.clone();
+    let script = move |asked: &Asked| match asked.text.as_str() {
+        "think long" => Reply::Hold("so far".into(), held.clone(), "and on".into()),
+        _ => echo(asked),
+    };
+    let (phonework, api) = real(script, json!({})).await;
+    phonework.open_shop().await;
+    phonework.ask("speak of herons", 1).await;
+    phonework.say("think long");
+    gate.reached().await;
+    let warden = tree::children(phonework.pid())[0].pid;
+    kill_process(tree::children(warden)[0].pid, Signal::KILL).unwrap();
+    let told = |texts: &[String]| texts.last().is_some_and(|text| text.contains("was killed (signal 9)"));
+    phonework.hear_until(&phonework.chat, told).await;
+    assert_eq!(phonework.ask("well?", 1).await, ["You said: well?"]);
+    assert!(api.requests().last().unwrap()["messages"].to_string().contains("herons"));
 }
 
 #[tokio::test]
@@ -60,14 +98,13 @@ async fn a_usage_limit_is_told_with_the_time_until_which_it_lasts() {
     let env = json!({"ANTHROPIC_API_KEY": "", "CLAUDE_CODE_OAUTH_TOKEN": "a-token-of-the-test", "TZ": "UTC"});
     let (phonework, _api) = with_env(in_order(vec![Reply::Limited(headers)]), json!({}), env).await;
     phonework.open_shop().await;
-    let said = phonework.ask("hello", 1).await;
+    let mut said = phonework.ask("hello", 1).await;
+    said.extend(phonework.ask("well?", 1).await);
     let zone = jiff::tz::TimeZone::system();
     let until = jiff::Timestamp::from_second(resets).unwrap().to_zoned(zone);
     let until = until.strftime("%Y-%m-%d %H:%M UTC%:z").to_string();
-    assert!(
-        said[0].starts_with(&format!("⚠️ Claude's usage limit is reached until {until}, in ")),
-        "{said:?}"
-    );
+    let told = format!("⚠️ Claude's usage limit is reached until {until}, in ");
+    assert!(said.iter().all(|text| text.starts_with(&told)), "{said:?}");
 }
 
 #[tokio::test]
@@ -105,7 +142,7 @@ async fn a_network_that_is_down_is_said_while_claude_goes_on_trying_and_again_at
     let (phonework, _api) = with_env(echo, json!({}), env).await;
     phonework.open_shop().await;
     let said = phonework.ask("hello", 2).await;
-    assert_eq!(said[0], "⏳ the API cannot be reached. Claude Code goes on trying; /stop ends it.");
+    assert_eq!(said[0], "⏳ The API cannot be reached. Claude Code goes on trying; /stop ends it.");
     assert!(said[1].starts_with("⚠️ Claude Code could not reach the API"), "{said:?}");
 }
 
@@ -172,7 +209,8 @@ async fn clear_begins_a_conversation_that_is_the_one_resumed_after_a_restart() {
     phonework.open_shop().await;
     phonework.ask("speak of herons", 1).await;
     let before = phonework.conversation();
-    phonework.ask("/clear", 1).await;
+    let said = phonework.ask("/clear", 1).await;
+    assert_eq!(said, ["🧹 A new conversation begins here, without memory of the one before."]);
     phonework.ask("speak of kingfishers", 1).await;
     assert_ne!(phonework.conversation(), before);
     phonework.kill().await;

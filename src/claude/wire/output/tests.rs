@@ -190,6 +190,7 @@ fn retries_limits_and_compactions_carry_their_numbers() {
     assert_eq!(parse(failed), Output::CompactionFailed);
     let succeeded = br#"{"type":"system","subtype":"status","status":null,"compact_result":"success"}"#;
     assert_eq!(parse(succeeded), Output::Other);
+    assert_eq!(parse(br#"{"type":"conversation_reset","trigger":"clear"}"#), Output::Cleared);
     let tasks = br#"{"type":"system","subtype":"background_tasks_changed","tasks":[{"task_id":"b1"},{"task_id":"b2"}]}"#;
     assert_eq!(parse(tasks), Output::Background(2));
 }

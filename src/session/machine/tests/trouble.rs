@@ -1,6 +1,8 @@
 //! What befalls a turn on its way, and turns that nobody asked for.
 
 use super::*;
+use crate::claude::failure;
+use crate::session::turn::Done;
 use jiff::Timestamp;
 
 fn told(notice: Notice) -> Vec<Effect> {
@@ -91,7 +93,8 @@ fn a_limit_that_is_used_up_ends_the_turn_with_the_time_at_which_it_ends() {
         done.outcome.clone()
     };
     let words = Some("You've hit your 5-hour limit".into());
-    assert_eq!(outcome("rejected"), Outcome::Limited { until, words });
+    let otherwise = failure::explain(&refused, None, Language::En).unwrap();
+    assert_eq!(outcome("rejected"), Outcome::Limited { until, words, otherwise });
     assert!(matches!(outcome("allowed_warning"), Outcome::Failed(_)));
 }
 
@@ -109,6 +112,33 @@ fn a_compaction_is_shown_whether_claude_or_a_person_wanted_it() {
     let effects = bench.hear(Output::Result(TurnResult { text: Some(String::new()), ..result() }));
     let [Effect::Settle(done)] = &effects[..] else { panic!("{effects:?}") };
     assert_eq!(done.outcome, Outcome::Compacted);
+    bench.put(Input::Prompt(prompt("/clear")));
+    bench.hear(Output::ControlReply {
+        request_id: INITIALIZE.into(),
+        result: Ok(json!({"commands": [{"name": "clear"}]})),
+    });
+    bench.hear(Output::Cleared);
+    let effects = bench.hear(Output::Result(TurnResult { text: Some(String::new()), ..result() }));
+    let [Effect::Settle(done)] = &effects[..] else { panic!("{effects:?}") };
+    assert_eq!(done.outcome, Outcome::Cleared);
+}
+
+#[test]
+fn a_limit_that_was_told_in_an_earlier_turn_still_has_its_time() {
+    let until = Timestamp::from_second(1_795_383_873).unwrap();
+    let limit =
+        |status: &str| Output::RateLimit { status: status.into(), resets_at: Some(until), kind: None };
+    let refused = TurnResult { is_error: true, api_error_status: Some(429), ..result() };
+    let mut bench = Bench::running();
+    bench.hear(limit("rejected"));
+    bench.hear(Output::Result(refused.clone()));
+    bench.put(Input::Prompt(prompt("again")));
+    let effects = bench.hear(Output::Result(refused.clone()));
+    assert!(matches!(&effects[..], [Effect::Settle(Done { outcome: Outcome::Limited { .. }, .. })]));
+    bench.hear(limit("allowed"));
+    bench.put(Input::Prompt(prompt("later")));
+    let effects = bench.hear(Output::Result(refused));
+    assert!(matches!(&effects[..], [Effect::Settle(Done { outcome: Outcome::Failed(_), .. })]));
 }
 
 #[test]
