@@ -4,6 +4,7 @@
 //! session's actor. What is not here: what Feishu's events look like (`feishu::event`), what a session does with a
 //! prompt (`session::machine`).
 
+pub mod alarm;
 pub mod command;
 pub mod desk;
 mod fault;

@@ -49,6 +49,8 @@ const NEWS: usize = 1024;
 /// Feishu is asked who the bot is after so long again, twice as long each time up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// So many people at once are told past the outbox.
+const ALERTS: usize = 64;
 
 /// The configuration in force.
 pub type Settings = watch::Receiver<Arc<Checked>>;
@@ -95,7 +97,7 @@ impl Daemon {
         let api = Api::new(keyring.domain.clone(), credentials.clone(), client.clone());
         let flush = CancellationToken::new();
         let (state, connection) = watch::channel(ConnectionState::new(Timestamp::now()));
-        let post = Post { api, connection, settings: self.settings.clone() };
+        let post = Post { api: api.clone(), connection, settings: self.settings.clone() };
         let courier = tokio::spawn(courier::run(store.clone(), post.clone(), flush.clone(), FLUSH));
         let clerk = tokio::spawn(ledger::run(store.clone(), unwritten, flush.clone(), FLUSH));
 
@@ -115,7 +117,9 @@ impl Daemon {
         let (deliveries, deliveries_rx) = mpsc::channel(DELIVERIES);
         let (hurry, hurry_rx) = watch::channel(());
         let hurrying = tokio::spawn(hurry_when_configured(self.settings.clone(), hurry));
-        let intake = Intake { settings: self.settings, store: store.clone(), bot: bot_rx, news };
+        let (alerts, alerts_rx) = mpsc::channel(ALERTS);
+        let intake = Intake { settings: self.settings, store: store.clone(), bot: bot_rx, news, alerts };
+        let alarm = tokio::spawn(post::alert(api, alerts_rx));
         // What waited comes before what is new.
         let _ = waiting.await;
         let intake = tokio::spawn(intake.run(deliveries_rx));
@@ -132,6 +136,7 @@ impl Daemon {
         let _ = courier.await;
         let _ = clerk.await;
         let _ = whoami.await;
+        alarm.abort();
         let _ = saver_task.await;
         info!("left in good order");
         Ok(())

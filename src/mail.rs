@@ -20,6 +20,7 @@ mod keeper;
 mod ledger;
 mod outbox;
 pub mod pacing;
+mod place;
 mod pruning;
 mod schema;
 mod store;

@@ -14,12 +14,13 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 use tracing::{debug, info, warn};
 
+use super::alarm::{Alarm, Alert};
 use super::router::News;
 use super::strangers::Strangers;
 use crate::crash::{self, Point};
 use crate::feishu::event::{self, ChatKind, Content, Event, IncomingMessage};
 use crate::feishu::socket::{Answer, Delivery};
-use crate::ids::{MessageId, OpenId};
+use crate::ids::{ChatId, MessageId, OpenId};
 use crate::keyring::Checked;
 use crate::mail::{Body, Mail, NewMail, Post, Recipient, Store, StoreError};
 use crate::words::Words;
@@ -38,6 +39,8 @@ pub struct Intake {
     pub bot: watch::Receiver<Option<OpenId>>,
     /// The router.
     pub news: mpsc::Sender<News>,
+    /// What people are told past the outbox.
+    pub alerts: mpsc::Sender<Alert>,
 }
 
 type Commit = Pin<Box<dyn Future<Output = (Delivered, Result<Outcome, StoreError>)> + Send>>;
@@ -56,17 +59,20 @@ enum Outcome {
 struct Delivered {
     answer: tokio::sync::oneshot::Sender<Answer>,
     received: Instant,
+    /// Where its sender is told if it cannot be put on record.
+    told_in: Option<(ChatId, Option<MessageId>)>,
 }
 
 impl Intake {
     /// Serves until the connection's end of the channel closes.
     pub async fn run(self, mut deliveries: mpsc::Receiver<Delivery>) {
         let mut strangers = Strangers::default();
+        let mut alarm = Alarm::new(self.alerts.clone());
         let mut commits: FuturesOrdered<Commit> = FuturesOrdered::new();
         loop {
             tokio::select! {
                 biased;
-                Some((delivered, outcome)) = commits.next() => self.committed(delivered, outcome).await,
+                Some((delivered, outcome)) = commits.next() => self.committed(delivered, outcome, &mut alarm).await,
                 delivery = deliveries.recv(), if commits.len() < IN_FLIGHT => match delivery {
                     Some(delivery) => commits.push_back(self.take(delivery, &mut strangers)),
                     None => break,
@@ -74,11 +80,11 @@ impl Intake {
             }
         }
         while let Some((delivered, outcome)) = commits.next().await {
-            self.committed(delivered, outcome).await;
+            self.committed(delivered, outcome, &mut alarm).await;
         }
     }
 
-    async fn committed(&self, delivered: Delivered, outcome: Result<Outcome, StoreError>) {
+    async fn committed(&self, delivered: Delivered, outcome: Result<Outcome, StoreError>, alarm: &mut Alarm) {
         let (code, news) = match outcome {
             Ok(Outcome::Nothing) => (200, None),
             Ok(Outcome::News(news)) => (200, Some(news)),
@@ -88,6 +94,10 @@ impl Intake {
             }
             Err(error) => {
                 debug!(%error, "an event is not on record; Feishu will send it again");
+                if let (StoreError::Failed(_), Some((chat, under))) = (error, delivered.told_in) {
+                    let text = self.words().not_on_record();
+                    alarm.raise(Alert { chat, under, text }, Instant::now());
+                }
                 (500, None)
             }
         };
@@ -112,7 +122,7 @@ impl Intake {
     /// Decides what becomes of a delivery and starts its commit.
     fn take(&self, delivery: Delivery, strangers: &mut Strangers) -> Commit {
         let Delivery { payload, received, answer } = delivery;
-        let delivered = Delivered { answer, received };
+        let delivered = Delivered { answer, received, told_in: None };
         let event = event::parse(&payload);
         crash::at(Point::EventRead);
         match event {
@@ -181,6 +191,8 @@ impl Intake {
             info!(PHONEWORK_USER = %message.sender, PHONEWORK_MESSAGE_ID = %message.message_id, "message refused: its sender is not allowed");
             return self.decline(delivered, mail, under, text);
         }
+        let told_in = Some((message.chat_id.clone(), under.clone()));
+        let delivered = Delivered { told_in, ..delivered };
         if let Content::Unsupported { kind } = &message.content {
             let text = self.words().unsupported(kind);
             return self.decline(delivered, mail, under, text);

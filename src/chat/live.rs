@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
-use tokio::time::sleep_until;
+use tokio::time::{sleep_until, timeout};
 use tracing::warn;
 
-use super::router::Router;
+use super::router::{LAST_WORDS, Router};
 use crate::claude::launch::{Conversation, Launch, Program};
 use crate::ids::ConvId;
 use crate::mail::Recipient;
@@ -108,6 +108,8 @@ impl Router {
                 }
             }
         }
-        self.saver.save(&self.registry).done().await;
+        if timeout(LAST_WORDS, self.saver.save(&self.registry).done()).await.is_err() {
+            warn!("the sessions are not saved as they are now");
+        }
     }
 }

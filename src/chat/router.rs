@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot, watch};
-use tracing::info;
+use tracing::{info, warn};
 use uuid::Uuid;
 
 use super::command::{self, Said};
@@ -35,6 +35,8 @@ use crate::words::Words;
 
 /// A prompt that could not be put on record is tried again after so long.
 const RETRY: Duration = Duration::from_secs(1);
+/// So long the disk has, when the daemon leaves, for what was said last.
+pub(super) const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// What the router is told from outside the sessions.
 #[derive(Debug)]
@@ -135,8 +137,10 @@ impl Router {
         };
         router.leave(by, &mut reports_rx).await;
         drop(router);
-        // The scribe ends when the router's last words are on record.
-        let _ = scribe_task.await;
+        // The scribe ends when the router's last words are on record. A broken disk must not keep the daemon.
+        if tokio::time::timeout(LAST_WORDS, scribe_task).await.is_err() {
+            warn!("not all is on record: what is missing is taken up at the next start");
+        }
     }
 
     /// Takes a new configuration; a live session keeps what it was started with until it sleeps.

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
@@ -38,8 +39,8 @@ fn serve(args: &ServeArgs, environment: &Environment) -> Result<(), Failure> {
         signals::on_hangup(move || reload(&path, &environment, &newest))?;
         daemon.run(stop).await
     });
-    // All that matters is done; a name that is still being looked up may take its time elsewhere.
-    runtime.shutdown_background();
+    // All that matters is done: a disk or a name server that does not answer must not keep the process.
+    runtime.shutdown_timeout(Duration::from_secs(2));
     ended
 }
 

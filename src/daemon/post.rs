@@ -1,10 +1,12 @@
 //! The courier's way to Feishu.
 
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
+use uuid::Uuid;
 
 use super::Settings;
+use crate::chat::alarm::Alert;
 use crate::crash::{self, Point};
-use crate::feishu::api::{Api, Outgoing};
+use crate::feishu::api::{Api, Outgoing, Recipient};
 use crate::feishu::content;
 use crate::feishu::failure::{self, ApiError, Refusal};
 use crate::feishu::socket::{ConnectionState, Phase};
@@ -75,4 +77,20 @@ fn refused(error: ApiError) -> Refused {
         failure::Advice::Refused(Refusal::Undeliverable | Refusal::Bug) => Advice::Undeliverable,
     };
     Refused { advice, reason: error.to_string(), cause: error.cause() }
+}
+
+/// Sends what cannot be put into the outbox: each once, whatever comes of it.
+pub(super) async fn alert(api: Api, mut alerts: mpsc::Receiver<Alert>) {
+    while let Some(Alert { chat, under, text }) = alerts.recv().await {
+        let outgoing = Outgoing {
+            to: Recipient::Chat(chat),
+            reply_to: under,
+            msg_type: "text".to_owned(),
+            content: content::text(&text),
+            uuid: Uuid::new_v4().to_string(),
+        };
+        if let Err(error) = api.send(&outgoing).await {
+            tracing::debug!(%error, "a person could not be told that his message is not on record");
+        }
+    }
 }

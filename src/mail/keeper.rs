@@ -10,9 +10,9 @@ use std::{
 };
 
 use jiff::Timestamp;
-use rusqlite::Connection;
+use rusqlite::{Connection, config::DbConfig};
 
-use super::{StoreError, pruning};
+use super::{StoreError, place::Place, pruning};
 
 /// Calls in one transaction.
 const BATCH: usize = 256;
@@ -22,6 +22,10 @@ const COMMITS: u32 = 256;
 
 /// How long nobody has to call before the log is written back.
 const IDLE: Duration = Duration::from_secs(1);
+
+/// Writing works again when it has not failed for so long: on a full disk small changes may find room that large ones
+/// do not. Longer than the longest wait before a settlement is tried again.
+const MENDED: Duration = Duration::from_secs(8);
 
 /// Between two looks for rows that may leave, and between two small steps while there are some. A step waits for a
 /// moment in which nobody calls, but not longer than the patience.
@@ -47,12 +51,19 @@ pub(super) enum Ran {
     Failed(String),
 }
 
+/// Writing fails.
+struct Broken {
+    since: Instant,
+    /// When it last did.
+    last: Instant,
+}
+
 pub(super) struct Keeper {
     db: Connection,
+    place: Place,
     /// Whether a commit is on the disk when it is done.
     synced: bool,
-    /// Since when writing fails.
-    broken: Option<Instant>,
+    broken: Option<Broken>,
     /// Commits that are only in the log.
     commits: u32,
     /// When to write them back, if nobody calls.
@@ -61,14 +72,16 @@ pub(super) struct Keeper {
 }
 
 impl Keeper {
-    pub(super) fn new(db: Connection) -> Self {
-        Self { db, synced: true, broken: None, commits: 0, checkpoint_at: None, prune_at: Instant::now() }
+    pub(super) fn new(db: Connection, place: Place) -> Self {
+        let prune_at = Instant::now();
+        Self { db, place, synced: true, broken: None, commits: 0, checkpoint_at: None, prune_at }
     }
 
     /// Serves calls until all handles are gone.
     pub(super) fn run(mut self, requests: &Receiver<Box<dyn Job>>) {
         loop {
-            let due = self.checkpoint_at.map_or(self.prune_at, |at| at.min(self.prune_at));
+            let mended_at = self.broken.as_ref().map(|broken| broken.last + MENDED);
+            let due = [self.checkpoint_at, mended_at].into_iter().flatten().fold(self.prune_at, Instant::min);
             let called = match requests.recv_timeout(due.saturating_duration_since(Instant::now())) {
                 Ok(first) => {
                     let mut jobs = VecDeque::from([first]);
@@ -81,23 +94,32 @@ impl Keeper {
             };
             let now = Instant::now();
             self.write_back(now);
+            self.mended(now);
             if self.prune_at + if called { PRUNE_PATIENCE } else { Duration::ZERO } <= now {
                 self.prune(now);
             }
         }
+        if self.place.check().is_err() {
+            // Closing would write back into one file and remove the log of another. Should this fail, so will that.
+            let _ = self.db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+        }
     }
 
     fn serve(&mut self, mut jobs: VecDeque<Box<dyn Job>>) {
-        if let Err(error) = self.sync(true) {
-            let error = StoreError::from(error);
-            self.note(Some(error.to_string()), false);
-            return jobs.into_iter().for_each(|job| job.answer(Err(error.clone())));
+        let usable = self.place.check().and_then(|()| self.sync(true).map_err(|error| error.to_string()));
+        if let Err(reason) = usable {
+            self.failed(&reason, Instant::now());
+            for job in jobs {
+                job.answer(Err(StoreError::Failed(reason.clone())));
+            }
+            return;
         }
         let changes = self.db.total_changes();
         while !jobs.is_empty() {
             let Transaction { done, failed, result } = transaction(&self.db, &mut jobs);
-            let failed = result.as_ref().err().map(StoreError::to_string).or(failed);
-            self.note(failed, self.db.total_changes() != changes);
+            if let Some(reason) = result.as_ref().err().map(StoreError::to_string).or(failed) {
+                self.failed(&reason, Instant::now());
+            }
             for job in done {
                 job.answer(result.clone());
             }
@@ -108,20 +130,25 @@ impl Keeper {
         }
     }
 
-    /// Says once that writing fails, and once that it does no more.
-    fn note(&mut self, failed: Option<String>, wrote: bool) {
-        match (failed, self.broken) {
-            (Some(reason), None) => {
-                tracing::error!(%reason, "mail.db cannot be written: messages are not taken over until it can");
-                self.broken = Some(Instant::now());
-            }
-            (Some(reason), Some(_)) => tracing::debug!(%reason, "mail.db still cannot be written"),
-            (None, Some(since)) if wrote => {
-                tracing::info!(after_s = since.elapsed().as_secs(), "mail.db can be written again");
-                self.broken = None;
-            }
-            (None, _) => {}
+    /// Says once that writing fails.
+    fn failed(&mut self, reason: &str, now: Instant) {
+        if let Some(broken) = &mut self.broken {
+            broken.last = now;
+            return tracing::debug!(reason, "mail.db still cannot be written");
         }
+        tracing::error!(reason, "mail.db cannot be written: new messages are not taken over until it can");
+        self.broken = Some(Broken { since: now, last: now });
+    }
+
+    /// Says once that it does no more: when it did not for a while, and there is room again.
+    fn mended(&mut self, now: Instant) {
+        let Some(broken) = self.broken.take_if(|broken| broken.last + MENDED <= now) else { return };
+        if let Err(reason) = self.place.check().and_then(|()| self.place.has_room()) {
+            self.broken = Some(broken);
+            return self.failed(&reason, now);
+        }
+        let after_s = now.duration_since(broken.since).as_secs();
+        tracing::info!(after_s, "mail.db can be written again");
     }
 
     /// Writes the log back into the file, when nobody waits for an answer.
@@ -129,16 +156,30 @@ impl Keeper {
         if self.commits >= COMMITS || self.checkpoint_at.is_some_and(|at| at <= now) {
             self.commits = 0;
             self.checkpoint_at = None;
-            let done = self.db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
-            if let Err(error) = done {
-                tracing::warn!(%error, "mail.db: the log was not written back, it will be tried again");
+            let done = self.place.check().and_then(|()| {
+                let done = self.db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+                done.map_err(|error| format!("the log was not written back: {error}"))
+            });
+            match done {
+                Ok(()) => {
+                    self.place.written_back();
+                    tracing::debug!("mail.db: the log is written back");
+                }
+                Err(reason) => {
+                    self.failed(&reason, now);
+                    self.checkpoint_at = Some(now + MENDED);
+                }
             }
         }
     }
 
     fn prune(&mut self, now: Instant) {
+        if self.broken.is_some() {
+            self.prune_at = now + MENDED;
+            return;
+        }
         let more = self.unsynced(|db| pruning::step(db, Timestamp::now())).unwrap_or_else(|error| {
-            tracing::warn!(%error, "mail.db: old rows were not removed, it will be tried again");
+            self.failed(&format!("old rows were not removed: {error}"), now);
             false
         });
         self.prune_at = now + if more { PRUNE_STEP } else { PRUNE_EVERY };

@@ -26,7 +26,9 @@ use super::{
     call::{Bells, Call, Wakes},
     inbox,
     keeper::{Job, Keeper},
-    ledger, outbox, schema,
+    ledger, outbox,
+    place::Place,
+    schema,
 };
 use crate::{
     audit::AuditEntry,
@@ -89,13 +91,14 @@ pub fn open(path: &Path) -> Result<(Store, Left), OpenError> {
     let unusable = |reason: String| OpenError::Unusable { path: path.into(), reason };
     let db = schema::open(path)?;
     let left = left(&db).map_err(|error| unusable(error.to_string()))?;
-    let store = start(db).map_err(|error| unusable(error.to_string()))?;
+    let store = start(db, path).map_err(|error| unusable(error.to_string()))?;
     Ok((store, left))
 }
 
-fn start(db: Connection) -> io::Result<Store> {
+fn start(db: Connection, path: &Path) -> io::Result<Store> {
+    let place = Place::of(path);
     let (requests, queue) = sync_channel(QUEUE);
-    thread::Builder::new().name("mail".into()).spawn(move || Keeper::new(db).run(&queue))?;
+    thread::Builder::new().name("mail".into()).spawn(move || Keeper::new(db, place).run(&queue))?;
     Ok(Store { requests, bells: Arc::default() })
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
-use tracing::warn;
+use tracing::{error, info};
 
 use super::registry::{Registry, Session};
 use crate::crash::{self, Point};
@@ -131,6 +131,7 @@ async fn write_newest(
     mut newest: watch::Receiver<(u64, Registry)>,
     written: watch::Sender<u64>,
 ) {
+    let mut failing = false;
     while newest.changed().await.is_ok() {
         loop {
             let (state, registry) = newest.borrow_and_update().clone();
@@ -139,10 +140,15 @@ async fn write_newest(
             match result.map_err(io::Error::other).flatten() {
                 Ok(()) => {
                     written.send_replace(state);
+                    if std::mem::take(&mut failing) {
+                        info!(path = %path.display(), "the sessions can be saved again");
+                    }
                     break;
                 }
                 Err(error) => {
-                    warn!(path = %path.display(), %error, "the sessions could not be saved; trying again");
+                    if !std::mem::replace(&mut failing, true) {
+                        error!(path = %path.display(), %error, "the sessions cannot be saved; it is tried again every second");
+                    }
                     // A disk that is full when the daemon leaves must not keep it.
                     if newest.has_changed().is_err() {
                         return;

@@ -58,6 +58,16 @@ impl Words {
         )
     }
 
+    /// To a message that cannot be put on record.
+    #[must_use]
+    pub fn not_on_record(self) -> String {
+        say!(
+            self,
+            "⚠️ I could not take your message: my disk is full or broken, and my operator has to make room. Feishu brings the message again by itself (after 15 s, 5 min, 1 h and 6 h), so you need not send it again before that.",
+            "⚠️ 我没能接收你的消息：磁盘已满或有故障，需要管理员处理。飞书会自动重新投递（15 秒、5 分钟、1 小时、6 小时后），在此之前不必重发。"
+        )
+    }
+
     /// To a message whose session was closed while it waited.
     #[must_use]
     pub fn session_gone(self) -> String {

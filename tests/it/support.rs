@@ -1,6 +1,7 @@
 //! What the integration tests share.
 
 pub(crate) mod bot;
+pub(crate) mod disk;
 pub(crate) mod messages_api;
 pub(crate) mod phonework;
 pub(crate) mod systemd;

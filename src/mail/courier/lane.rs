@@ -79,7 +79,7 @@ impl<D: Deliver> Lane<D> {
                 Ok(None) if self.unrecorded.is_empty() => return,
                 Ok(None) => {}
                 Err(StoreError::Stopped) => return,
-                Err(error) => tracing::error!(%error, "the outbox cannot be read, it will be tried again"),
+                Err(error) => tracing::debug!(%error, "the outbox cannot be read, it will be tried again"),
             }
             failures += 1;
             sleep(backoff(failures, None, fastrand::f64())).await;
@@ -91,7 +91,7 @@ impl<D: Deliver> Lane<D> {
     async fn record(&mut self) {
         while let Some((id, fate)) = self.unrecorded.front() {
             if let Err(error) = self.store.post_ended(*id, fate.clone(), Timestamp::now()).await {
-                tracing::error!(%error, post = id, "a sent post could not be marked, it will be tried again");
+                tracing::debug!(%error, post = id, "a sent post could not be marked, it will be tried again");
                 return;
             }
             crash::at(Point::ConfirmationCommitted);
@@ -138,7 +138,7 @@ impl<D: Deliver> Lane<D> {
                         tracing::debug!(post = id, tries, %reason, "still not delivered");
                     }
                     if let Err(error) = self.store.post_postponed(id, reason, unsure_since).await {
-                        tracing::error!(%error, post = id, "a failed try could not be noted");
+                        tracing::debug!(%error, post = id, "a failed try could not be noted");
                     }
                     let wait = sleep(backoff(failures, after, fastrand::f64()));
                     tokio::select! {

@@ -7,9 +7,10 @@ use crate::ids::{ChatId, MessageId, OpenId};
 
 fn prepared(prepare: impl FnOnce(&Connection)) -> (tempfile::TempDir, Store) {
     let directory = tempfile::tempdir().unwrap();
-    let db = schema::open(&directory.path().join("mail.db")).unwrap();
+    let path = directory.path().join("mail.db");
+    let db = schema::open(&path).unwrap();
     prepare(&db);
-    (directory, start(db).unwrap())
+    (directory, start(db, &path).unwrap())
 }
 
 fn mail(message: &str, text: String) -> NewMail {

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use jiff::Timestamp;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::{Actor, Report, Work};
 use crate::claude::launch::Conversation;
@@ -97,7 +97,7 @@ impl Actor {
     }
 
     async fn unbegun(&mut self, error: &StoreError) -> Vec<Effect> {
-        warn!(PHONEWORK_CONV_ID = %self.setup.conv_id, %error, "a turn could not be put on record; its message waits");
+        debug!(PHONEWORK_CONV_ID = %self.setup.conv_id, %error, "a turn could not be put on record; its message waits");
         self.report(Report::Unbegun(self.setup.conv_id.clone())).await;
         Vec::new()
     }

@@ -32,10 +32,19 @@ pub(crate) struct Phonework {
 impl Phonework {
     /// One whose Claude Code is the practice agent, with these keys more in its keyring.
     pub(crate) async fn practising(more: Value) -> Self {
-        let agent = format!("{} practice-agent", env!("CARGO_BIN_EXE_phonework"));
-        let mut this = Self::installed(&agent, more).await;
+        Self::practising_at(Options::default(), more).await
+    }
+
+    /// The same with a Feishu of this kind.
+    pub(crate) async fn practising_at(feishu: Options, more: Value) -> Self {
+        let mut this = Self::installed_at(feishu, &Self::practice_agent(), more).await;
         this.start().await;
         this
+    }
+
+    /// The command of the practice agent.
+    pub(crate) fn practice_agent() -> String {
+        format!("{} practice-agent", env!("CARGO_BIN_EXE_phonework"))
     }
 
     /// One that is not started. `more` replaces keys of its keyring.

@@ -77,8 +77,7 @@ impl Day {
     pub(super) async fn live(plan: Plan) -> Evidence {
         let mut feishu = Options { ack_deadline: Duration::from_millis(500), ..Options::default() };
         feishu.redelivery = vec![Duration::from_millis(100); 600];
-        let agent = format!("{} practice-agent", env!("CARGO_BIN_EXE_phonework"));
-        let mut phonework = Phonework::installed_at(feishu, &agent, json!({})).await;
+        let mut phonework = Phonework::installed_at(feishu, &Phonework::practice_agent(), json!({})).await;
         let journal = phonework.claude_folder().with_file_name("journal");
         phonework.add_claude_env(json!({ "PRACTICE_JOURNAL": &journal }));
         let ming = phonework.emulator.p2p(&phonework.ming);

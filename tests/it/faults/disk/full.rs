@@ -1,0 +1,155 @@
+//! Disks that are full, read-only or slow.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use phonework::audit::Chain;
+use phonework::emulator::Options;
+use phonework::ids::MessageId;
+use serde_json::json;
+
+use crate::support::{
+    disk::Disk,
+    phonework::{PATIENCE, Phonework},
+};
+
+/// A Feishu that does not wait long before it brings a message again.
+pub(super) fn impatient() -> Options {
+    let ack_deadline = Duration::from_millis(300);
+    Options { ack_deadline, redelivery: vec![Duration::from_millis(100); 2_000], ..Options::default() }
+}
+
+async fn practising(feishu: Options) -> Phonework {
+    Phonework::installed_at(feishu, &Phonework::practice_agent(), json!({})).await
+}
+
+fn answers(phonework: &Phonework, message: &MessageId) -> Vec<i64> {
+    let acks = phonework.emulator.acks();
+    acks.iter().filter(|ack| ack.message_id.as_ref() == Some(message)).map(|ack| ack.code).collect()
+}
+
+#[tokio::test]
+async fn on_a_full_disk_messages_are_not_taken_their_senders_are_told_once_and_all_is_answered_when_there_is_room()
+ {
+    let mut phonework = practising(impatient()).await;
+    let Some(disk) = Disk::mount(&phonework.state(), 16) else { return };
+    phonework.start().await;
+    phonework.open_shop().await;
+    disk.fill();
+    // The prompt finds room, its answer does not.
+    phonework.say_later("say 100000");
+    phonework.logged("mail.db cannot be written", 1).await;
+    let padding = "x".repeat(120_000);
+    let refused = [45, 46].map(|length| phonework.say_later(&format!("say {length} {padding}")));
+    let chat = phonework.chat.clone();
+    let told = |texts: &[String]| texts.iter().filter(|text| text.contains("my disk is full")).count();
+    phonework.hear_until(&chat, |texts| told(texts) > 0).await;
+    let again = |phonework: &Phonework| refused.iter().all(|message| answers(phonework, message).len() > 2);
+    phonework.emulator.wait_for(|_| again(&phonework).then_some(()), PATIENCE).await.unwrap();
+    for message in &refused {
+        assert!(answers(&phonework, message).iter().all(|code| *code == 500));
+    }
+    assert_eq!(phonework.heard(&chat).len(), 2, "{:?}", phonework.heard(&chat));
+
+    disk.make_room();
+    let last = |length: usize| format!("(practice agent, not Claude) {length} characters:\n");
+    let begins = |texts: &[String], length: usize| {
+        let wanted: String = format!("{}     1 ", last(length)).chars().take(length).collect();
+        texts.iter().filter(|text| **text == wanted).count()
+    };
+    let all = |texts: &[String]| begins(texts, 45) == 1 && begins(texts, 46) == 1;
+    let heard = phonework.hear_until(&chat, all).await;
+    let parts: Vec<_> =
+        heard.iter().filter_map(|text| text.split_once('\n').filter(|_| text.starts_with('['))).collect();
+    let (first, many) = (&parts[0], parts.len());
+    assert_eq!(first.0, format!("[1/{many}]"));
+    let whole: usize = parts.iter().map(|(_, text)| text.chars().count()).sum();
+    assert_eq!((whole, told(&heard), heard.len()), (100_000, 1, many + 4));
+    phonework.logged("mail.db can be written again", 1).await;
+    let log = phonework.log();
+    let alarms = log
+        .lines()
+        .filter(|line| line.contains("ERROR") || (line.contains("WARN") && !line.contains("SANDBOX")));
+    assert_eq!(alarms.count(), 1, "once, not for each message");
+    assert!(phonework.stop().await.success());
+}
+
+#[tokio::test]
+async fn a_state_directory_that_cannot_be_written_to_stops_the_start_in_clear_words() {
+    let mut phonework = practising(Options::default()).await;
+    let Some(disk) = Disk::mount(&phonework.state(), 4) else { return };
+    for used in [false, true] {
+        if used {
+            phonework.start().await;
+            phonework.open_shop().await;
+            assert!(phonework.stop().await.success());
+        }
+        disk.writable(false);
+        let output = phonework.serve().stderr(Stdio::piped()).output().await.unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(78), "{said}");
+        let sentence = said.lines().find(|line| line.starts_with("phonework:")).unwrap_or_default();
+        assert!(sentence.contains("the state directory") && sentence.contains("Read-only"), "{said}");
+        disk.writable(true);
+    }
+}
+
+#[tokio::test]
+async fn audit_lines_that_a_project_does_not_take_are_written_in_order_when_it_does() {
+    let mut phonework = practising(Options::default()).await;
+    let Some(disk) = Disk::mount(&phonework.projects().join("shop"), 1) else { return };
+    phonework.start().await;
+    phonework.open_shop().await;
+    phonework.ask("echo first", 1).await;
+    phonework.audited(1).await;
+    let long = "x".repeat(3_500);
+    type Deed = fn(&Disk);
+    let troubles: [(Deed, Deed); 2] =
+        [(Disk::fill, Disk::make_room), (|disk| disk.writable(false), |disk| disk.writable(true))];
+    for ((nth, (begin, end)), lines) in (1..).zip(troubles).zip([3, 5]) {
+        begin(&disk);
+        phonework.ask(&format!("echo {long}"), 1).await;
+        phonework.logged("the audit log cannot be written", nth).await;
+        phonework.ask("echo and on", 1).await;
+        end(&disk);
+        phonework.logged("the audit log is written again", nth).await;
+        assert_eq!(phonework.audited(lines).await.len(), lines);
+    }
+    assert!(phonework.stop().await.success());
+    assert!(!phonework.log().contains("somebody changed the audit log"));
+    let lines = phonework.audited(5).await;
+    let prompts: Vec<_> = lines.iter().map(|line| line["prompt"].as_str().unwrap().len()).collect();
+    assert_eq!(prompts, [10, 3_505, 11, 3_505, 11]);
+    let file = phonework.projects().join("shop/.phonework");
+    let file = file.join(format!("{}.jsonl", lines[0]["conv_id"].as_str().unwrap()));
+    let chain = phonework::audit::verify(&file).unwrap();
+    assert!(matches!(chain, Chain::Whole { lines: 5, .. }), "{chain:?}");
+}
+
+/// Each write takes longer than Feishu waits for an acknowledgement.
+#[cfg(feature = "crash-points")]
+#[tokio::test]
+async fn on_a_slow_disk_messages_come_again_and_are_run_once_and_the_connection_stays() {
+    use phonework::emulator::ClientConfig;
+
+    let pings =
+        ClientConfig { reconnect_count: -1, reconnect_interval: 1, reconnect_nonce: 0, ping_interval: 1 };
+    let mut phonework = practising(Options { client_config: pings, ..impatient() }).await;
+    let slow = ["inbox", "turn", "settlement", "assignment", "confirmation", "sessions"];
+    let slow = slow.map(|name| format!("{name}-write:wait=600@2-3")).join(",");
+    phonework.set_env("PHONEWORK_CRASH", Some(slow));
+    phonework.start().await;
+    phonework.open_shop().await;
+    let ming = phonework.emulator.p2p(&phonework.ming);
+    let said = [phonework.say_later("echo one"), phonework.say_later("echo two")];
+    phonework.emulator.say(&phonework.ming, &ming, "/list");
+    let heard = phonework.hear(&phonework.chat, 3).await;
+    assert_eq!(heard[1..], ["one", "two"]);
+    assert_eq!(phonework.hear(&ming, 1).await, ["You have no sessions. Open one with /new <dir>."]);
+    let last = phonework.ask("echo three", 1).await;
+    assert_eq!((last, phonework.heard(&phonework.chat).len()), (vec!["three".to_owned()], 4));
+    assert!(said.iter().any(|message| answers(&phonework, message).len() > 1), "Feishu was told in time");
+    assert_eq!(phonework.emulator.connections_made(), 1);
+    let outcomes: Vec<_> = phonework.audited(3).await.iter().map(|line| line["prompt"].clone()).collect();
+    assert_eq!(outcomes, ["echo one", "echo two", "echo three"]);
+}
