@@ -1,6 +1,8 @@
 //! State on a disk that fails or was tampered with.
 
 mod full;
+#[cfg(feature = "crash-points")]
+mod power;
 
 use std::process::Stdio;
 

@@ -26,6 +26,8 @@ pub(crate) struct Phonework {
     keyring: Value,
     /// Variables for the daemon itself.
     environment: BTreeMap<&'static str, String>,
+    /// A program that the daemon is run by, and its arguments.
+    wrapper: Vec<String>,
     daemon: Option<Child>,
 }
 
@@ -72,8 +74,8 @@ impl Phonework {
             keyring[key] = value.clone();
         }
         let chat = emulator.p2p(&anna);
-        let environment = BTreeMap::new();
-        let this = Self { emulator, anna, ming, chat, folder, keyring, environment, daemon: None };
+        let (environment, wrapper) = (BTreeMap::new(), Vec::new());
+        let this = Self { emulator, anna, ming, chat, folder, keyring, environment, wrapper, daemon: None };
         this.write_keyring();
         this
     }
@@ -119,8 +121,10 @@ impl Phonework {
 
     /// `phonework serve`, ready to be spawned.
     pub(crate) fn serve(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_phonework"));
+        let mut words = self.wrapper.iter().map(String::as_str).chain([env!("CARGO_BIN_EXE_phonework")]);
+        let mut command = Command::new(words.next().expect("there is a program"));
         command
+            .args(words)
             .arg("serve")
             .arg("--keyring")
             .arg(self.folder.path().join("keyring.yaml"))
@@ -142,6 +146,11 @@ impl Phonework {
             Some(value) => self.environment.insert(name, value),
             None => self.environment.remove(name),
         };
+    }
+
+    /// The daemon's next start is by this program.
+    pub(crate) fn set_wrapper(&mut self, words: &[&str]) {
+        self.wrapper = words.iter().map(|word| (*word).to_owned()).collect();
     }
 
     /// Starts the daemon and waits until it is connected.
