@@ -17,6 +17,9 @@ use crate::ids::{ChatId, ClaudeSessionId, ConvId, MessageId, OpenId};
 /// Closed sessions are remembered for so long.
 const CLOSED_KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
+/// So many switches to a session are remembered: those whose answers may not be on record yet.
+const SWITCHES_KEPT: usize = 16;
+
 /// A conversation with Claude Code in one project, owned by one person.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -54,10 +57,10 @@ pub struct Session {
     /// The message that closed it: taken over twice, it closes one session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closed_by: Option<MessageId>,
-    /// The message that last made it the active one: taken over twice, it means the same session, whatever number that
+    /// The last messages that made it the active one: taken over twice, they mean the same session, whatever number it
     /// has by then.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub switched_by: Option<MessageId>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub switched_by: Vec<MessageId>,
     /// What the conversation had cost in US dollars when its process last ended in good order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost_usd: Option<f64>,
@@ -84,7 +87,7 @@ impl Session {
             created_at: now,
             closed_at: None,
             closed_by: None,
-            switched_by: None,
+            switched_by: Vec::new(),
             cost_usd: None,
             opened_by: None,
         }
@@ -196,7 +199,11 @@ impl Registry {
         if self.of(owner).session(conv_id).is_none() {
             return false;
         }
-        self.change(conv_id, |session| session.switched_by = Some(by.clone()));
+        self.change(conv_id, |session| {
+            let many = session.switched_by.len();
+            session.switched_by.drain(..many.saturating_sub(SWITCHES_KEPT - 1));
+            session.switched_by.push(by.clone());
+        });
         self.active.entry(chat.clone()).or_default().insert(owner.clone(), conv_id.clone());
         true
     }
@@ -292,8 +299,7 @@ impl<'a> Owned<'a> {
     #[must_use]
     pub fn switched_by(&self, message_id: &MessageId) -> Option<&'a Session> {
         let mut sessions = self.registry.sessions.values().map(Arc::as_ref);
-        sessions
-            .find(|session| &session.owner == self.owner && session.switched_by.as_ref() == Some(message_id))
+        sessions.find(|session| &session.owner == self.owner && session.switched_by.contains(message_id))
     }
 
     /// The session that his plain messages in `chat` go to.
@@ -304,79 +310,4 @@ impl<'a> Owned<'a> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn session(name: &str, owner: &str, second: i64) -> Session {
-        let created = Timestamp::from_second(second).unwrap();
-        Session {
-            conv_id: name.into(),
-            opened_by: Some(MessageId::from(name)),
-            ..Session::new(owner.into(), "oc_1".into(), "/p".into(), created)
-        }
-    }
-
-    fn names(registry: &Registry, owner: &str) -> Vec<String> {
-        registry.of(&owner.into()).list().map(|l| format!("{} {}", l.number, l.session.conv_id)).collect()
-    }
-
-    #[test]
-    fn a_person_reaches_only_his_own_sessions() {
-        let mut registry = Registry::default();
-        registry.open(session("a", "ou_1", 1));
-        registry.open(session("b", "ou_2", 2));
-        assert_eq!(names(&registry, "ou_1"), ["1 a"]);
-        assert_eq!(registry.of(&"ou_1".into()).session(&"b".into()), None);
-        assert_eq!(registry.of(&"ou_1".into()).numbered(2), None);
-        assert!(!registry.switch(&"ou_1".into(), &"oc_1".into(), &"b".into(), &"om_1".into()));
-        assert!(!registry.close(&"ou_1".into(), &"b".into(), None, Timestamp::UNIX_EPOCH));
-        assert_eq!(names(&registry, "ou_2"), ["1 b"]);
-    }
-
-    #[test]
-    fn each_person_has_his_own_active_session_in_a_chat() {
-        let mut registry = Registry::default();
-        registry.open(session("a", "ou_1", 1));
-        registry.open(session("b", "ou_2", 2));
-        let active = |user: &str| registry.of(&user.into()).active(&"oc_1".into()).map(|s| s.conv_id.clone());
-        assert_eq!((active("ou_1"), active("ou_2")), (Some("a".into()), Some("b".into())));
-    }
-
-    #[test]
-    fn the_numbers_move_up_when_a_session_is_closed_and_it_is_active_nowhere() {
-        let mut registry = Registry::default();
-        for (name, second) in [("a", 1), ("b", 2), ("c", 3)] {
-            registry.open(session(name, "ou_1", second));
-        }
-        assert!(registry.close(&"ou_1".into(), &"c".into(), None, Timestamp::UNIX_EPOCH));
-        assert!(registry.close(&"ou_1".into(), &"a".into(), Some(&"om_9".into()), Timestamp::UNIX_EPOCH));
-        assert_eq!(names(&registry, "ou_1"), ["1 b"]);
-        assert_eq!(registry.of(&"ou_1".into()).active(&"oc_1".into()), None);
-        let closed =
-            |user: &str| registry.of(&user.into()).closed_by(&"om_9".into()).map(|s| s.conv_id.clone());
-        assert_eq!((closed("ou_1"), closed("ou_2")), (Some("a".into()), None));
-    }
-
-    #[test]
-    fn a_message_that_is_taken_over_twice_opens_one_session() {
-        let mut registry = Registry::default();
-        registry.open(session("a", "ou_1", 1));
-        let again = Session { conv_id: "z".into(), ..session("a", "ou_1", 2) };
-        assert_eq!(registry.open(again.clone()), "a".into());
-        assert_eq!(names(&registry, "ou_1"), ["1 a"]);
-        // Nor does it open one anew that was closed since.
-        registry.close(&"ou_1".into(), &"a".into(), None, Timestamp::UNIX_EPOCH);
-        assert_eq!(registry.open(again), "a".into());
-        assert_eq!(names(&registry, "ou_1"), Vec::<String>::new());
-    }
-
-    #[test]
-    fn parts_make_the_same_registry_again() {
-        let mut registry = Registry::default();
-        registry.open(session("a", "ou_1", 2));
-        registry.open(session("b", "ou_1", 1));
-        let (sessions, active) = registry.parts();
-        let again = Registry::from_parts(sessions.into_iter().cloned().collect(), active.clone()).unwrap();
-        assert_eq!(names(&again, "ou_1"), ["1 b", "2 a"]);
-    }
-}
+mod tests;

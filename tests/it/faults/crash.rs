@@ -32,6 +32,21 @@ async fn wherever_the_daemon_dies_nothing_is_lost_or_done_twice_and_what_was_cut
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_daemon_that_dies_while_a_write_fails_again_and_again_has_not_gone_ahead_of_it() {
+    let mut plans = Vec::new();
+    for (point, passes) in passes().await.into_iter().filter(|(point, _)| point.name().ends_with("-write")) {
+        // What is said to people comes by there, and each of them is another story.
+        let step = if point == Point::SettlementWrite { 1 } else { passes.div_ceil(3) };
+        for first in (1..=passes).step_by(step) {
+            let (name, last) = (point.name(), first + 2);
+            let order = format!("{name}:fail@{first}-{last},{name}:die@{}", last + 1);
+            plans.push(Plan { deaths: 0..=1, ..Plan::of(order) });
+        }
+    }
+    all_well(plans).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn wherever_a_write_fails_it_is_done_later_and_all_are_answered() {
     let mut plans = Vec::new();
     for (point, passes) in passes().await.into_iter().filter(|(point, _)| point.name().ends_with("-write")) {

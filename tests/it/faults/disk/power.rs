@@ -35,7 +35,7 @@ async fn nothing_is_acknowledged_run_or_said_to_be_open_before_it_is_synced_to_t
     let trace = phonework.projects().with_file_name("trace");
     let wrapper = ["strace", "-D", "-f", "-q", "-y", "-s", "400", "-e", CALLS, "-o", trace.to_str().unwrap()];
     phonework.set_wrapper(&wrapper);
-    phonework.set_variable(Some(("PHONEWORK_CRASH", "count".to_owned())));
+    phonework.set_env("PHONEWORK_CRASH", Some("count".to_owned()));
     phonework.start().await;
     phonework.open_shop().await;
     phonework.logged("point confirmation-committed passed: 1", 1).await;
