@@ -24,6 +24,8 @@ pub struct Waiting<T> {
 struct Line<T> {
     waiting: VecDeque<Waiting<T>>,
     running: Option<ConvId>,
+    /// Whether it was full when the last message came.
+    full: bool,
 }
 
 /// The desks of all people who have a message waiting or running.
@@ -33,8 +35,13 @@ pub struct Desk<T> {
 }
 
 /// The person's queue is full.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Full;
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Full {
+    /// This is the first message that is not taken.
+    Now,
+    /// It was full before, and has not become half empty since.
+    Still,
+}
 
 impl<T> Default for Desk<T> {
     fn default() -> Self {
@@ -50,8 +57,9 @@ impl<T> Desk<T> {
     pub fn add(&mut self, user: &OpenId, waiting: Waiting<T>) -> Result<usize, Full> {
         let line = self.line(user);
         if line.waiting.len() >= LONGEST_QUEUE {
-            return Err(Full);
+            return Err(if std::mem::replace(&mut line.full, true) { Full::Still } else { Full::Now });
         }
+        line.full &= line.waiting.len() > LONGEST_QUEUE / 2;
         // Feishu does not promise the order of its events.
         let place = line.waiting.partition_point(|other| other.sent <= waiting.sent);
         line.waiting.insert(place, waiting);
@@ -126,7 +134,11 @@ impl<T> Desk<T> {
     }
 
     fn line(&mut self, user: &OpenId) -> &mut Line<T> {
-        self.people.entry(user.clone()).or_insert(Line { waiting: VecDeque::new(), running: None })
+        self.people.entry(user.clone()).or_insert(Line {
+            waiting: VecDeque::new(),
+            running: None,
+            full: false,
+        })
     }
 }
 
@@ -173,12 +185,28 @@ mod tests {
     }
 
     #[test]
+    fn a_full_queue_is_told_of_once_until_it_is_half_empty() {
+        let (mut desk, user) = (Desk::default(), OpenId::from("ou_1"));
+        let fill = |desk: &mut Desk<i64>| (0..).find_map(|n| desk.add(&user, message(n, "a")).err());
+        assert_eq!(fill(&mut desk), Some(Full::Now));
+        let take = |desk: &mut Desk<i64>| {
+            desk.take(&"ou_1".into()).unwrap();
+            desk.done(&"ou_1".into());
+        };
+        take(&mut desk);
+        assert_eq!(fill(&mut desk), Some(Full::Still));
+        (0..LONGEST_QUEUE / 2).for_each(|_| take(&mut desk));
+        assert_eq!(fill(&mut desk), Some(Full::Now));
+    }
+
+    #[test]
     fn the_queue_is_bounded_and_what_waits_for_a_session_can_be_withdrawn() {
         let (mut desk, user) = (Desk::default(), OpenId::from("ou_1"));
         for second in 0..i64::try_from(LONGEST_QUEUE).unwrap() {
             desk.add(&user, message(second, if second == 7 { "b" } else { "a" })).unwrap();
         }
-        assert_eq!(desk.add(&user, message(999, "a")), Err(Full));
+        assert_eq!(desk.add(&user, message(999, "a")), Err(Full::Now));
+        assert_eq!(desk.add(&user, message(999, "a")), Err(Full::Still));
         assert_eq!(desk.withdraw(&user, &"b".into()).len(), 1);
         assert_eq!(desk.take_back(|second| *second == 9).map(|waiting| waiting.item), Some(9));
         assert_eq!(desk.take_back(|second| *second == 9), None);

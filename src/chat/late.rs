@@ -6,7 +6,6 @@ use jiff::Timestamp;
 use tokio::sync::oneshot;
 use tracing::info;
 
-use super::desk::{Full, LONGEST_QUEUE};
 use super::router::{Later, Router, reply};
 use crate::crash::{self, Point};
 use crate::feishu::socket::Answer;
@@ -23,7 +22,7 @@ impl Router {
         match self.stale.keep(mail.clone()) {
             Ok(true) => self.after(GATHER, Later::AskStale(user)),
             Ok(false) => {}
-            Err(Full) => self.answer(&mail, self.words().queue_full(LONGEST_QUEUE)),
+            Err(full) => self.not_taken(&mail, full),
         }
     }
 

@@ -31,7 +31,14 @@ pub(super) struct Lookup {
 /// Who opens a session just now, and what he wrote since.
 #[derive(Debug, Default)]
 pub(super) struct Opening {
-    people: BTreeMap<OpenId, Vec<Mail>>,
+    people: BTreeMap<OpenId, Held>,
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    mails: Vec<Mail>,
+    /// Whether there was no room for one.
+    full: bool,
 }
 
 impl Opening {
@@ -46,23 +53,25 @@ impl Opening {
     pub(super) fn hold(&mut self, mail: &Mail) -> Result<bool, Full> {
         match self.people.get_mut(&mail.user) {
             None => Ok(false),
-            Some(held) if held.len() >= LONGEST_QUEUE => Err(Full),
+            Some(held) if held.mails.len() >= LONGEST_QUEUE => {
+                Err(if std::mem::replace(&mut held.full, true) { Full::Still } else { Full::Now })
+            }
             Some(held) => {
-                held.push(mail.clone());
+                held.mails.push(mail.clone());
                 Ok(true)
             }
         }
     }
 
     fn end(&mut self, user: &OpenId) -> Vec<Mail> {
-        self.people.remove(user).unwrap_or_default()
+        self.people.remove(user).unwrap_or_default().mails
     }
 
     /// Gives up the message with this id.
     pub(super) fn take_back(&mut self, message_id: &MessageId) -> Option<Mail> {
         self.people.values_mut().find_map(|held| {
-            let place = held.iter().position(|mail| &mail.message_id == message_id)?;
-            Some(held.remove(place))
+            let place = held.mails.iter().position(|mail| &mail.message_id == message_id)?;
+            Some(held.mails.remove(place))
         })
     }
 }
@@ -164,7 +173,8 @@ mod tests {
         for seq in 0..i64::try_from(LONGEST_QUEUE).unwrap() {
             assert_eq!(opening.hold(&mail(seq, "ou_anna")), Ok(true));
         }
-        assert_eq!(opening.hold(&mail(999, "ou_anna")), Err(Full));
+        assert_eq!(opening.hold(&mail(999, "ou_anna")), Err(Full::Now));
+        assert_eq!(opening.hold(&mail(999, "ou_anna")), Err(Full::Still));
         assert_eq!(opening.take_back(&"om_1".into()), Some(mail(1, "ou_anna")));
         let held: Vec<i64> = opening.end(&anna).iter().map(|mail| mail.seq).collect();
         assert_eq!((held.len(), &held[..2]), (LONGEST_QUEUE - 1, [0, 2].as_slice()));

@@ -197,7 +197,7 @@ impl Router {
         match self.opening.hold(&mail) {
             Ok(false) => {}
             Ok(true) => return,
-            Err(Full) => return self.answer(&mail, self.words().queue_full(LONGEST_QUEUE)),
+            Err(full) => return self.not_taken(&mail, full),
         }
         match command::parse(&mail.text) {
             Said::Command(command) => self.command(mail, command),
@@ -231,8 +231,9 @@ impl Router {
             conv_id: conv_id.clone(),
             item: Pending { mail: mail.clone(), again },
         };
-        let Ok(before) = self.desk.add(&user, waiting) else {
-            return self.answer(&mail, self.words().queue_full(LONGEST_QUEUE));
+        let before = match self.desk.add(&user, waiting) {
+            Ok(before) => before,
+            Err(full) => return self.not_taken(&mail, full),
         };
         self.dispatch(&user);
         let waits = self.desk.waiting(&user) > 0 && (before > 0 || self.desk.running(&user).is_none());
@@ -240,6 +241,16 @@ impl Router {
             // Which session it goes to is settled now, also for the time after a restart; the answer is of no use.
             drop(self.store.assign(mail.seq, &conv_id));
             self.scribe.write(None, report::waits(&mail.message_id, &user, self.words().waits(before)));
+        }
+    }
+
+    /// Tells that there is no room for a message: in words once, then by an emoji beside each.
+    pub(super) fn not_taken(&self, mail: &Mail, full: Full) {
+        match full {
+            Full::Now => self.answer(mail, self.words().queue_full(LONGEST_QUEUE)),
+            Full::Still => {
+                self.scribe.write(None, report::not_taken(mail.seq, &mail.message_id, &mail.user));
+            }
         }
     }
 

@@ -7,6 +7,9 @@ use crate::feishu::socket::Answer;
 use crate::mail::{Settlement, Store};
 use crate::session::file::Saved;
 
+/// So many entries go to the disk together; the store takes more at a time.
+const BATCH: usize = 128;
+
 /// The router's pen.
 #[derive(Debug)]
 pub(super) struct Scribe {
@@ -27,12 +30,19 @@ impl Scribe {
         // Bounded by what the inbox holds: each entry settles a message of it or says that one waits.
         let (entries, mut waiting) = mpsc::unbounded_channel::<Entry>();
         let task = tokio::spawn(async move {
-            while let Some(Entry { first, settlement, ack }) = waiting.recv().await {
-                if let Some(saved) = first {
-                    saved.done().await;
+            let mut entries = Vec::with_capacity(BATCH);
+            while waiting.recv_many(&mut entries, BATCH).await > 0 {
+                let (mut batch, mut acks) = (Vec::with_capacity(entries.len()), Vec::new());
+                for Entry { first, settlement, ack } in entries.drain(..) {
+                    if let Some(saved) = first {
+                        saved.done().await;
+                    }
+                    batch.push(settlement);
+                    acks.extend(ack);
                 }
-                store.keep(settlement).await;
-                if let Some(ack) = ack {
+                // All at once: nobody's answer waits until a flood of somebody else's is written line by line.
+                store.keep_all(batch).await;
+                for ack in acks {
                     // A connection that is gone cannot be answered: Feishu sends the event again.
                     let _ = ack.send(Answer { code: 200, data: None });
                 }

@@ -20,6 +20,8 @@ struct Kept {
     mails: Vec<Mail>,
     /// Whether a question is on its way.
     asking: bool,
+    /// Whether there was no room for the last message.
+    full: bool,
 }
 
 impl Stale {
@@ -30,7 +32,7 @@ impl Stale {
     pub fn keep(&mut self, mail: Mail) -> Result<bool, Full> {
         let kept = self.people.entry(mail.user.clone()).or_default();
         if kept.mails.len() >= LONGEST_QUEUE {
-            return Err(Full);
+            return Err(if std::mem::replace(&mut kept.full, true) { Full::Still } else { Full::Now });
         }
         let place = kept.mails.partition_point(|other| other.created <= mail.created);
         kept.mails.insert(place, mail);

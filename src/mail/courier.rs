@@ -158,7 +158,7 @@ enum Ask {
     /// It wants to send.
     Pass { lane: Recipient, way: Way, go: oneshot::Sender<()> },
     /// Feishu has answered.
-    Answered { lane: Recipient, way: Way },
+    Answered { lane: Recipient },
 }
 
 struct Courier<D> {
@@ -195,7 +195,7 @@ impl<D: Deliver> Courier<D> {
     fn take(&mut self, ask: Ask) {
         match ask {
             Ask::Pass { lane, way, go } => self.asking.push((lane, way, go)),
-            Ask::Answered { lane, way } => self.pacing.answered(&lane, way, Instant::now().into_std()),
+            Ask::Answered { lane } => self.pacing.answered(&lane, Instant::now().into_std()),
         }
     }
 

@@ -1,11 +1,13 @@
 //! Settling for good: what is to be put on record must not be lost because the disk has no room for a while.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::sleep;
 use tracing::{debug, error};
 
-use super::{Settlement, Store, StoreError};
+use super::{Committed, Settlement, Store, StoreError};
+use crate::audit::AuditEntry;
 use crate::crash::{self, Point};
 
 /// The first wait after a write that failed; each next one is twice as long.
@@ -16,9 +18,28 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 impl Store {
     /// Settles, however long the disk takes. Gives up only when it was settled before, or when the store has stopped.
     pub async fn keep(&self, settlement: Settlement) {
+        let settlement = Arc::new(settlement);
+        let first = self.settle(settlement.clone());
+        self.see_through(first, settlement).await;
+    }
+
+    /// The same for several, which share the waiting for the disk. They keep their order, but for those that one try
+    /// wrote and not the other.
+    pub async fn keep_all(&self, settlements: Vec<Settlement>) {
+        let begun: Vec<_> = settlements
+            .into_iter()
+            .map(Arc::new)
+            .map(|settlement| (self.settle(settlement.clone()), settlement))
+            .collect();
+        for (first, settlement) in begun {
+            self.see_through(first, settlement).await;
+        }
+    }
+
+    async fn see_through(&self, mut tried: Committed<Option<AuditEntry>>, settlement: Arc<Settlement>) {
         let mut pause = FIRST_PAUSE;
         loop {
-            match self.settle(settlement.clone()).await {
+            match tried.await {
                 Ok(_) => return crash::at(Point::SettlementCommitted),
                 Err(error @ (StoreError::Stopped | StoreError::Conflict(_))) => {
                     return error!(%error, "something could not be settled");
@@ -29,6 +50,7 @@ impl Store {
             }
             sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
+            tried = self.settle(settlement.clone());
         }
     }
 }

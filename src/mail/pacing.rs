@@ -9,7 +9,8 @@ use super::Recipient;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Feishu: 5 messages a second to one chat or person.
+/// Feishu: 5 messages a second to one chat or person. Emojis are held to it, too, so that a flood of one person's
+/// leaves room for the others' in what Feishu takes of all.
 const LANE_LIMITS: &[Limit] = &[Limit { calls: 5, span: SECOND }];
 
 /// Feishu: 50 calls a second and 1,000 a minute of one API.
@@ -30,7 +31,7 @@ pub enum Way {
     Create,
     /// A message that replies to another.
     Reply,
-    /// An emoji on a message; does not count as a message to the chat.
+    /// An emoji on a message.
     React,
 }
 
@@ -49,8 +50,8 @@ impl Pacing {
     pub fn ask(&mut self, lane: &Recipient, way: Way, now: Instant) -> Result<(), Instant> {
         let calls = self.ways.entry(way).or_default();
         let mut at = calls.free_at(API_LIMITS, now);
-        if let (Way::Create | Way::Reply, Some(messages)) = (way, self.lanes.get(lane)) {
-            at = at.max(messages.free_at(LANE_LIMITS, now));
+        if let Some(lane) = self.lanes.get(lane) {
+            at = at.max(lane.free_at(LANE_LIMITS, now));
         }
         if at > now {
             return Err(at);
@@ -61,11 +62,8 @@ impl Pacing {
 
     /// Notes that Feishu has answered. A lane has one message under way at a time, and it counts from the answer on:
     /// Feishu has counted it by then, however slow the network is.
-    pub fn answered(&mut self, lane: &Recipient, way: Way, now: Instant) {
-        match way {
-            Way::Create | Way::Reply => self.lanes.entry(lane.clone()).or_default().add(LANE_LIMITS, now),
-            Way::React => {}
-        }
+    pub fn answered(&mut self, lane: &Recipient, now: Instant) {
+        self.lanes.entry(lane.clone()).or_default().add(LANE_LIMITS, now);
         self.lanes.retain(|_, messages| messages.times.back().is_some_and(|last| *last + SECOND > now));
     }
 }
@@ -131,11 +129,11 @@ mod tests {
         let (mut pacing, start) = (Pacing::default(), Instant::now());
         for n in 0..5 {
             assert_eq!(pacing.ask(&chat(1), Way::Create, start + ms(n * 20)), Ok(()));
-            pacing.answered(&chat(1), Way::Create, start + ms(n * 20 + 10));
+            pacing.answered(&chat(1), start + ms(n * 20 + 10));
         }
         assert_eq!(pacing.ask(&chat(1), Way::Reply, start + ms(100)), Err(start + ms(1010)));
         assert_eq!(pacing.ask(&chat(2), Way::Create, start + ms(100)), Ok(()));
-        assert_eq!(pacing.ask(&chat(1), Way::React, start + ms(100)), Ok(()));
+        assert_eq!(pacing.ask(&chat(1), Way::React, start + ms(100)), Err(start + ms(1010)));
         assert_eq!(pacing.ask(&chat(1), Way::Reply, start + ms(1010)), Ok(()));
     }
 
@@ -157,8 +155,8 @@ mod tests {
     #[test]
     fn quiet_chats_are_forgotten() {
         let (mut pacing, start) = (Pacing::default(), Instant::now());
-        pacing.answered(&chat(1), Way::Create, start);
-        pacing.answered(&chat(2), Way::Create, start + SECOND);
+        pacing.answered(&chat(1), start);
+        pacing.answered(&chat(2), start + SECOND);
         assert_eq!(pacing.lanes.keys().collect::<Vec<_>>(), vec![&chat(2)]);
     }
 
@@ -189,7 +187,7 @@ mod tests {
                 }
                 let asked = now;
                 now += ms(takes);
-                pacing.answered(&chat(lane), Way::Create, now);
+                pacing.answered(&chat(lane), now);
                 sent.entry(lane).or_default().push((asked, now));
             }
             // Feishu may count a message at any moment between the call and its answer.

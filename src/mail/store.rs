@@ -168,7 +168,8 @@ impl Store {
 
     /// Ends mails and a turn, and puts what follows into the outbox and the audit log's queue; the line to append, if
     /// there is one.
-    pub fn settle(&self, settlement: Settlement) -> Committed<Option<AuditEntry>> {
+    pub fn settle(&self, settlement: impl Into<Arc<Settlement>>) -> Committed<Option<AuditEntry>> {
+        let settlement = settlement.into();
         let wakes = Wakes {
             lanes: settlement.posts.iter().map(|post| post.to.clone()).collect(),
             audits: settlement.audit.iter().map(|record| record.line.conv_id.clone()).collect(),

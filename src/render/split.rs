@@ -55,8 +55,9 @@ pub fn parts(text: &str, limit: usize) -> Vec<Part<'_>> {
     if text.chars().nth(limit).is_none() {
         return vec![Part { header: String::new(), open: String::new(), body: text, close: String::new() }];
     }
-    // The header's width depends on the number of parts, so it is guessed, one digit more each time.
-    let mut digits = 1;
+    // The header's width depends on the number of parts, so it is guessed: as if each were full, then one digit more
+    // each time.
+    let mut digits = text.chars().count().div_ceil(limit).to_string().len();
     loop {
         let mut parts = Cutter::new(text, limit - "[/]\n".len() - 2 * digits).cut_all();
         let total = parts.len();

@@ -1,5 +1,6 @@
 //! What a session's turns look like in the chat and in the audit log. Pure.
 
+use std::borrow::Cow;
 use std::path::Path;
 use std::time::Duration;
 
@@ -23,10 +24,15 @@ pub struct Owner {
     pub home: Reply,
 }
 
+/// The most messages that one answer becomes: 20 seconds at Feishu's 5 a second, and more than anybody reads on a
+/// phone. Of a longer one the beginning and the end are shown.
+const MOST_PARTS: usize = 100;
+
 /// The messages that end a turn: Claude's words as they are, then what the bot has to say about it. A turn that nobody
-/// asked for has a heading. `now` is in the zone in which times are told.
+/// asked for has a heading. `log` is where the whole of an answer stands that is too long for a chat; `now` is in the
+/// zone in which times are told.
 #[must_use]
-pub fn answer(done: &Done, reply: &Reply, words: Words, limit: usize, now: &Zoned) -> Vec<Post> {
+pub fn answer(done: &Done, reply: &Reply, words: Words, limit: usize, log: &Path, now: &Zoned) -> Vec<Post> {
     let unasked = done.prompt.is_none();
     let remark = match &done.outcome {
         Outcome::Answered if done.text.is_empty() && !unasked => Some(words.no_text()),
@@ -51,18 +57,14 @@ pub fn answer(done: &Done, reply: &Reply, words: Words, limit: usize, now: &Zone
         Outcome::Cleared => Some(words.cleared_as_asked()),
         Outcome::OpenElsewhere(other) => Some(words.open_elsewhere(other, now)),
     };
-    let heading = |text: String| format!("{}\n{text}", words.unasked());
+    let heading = |text: &str| format!("{}\n{text}", words.unasked());
     let (text, remark) = match (unasked, done.text.is_empty()) {
-        (true, false) => (heading(done.text.clone()), remark),
-        (true, true) => (String::new(), remark.map(heading)),
-        (false, _) => (done.text.clone(), remark),
+        (true, false) => (Cow::Owned(heading(&done.text)), remark),
+        (true, true) => (Cow::Borrowed(""), remark.map(|remark| heading(&remark))),
+        (false, _) => (Cow::Borrowed(done.text.as_str()), remark),
     };
-    let mut posts = texts(&text, reply, limit);
-    posts.extend(remark.map(|text| Post {
-        to: reply.to.clone(),
-        reply_to: reply.under.clone(),
-        body: Body::Text(text),
-    }));
+    let mut posts = abridged(&text, reply, words, limit, log);
+    posts.extend(remark.map(|text| text_post(text, reply)));
     posts
 }
 
@@ -96,7 +98,7 @@ pub fn ask(request: &PermissionRequest, open: usize, reply: &Reply, words: Words
 /// One sentence of the bot's, which also answers these inbox entries.
 #[must_use]
 pub fn notice(mails: Vec<i64>, reply: &Reply, text: String) -> Settlement {
-    let posts = vec![Post { to: reply.to.clone(), reply_to: reply.under.clone(), body: Body::Text(text) }];
+    let posts = vec![text_post(text, reply)];
     Settlement { mails, posts, ..Settlement::at(Timestamp::now()) }
 }
 
@@ -104,11 +106,20 @@ pub fn notice(mails: Vec<i64>, reply: &Reply, text: String) -> Settlement {
 const HEARD: &str = "OK";
 /// Feishu's emoji for a message that waits.
 const WAITS: &str = "OneSecond";
+/// Feishu's emoji for a message that was not taken.
+const NOT_TAKEN: &str = "CrossMark";
 
 /// Shows beside a command that it was heard: its effect speaks for itself.
 #[must_use]
 pub fn heard(mail: i64, message_id: &MessageId, user: &OpenId) -> Settlement {
     let posts = vec![reaction(message_id, user, HEARD, None)];
+    Settlement { mails: vec![mail], posts, ..Settlement::at(Timestamp::now()) }
+}
+
+/// Shows beside a message that it was not taken, and with that answers it.
+#[must_use]
+pub fn not_taken(mail: i64, message_id: &MessageId, user: &OpenId) -> Settlement {
+    let posts = vec![reaction(message_id, user, NOT_TAKEN, None)];
     Settlement { mails: vec![mail], posts, ..Settlement::at(Timestamp::now()) }
 }
 
@@ -127,7 +138,7 @@ fn reaction(on: &MessageId, user: &OpenId, emoji: &str, otherwise: Option<String
 
 /// A turn as the audit log keeps it; `at` is its end.
 #[must_use]
-pub fn record(done: &Done, conv_id: &ConvId, user: &OpenId, project: &Path, at: Timestamp) -> Record {
+pub fn record(done: Done, conv_id: &ConvId, user: &OpenId, project: &Path, at: Timestamp) -> Record {
     let milliseconds = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     let began = at.checked_sub(done.took).unwrap_or(at);
     let approval = |approval: &Approval| AuditApproval {
@@ -146,8 +157,8 @@ pub fn record(done: &Done, conv_id: &ConvId, user: &OpenId, project: &Path, at: 
         at,
         conv_id: conv_id.clone(),
         user: user.clone(),
-        prompt: done.prompt.as_ref().map(|prompt| prompt.text.clone()).unwrap_or_default(),
-        response: done.text.clone(),
+        prompt: done.prompt.map(|prompt| prompt.text).unwrap_or_default(),
+        response: done.text,
         outcome: done.outcome.word().to_owned(),
         duration_ms: milliseconds(done.took),
         cost_usd: done.cost_usd,
@@ -157,10 +168,24 @@ pub fn record(done: &Done, conv_id: &ConvId, user: &OpenId, project: &Path, at: 
     Record { project: project.to_owned(), line }
 }
 
+/// A text, or its beginning and its end.
+fn abridged(text: &str, reply: &Reply, words: Words, limit: usize, log: &Path) -> Vec<Post> {
+    let parts = split::parts(text, limit);
+    let Some(left_out) = parts.len().checked_sub(MOST_PARTS).filter(|&left_out| left_out > 0) else {
+        return parts.iter().map(|part| text_post(part.to_string(), reply)).collect();
+    };
+    let (beginning, rest) = parts.split_at(MOST_PARTS / 2);
+    let end = &rest[left_out..];
+    let notice = words.abridged(parts.len(), left_out, &log.display().to_string());
+    let texts =
+        beginning.iter().map(ToString::to_string).chain([notice]).chain(end.iter().map(ToString::to_string));
+    texts.map(|text| text_post(text, reply)).collect()
+}
+
+fn text_post(text: String, reply: &Reply) -> Post {
+    Post { to: reply.to.clone(), reply_to: reply.under.clone(), body: Body::Text(text) }
+}
+
 fn texts(text: &str, reply: &Reply, limit: usize) -> Vec<Post> {
-    if text.is_empty() {
-        return Vec::new();
-    }
-    let post = |part| Post { to: reply.to.clone(), reply_to: reply.under.clone(), body: Body::Text(part) };
-    split::split(text, limit).into_iter().map(post).collect()
+    split::split(text, limit).into_iter().map(|part| text_post(part, reply)).collect()
 }

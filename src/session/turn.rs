@@ -226,7 +226,7 @@ impl Turn {
         while self.take(0, Decided::Withdrawn, now).is_some() {}
         Done {
             prompt: self.prompt,
-            text: self.texts.join("\n\n"),
+            text: joined(self.texts),
             outcome,
             took: now.duration_since(self.started),
             cost_usd,
@@ -272,4 +272,15 @@ impl Turn {
         }
         Some(request)
     }
+}
+
+/// The texts with an empty line between them; they may be long, so they are not copied twice.
+fn joined(texts: Vec<String>) -> String {
+    let mut texts = texts.into_iter();
+    let mut all = texts.next().unwrap_or_default();
+    for text in texts {
+        all.push_str("\n\n");
+        all.push_str(&text);
+    }
+    all
 }

@@ -7,6 +7,7 @@ mod connection;
 mod crash;
 mod disk;
 mod mail;
+mod overload;
 
 use serde_json::json;
 

@@ -19,7 +19,7 @@ pub fn parse(line: &[u8]) -> Output {
         Some("system") => system(&message),
         Some("assistant") => assistant(message),
         Some("user") => tool_result(&message),
-        Some("result") => Output::Result(turn_result(&message)),
+        Some("result") => Output::Result(turn_result(message)),
         Some("control_request") => control_request(message),
         Some("control_response") => control_reply(take_object(&mut message, "response")),
         Some("control_cancel_request") => text(&message, "request_id")
@@ -125,7 +125,7 @@ fn assistant(mut message: Object) -> Output {
 fn block(block: Value) -> Block {
     let Value::Object(mut block) = block else { return Block::Other };
     match text(&block, "type").as_deref() {
-        Some("text") => text(&block, "text").map_or(Block::Other, Block::Text),
+        Some("text") => take_text(&mut block, "text").map_or(Block::Other, Block::Text),
         Some("tool_use") => match (text(&block, "id"), text(&block, "name")) {
             (Some(id), Some(name)) => {
                 Block::ToolUse { id, name, input: block.remove("input").unwrap_or_default() }
@@ -150,12 +150,14 @@ fn tool_result(message: &Object) -> Output {
         .unwrap_or(Output::Other)
 }
 
-fn turn_result(message: &Object) -> TurnResult {
+fn turn_result(mut message: Object) -> TurnResult {
+    let said = take_text(&mut message, "result");
+    let message = &message;
     TurnResult {
         subtype: text(message, "subtype").unwrap_or_default(),
         is_error: flag(message, "is_error"),
         terminal_reason: text(message, "terminal_reason"),
-        text: text(message, "result"),
+        text: said,
         errors: texts(message, "errors"),
         api_error_status: status(message, "api_error_status"),
         total_cost_usd: message.get("total_cost_usd").and_then(Value::as_f64),
@@ -223,6 +225,14 @@ fn rate_limit(info: &Object) -> Output {
 
 fn text(object: &Object, key: &str) -> Option<String> {
     object.get(key).and_then(Value::as_str).map(str::to_owned)
+}
+
+/// The same of what may be long: it is not copied.
+fn take_text(object: &mut Object, key: &str) -> Option<String> {
+    match object.remove(key) {
+        Some(Value::String(text)) => Some(text),
+        Some(_) | None => None,
+    }
 }
 
 fn texts(object: &Object, key: &str) -> Vec<String> {

@@ -162,7 +162,13 @@ impl<W: Write> Agent<W> {
     fn act(&mut self, deed: Deed, read: Timestamp) -> std::io::Result<Ending> {
         Ok(match deed {
             Deed::Echo(text) => Ending::Said(text),
-            Deed::Say(length) => Ending::Said(deed::say(length)),
+            Deed::Say { length, texts } => {
+                let text = deed::say(length / texts);
+                for _ in 1..texts {
+                    self.write(&lines::text(self.memory.session(), &text, false))?;
+                }
+                Ending::Said(text)
+            }
             Deed::Slow(time) => return self.slow(time),
             Deed::Stamp => Ending::Said(deed::stamp(read, Timestamp::now())),
             Deed::Hang => loop {

@@ -12,8 +12,8 @@ pub(super) const LABEL: &str = "(practice agent, not Claude)";
 pub(super) enum Deed {
     /// `echo TEXT`: the text word for word.
     Echo(String),
-    /// `say N characters`: so many, in numbered lines.
-    Say(usize),
+    /// `say N characters`, or `say N characters in M texts`: so many, in numbered lines.
+    Say { length: usize, texts: usize },
     /// `slow S`: an answer after so many seconds.
     Slow(Duration),
     /// `stamp`: when it had read the prompt, and when it begins to write the answer; see [`stamp`].
@@ -77,7 +77,8 @@ const FAILURES: [(&str, Failure); 3] = [
 ];
 
 /// More would only fill a disk.
-const MOST_CHARACTERS: usize = 10_000_000;
+const MOST_CHARACTERS: usize = 64_000_000;
+const MOST_TEXTS: usize = 10_000;
 const MOST_MEGABYTES: usize = 200;
 
 impl Deed {
@@ -87,8 +88,14 @@ impl Deed {
         match (word, rest.trim()) {
             ("echo", _) if !rest.is_empty() => Self::Echo(rest.to_owned()),
             ("say", rest) => {
-                let number = rest.split_whitespace().next().and_then(|number| number.parse().ok());
-                number.filter(|&number| number <= MOST_CHARACTERS).map_or_else(chat, Self::Say)
+                let mut words = rest.split_whitespace().step_by(3).map(str::parse);
+                let (length, texts) = (words.next().and_then(Result::ok), words.next());
+                match (length, texts.unwrap_or(Ok(1))) {
+                    (Some(length), Ok(texts @ 1..=MOST_TEXTS)) if length <= MOST_CHARACTERS => {
+                        Self::Say { length, texts }
+                    }
+                    (_, _) => chat(),
+                }
             }
             ("slow", rest) => {
                 let seconds = rest.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
@@ -166,7 +173,8 @@ mod tests {
     fn a_prompt_is_understood_by_its_first_word() {
         let table = [
             ("echo  two\nlines ", Deed::Echo(" two\nlines ".to_owned())),
-            ("say 9000 characters", Deed::Say(9000)),
+            ("say 9000 characters", Deed::Say { length: 9000, texts: 1 }),
+            ("say 9000 characters in 3 texts", Deed::Say { length: 9000, texts: 3 }),
             ("slow 1.5", Deed::Slow(Duration::from_millis(1500))),
             ("stamp", Deed::Stamp),
             ("hang", Deed::Hang),
@@ -198,6 +206,7 @@ mod tests {
             "later",
             "later x y",
             "say 99999999999",
+            "say 9 characters in no texts",
             "slow -1",
             "error 418",
             "running late",

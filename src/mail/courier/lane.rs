@@ -220,7 +220,7 @@ impl<D: Deliver> Lane<D> {
             let advice = Advice::Retry { after: None, outcome_known: false };
             Err(Refused { advice, reason: "no answer".into(), cause: "no answer".into() })
         });
-        self.gate.send(Ask::Answered { lane: self.to.clone(), way }).await.map_err(|_| Gone)?;
+        self.gate.send(Ask::Answered { lane: self.to.clone() }).await.map_err(|_| Gone)?;
         Ok(result)
     }
 }

@@ -7,6 +7,7 @@ use jiff::{Timestamp, Zoned};
 use tracing::{info, warn};
 
 use super::{Actor, Report};
+use crate::audit;
 use crate::claude::failure;
 use crate::claude::launch::{Conversation, LaunchError, Program};
 use crate::claude::process::{Process, SendError};
@@ -15,6 +16,9 @@ use crate::session::machine::{Effect, Input};
 use crate::session::report;
 use crate::session::turn::{Done, Outcome, Reply};
 use crate::words::Words;
+
+/// An answer of so many bytes is rendered on a thread of its own, as that takes milliseconds.
+const LONG_ANSWER: usize = 1 << 20;
 
 impl Actor {
     /// Runs the machine's effects; false when the session is over.
@@ -109,19 +113,32 @@ impl Actor {
             took_ms = u64::try_from(done.took.as_millis()).unwrap_or(u64::MAX),
             "turn over"
         );
-        let record =
-            report::record(&done, &self.setup.conv_id, &self.setup.owner.user, &self.setup.launch.cwd, at);
         let mail = done.prompt.as_ref().map(|prompt| prompt.mail);
-        let settlement = Settlement {
-            mails: mail.into_iter().collect(),
-            turn: done.prompt.as_ref().map(|prompt| (prompt.turn_id, done.outcome.word().to_owned())),
-            posts: report::answer(&done, &reply, words, self.setup.message_limit, &Zoned::now()),
-            audit: Some(record),
-            at,
-        };
         if let Outcome::Crashed(_) = done.outcome {
             warn!(PHONEWORK_CONV_ID = %self.setup.conv_id, "claude ended in the middle of a turn");
         }
+        let is_long = done.text.len() >= LONG_ANSWER;
+        let (conv_id, user) = (self.setup.conv_id.clone(), self.setup.owner.user.clone());
+        let (project, limit) = (self.setup.launch.cwd.clone(), self.setup.message_limit);
+        let render = move || {
+            let log = project.join(audit::FOLDER).join(format!("{conv_id}.jsonl"));
+            Settlement {
+                mails: mail.into_iter().collect(),
+                turn: done.prompt.as_ref().map(|prompt| (prompt.turn_id, done.outcome.word().to_owned())),
+                posts: report::answer(&done, &reply, words, limit, &log, &Zoned::now()),
+                audit: Some(report::record(done, &conv_id, &user, &project, at)),
+                at,
+            }
+        };
+        let settlement = if is_long {
+            match tokio::task::spawn_blocking(render).await {
+                Ok(settlement) => settlement,
+                // The runtime ends: the turn is found cut at the next start.
+                Err(_) => return,
+            }
+        } else {
+            render()
+        };
         self.settle(settlement).await;
         if mail.is_some() {
             self.report(Report::Settled(self.setup.conv_id.clone())).await;

@@ -1,12 +1,15 @@
 //! The real daemon as a process of its own, in a temporary directory, against the emulated Feishu.
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use phonework::emulator::{ApiCall, Emulator, Options, Shown};
-use phonework::ids::{ChatId, MessageId, OpenId};
+use phonework::ids::{ChatId, ConvId, MessageId, OpenId};
+use phonework::session;
+use phonework::session::registry::{Registry, Session};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -110,6 +113,28 @@ impl Phonework {
         let env = self.keyring["CLAUDE_ENV"].as_object_mut().unwrap();
         env.extend(more.as_object().unwrap().clone());
         self.write_keyring();
+    }
+
+    /// Puts so many sessions in `shop` into `sessions.json`, all asleep, shared out among all people; the last of each
+    /// is active in his chat. Before the start.
+    pub(crate) fn sleeping(&self, sessions: usize) {
+        let cwd = self.projects().join("shop").canonicalize().unwrap();
+        let mut registry = Registry::default();
+        for (n, user) in (0..sessions).zip(self.emulator.users().iter().cycle()) {
+            let chat = self.emulator.p2p(&user.open_id);
+            let session = Session::new(user.open_id.clone(), chat, cwd.clone(), jiff::Timestamp::now());
+            registry.open(Session { conv_id: ConvId::from(format!("c-{n:08}")), ..session });
+        }
+        std::fs::DirBuilder::new().mode(0o700).create(self.state()).unwrap();
+        session::file::save(&self.state().join("sessions.json"), &registry).unwrap();
+    }
+
+    /// The most memory that the daemon has held so far, in MB; its agents are not in it.
+    pub(crate) fn most_memory(&self) -> u64 {
+        let pid = self.daemon.as_ref().and_then(Child::id).expect("a daemon runs");
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.split_whitespace().next().unwrap().parse::<u64>().unwrap() / 1024
     }
 
     fn write_keyring(&self) {

@@ -1,0 +1,147 @@
+//! More than anybody should send, and more than anybody can read.
+//!
+//! The bounds of memory are for a daemon that was built without optimisation; each is several times what it takes, and
+//! a fraction of what it would take if it kept all that comes.
+
+use phonework::emulator::{Chat, ChatKind, Options, User};
+use phonework::ids::{ChatId, OpenId};
+use serde_json::json;
+
+use crate::support::phonework::{Phonework, until};
+
+/// A Feishu with so many people, each in a chat with the bot.
+fn feishu(people: usize) -> Options {
+    let person = |n: usize| OpenId::from(format!("ou_{n:032x}"));
+    let user = |n: usize| User { open_id: person(n), name: format!("person {n}") };
+    let chat = |n: usize| Chat {
+        chat_id: ChatId::from(format!("oc_{n:032x}")),
+        kind: ChatKind::P2p,
+        name: "phonework".to_owned(),
+        members: vec![person(n)],
+    };
+    Options {
+        users: (0..people).map(user).collect(),
+        chats: (0..people).map(chat).collect(),
+        // What is not taken at once comes again soon.
+        redelivery: vec![std::time::Duration::from_secs(1); 1000],
+        // The daemon keeps to Feishu's 1,000 calls a minute by itself; one that is refused here would count for it and
+        // leave the last answers to the next minute.
+        rate_limits: false,
+        ..Options::default()
+    }
+}
+
+async fn crowd(people: usize, sessions: usize) -> Phonework {
+    let feishu = feishu(people);
+    let allowed: Vec<_> = feishu.users.iter().map(|user| user.open_id.clone()).collect();
+    let agent = format!("{} practice-agent", env!("CARGO_BIN_EXE_phonework"));
+    let keyring = json!({ "ALLOWED_OPEN_IDS": allowed, "MAX_LIVE_SESSIONS": people });
+    let mut phonework = Phonework::installed_at(feishu, &agent, keyring).await;
+    phonework.sleeping(sessions);
+    phonework.start().await;
+    phonework
+}
+
+#[tokio::test]
+async fn a_thousand_messages_of_a_hundred_people_at_once_are_all_answered_in_order() {
+    let phonework = crowd(100, 100).await;
+    let people = phonework.emulator.users();
+    for nth in 0..10 {
+        for person in &people {
+            let chat = phonework.emulator.p2p(&person.open_id);
+            phonework.emulator.say(&person.open_id, &chat, &format!("echo {} {nth}", person.name));
+        }
+    }
+    for person in &people {
+        let heard = phonework.hear(&phonework.emulator.p2p(&person.open_id), 10).await;
+        let wanted: Vec<_> = (0..10).map(|nth| format!("{} {nth}", person.name)).collect();
+        assert_eq!(heard, wanted);
+    }
+    assert!(phonework.most_memory() < 100, "{} MB", phonework.most_memory());
+}
+
+#[tokio::test]
+async fn a_message_is_answered_where_ten_thousand_sessions_sleep() {
+    let phonework = crowd(2, 10_000).await;
+    assert_eq!(phonework.ask("echo awake", 1).await, ["awake"]);
+    assert!(phonework.most_memory() < 100, "{} MB", phonework.most_memory());
+}
+
+#[tokio::test]
+async fn who_floods_is_told_so_once_and_the_others_are_served_meanwhile() {
+    const MESSAGES: usize = 5000;
+    let phonework = crowd(2, 2).await;
+    phonework.say("slow 3600");
+    phonework.logged("turn begun", 1).await;
+    let flood: Vec<_> = (0..MESSAGES).map(|nth| phonework.say(&format!("echo {nth}"))).collect();
+    let mings = phonework.emulator.p2p(&phonework.ming);
+    phonework.emulator.say(&phonework.ming, &mings, "echo and I?");
+    assert_eq!(phonework.hear(&mings, 1).await, ["and I?"]);
+    let told = phonework.hear(&phonework.chat, 1).await;
+    assert!(told[0].starts_with("200 of your messages wait already; this one was not taken."), "{told:?}");
+    // The 200 that wait show that they do; of the others each, but for the first, shows that it was not taken.
+    phonework.reacted(&flood[199], "OneSecond").await;
+    phonework.reacted(&flood[201], "CrossMark").await;
+    let marked = flood.iter().filter(|message| {
+        let shown = phonework.emulator.shown_message(message);
+        shown.is_some_and(|shown| shown.reactions.iter().any(|reaction| reaction.emoji == "CrossMark"))
+    });
+    assert!(marked.count() < MESSAGES - 200, "Ming waited until the flood was through");
+    assert_eq!(phonework.heard(&phonework.chat), told);
+    assert!(phonework.most_memory() < 100, "{} MB", phonework.most_memory());
+}
+
+#[tokio::test]
+async fn strangers_who_flood_get_one_sentence_and_take_nothing_from_the_others() {
+    let mut phonework = crowd(2, 2).await;
+    let only_anna = json!([phonework.anna]);
+    phonework.reload("ALLOWED_OPEN_IDS", only_anna);
+    phonework.logged("the keyring was read again", 1).await;
+    let mings = phonework.emulator.p2p(&phonework.ming);
+    for nth in 0..2000 {
+        phonework.emulator.say(&phonework.ming, &mings, &format!("echo {nth}"));
+    }
+    assert_eq!(phonework.ask("echo and I?", 1).await, ["and I?"]);
+    until(|| (phonework.emulator.acks().len() > 2000).then_some(())).await;
+    let told = phonework.hear(&mings, 1).await;
+    assert!(told.len() == 1 && told[0].contains("whom my operator has let in"), "{told:?}");
+}
+
+/// In characters: three of four have one byte, the others three.
+const FIFTY_MEGABYTES: usize = 35_000_000;
+
+async fn long_answer(characters: usize, texts: usize) {
+    let phonework = crowd(2, 2).await;
+    phonework.say("echo before");
+    phonework.hear(&phonework.chat, 1).await;
+    let before = phonework.most_memory();
+    phonework.say(&format!("say {characters} characters in {texts} texts"));
+    phonework.logged("turn begun", 2).await;
+    let mings = phonework.emulator.p2p(&phonework.ming);
+    phonework.emulator.say(&phonework.ming, &mings, "echo and I?");
+    assert_eq!(phonework.hear(&mings, 1).await, ["and I?"]);
+    let heard = phonework.hear(&phonework.chat, 102).await;
+    assert!(heard[1].starts_with("[1/"), "{}", &heard[1][..100]);
+    assert!(heard[51].starts_with("✂️ This answer would be "), "{}", heard[51]);
+    let total = heard[1].split(['/', ']']).nth(1).unwrap();
+    assert!(heard[101].starts_with(&format!("[{total}/{total}]")), "{}", &heard[101][..100]);
+    let log = heard[51].split(" is in ").nth(1).unwrap().trim_end_matches('.');
+    let whole: usize = until(|| {
+        let text = std::fs::read_to_string(log).ok()?;
+        let line: serde_json::Value = serde_json::from_str(text.lines().nth(1)?).ok()?;
+        Some(line["response"].as_str()?.chars().filter(|c| *c != '\n').count())
+    })
+    .await;
+    assert!(whole > characters * 9 / 10, "{whole}");
+    assert!(phonework.most_memory() < before + 400, "{} MB", phonework.most_memory());
+}
+
+#[tokio::test]
+async fn of_fifty_megabytes_in_one_text_the_beginning_and_the_end_are_shown_and_the_log_has_all() {
+    long_answer(FIFTY_MEGABYTES, 1).await;
+}
+
+#[tokio::test]
+async fn of_megabytes_in_a_thousand_texts_the_beginning_and_the_end_are_shown_and_the_log_has_all() {
+    long_answer(FIFTY_MEGABYTES / 5, 1000).await;
+}
