@@ -115,6 +115,7 @@ fn calls(trace: &str) -> Vec<Call> {
             }
             "pwrite64" if call.contains("mail.db-wal>") => calls.push(Call::Wrote),
             "recvfrom" if frame() => calls.push(Call::Event),
+            _ if call.starts_with("<... recvfrom resumed>\"\\202") => calls.push(Call::Event),
             "sendto" if frame() => calls.push(Call::Ack),
             "write" if call.contains("<pipe:") && call.contains("\\\"role\\\":\\\"user\\\"") => {
                 calls.push(Call::Prompt);
