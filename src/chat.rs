@@ -7,6 +7,7 @@
 pub mod alarm;
 pub mod command;
 pub mod desk;
+pub mod elsewhere;
 mod fault;
 mod follow;
 pub mod intake;

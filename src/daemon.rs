@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use crate::audit::{AuditLine, Record};
+use crate::chat::elsewhere;
 use crate::chat::intake::Intake;
 use crate::chat::router::{News, Parts, Router};
 use crate::claude::orphans;
@@ -33,9 +34,11 @@ use crate::session::report;
 use crate::session::turn::Reply;
 use crate::words::Words;
 
+mod alone;
 mod post;
 pub mod signals;
 
+use alone::Alone;
 use post::Post;
 
 /// Running turns may take so long to end when the daemon is told to leave.
@@ -72,12 +75,14 @@ impl Daemon {
     /// Runs until `stop`, and then until all is in order.
     ///
     /// # Errors
-    /// State on disk that cannot be read: one sentence, exit code 78, nothing overwritten.
+    /// State on disk that cannot be read: one sentence, exit code 78, nothing overwritten. Another phonework on this
+    /// machine with the same app: exit code 1.
     pub async fn run(self, stop: CancellationToken) -> Result<(), Failure> {
         if let Err(error) = orphans::adopt() {
             warn!(%error, "what a killed warden leaves behind will not be found");
         }
         let keyring = self.settings.borrow().keyring.clone();
+        let _alone = Alone::claim(&keyring.app_id, &keyring.domain).await?;
         let sessions = self.state.path().join("sessions.json");
         let registry = file::load(&sessions).map_err(Failure::config)?;
         let (store, left) = mail::open(&self.state.path().join("mail.db"))
@@ -122,13 +127,16 @@ impl Daemon {
         let alarm = tokio::spawn(post::alert(api, alerts_rx));
         // What waited comes before what is new.
         let _ = waiting.await;
-        let intake = tokio::spawn(intake.run(deliveries_rx));
+        let (hints, watcher) = elsewhere::watcher(store.clone(), post.connection.clone());
+        let watching = tokio::spawn(watcher.run(post.api.clone()));
+        let intake = tokio::spawn(intake.run(deliveries_rx, hints));
         let whoami = tokio::spawn(learn_name(post, bot, stop.clone()));
 
         socket::run(keyring.domain.clone(), credentials, client, deliveries, state, hurry_rx, stop).await;
 
         info!("leaving: no new messages are taken");
         hurrying.abort();
+        watching.abort();
         let _ = intake.await;
         let _ = leave.send(Instant::now() + self.drain);
         let _ = router.await;

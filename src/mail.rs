@@ -17,6 +17,7 @@ pub mod courier;
 mod inbox;
 mod keep;
 mod keeper;
+mod known;
 mod ledger;
 mod outbox;
 pub mod pacing;

@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, watch};
 use tracing::{debug, info, warn};
 
 use super::alarm::{Alarm, Alert};
+use super::elsewhere::Hints;
 use super::router::News;
 use super::strangers::Strangers;
 use crate::crash::{self, Point};
@@ -43,6 +44,12 @@ pub struct Intake {
     pub alerts: mpsc::Sender<Alert>,
 }
 
+/// What it keeps in mind of the events that came.
+struct Memory {
+    strangers: Strangers,
+    hints: Hints,
+}
+
 type Commit = Pin<Box<dyn Future<Output = (Delivered, Result<Outcome, StoreError>)> + Send>>;
 
 /// What follows from a delivery that is on record.
@@ -65,8 +72,8 @@ struct Delivered {
 
 impl Intake {
     /// Serves until the connection's end of the channel closes.
-    pub async fn run(self, mut deliveries: mpsc::Receiver<Delivery>) {
-        let mut strangers = Strangers::default();
+    pub async fn run(self, mut deliveries: mpsc::Receiver<Delivery>, hints: Hints) {
+        let mut memory = Memory { strangers: Strangers::default(), hints };
         let mut alarm = Alarm::new(self.alerts.clone());
         let mut commits: FuturesOrdered<Commit> = FuturesOrdered::new();
         loop {
@@ -74,7 +81,7 @@ impl Intake {
                 biased;
                 Some((delivered, outcome)) = commits.next() => self.committed(delivered, outcome, &mut alarm).await,
                 delivery = deliveries.recv(), if commits.len() < IN_FLIGHT => match delivery {
-                    Some(delivery) => commits.push_back(self.take(delivery, &mut strangers)),
+                    Some(delivery) => commits.push_back(self.take(delivery, &mut memory)),
                     None => break,
                 },
             }
@@ -120,14 +127,18 @@ impl Intake {
     }
 
     /// Decides what becomes of a delivery and starts its commit.
-    fn take(&self, delivery: Delivery, strangers: &mut Strangers) -> Commit {
+    fn take(&self, delivery: Delivery, memory: &mut Memory) -> Commit {
         let Delivery { payload, received, answer } = delivery;
         let delivered = Delivered { answer, received, told_in: None };
         let event = event::parse(&payload);
         crash::at(Point::EventRead);
         match event {
-            Event::Message(message) => self.message(delivered, message, strangers),
-            Event::ChatEntered { event_id, chat_id, user } if self.is_allowed(&user) => {
+            Event::Message(message) => self.message(delivered, message, memory),
+            Event::ChatEntered { event_id, chat_id, user, last_message } if self.is_allowed(&user) => {
+                memory.hints.of_two(&chat_id);
+                if let Some(last) = last_message {
+                    memory.hints.names(&chat_id, &last);
+                }
                 let first = self.store.first_time(&event_id, Timestamp::now());
                 Box::pin(async move {
                     let first = first.await;
@@ -136,7 +147,8 @@ impl Intake {
                 })
             }
             // Doing it again changes nothing, so that it need not be known whether it is the first time.
-            Event::Recalled { message_id, .. } => {
+            Event::Recalled { message_id, chat_id, .. } => {
+                memory.hints.taken_back(&chat_id, &message_id, &self.store);
                 let noted = self.store.taken_back(&message_id, Timestamp::now());
                 Box::pin(async move {
                     let noted = noted.await;
@@ -158,7 +170,7 @@ impl Intake {
         }
     }
 
-    fn message(&self, delivered: Delivered, message: IncomingMessage, strangers: &mut Strangers) -> Commit {
+    fn message(&self, delivered: Delivered, message: IncomingMessage, memory: &mut Memory) -> Commit {
         if !message.sender_is_user {
             return done(delivered, Ok(Outcome::Nothing));
         }
@@ -185,7 +197,8 @@ impl Intake {
         let under = group.then(|| message.message_id.clone());
         if !self.is_allowed(&message.sender) {
             let text = self.words().stranger(message.sender.as_str());
-            if !strangers.answer(&message.sender, Instant::now()) {
+            if !memory.strangers.answer(&message.sender, Instant::now()) {
+                memory.hints.left_out(&message.message_id);
                 return done(delivered, Ok(Outcome::Nothing));
             }
             info!(PHONEWORK_USER = %message.sender, PHONEWORK_MESSAGE_ID = %message.message_id, "message refused: its sender is not allowed");
@@ -193,6 +206,12 @@ impl Intake {
         }
         let told_in = Some((message.chat_id.clone(), under.clone()));
         let delivered = Delivered { told_in, ..delivered };
+        if !group {
+            memory.hints.of_two(&message.chat_id);
+            if let Some(parent) = &message.parent_id {
+                memory.hints.names(&message.chat_id, parent);
+            }
+        }
         if let Content::Unsupported { kind } = &message.content {
             let text = self.words().unsupported(kind);
             return self.decline(delivered, mail, under, text);

@@ -8,6 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use reqwest::Method;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
@@ -111,6 +112,21 @@ impl Api {
         };
         let id = answer.pointer("/data/message_id").and_then(Value::as_str).filter(|id| !id.is_empty());
         id.map(MessageId::from).ok_or_else(|| unexpected(api, "the answer has no message_id"))
+    }
+
+    /// When a person wrote this message; `None` when a bot did, or Feishu does not know it.
+    ///
+    /// # Errors
+    /// See [`ApiError::advice`].
+    pub async fn written_by_a_person(&self, message_id: &MessageId) -> Result<Option<Timestamp>, ApiError> {
+        let path = ["im", "v1", "messages", message_id.as_str()];
+        let answer = self.call(failure::READ, Method::GET, &path, None, None).await?;
+        let item = answer.pointer("/data/items/0").unwrap_or(&Value::Null);
+        if item.pointer("/sender/sender_type").and_then(Value::as_str) != Some("user") {
+            return Ok(None);
+        }
+        let written = item.get("create_time").and_then(Value::as_str).and_then(|time| time.parse().ok());
+        Ok(written.and_then(|time| Timestamp::from_millisecond(time).ok()))
     }
 
     /// Puts a reaction on a message. `emoji` is Feishu's name of it, case-sensitive: `THUMBSUP`, `OnIt`, `DONE`.

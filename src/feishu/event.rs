@@ -26,6 +26,8 @@ pub enum Event {
         chat_id: ChatId,
         /// Who opened it.
         user: OpenId,
+        /// The newest message in it.
+        last_message: Option<MessageId>,
     },
     /// A message was taken back.
     Recalled {
@@ -121,6 +123,7 @@ fn chat_entered(envelope: &Value, event_id: Option<EventId>) -> Result<Event, &'
         event_id: event_id.ok_or("event_id")?,
         chat_id: text(envelope, "/event/chat_id").ok_or("chat_id")?.into(),
         user: text(envelope, "/event/operator_id/open_id").ok_or("operator_id.open_id")?.into(),
+        last_message: text(envelope, "/event/last_message_id").map(MessageId::from),
     })
 }
 
@@ -190,7 +193,12 @@ mod tests {
                 "im.chat.access_event.bot_p2p_chat_entered_v1",
                 &json!({"chat_id": "oc_1", "operator_id": {"open_id": "ou_1"}, "last_message_id": "om_0"}),
             ),
-            Event::ChatEntered { event_id: "e1".into(), chat_id: "oc_1".into(), user: "ou_1".into() }
+            Event::ChatEntered {
+                event_id: "e1".into(),
+                chat_id: "oc_1".into(),
+                user: "ou_1".into(),
+                last_message: Some("om_0".into()),
+            }
         );
     }
 

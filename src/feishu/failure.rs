@@ -14,6 +14,8 @@ pub const BOT_INFO: &str = "bot.info";
 pub const CREATE: &str = "im.message.create";
 /// A message that replies to another.
 pub const REPLY: &str = "im.message.reply";
+/// A message as Feishu keeps it.
+pub const READ: &str = "im.message.get";
 /// A reaction to a message.
 pub const REACT: &str = "im.reaction.create";
 

@@ -271,7 +271,7 @@ impl Store {
         self.bells.audits.take_now()
     }
 
-    fn call<T: Send + 'static>(
+    pub(super) fn call<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Committed<T> {

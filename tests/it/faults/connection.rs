@@ -3,6 +3,7 @@
 mod lost;
 mod nonsense;
 mod refused;
+mod shared;
 mod tls;
 mod unreachable;
 
