@@ -1,4 +1,4 @@
-use phonework::emulator::{Effect, Fault, Lasting};
+use phonework::emulator::{Effect, Emulator, Fault, Lasting, Outage};
 use serde_json::{Value, json};
 
 use super::{LONG, easy};
@@ -64,4 +64,50 @@ async fn a_gateways_page_and_broken_json_are_no_answers_of_feishu() {
     assert_eq!((garbage.http, garbage.code), (200, -1));
     assert!(bot.try_call("GET", info, &Value::Null).await.is_err());
     assert_eq!(bot.call("GET", info, &Value::Null).await.code, 0);
+}
+
+#[tokio::test]
+async fn a_feishu_that_is_away_refuses_or_says_nothing_and_comes_back_where_it_was() {
+    let emulator = easy().await;
+    let bot = Bot::new(&emulator).await;
+    let info = "/open-apis/bot/v3/info";
+    let mut before = bot.connect(&emulator).await;
+    emulator.outage(Some(Outage::Refusing));
+    while before.message().await.is_some() {}
+    // Connections that wait in the listener's queue may be taken a moment longer; none of them is answered.
+    assert!(bot.try_call("GET", info, &Value::Null).await.is_err());
+    emulator.outage(None);
+    let back = async { while bot.try_call("GET", info, &Value::Null).await.is_err() {} };
+    tokio::time::timeout(LONG, back).await.expect("it is back");
+
+    let mut silent = bot.connect(&emulator).await;
+    emulator.outage(Some(Outage::Silent));
+    silent.ping(1).await;
+    let asked = async { bot.try_call("GET", info, &Value::Null).await };
+    let lifted = async {
+        let waits = |emulator: &Emulator| {
+            emulator.api_calls().last().filter(|call| call.path == info && call.http.is_none()).map(drop)
+        };
+        emulator.wait_for(waits, LONG).await.unwrap();
+        assert!(emulator.connections()[0].stalled && emulator.connections()[0].pings == 0);
+        emulator.outage(None);
+    };
+    let (answer, ()) = tokio::join!(asked, lifted);
+    assert!(answer.is_err(), "what was asked meanwhile is not answered");
+    assert_eq!(bot.call("GET", info, &Value::Null).await.code, 0);
+}
+
+#[tokio::test]
+async fn pongs_carry_what_they_are_told_to() {
+    let emulator = easy().await;
+    let bot = Bot::new(&emulator).await;
+    let mut socket = bot.connect(&emulator).await;
+    emulator.pongs_carry(b"{");
+    socket.ping(1).await;
+    assert_eq!(socket.frame().await.payload.as_deref(), Some(&b"{"[..]));
+    emulator.lift_all();
+    socket.ping(1).await;
+    let pong = socket.frame().await;
+    let config: Value = serde_json::from_slice(pong.payload.as_deref().unwrap()).unwrap();
+    assert_eq!(config["PingInterval"], 120);
 }
