@@ -238,8 +238,7 @@ impl Router {
         self.dispatch(&user);
         let waits = self.desk.waiting(&user) > 0 && (before > 0 || self.desk.running(&user).is_none());
         if waits {
-            // Which session it goes to is settled now, also for the time after a restart; the answer is of no use.
-            drop(self.store.assign(mail.seq, &conv_id));
+            self.pin(mail.seq, conv_id);
             self.scribe.write(None, report::waits(&mail.message_id, &user, self.words().waits(before)));
         }
     }
@@ -295,6 +294,7 @@ impl Router {
             Report::Unbegun(conv_id) => {
                 let Some(owner) = self.owner(&conv_id) else { return };
                 if let Some(waiting) = self.begun.remove(&owner) {
+                    self.pin(waiting.item.mail.seq, waiting.conv_id.clone());
                     self.desk.put_back(&owner, waiting);
                 }
                 self.idle(&conv_id);
@@ -326,6 +326,11 @@ impl Router {
                 }
             }
         }
+    }
+
+    /// Settles which session a message goes to, also for the time after a restart: another may be active then.
+    fn pin(&self, seq: i64, conv_id: ConvId) {
+        tokio::spawn(self.store.clone().keep_assigned(seq, conv_id));
     }
 
     pub(super) fn after(&self, wait: Duration, what: Later) {

@@ -9,6 +9,7 @@ use tracing::{debug, error};
 use super::{Committed, Settlement, Store, StoreError};
 use crate::audit::AuditEntry;
 use crate::crash::{self, Point};
+use crate::ids::ConvId;
 
 /// The first wait after a write that failed; each next one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -51,6 +52,14 @@ impl Store {
             sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
             tried = self.settle(settlement.clone());
+        }
+    }
+    /// Notes the session that a waiting mail belongs to, however long the disk takes; until the mail waits no more.
+    pub async fn keep_assigned(self, seq: i64, conv: ConvId) {
+        let mut pause = FIRST_PAUSE;
+        while let Err(StoreError::Busy | StoreError::Failed(_)) = self.assign(seq, &conv).await {
+            sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 }

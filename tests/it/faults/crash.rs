@@ -9,8 +9,10 @@ use std::collections::BTreeSet;
 
 use futures_util::StreamExt as _;
 use phonework::crash::Point;
+use serde_json::json;
 
 use self::day::{Day, Plan};
+use crate::support::phonework::Phonework;
 
 /// A day mostly waits.
 const AT_ONCE: usize = 16;
@@ -56,6 +58,27 @@ async fn wherever_a_write_fails_it_is_done_later_and_all_are_answered() {
         }
     }
     all_well(plans).await;
+}
+
+#[tokio::test]
+async fn a_message_goes_to_the_session_it_was_written_to_though_another_became_active_before_a_crash() {
+    let mut phonework = Phonework::installed(&Phonework::practice_agent(), json!({})).await;
+    let order = "turn-write:fail@1-2,turn-write:die@3".to_owned();
+    phonework.set_env("PHONEWORK_CRASH", Some(order));
+    phonework.start().await;
+    phonework.ask("/new --create one", 1).await;
+    phonework.ask("/new --create two", 1).await;
+    phonework.say("echo to two");
+    phonework.logged("a turn could not be put on record", 1).await;
+    assert_eq!(phonework.ask("/switch 1", 1).await, ["Session 1 (one) is active here now."]);
+    assert!(phonework.until("the end", |_| false).await.is_err());
+    phonework.set_env("PHONEWORK_CRASH", None);
+    phonework.start().await;
+    assert_eq!(phonework.hear(&phonework.chat, 4).await[3], "to two");
+    assert!(phonework.stop().await.success());
+    let written =
+        ["one", "two"].map(|project| phonework.projects().join(project).join(".phonework").exists());
+    assert_eq!(written, [false, true]);
 }
 
 /// How often each point is passed on a day without trouble.
