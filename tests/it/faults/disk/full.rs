@@ -152,3 +152,22 @@ async fn on_a_slow_disk_messages_come_again_and_are_run_once_and_the_connection_
     let outcomes: Vec<_> = phonework.audited(3).await.iter().map(|line| line["prompt"].clone()).collect();
     assert_eq!(outcomes, ["echo one", "echo two", "echo three"]);
 }
+
+#[cfg(feature = "crash-points")]
+#[tokio::test]
+async fn a_daemon_that_is_told_to_leave_leaves_though_its_disk_takes_nothing_and_goes_on_after_the_next_start()
+ {
+    let mut phonework = practising(Options::default()).await;
+    let broken = ["sessions", "settlement"].map(|name| format!("{name}-write:fail@2-1000000")).join(",");
+    phonework.set_env("PHONEWORK_CRASH", Some(broken));
+    phonework.start().await;
+    phonework.open_shop().await;
+    phonework.say("/new --create mill");
+    phonework.logged("the sessions cannot be saved", 1).await;
+    assert!(phonework.stop().await.success());
+    assert_eq!(phonework.log().matches("the sessions cannot be saved").count(), 1);
+    phonework.set_env("PHONEWORK_CRASH", None);
+    phonework.start().await;
+    let heard = phonework.hear(&phonework.chat, 2).await;
+    assert!(heard[1].contains("(mill) is open and active here"), "{heard:?}");
+}
