@@ -1,13 +1,15 @@
 //! The real daemon as a process of its own, in a temporary directory, against the emulated Feishu.
 
+mod people;
+
 use std::collections::BTreeMap;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use phonework::emulator::{ApiCall, Emulator, Options, Shown};
-use phonework::ids::{ChatId, ConvId, MessageId, OpenId};
+use phonework::emulator::{Emulator, Options};
+use phonework::ids::{ChatId, ConvId, OpenId};
 use phonework::session;
 use phonework::session::registry::{Registry, Session};
 use rustix::process::{Pid, Signal, kill_process};
@@ -264,98 +266,6 @@ impl Phonework {
         let mut daemon = self.daemon.take().expect("a daemon runs");
         tokio::time::timeout(PATIENCE, daemon.wait()).await.expect("the daemon leaves").unwrap()
     }
-
-    /// Anna writes to the bot.
-    pub(crate) fn say(&self, text: &str) -> MessageId {
-        self.emulator.say(&self.anna, &self.chat, text)
-    }
-
-    /// Anna writes, a millisecond after her last message at the least: Feishu's times are not finer.
-    pub(crate) fn say_later(&self, text: &str) -> MessageId {
-        let now = || jiff::Timestamp::now().as_millisecond();
-        let before = now();
-        while now() == before {
-            std::hint::spin_loop();
-        }
-        self.say(text)
-    }
-
-    /// Anna writes, and these are the bot's words from then on, as soon as there are so many messages of it.
-    pub(crate) async fn ask(&self, text: &str, answers: usize) -> Vec<String> {
-        let before = self.heard(&self.chat).len();
-        self.say(text);
-        self.hear(&self.chat.clone(), before + answers).await.split_off(before)
-    }
-
-    /// Anna opens a session in `shop`.
-    pub(crate) async fn open_shop(&self) {
-        let said = self.ask("/new shop", 1).await;
-        assert!(said[0].contains("is open and active here"), "{said:?}");
-    }
-
-    /// The bot's messages in a chat.
-    pub(crate) fn heard(&self, chat: &ChatId) -> Vec<String> {
-        texts(&self.emulator.shown(chat))
-    }
-
-    /// The bot's messages in a chat, as soon as there are so many.
-    pub(crate) async fn hear(&self, chat: &ChatId, many: usize) -> Vec<String> {
-        self.hear_until(chat, |texts| texts.len() >= many).await
-    }
-
-    /// The bot's messages in a chat, as soon as they are as wanted.
-    pub(crate) async fn hear_until(&self, chat: &ChatId, is: impl Fn(&[String]) -> bool) -> Vec<String> {
-        let shown = self.emulator.wait_until(chat, |shown| is(&texts(shown)), PATIENCE).await;
-        match shown {
-            Ok(shown) => texts(&shown),
-            Err(not) => panic!("the bot did not say it: {:#?}\n--- log\n{}", texts(&not.shown), self.log()),
-        }
-    }
-
-    /// Waits until the bot has put this emoji on a message.
-    pub(crate) async fn reacted(&self, message: &MessageId, emoji: &str) {
-        let found = self.emulator.wait_for(
-            |emulator| {
-                let shown = emulator.shown_message(message)?;
-                shown.reactions.iter().any(|reaction| reaction.emoji == emoji).then_some(())
-            },
-            PATIENCE,
-        );
-        assert!(found.await.is_some(), "no {emoji}\n--- log\n{}", self.log());
-    }
-
-    /// Waits until the daemon has logged this so often.
-    pub(crate) async fn logged(&self, words: &str, times: usize) {
-        until(|| (self.log().matches(words).count() >= times).then_some(())).await;
-    }
-
-    /// The lines of the log that hold all these words.
-    pub(crate) fn lines(&self, words: &[&str]) -> Vec<String> {
-        let log = self.log();
-        log.lines().filter(|line| words.iter().all(|word| line.contains(word))).map(str::to_owned).collect()
-    }
-
-    /// The requests for a path that reached Feishu.
-    pub(crate) fn calls(&self, path: &str) -> Vec<ApiCall> {
-        self.emulator.api_calls().into_iter().filter(|call| call.path == path).collect()
-    }
-
-    /// The audit log of all sessions in `shop`, as soon as it has so many lines.
-    pub(crate) async fn audited(&self, lines: usize) -> Vec<Value> {
-        until(|| Some(self.audit()).filter(|audit| audit.len() >= lines)).await
-    }
-
-    fn audit(&self) -> Vec<Value> {
-        let folder = self.projects().join("shop/.phonework");
-        let mut lines = Vec::new();
-        for file in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-            if file.path().extension().is_some_and(|extension| extension == "jsonl") {
-                let text = std::fs::read_to_string(file.path()).unwrap();
-                lines.extend(text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()));
-            }
-        }
-        lines
-    }
 }
 
 /// Looks again and again until there is what is sought: for what makes no sound when it happens.
@@ -375,10 +285,6 @@ pub(crate) async fn until<T>(mut find: impl FnMut() -> Option<T>) -> T {
 pub(crate) fn field(line: &str, name: &str) -> u64 {
     let value = line.split(&format!(" {name}=")).nth(1).and_then(|rest| rest.split(' ').next());
     value.and_then(|value| value.parse().ok()).unwrap_or_else(|| panic!("no {name} in {line}"))
-}
-
-fn texts(shown: &[Shown]) -> Vec<String> {
-    shown.iter().filter(|message| message.from_bot()).map(|message| message.text.clone()).collect()
 }
 
 /// All lines of the audit logs below a folder, and what does not verify of them.
