@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
@@ -49,6 +50,8 @@ const FLUSH: Duration = Duration::from_secs(10);
 const DELIVERIES: usize = 4096;
 /// So many messages wait between the disk and the router.
 const NEWS: usize = 1024;
+/// New messages are not kept waiting for longer by what the last run left behind.
+const TAKING_UP: Duration = Duration::from_secs(10);
 /// Feishu is asked who the bot is after so long again, twice as long each time up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
@@ -92,10 +95,8 @@ impl Daemon {
 
         // The lines of cut turns come behind what was not written.
         let unwritten = left.unwritten.into_iter().map(|entry| entry.conv_id).collect();
-        for cut in left.cut {
-            let project = registry.running(&cut.conv_id).map(|session| session.cwd.clone());
-            tell_cut(&store, cut, project, Words(keyring.language)).await;
-        }
+        let project = |cut: &TurnStart| registry.running(&cut.conv_id).map(|session| session.cwd.clone());
+        let cut = left.cut.into_iter().map(|cut| (project(&cut), cut)).collect();
 
         let credentials =
             Credentials { app_id: keyring.app_id.clone(), app_secret: keyring.app_secret.clone() };
@@ -116,7 +117,8 @@ impl Daemon {
             store: store.clone(),
         };
         let router = tokio::spawn(Router::run(parts, news_rx, leave_rx));
-        let waiting = tokio::spawn(resume(left.waiting, news.clone()));
+        let left = Left { cut, waiting: left.waiting, words: Words(keyring.language) };
+        let mut taking_up = tokio::spawn(left.take_up(store.clone(), news.clone()));
 
         let (bot, bot_rx) = watch::channel(None);
         let (deliveries, deliveries_rx) = mpsc::channel(DELIVERIES);
@@ -125,8 +127,8 @@ impl Daemon {
         let (alerts, alerts_rx) = mpsc::channel(ALERTS);
         let intake = Intake { settings: self.settings, store: store.clone(), bot: bot_rx, news, alerts };
         let alarm = tokio::spawn(post::alert(api, alerts_rx));
-        // What waited comes before what is new.
-        let _ = waiting.await;
+        // What is left comes before what is new, but for a disk that does not take it: people are to be told of that.
+        let _ = timeout(TAKING_UP, &mut taking_up).await;
         let (hints, watcher) = elsewhere::watcher(store.clone(), post.connection.clone());
         let watching = tokio::spawn(watcher.run(post.api.clone()));
         let intake = tokio::spawn(intake.run(deliveries_rx, hints));
@@ -135,6 +137,7 @@ impl Daemon {
         socket::run(keyring.domain.clone(), credentials, client, deliveries, state, hurry_rx, stop).await;
 
         info!("leaving: no new messages are taken");
+        taking_up.abort();
         hurrying.abort();
         watching.abort();
         let _ = intake.await;
@@ -151,14 +154,29 @@ impl Daemon {
     }
 }
 
-/// Gives the router what waited when the daemon went down.
-async fn resume(waiting: Vec<Mail>, news: mpsc::Sender<News>) {
-    if !waiting.is_empty() {
-        info!(messages = waiting.len(), "messages waited for this start");
-    }
-    for mail in waiting {
-        if news.send(News::Mail(mail)).await.is_err() {
-            return;
+/// What the last run left behind.
+struct Left {
+    /// Turns that ran, with their projects.
+    cut: Vec<(Option<PathBuf>, TurnStart)>,
+    /// Messages that waited.
+    waiting: Vec<Mail>,
+    words: Words,
+}
+
+impl Left {
+    /// Tells the users of cut turns, then gives the router what waited. A disk that takes nothing holds it up; what it
+    /// does not come to is left to the next start.
+    async fn take_up(self, store: Store, news: mpsc::Sender<News>) {
+        for (project, cut) in self.cut {
+            tell_cut(&store, cut, project, self.words).await;
+        }
+        if !self.waiting.is_empty() {
+            info!(messages = self.waiting.len(), "messages waited for this start");
+        }
+        for mail in self.waiting {
+            if news.send(News::Mail(mail)).await.is_err() {
+                return;
+            }
         }
     }
 }

@@ -32,7 +32,7 @@ fn answers(phonework: &Phonework, message: &MessageId) -> Vec<i64> {
 async fn on_a_full_disk_messages_are_not_taken_their_senders_are_told_once_and_all_is_answered_when_there_is_room()
  {
     let mut phonework = practising(impatient()).await;
-    let Some(disk) = Disk::mount(&phonework.state(), 16) else { return };
+    let disk = Disk::mount(&phonework.state(), 16);
     phonework.start().await;
     phonework.open_shop().await;
     disk.fill();
@@ -76,7 +76,7 @@ async fn on_a_full_disk_messages_are_not_taken_their_senders_are_told_once_and_a
 #[tokio::test]
 async fn a_state_directory_that_cannot_be_written_to_stops_the_start_in_clear_words() {
     let mut phonework = practising(Options::default()).await;
-    let Some(disk) = Disk::mount(&phonework.state(), 4) else { return };
+    let disk = Disk::mount(&phonework.state(), 4);
     for used in [false, true] {
         if used {
             phonework.start().await;
@@ -96,7 +96,7 @@ async fn a_state_directory_that_cannot_be_written_to_stops_the_start_in_clear_wo
 #[tokio::test]
 async fn audit_lines_that_a_project_does_not_take_are_written_in_order_when_it_does() {
     let mut phonework = practising(Options::default()).await;
-    let Some(disk) = Disk::mount(&phonework.projects().join("shop"), 1) else { return };
+    let disk = Disk::mount(&phonework.projects().join("shop"), 1);
     phonework.start().await;
     phonework.open_shop().await;
     phonework.ask("echo first", 1).await;
@@ -170,4 +170,23 @@ async fn a_daemon_that_is_told_to_leave_leaves_though_its_disk_takes_nothing_and
     phonework.start().await;
     let heard = phonework.hear(&phonework.chat, 2).await;
     assert!(heard[1].contains("(mill) is open and active here"), "{heard:?}");
+}
+
+#[cfg(feature = "crash-points")]
+#[tokio::test]
+async fn a_daemon_whose_disk_does_not_take_what_the_last_run_left_connects_and_leaves_and_tells_it_later() {
+    let mut phonework = practising(Options::default()).await;
+    phonework.start().await;
+    phonework.open_shop().await;
+    phonework.say("slow 3600");
+    phonework.logged("turn begun", 1).await;
+    phonework.kill().await;
+    phonework.set_env("PHONEWORK_CRASH", Some("settlement-write:fail@1-1000000".to_owned()));
+    phonework.start().await;
+    phonework.logged("mail.db cannot be written", 1).await;
+    assert!(phonework.stop().await.success());
+    phonework.set_env("PHONEWORK_CRASH", None);
+    phonework.start().await;
+    let heard = phonework.hear(&phonework.chat, 2).await;
+    assert!(heard[1].contains("was interrupted while this ran: “slow 3600”"), "{heard:?}");
 }
