@@ -26,6 +26,8 @@ pub enum Output {
     Init(Init),
     /// A finished block of an answer, or a local text of Claude Code itself.
     Assistant(Assistant),
+    /// The model's message ended at the most that one may hold; Claude Code lets it go on in another.
+    CutOff,
     /// A tool ended; one line for each tool use.
     ToolResult {
         /// The tool use that ended.

@@ -57,6 +57,8 @@ pub struct Turn {
     texts: Vec<String>,
     /// The message whose text was the last thing that was heard.
     speaking: Option<String>,
+    /// Whether the next text goes on where the last one broke off.
+    goes_on: bool,
     tools: Vec<ToolUse>,
     approvals: Vec<Approval>,
     open: VecDeque<Ask>,
@@ -100,6 +102,7 @@ impl Turn {
             started: now,
             texts: Vec::new(),
             speaking: None,
+            goes_on: false,
             tools: Vec::new(),
             approvals: Vec::new(),
             open: VecDeque::new(),
@@ -131,6 +134,7 @@ impl Turn {
                     self.hear_text(text, &said.message_id)
                 }
                 Block::ToolUse { id, name, input } => {
+                    self.goes_on = false;
                     self.tools.push(ToolUse { id, name, input, is_error: None });
                     self.speaking = None;
                 }
@@ -142,11 +146,19 @@ impl Turn {
 
     /// Texts of one message with nothing between them are one text in pieces.
     fn hear_text(&mut self, text: String, message_id: &Option<String>) {
+        let goes_on = std::mem::take(&mut self.goes_on);
         match self.texts.last_mut() {
-            Some(last) if message_id.is_some() && self.speaking == *message_id => last.push_str(&text),
+            Some(last) if goes_on || (message_id.is_some() && self.speaking == *message_id) => {
+                last.push_str(&text);
+            }
             _ => self.texts.push(text),
         }
         self.speaking.clone_from(message_id);
+    }
+
+    /// The text so far broke off at a limit; the next message goes on with it.
+    pub fn cut_off(&mut self) {
+        self.goes_on = true;
     }
 
     /// Takes the end of a tool use.

@@ -24,6 +24,7 @@ pub fn parse(line: &[u8]) -> Output {
         Some("control_response") => control_reply(take_object(&mut message, "response")),
         Some("control_cancel_request") => text(&message, "request_id")
             .map_or(Output::Other, |request_id| Output::PermissionWithdrawn { request_id }),
+        Some("stream_event") => stream_event(&message),
         Some("conversation_reset") => Output::Cleared,
         Some("rate_limit_event") => rate_limit(&take_object(&mut message, "rate_limit_info")),
         Some(_) | None => Output::Other,
@@ -102,6 +103,12 @@ fn system(message: &Object) -> Output {
         },
         Some(_) | None => Output::Other,
     }
+}
+
+fn stream_event(message: &Object) -> Output {
+    let event = message.get("event").unwrap_or(&Value::Null);
+    let cut_off = event["type"] == "message_delta" && event["delta"]["stop_reason"] == "max_tokens";
+    if cut_off { Output::CutOff } else { Output::Other }
 }
 
 fn assistant(mut message: Object) -> Output {

@@ -39,6 +39,12 @@ impl Machine {
                 self.turn_or_unasked(now).hear(said);
                 Vec::new()
             }
+            Output::CutOff => {
+                if let Some(turn) = &mut self.turn {
+                    turn.cut_off();
+                }
+                Vec::new()
+            }
             Output::Permission(request) => {
                 let expires = now + self.limits.approval;
                 let turn = self.turn_or_unasked(now);

@@ -155,6 +155,14 @@ async fn an_answer_that_is_cut_in_the_middle_of_its_stream_comes_whole_and_once(
     assert_eq!(phonework.ask("and?", 1).await, ["the whole answer"]);
 }
 
+#[tokio::test]
+async fn an_answer_that_is_longer_than_a_message_of_the_model_goes_on_without_a_seam() {
+    let script = in_order(vec![Reply::Broken("half of a sen".to_owned()), Reply::text("tence.")]);
+    let (phonework, _api) = real(script, json!({})).await;
+    phonework.open_shop().await;
+    assert_eq!(phonework.ask("hello", 1).await, ["half of a sentence."]);
+}
+
 /// Refuses `long` prompts until the conversation was summarised.
 fn short_of_room() -> impl Fn(&Asked) -> Reply + Send + Sync + 'static {
     let summarised = AtomicUsize::new(0);

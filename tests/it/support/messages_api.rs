@@ -41,6 +41,8 @@ pub(crate) enum Reply {
     Status(u16, Value),
     /// The HTTP error 429 with these headers.
     Limited(Vec<(&'static str, String)>),
+    /// A text that breaks off at the most tokens that a message may have.
+    Broken(String),
     /// The model declines to answer.
     Refusal,
     /// A part of a text, and then the end of the connection.
@@ -163,6 +165,7 @@ async fn serve(State(shared): State<Arc<Shared>>, request: Request) -> Response 
         Reply::Limited(headers) => return limited(headers),
         Reply::Cut(text) => return cut(&model, &text),
         Reply::Text(text) => (vec![text_block(&text)], "end_turn", None),
+        Reply::Broken(text) => (vec![text_block(&text)], "max_tokens", None),
         Reply::Refusal => (vec![text_block("")], "refusal", None),
         Reply::Tool { name, input } => {
             let id = format!("toolu_{call:024}");

@@ -196,6 +196,18 @@ fn retries_limits_and_compactions_carry_their_numbers() {
 }
 
 #[test]
+fn a_message_that_reached_its_most_tokens_is_known_from_its_stream() {
+    let delta = |reason: &str| {
+        let line = format!(
+            r#"{{"type":"stream_event","event":{{"type":"message_delta","delta":{{"stop_reason":"{reason}"}}}}}}"#
+        );
+        parse(line.as_bytes())
+    };
+    assert_eq!([delta("max_tokens"), delta("end_turn")], [Output::CutOff, Output::Other]);
+    assert_eq!(parse(br#"{"type":"stream_event","event":7}"#), Output::Other);
+}
+
+#[test]
 fn a_result_tells_what_it_answers_or_that_nobody_asked() {
     let result = |line: &[u8]| {
         let Output::Result(result) = parse(line) else { panic!("no result") };

@@ -246,6 +246,17 @@ fn a_command_for_a_program_that_always_ends_or_never_starts_is_settled() {
 }
 
 #[test]
+fn an_answer_that_broke_off_at_a_limit_goes_on_without_a_seam() {
+    let mut bench = Bench::running();
+    bench.hear(text("half of a sen"));
+    bench.hear(Output::CutOff);
+    bench.hear(text("tence."));
+    bench.hear(text("Another."));
+    let answer = "half of a sentence.\n\nAnother.";
+    assert_eq!(settled(&bench.hear(Output::Result(result()))), [(Some("hi"), answer, "answered")]);
+}
+
+#[test]
 fn a_line_that_is_too_long_is_told_once_in_a_turn() {
     let mut bench = Bench::running();
     assert_eq!(bench.hear(Output::TooLong), told(Notice::LineLost));
