@@ -1,5 +1,6 @@
 //! What the integration tests share.
 
+pub(crate) mod audit;
 pub(crate) mod bot;
 pub(crate) mod disk;
 pub(crate) mod messages_api;

@@ -11,7 +11,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use super::plan::{NAMES, Plan, Step, Trouble, What};
-use crate::support::phonework::{Phonework, audit_below};
+use crate::support::audit::audit_below;
+use crate::support::phonework::Phonework;
 
 /// So long things may take to become quiet once nothing goes wrong any more.
 const CALM: Duration = Duration::from_secs(60);

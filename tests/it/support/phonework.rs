@@ -4,7 +4,7 @@ mod people;
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::DirBuilderExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -285,23 +285,4 @@ pub(crate) async fn until<T>(mut find: impl FnMut() -> Option<T>) -> T {
 pub(crate) fn field(line: &str, name: &str) -> u64 {
     let value = line.split(&format!(" {name}=")).nth(1).and_then(|rest| rest.split(' ').next());
     value.and_then(|value| value.parse().ok()).unwrap_or_else(|| panic!("no {name} in {line}"))
-}
-
-/// All lines of the audit logs below a folder, and what does not verify of them.
-pub(crate) fn audit_below(projects: &Path) -> (Vec<Value>, Vec<String>) {
-    let (mut lines, mut broken) = (Vec::new(), Vec::new());
-    for project in std::fs::read_dir(projects).unwrap().flatten() {
-        for file in std::fs::read_dir(project.path().join(".phonework")).into_iter().flatten().flatten() {
-            if file.path().extension().is_none_or(|extension| extension != "jsonl") {
-                continue;
-            }
-            let text = std::fs::read_to_string(file.path()).unwrap();
-            lines.extend(text.lines().filter_map(|line| serde_json::from_str(line).ok()));
-            match phonework::audit::verify(&file.path()) {
-                Ok(phonework::audit::Chain::Whole { .. }) => {}
-                other => broken.push(format!("{other:?}")),
-            }
-        }
-    }
-    (lines, broken)
 }

@@ -12,7 +12,8 @@ use phonework::ids::{ChatId, MessageId};
 use phonework::render::split::DEFAULT_LIMIT;
 use serde_json::{Value, json};
 
-use crate::support::phonework::{Phonework, audit_below};
+use crate::support::audit::audit_below;
+use crate::support::phonework::Phonework;
 
 /// What goes wrong.
 #[derive(Clone, Debug)]

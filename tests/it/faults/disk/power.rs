@@ -113,6 +113,7 @@ fn calls(trace: &str) -> Vec<Call> {
                     calls.push(what);
                 }
             }
+            _ if call.starts_with("<... recvfrom resumed>\"\\202") => calls.push(Call::Event),
             "pwrite64" if call.contains("mail.db-wal>") => calls.push(Call::Wrote),
             "recvfrom" if frame() => calls.push(Call::Event),
             _ if call.starts_with("<... recvfrom resumed>\"\\202") => calls.push(Call::Event),
