@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::command::Command;
 use super::router::{Router, reply};
 use crate::language::Language;
-use crate::mail::{Mail, Settlement};
+use crate::mail::Mail;
 use crate::session::machine::{Decision, Input, Order};
 use crate::session::registry::Session;
 use crate::session::report;
@@ -72,10 +72,11 @@ impl Router {
             self.seats.leaving(&conv_id);
         }
         let withdrawn = self.desk.withdraw(&mail.user, &conv_id);
-        let mails = withdrawn.iter().map(|waiting| waiting.item.mail.seq).collect();
-        self.scribe.write(None, Settlement { mails, ..Settlement::at(Timestamp::now()) });
         self.registry.close(&mail.user, &conv_id, Some(&mail.message_id), Timestamp::now());
-        self.answer_when_saved(mail, self.words().closed(&session.project(), withdrawn.len()));
+        // What waited is done with the sentence that says so, not before: it would be lost without a word.
+        let mails = withdrawn.iter().map(|waiting| waiting.item.mail.seq).chain([mail.seq]).collect();
+        let text = self.words().closed(&session.project(), withdrawn.len());
+        self.scribe.write(Some(self.saver.save(&self.registry)), report::notice(mails, &reply(mail), text));
     }
 
     fn stop(&mut self, mail: &Mail) {
