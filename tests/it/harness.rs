@@ -1,4 +1,4 @@
-//! The fault harness: random traffic of two people and random faults, drawn from a seed; then calm; then the
+//! The fault harness: random traffic of three people and random faults, drawn from a seed; then calm; then the
 //! invariants, held against what the phones showed, what the agents were given and what the audit log says.
 //!
 //! `PHONEWORK_HARNESS_ROUNDS=1000` runs so many rounds, from `PHONEWORK_HARNESS_SEED` on or from a random one; the seed
@@ -8,6 +8,7 @@
 mod checker;
 mod phone;
 mod plan;
+mod processes;
 mod round;
 
 use futures_util::StreamExt as _;
@@ -16,7 +17,7 @@ use self::plan::Plan;
 use self::round::{Evidence, Round};
 
 /// The rounds of an ordinary test run.
-const FIXED: std::ops::Range<u64> = 1..17;
+const FIXED: std::ops::Range<u64> = 1..41;
 /// A round mostly waits.
 const AT_ONCE: usize = 6;
 /// A round that takes longer is worth a look.

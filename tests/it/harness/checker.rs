@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
+
 use super::phone::{self, Kind};
 use super::plan::{NAMES, What};
 use super::round::{Evidence, Sent};
@@ -20,7 +22,7 @@ pub(super) fn broken(evidence: &Evidence) -> Vec<String> {
     broken
 }
 
-/// What concerns one of the two.
+/// What concerns one of them.
 struct Person<'a> {
     evidence: &'a Evidence,
     user: usize,
@@ -31,18 +33,22 @@ struct Person<'a> {
     given: Vec<&'a str>,
     /// Prompt, outcome and response of his turns on record.
     turns: Vec<(&'a str, &'a str, &'a str)>,
+    /// The lines of the audit log that these are from.
+    records: Vec<&'a Value>,
 }
 
 impl<'a> Person<'a> {
     fn of(evidence: &'a Evidence, user: usize) -> Self {
         let sent: Vec<&Sent> = evidence.sent.iter().filter(|sent| sent.user == user).collect();
         let mut heard = Vec::new();
-        for chat in [user, 2] {
+        for chat in [user, NAMES.len()] {
             for shown in evidence.chats[chat].iter().filter(|shown| shown.from_bot()) {
                 let whose = |id: &phonework::ids::MessageId| {
                     evidence.sent.iter().find(|sent| sent.id == *id).map(|sent| sent.user)
                 };
-                if chat == user || shown.reply_to.as_ref().and_then(whose) == Some(user) {
+                // The answer to a message that was taken back meanwhile replies to none.
+                let names = || shown.reply_to.is_none() && shown.text.contains(&format!("{}-", NAMES[user]));
+                if chat == user || shown.reply_to.as_ref().and_then(whose) == Some(user) || names() {
                     heard.push((chat, phone::kind(&shown.text), shown.text.as_str()));
                 }
             }
@@ -50,18 +56,26 @@ impl<'a> Person<'a> {
         let his = |text: &str| sent.iter().any(|sent| sent.what != What::Crash && sent.text == text);
         let given = evidence.journal.iter().map(String::as_str).filter(|text| his(text)).collect();
         let open_id = evidence.chats[user].iter().find_map(|shown| shown.from.as_ref());
-        let text = |value: &'a serde_json::Value| value.as_str().unwrap_or_default();
-        let turns =
-            evidence.audit.iter().filter(|line| open_id.is_some_and(|id| line["user"] == id.as_str()));
+        let text = |value: &'a Value| value.as_str().unwrap_or_default();
+        let records: Vec<&Value> = evidence
+            .audit
+            .iter()
+            .filter(|line| open_id.is_some_and(|id| line["user"] == id.as_str()))
+            .collect();
+        let turns = records.iter();
         let turns =
             turns.map(|line| (text(&line["prompt"]), text(&line["outcome"]), text(&line["response"])));
         let turns = turns.collect();
-        Self { evidence, user, sent, heard, given, turns }
+        Self { evidence, user, sent, heard, given, turns, records }
     }
 
     fn broken(&self) -> Vec<String> {
         let mut broken = Vec::new();
-        self.every_message_has_one_ending(&mut broken);
+        self.every_prompt_has_one_ending(&mut broken);
+        self.every_command_has_one_answer(&mut broken);
+        self.what_came_late_is_run_only_when_asked_for(&mut broken);
+        self.what_was_taken_back_while_it_waited_is_not_run(&mut broken);
+        self.what_needs_leave_runs_only_with_it(&mut broken);
         self.the_phone_shows_what_is_on_record(&mut broken);
         self.no_prompt_is_run_twice_unasked(&mut broken);
         self.order_is_kept(&mut broken);
@@ -86,40 +100,129 @@ impl<'a> Person<'a> {
         self.count(&Kind::Stopped).saturating_sub(self.outcomes("stopped"))
     }
 
-    /// Every message that was taken over is answered, or its sender is told that it was cut, stopped or failed; once.
-    fn every_message_has_one_ending(&self, broken: &mut Vec<String>) {
-        let commands = self.sent(What::List) + self.sent(What::Stop);
-        let prompts = self.sent.len() - commands;
-        let waiting = self.stopped_while_waiting();
-        let endings = self.turns.len() + self.count(&Kind::NothingToRetry) + waiting;
-        if prompts != endings {
+    /// How often he was told this, where a message of the bot's speaks of several messages of his.
+    fn told(&self, many: impl Fn(&Kind) -> Option<usize>) -> usize {
+        self.heard.iter().filter_map(|(_, kind, _)| many(kind)).sum()
+    }
+
+    /// Every prompt that was taken over is answered, or its sender is told that it was cut, stopped, failed, dropped
+    /// or had no session; once. One that was taken back may have no ending.
+    fn every_prompt_has_one_ending(&self, broken: &mut Vec<String>) {
+        let prompts: Vec<&&Sent> = self.sent.iter().filter(|sent| !sent.what.is_command()).collect();
+        let has_turn = |text: &str| self.turns.iter().any(|turn| turn.0 == text);
+        let taken_back =
+            prompts.iter().filter(|sent| sent.recalled.is_some() && !has_turn(&sent.text)).count();
+        let closed = self.told(|kind| if let Kind::Closed(many) = kind { Some(*many) } else { None });
+        let dropped = self.told(|kind| if let Kind::Discarded(many) = kind { Some(*many) } else { None });
+        let unrun = self.stopped_while_waiting() + closed + dropped + self.count(&Kind::NoSession);
+        let endings = self.turns.len() + self.count(&Kind::NothingToRetry) + unrun;
+        if !(endings..=endings + taken_back).contains(&prompts.len()) {
             broken.push(format!(
-                "{prompts} prompts have {endings} endings: {} turns on record, {} with nothing to retry, {waiting} \
-                 stopped while they waited",
+                "{} prompts have {endings} endings: {} turns on record, {} with nothing to retry, {unrun} not run \
+                 (closed {closed}, dropped {dropped}); {taken_back} were taken back",
+                prompts.len(),
                 self.turns.len(),
                 self.count(&Kind::NothingToRetry)
             ));
         }
-        let unseen: Vec<&str> = self
-            .sent
+        let unseen: Vec<&str> = prompts
             .iter()
-            .filter(|sent| !sent.text.starts_with('/'))
+            .filter(|sent| sent.what != What::Retry && !has_turn(&sent.text))
             .map(|sent| sent.text.as_str())
-            .filter(|text| !self.turns.iter().any(|turn| turn.0 == *text))
             .collect();
-        if unseen.len() > waiting {
-            broken.push(format!("these were never run, {waiting} of them stopped: {unseen:?}"));
-        }
-        if self.count(&Kind::List) != self.sent(What::List) {
-            broken.push(format!("{} lists for {}", self.count(&Kind::List), self.sent(What::List)));
-        }
-        if waiting + self.count(&Kind::NothingRuns) > self.sent(What::Stop) {
-            broken.push("a /stop was answered twice".to_owned());
+        if unseen.len() > unrun + taken_back {
+            broken.push(format!("these were never run, {unrun} of them for a reason: {unseen:?}"));
         }
         for (_, kind, text) in &self.heard {
             if *kind == Kind::Unknown {
                 broken.push(format!("this was shown and nobody knows why: {text:?}"));
             }
+        }
+    }
+
+    /// Every command is answered once, with a sentence or with the emoji for what speaks for itself.
+    fn every_command_has_one_answer(&self, broken: &mut Vec<String>) {
+        let heard = |what: What| self.sent.iter().filter(|sent| sent.what == what && sent.heard).count();
+        let mut compare = |name: &str, asked: usize, answered: usize| {
+            if asked != answered {
+                broken.push(format!("{answered} answers for {asked} {name}"));
+            }
+        };
+        compare("/list", self.sent(What::List), self.count(&Kind::List));
+        // One was opened in his chat before all else; the one in the group answers a message that is not counted here.
+        compare("/new", self.sent(What::New) + 1, self.count(&Kind::Opened));
+        let numbered = |kind: &Kind| matches!(kind, Kind::Switched | Kind::Closed(_) | Kind::NoNumber);
+        compare(
+            "/switch and /close",
+            self.sent(What::Switch) + self.sent(What::Close),
+            self.heard.iter().filter(|(_, kind, _)| numbered(kind)).count(),
+        );
+        let dropped = self.heard.iter().filter(|(_, kind, _)| matches!(kind, Kind::Discarded(_))).count();
+        compare(
+            "/run and /discard",
+            self.sent(What::Run) + self.sent(What::Discard),
+            heard(What::Run) + dropped + self.count(&Kind::NothingKept),
+        );
+        compare(
+            "/approve and /deny",
+            self.sent(What::Approve) + self.sent(What::Deny),
+            heard(What::Approve) + heard(What::Deny) + self.count(&Kind::NothingAsked),
+        );
+        let stops = self.stopped_while_waiting() + heard(What::Stop) + self.count(&Kind::NothingRuns);
+        compare("/stop", self.sent(What::Stop), stops);
+    }
+
+    /// A message that came long after it was sent reaches an agent only after its sender said so.
+    fn what_came_late_is_run_only_when_asked_for(&self, broken: &mut Vec<String>) {
+        for late in self.sent.iter().filter(|sent| sent.late) {
+            let asked = self.sent.iter().filter(|sent| sent.what == What::Run && sent.at > late.at);
+            let asked = asked.map(|sent| sent.at).min();
+            for turn in self.records.iter().filter(|line| line["prompt"] == late.text.as_str()) {
+                let ended = turn["at"].as_str().and_then(|at| at.parse::<jiff::Timestamp>().ok());
+                if asked.is_none_or(|asked| ended.is_none_or(|ended| ended < asked)) {
+                    broken.push(format!("came late and was run unasked: {:?}", late.text));
+                }
+            }
+        }
+    }
+
+    /// A message that waits behind another when it is taken back is never run: its turn begins at the earliest when
+    /// the one before it ends, which is later. Where the daemon was killed, it may not have lived to hear it.
+    fn what_was_taken_back_while_it_waited_is_not_run(&self, broken: &mut Vec<String>) {
+        for sent in self.sent.iter().filter(|_| !self.evidence.daemon_killed) {
+            let heard = self.evidence.recalls.iter().find(|(id, _)| *id == sent.id).map(|(_, at)| *at);
+            let accepted = self.evidence.acked.iter().find(|(id, _)| *id == sent.id).map(|(_, at)| *at);
+            let (Some(heard), Some(accepted)) = (heard, accepted) else { continue };
+            let turn = self.records.iter().find(|line| line["prompt"] == sent.text.as_str());
+            let Some(began) = turn.and_then(|turn| began(turn)) else { continue };
+            let other = self.records.iter().any(|line| {
+                let ended = line["at"].as_str().and_then(|at| at.parse::<jiff::Timestamp>().ok());
+                let before = began_before(line, heard);
+                before && ended.is_some_and(|ended| ended > heard + GRACE && ended <= began)
+            });
+            if accepted < heard && other {
+                broken.push(format!("taken back while it waited, and run: {:?}", sent.text));
+            }
+        }
+    }
+
+    /// A command runs when its owner allowed it, and only then.
+    fn what_needs_leave_runs_only_with_it(&self, broken: &mut Vec<String>) {
+        let mut allowed = 0;
+        for line in self.records.iter().filter(|line| line["outcome"] == "answered") {
+            let Some(command) = line["prompt"].as_str().and_then(|prompt| prompt.strip_prefix("run echo "))
+            else {
+                continue;
+            };
+            let leave = line["approvals"][0]["decision"] == "allowed";
+            let response = line["response"].as_str().unwrap_or_default();
+            allowed += usize::from(leave);
+            if leave != response.contains(&format!("The command said:\n{command}")) {
+                broken.push(format!("leave given: {leave}, and what it did: {response:?}"));
+            }
+        }
+        if allowed > self.sent(What::Approve) {
+            broken.push(format!("{allowed} leaves were given, {} by him", self.sent(What::Approve)));
         }
     }
 
@@ -202,7 +305,7 @@ impl<'a> Person<'a> {
             self.evidence.acked.iter().filter(|(id, _)| *id == sent.id).map(|(_, at)| *at).min()
         };
         let again = |sent: &Sent| self.turns.iter().filter(|turn| turn.0 == sent.text).count() > 1;
-        let once: Vec<&&Sent> = self.sent.iter().filter(|sent| !again(sent)).collect();
+        let once: Vec<&&Sent> = self.sent.iter().filter(|sent| !again(sent) && !sent.late).collect();
         for (place, earlier) in once.iter().enumerate() {
             for later in &once[place + 1..] {
                 if acked(earlier).is_none_or(|at| at >= later.at) {
@@ -225,9 +328,24 @@ impl<'a> Person<'a> {
 
     /// Nothing of one is shown to the other outside of the group.
     fn nothing_is_anothers(&self, broken: &mut Vec<String>) {
-        let other = format!("{}-", NAMES[1 - self.user]);
-        for shown in self.evidence.chats[self.user].iter().filter(|shown| shown.text.contains(&other)) {
-            broken.push(format!("this is another's: {:?}", shown.text));
+        let others: Vec<String> =
+            NAMES.iter().filter(|name| **name != NAMES[self.user]).map(|name| format!("{name}-")).collect();
+        for shown in &self.evidence.chats[self.user] {
+            if others.iter().any(|other| shown.text.contains(other)) {
+                broken.push(format!("this is another's: {:?}", shown.text));
+            }
         }
     }
+}
+
+/// Between the acknowledgement of an event and what follows from it.
+const GRACE: jiff::SignedDuration = jiff::SignedDuration::from_millis(300);
+
+fn began(turn: &Value) -> Option<jiff::Timestamp> {
+    let ended: jiff::Timestamp = turn["at"].as_str()?.parse().ok()?;
+    ended.checked_sub(jiff::SignedDuration::from_millis(turn["duration_ms"].as_i64()?)).ok()
+}
+
+fn began_before(turn: &Value, moment: jiff::Timestamp) -> bool {
+    began(turn).is_some_and(|began| began < moment)
 }

@@ -10,6 +10,18 @@ pub(super) enum Kind {
     Stopped,
     Failed,
     Opened,
+    Switched,
+    /// A session was closed, and so many waiting messages with it.
+    Closed(usize),
+    NoNumber,
+    /// To a message that had no session to go to, or whose session was closed.
+    NoSession,
+    /// Claude asks for a permission.
+    Asks,
+    NothingAsked,
+    /// So many late messages were dropped.
+    Discarded(usize),
+    NothingKept,
     List,
     NothingRuns,
     NothingToRetry,
@@ -24,11 +36,25 @@ pub(super) fn is_list(text: &str) -> bool {
 }
 
 pub(super) fn kind(text: &str) -> Kind {
+    let number = |before: &str| {
+        let rest = text.split_once(before).map_or("", |(_, rest)| rest);
+        rest.chars().take_while(char::is_ascii_digit).collect::<String>().parse().unwrap_or_default()
+    };
     let quoted = || text.split_once('“').and_then(|(_, rest)| rest.split_once('”')).map(|(quoted, _)| quoted);
     match text {
         "⏹ Stopped." => Kind::Stopped,
         "Nothing is running." => Kind::NothingRuns,
         "There is no earlier message to run again." => Kind::NothingToRetry,
+        "Claude asks for nothing right now." => Kind::NothingAsked,
+        "No message of yours waits for that." => Kind::NothingKept,
+        _ if text.starts_with("You have no active session here.") => Kind::NoSession,
+        _ if text.starts_with("The session of this message was closed") => Kind::NoSession,
+        _ if text.starts_with("There is no session ") => Kind::NoNumber,
+        _ if text.ends_with(") is active here now.") => Kind::Switched,
+        _ if text.starts_with("The session in ") => Kind::Closed(number(" is closed; ")),
+        _ if text.starts_with("Dropped: ") => Kind::Discarded(number("Dropped: ")),
+        _ if text.starts_with("🔐 ") => Kind::Asks,
+        _ if text.starts_with("⌛ ") || text.contains(" after you sent it; I was away. ") => Kind::Remark,
         _ if is_list(text) => Kind::List,
         _ if text.starts_with("⚠️ phonework") => Kind::Cut(quoted().unwrap_or_default().to_owned()),
         _ if text.starts_with("⚠️ Claude no longer has") => Kind::Remark,
@@ -46,6 +72,7 @@ pub(super) fn kind(text: &str) -> Kind {
 pub(super) fn lines(text: &str) -> Vec<String> {
     let named = |line: &&str| {
         line.contains("That took ")
+            || line.contains("I did not run it")
             || super::plan::NAMES.iter().any(|name| line.contains(&format!("{name}-")))
     };
     text.lines().filter(named).map(str::to_owned).collect()

@@ -4,8 +4,8 @@ use fastrand::Rng;
 use phonework::emulator::{Delivering, Duplicate, Effect, Ending, Fault, Lasting, Order, Rubbish};
 use phonework::render::split::DEFAULT_LIMIT;
 
-/// The two people; a token begins with its writer's name, so that it shows whose it is.
-pub(super) const NAMES: [&str; 2] = ["anna", "ming"];
+/// The people; a token begins with its writer's name, so that it shows whose it is.
+pub(super) const NAMES: [&str; 3] = ["anna", "ming", "cara"];
 
 /// What a person writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,10 +14,30 @@ pub(super) enum What {
     /// An answer in several parts.
     Long,
     Slow,
+    /// What Claude needs a permission for.
+    Permit,
     Crash,
     List,
     Stop,
     Retry,
+    Approve,
+    Deny,
+    New,
+    Switch,
+    Close,
+    Run,
+    Discard,
+}
+
+impl What {
+    /// Whether it is for phonework itself; a retry asks for a turn.
+    pub(super) fn is_command(self) -> bool {
+        match self {
+            Self::Echo | Self::Long | Self::Slow | Self::Permit | Self::Crash | Self::Retry => false,
+            Self::List | Self::Stop | Self::Approve | Self::Deny | Self::New => true,
+            Self::Switch | Self::Close | Self::Run | Self::Discard => true,
+        }
+    }
 }
 
 /// What goes wrong.
@@ -37,6 +57,11 @@ pub(super) enum Trouble {
     ThawDaemon,
     /// The nth of the processes on Claude's side, wardens and agents.
     KillAgent(usize),
+    /// The disk with the daemon's state has no room any more.
+    FillDisk,
+    /// It has again.
+    FreeDisk,
+    Reload,
 }
 
 #[derive(Clone, Debug)]
@@ -46,7 +71,11 @@ pub(super) enum Step {
         group: bool,
         what: What,
         text: String,
+        /// Whether it was sent long ago.
+        late: bool,
     },
+    /// The last prompt of a person is taken back.
+    Recall(usize),
     Trouble(Trouble),
     /// Milliseconds.
     Pause(u64),
@@ -55,27 +84,37 @@ pub(super) enum Step {
 /// A round.
 #[derive(Debug)]
 pub(super) struct Plan {
-    /// So many sessions may be live; there are four.
+    /// So many sessions may be live; there are six and more.
     pub(super) seats: usize,
+    /// Whether the daemon's state lies on a small disk of its own.
+    pub(super) small_disk: bool,
     pub(super) steps: Vec<Step>,
 }
 
 impl Plan {
     pub(super) fn of(seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed);
-        let seats = rng.usize(1..=5);
-        let mut budget = Budget { restarts: 2, api: 3, drops: 3 };
+        let seats = rng.usize(1..=7);
+        let small_disk = rng.u8(..100) < 30;
+        let mut budget = Budget { restarts: 2, api: 3, drops: 3, fills: usize::from(small_disk) };
         let mut steps = Vec::new();
-        for number in 0..rng.usize(8..=16) {
+        for number in 0..rng.usize(10..=22) {
             if rng.u8(..100) < 55 {
                 steps.extend(trouble(&mut rng, &mut budget).map(Step::Trouble));
             }
-            steps.push(saying(&mut rng, number));
+            let said = saying(&mut rng, number);
+            if let Step::Say { user, what: What::Echo, .. } = said
+                && rng.u8(..100) < 12
+            {
+                steps.extend([said, Step::Recall(user)]);
+            } else {
+                steps.push(said);
+            }
             if rng.bool() {
                 steps.push(Step::Pause(rng.u64(0..80)));
             }
         }
-        Self { seats, steps }
+        Self { seats, small_disk, steps }
     }
 }
 
@@ -84,6 +123,7 @@ struct Budget {
     restarts: usize,
     api: usize,
     drops: usize,
+    fills: usize,
 }
 
 fn spend(budget: &mut usize) -> Option<()> {
@@ -92,15 +132,23 @@ fn spend(budget: &mut usize) -> Option<()> {
 }
 
 fn saying(rng: &mut Rng, number: usize) -> Step {
-    let user = rng.usize(..2);
+    let user = rng.usize(..NAMES.len());
     let what = match rng.u8(..100) {
-        0..45 => What::Echo,
-        45..52 => What::Long,
-        52..66 => What::Slow,
-        66..72 => What::Crash,
-        72..80 => What::List,
-        80..90 => What::Stop,
-        _ => What::Retry,
+        0..36 => What::Echo,
+        36..42 => What::Long,
+        42..52 => What::Slow,
+        52..60 => What::Permit,
+        60..64 => What::Crash,
+        64..68 => What::List,
+        68..75 => What::Stop,
+        75..81 => What::Retry,
+        81..86 => What::Approve,
+        86..88 => What::Deny,
+        88..90 => What::New,
+        90..94 => What::Switch,
+        94..96 => What::Close,
+        96..98 => What::Run,
+        _ => What::Discard,
     };
     let token = format!("{}-{number:03}", NAMES[user]);
     let text = match what {
@@ -113,12 +161,21 @@ fn saying(rng: &mut Rng, number: usize) -> Step {
         }
         // A number of seconds that no other message has.
         What::Slow => format!("slow 0.{}{user}{number:03}", rng.u8(1..4)),
+        What::Permit => format!("run echo {token}"),
         What::Crash => "crash".to_owned(),
+        What::Approve => "/approve".to_owned(),
+        What::Deny => format!("/deny {token}"),
+        What::New => format!("/new --create {token}"),
+        What::Switch => format!("/switch {}", rng.usize(1..4)),
+        What::Close => format!("/close {}", rng.usize(1..4)),
+        What::Run => "/run".to_owned(),
+        What::Discard => "/discard".to_owned(),
         What::List => "/list".to_owned(),
         What::Stop => "/stop".to_owned(),
         What::Retry => "/retry".to_owned(),
     };
-    Step::Say { user, group: rng.u8(..100) < 35, what, text }
+    let late = what == What::Echo && rng.u8(..100) < 15;
+    Step::Say { user, group: rng.u8(..100) < 35, what, text, late }
 }
 
 fn trouble(rng: &mut Rng, budget: &mut Budget) -> Option<Trouble> {
@@ -155,7 +212,13 @@ fn trouble(rng: &mut Rng, budget: &mut Budget) -> Option<Trouble> {
             Trouble::RestartDaemon
         }
         87..90 => Trouble::FreezeDaemon,
-        90..93 => Trouble::ThawDaemon,
+        90..92 => Trouble::ThawDaemon,
+        92..93 => Trouble::Reload,
+        93..95 => {
+            spend(&mut budget.fills)?;
+            Trouble::FillDisk
+        }
+        95..97 => Trouble::FreeDisk,
         _ => Trouble::KillAgent(rng.usize(..8)),
     })
 }

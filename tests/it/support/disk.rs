@@ -27,9 +27,12 @@ impl Disk {
         }
     }
 
-    /// Takes away again what fills it.
+    /// Takes away again what fills it, if something does.
     pub(crate) fn make_room(&self) {
-        std::fs::remove_file(self.path.join("ballast")).unwrap();
+        match std::fs::remove_file(self.path.join("ballast")) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => panic!("{error}"),
+            Ok(()) | Err(_) => {}
+        }
     }
 
     /// Whether it can be written to from now on.
