@@ -46,9 +46,7 @@ impl<'a> Person<'a> {
                 let whose = |id: &phonework::ids::MessageId| {
                     evidence.sent.iter().find(|sent| sent.id == *id).map(|sent| sent.user)
                 };
-                // The answer to a message that was taken back meanwhile replies to none.
-                let names = || shown.reply_to.is_none() && shown.text.contains(&format!("{}-", NAMES[user]));
-                if chat == user || shown.reply_to.as_ref().and_then(whose) == Some(user) || names() {
+                if chat == user || shown.reply_to.as_ref().and_then(whose) == Some(user) {
                     heard.push((chat, phone::kind(&shown.text), shown.text.as_str()));
                 }
             }
@@ -79,6 +77,7 @@ impl<'a> Person<'a> {
         self.the_phone_shows_what_is_on_record(&mut broken);
         self.no_prompt_is_run_twice_unasked(&mut broken);
         self.order_is_kept(&mut broken);
+        self.parts_come_in_order(&mut broken);
         self.nothing_is_anothers(&mut broken);
         broken
     }
@@ -322,6 +321,23 @@ impl<'a> Person<'a> {
                 {
                     broken.push(format!("{:?} was answered before {:?}", later.text, earlier.text));
                 }
+            }
+        }
+    }
+
+    /// The parts of an answer come one after the other, from the first to the last.
+    fn parts_come_in_order(&self, broken: &mut Vec<String>) {
+        for chat in [self.user, NAMES.len()] {
+            let mut open = None;
+            for text in self.heard.iter().filter(|heard| heard.0 == chat).map(|heard| heard.2) {
+                let head = text.strip_prefix('[').and_then(|rest| rest.split_once("]\n"));
+                let Some((place, total)) = head.and_then(|(head, _)| head.split_once('/')) else { continue };
+                let number = |digits: &str| digits.parse::<usize>().unwrap_or_default();
+                let (place, total) = (number(place), number(total));
+                if open.unwrap_or((1, total)) != (place, total) {
+                    broken.push(format!("part {place} of {total} came where {open:?} was due"));
+                }
+                open = (place < total).then_some((place + 1, total));
             }
         }
     }

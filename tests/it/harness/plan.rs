@@ -103,8 +103,9 @@ impl Plan {
                 steps.extend(trouble(&mut rng, &mut budget).map(Step::Trouble));
             }
             let said = saying(&mut rng, number);
-            if let Step::Say { user, what: What::Echo, .. } = said
-                && rng.u8(..100) < 12
+            // In a group nobody could tell whose the answer to a message is that is gone.
+            if let Step::Say { user, what: What::Echo, group: false, .. } = said
+                && rng.u8(..100) < 20
             {
                 steps.extend([said, Step::Recall(user)]);
             } else {
