@@ -183,7 +183,7 @@ impl Left {
 
 /// Tells a user that his turn was cut, and puts it on record.
 async fn tell_cut(store: &Store, cut: TurnStart, project: Option<PathBuf>, words: Words) {
-    info!(PHONEWORK_CONV_ID = %cut.conv_id, PHONEWORK_USER = %cut.user, "a turn was cut when the daemon went down");
+    info!(conv_id = %cut.conv_id, user = %cut.user, "a turn was cut when the daemon went down");
     let reply = Reply { to: Recipient::Chat(cut.chat_id), under: cut.reply_to };
     let at = Timestamp::now();
     let line = AuditLine {

@@ -1,5 +1,8 @@
 //! The log: to the journal under systemd, with fields of its own, and to stderr elsewhere.
 //!
+//! A field `conv_id` is `PHONEWORK_CONV_ID` in the journal. Besides it, `user` (an open_id) and `message_id` say what an
+//! event is about.
+//!
 //! Logged are phonework's own events, and warnings of the libraries below it. More of the libraries cannot be asked
 //! for: on finer levels they write tokens and whole messages.
 

@@ -115,12 +115,12 @@ impl Watcher {
             let message_id = named.message_id.clone();
             let quiet = warned.is_some_and(|at| at.elapsed() < SILENCE);
             if quiet || !self.went_elsewhere(&api, named).await {
-                debug!(PHONEWORK_MESSAGE_ID = %message_id, "a message that an event names is no cause for alarm");
+                debug!(%message_id, "a message that an event names is no cause for alarm");
                 continue;
             }
             warned = Some(Instant::now());
             warn!(
-                PHONEWORK_MESSAGE_ID = %message_id,
+                %message_id,
                 "a message never came here although the connection was up: probably another program is connected with this app, and Feishu gives each message to only one of them, at random; stop the other one, or give it an app of its own"
             );
         }

@@ -201,7 +201,7 @@ impl Intake {
                 memory.hints.left_out(&message.message_id);
                 return done(delivered, Ok(Outcome::Nothing));
             }
-            info!(PHONEWORK_USER = %message.sender, PHONEWORK_MESSAGE_ID = %message.message_id, "message refused: its sender is not allowed");
+            info!(user = %message.sender, message_id = %message.message_id, "message refused: its sender is not allowed");
             return self.decline(delivered, mail, under, text);
         }
         let told_in = Some((message.chat_id.clone(), under.clone()));

@@ -36,7 +36,7 @@ impl Router {
         let mail = mail.or_else(|| self.opening.take_back(message_id));
         let mut settlement = Settlement::at(Timestamp::now());
         if let Some(mail) = mail {
-            info!(PHONEWORK_MESSAGE_ID = %message_id, PHONEWORK_USER = %mail.user, "message taken back before its turn");
+            info!(%message_id, user = %mail.user, "message taken back before its turn");
             settlement.mails.push(mail.seq);
         }
         self.scribe.write_and_acknowledge(settlement, ack);

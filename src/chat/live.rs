@@ -73,7 +73,7 @@ impl Router {
 
     pub(super) fn tell(&self, conv_id: &ConvId, input: Input) {
         if !self.control(conv_id, input) {
-            warn!(PHONEWORK_CONV_ID = %conv_id, "a live session does not listen");
+            warn!(%conv_id, "a live session does not listen");
         }
     }
 

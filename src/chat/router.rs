@@ -148,7 +148,7 @@ impl Router {
         self.seats.resize(settings.keyring.max_live_sessions);
         self.settings = settings;
         for (user, waiting) in self.desk.expel(|user| self.settings.keyring.allowed.contains(user)) {
-            info!(PHONEWORK_USER = %user, messages = waiting.len(), "no longer allowed: what is his is stopped");
+            info!(%user, messages = waiting.len(), "no longer allowed: what is his is stopped");
             let mails = waiting.iter().map(|waiting| waiting.item.mail.seq).collect();
             self.scribe.write(None, Settlement { mails, ..Settlement::at(Timestamp::now()) });
             if let Some(conv_id) = self.desk.running(&user) {
@@ -172,7 +172,7 @@ impl Router {
 
     fn mail(&mut self, mail: Mail) {
         crash::at(Point::MessageRouted);
-        info!(PHONEWORK_MESSAGE_ID = %mail.message_id, PHONEWORK_USER = %mail.user, "message taken over");
+        info!(message_id = %mail.message_id, user = %mail.user, "message taken over");
         if self.is_shut_out(&mail) {
             return;
         }
@@ -186,7 +186,7 @@ impl Router {
     pub(super) fn is_shut_out(&self, mail: &Mail) -> bool {
         let allowed = self.settings.keyring.allowed.contains(&mail.user);
         if !allowed {
-            info!(PHONEWORK_MESSAGE_ID = %mail.message_id, PHONEWORK_USER = %mail.user, "no longer allowed: not run");
+            info!(message_id = %mail.message_id, user = %mail.user, "no longer allowed: not run");
             self.scribe.write(None, Settlement { mails: vec![mail.seq], ..Settlement::at(Timestamp::now()) });
         }
         !allowed

@@ -159,7 +159,7 @@ impl Actor {
                 Next::Claude(Event::Line(output)) => actor.hear(output),
                 Next::Claude(Event::Exited(exit)) => {
                     actor.process = None;
-                    info!(PHONEWORK_CONV_ID = %actor.setup.conv_id, code = exit.code, signal = exit.signal, "claude ended");
+                    info!(conv_id = %actor.setup.conv_id, code = exit.code, signal = exit.signal, "claude ended");
                     actor.machine.handle(Input::Exited(exit), Instant::now())
                 }
                 Next::Due => actor.machine.handle(Input::Tick, Instant::now()),
@@ -209,7 +209,7 @@ impl Actor {
         self.heard = SystemTime::now();
         if matches!(output, Output::Garbage | Output::TooLong) && !std::mem::replace(&mut self.garbled, true)
         {
-            warn!(PHONEWORK_CONV_ID = %self.setup.conv_id, "claude writes what cannot be read; further such lines are not told");
+            warn!(conv_id = %self.setup.conv_id, "claude writes what cannot be read; further such lines are not told");
         }
         self.machine.handle(Input::Claude(output), Instant::now())
     }

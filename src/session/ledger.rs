@@ -104,14 +104,14 @@ impl Clerk {
         match outcome {
             Ok(()) => {
                 if self.troubled.remove(&conv_id).is_some() {
-                    info!(PHONEWORK_CONV_ID = %conv_id, "the audit log is written again");
+                    info!(%conv_id, "the audit log is written again");
                 }
             }
             Err(reason) => {
                 let trouble =
                     self.troubled.entry(conv_id.clone()).or_insert(Trouble { failures: 0, next: None });
                 if trouble.failures == 0 {
-                    error!(PHONEWORK_CONV_ID = %conv_id, reason, "the audit log cannot be written; its lines are kept, and it is tried again");
+                    error!(%conv_id, reason, "the audit log cannot be written; its lines are kept, and it is tried again");
                 }
                 let pause = FIRST_PAUSE.saturating_mul(1 << trouble.failures.min(16)).min(LONGEST_PAUSE);
                 trouble.failures += 1;
@@ -144,11 +144,11 @@ async fn write(store: Store, conv_id: ConvId) -> Result<(), String> {
             });
             match appended.await.map_err(std::io::Error::other).flatten() {
                 Ok(Appended::AfterChange) => {
-                    warn!(PHONEWORK_CONV_ID = %conv_id, "somebody changed the audit log; its next line stands after the change");
+                    warn!(%conv_id, "somebody changed the audit log; its next line stands after the change");
                 }
                 Ok(Appended::Chained | Appended::Already) => {}
                 Err(error) if error.kind() == ErrorKind::NotFound => {
-                    warn!(PHONEWORK_CONV_ID = %conv_id, %error, "a line of the audit log is lost with its project");
+                    warn!(%conv_id, %error, "a line of the audit log is lost with its project");
                 }
                 Err(error) => return Err(error.to_string()),
             }

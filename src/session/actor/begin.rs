@@ -65,7 +65,7 @@ impl Actor {
             Ok(()) => {
                 crash::at(Point::TurnCommitted);
                 let (conv_id, user) = (&self.setup.conv_id, &self.setup.owner.user);
-                info!(PHONEWORK_CONV_ID = %conv_id, PHONEWORK_USER = %user, "turn begun");
+                info!(%conv_id, %user, "turn begun");
                 let now = Instant::now();
                 let mut effects = Vec::new();
                 if let Some(other) = open_elsewhere {
@@ -76,7 +76,7 @@ impl Actor {
                     effects.extend(self.machine.handle(Input::Sleep, now));
                 } else {
                     if look.written.is_some_and(|written| self.is_behind(written)) {
-                        info!(PHONEWORK_CONV_ID = %conv_id, "the conversation went on elsewhere; claude reads it anew");
+                        info!(%conv_id, "the conversation went on elsewhere; claude reads it anew");
                         effects.extend(self.machine.handle(Input::Sleep, now));
                     }
                     effects.extend(self.machine.handle(Input::Prompt(prompt), now));
@@ -86,7 +86,7 @@ impl Actor {
             Err(StoreError::Conflict(why)) => {
                 // An earlier try, which was thought to have failed, put another turn on record: whether it ran is not
                 // known.
-                warn!(PHONEWORK_CONV_ID = %self.setup.conv_id, why, "a prompt is not run, as it is on record already");
+                warn!(conv_id = %self.setup.conv_id, why, "a prompt is not run, as it is on record already");
                 let words = Words(self.setup.language).cut_by_crash(&prompt.text);
                 self.settle(report::notice(Vec::new(), &prompt.reply, words)).await;
                 self.report(Report::Settled(self.setup.conv_id.clone())).await;
@@ -97,7 +97,7 @@ impl Actor {
     }
 
     async fn unbegun(&mut self, error: &StoreError) -> Vec<Effect> {
-        debug!(PHONEWORK_CONV_ID = %self.setup.conv_id, %error, "a turn could not be put on record; its message waits");
+        debug!(conv_id = %self.setup.conv_id, %error, "a turn could not be put on record; its message waits");
         self.report(Report::Unbegun(self.setup.conv_id.clone())).await;
         Vec::new()
     }
@@ -112,7 +112,7 @@ impl Actor {
         match tokio::time::timeout(LOOKING, looking).await {
             Ok(Ok(look)) => look,
             Ok(Err(_)) | Err(_) => {
-                warn!(PHONEWORK_CONV_ID = %self.setup.conv_id, "it is not known who else has the conversation open");
+                warn!(conv_id = %self.setup.conv_id, "it is not known who else has the conversation open");
                 Look::default()
             }
         }

@@ -29,7 +29,7 @@ impl Actor {
                 Effect::Write(line) => {
                     let sent = self.process.as_ref().map_or(Ok(()), |(process, _)| process.send(line));
                     if let Err(error) = sent {
-                        warn!(PHONEWORK_CONV_ID = %self.setup.conv_id, %error, "a line did not reach claude");
+                        warn!(conv_id = %self.setup.conv_id, %error, "a line did not reach claude");
                     }
                     // A process that is gone is told by its exit.
                     if sent == Err(SendError::Busy) {
@@ -42,7 +42,7 @@ impl Actor {
                 Effect::Kill => self.with_process(Process::kill),
                 Effect::Launch(conversation) => {
                     if let Err(error) = self.launch(conversation) {
-                        warn!(PHONEWORK_CONV_ID = %self.setup.conv_id, %error, "claude cannot be started");
+                        warn!(conv_id = %self.setup.conv_id, %error, "claude cannot be started");
                         let why = failure::explain_launch(&error, self.setup.language);
                         effects = self.machine.handle(Input::NotStarted(why), Instant::now()).into();
                     }
@@ -84,7 +84,7 @@ impl Actor {
         launch.conversation = conversation;
         launch.program = Program::find(&self.setup.command, std::env::var_os("PATH").as_deref())?;
         let (process, events) = Process::spawn(launch, &self.setup.phonework)?;
-        info!(PHONEWORK_CONV_ID = %self.setup.conv_id, pid = process.pid(), "claude started");
+        info!(conv_id = %self.setup.conv_id, pid = process.pid(), "claude started");
         self.process = Some((process, events));
         (self.heard, self.garbled) = (SystemTime::now(), false);
         Ok(())
@@ -107,15 +107,15 @@ impl Actor {
             done.prompt.as_ref().map_or_else(|| self.setup.owner.home.clone(), |prompt| prompt.reply.clone());
         let at = Timestamp::now();
         info!(
-            PHONEWORK_CONV_ID = %self.setup.conv_id,
-            PHONEWORK_USER = %self.setup.owner.user,
+            conv_id = %self.setup.conv_id,
+            user = %self.setup.owner.user,
             outcome = done.outcome.word(),
             took_ms = u64::try_from(done.took.as_millis()).unwrap_or(u64::MAX),
             "turn over"
         );
         let mail = done.prompt.as_ref().map(|prompt| prompt.mail);
         if let Outcome::Crashed(_) = done.outcome {
-            warn!(PHONEWORK_CONV_ID = %self.setup.conv_id, "claude ended in the middle of a turn");
+            warn!(conv_id = %self.setup.conv_id, "claude ended in the middle of a turn");
         }
         let is_long = done.text.len() >= LONG_ANSWER;
         let (conv_id, user) = (self.setup.conv_id.clone(), self.setup.owner.user.clone());
