@@ -11,12 +11,18 @@ use tokio::process::{Child, Command};
 
 use super::phonework::{PATIENCE, until};
 
-/// Lays the layer over the root, in a mount namespace of its own, and becomes the container. `$1`: an empty folder,
-/// `$2`: the container's name, the rest: more arguments.
+/// Lays the layer over the root, in a mount namespace of its own, and becomes the container, in a control group of its
+/// own. `$1`: an empty folder, `$2`: the container's name, the rest: more arguments.
 const BOOT: &str = r#"
     set -e
     folder=$1 name=$2
     shift 2
+    for hierarchy in /sys/fs/cgroup /sys/fs/cgroup/systemd /sys/fs/cgroup/unified; do
+        if [ -e "$hierarchy/cgroup.procs" ]; then
+            mkdir "$hierarchy/$name"
+            echo $$ >"$hierarchy/$name/cgroup.procs"
+        fi
+    done
     mount -t tmpfs -o mode=755 tmpfs "$folder"
     mkdir "$folder/upper" "$folder/work" "$folder/root"
     mount -t overlay overlay -o "lowerdir=/,upperdir=$folder/upper,workdir=$folder/work" "$folder/root"
@@ -30,6 +36,7 @@ const BOOT: &str = r#"
 pub(crate) struct SystemdBox {
     container: Child,
     leader: Pid,
+    name: String,
     /// Where the layer lies; another namespace has it mounted, here it is empty.
     _folder: TempDir,
 }
@@ -43,7 +50,7 @@ impl SystemdBox {
         let mut container = Command::new("unshare")
             .args(["--mount", "--propagation=private", "sh", "-c", BOOT, "sh"])
             .arg(folder.path())
-            .arg(name)
+            .arg(&name)
             .args(shared)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -61,7 +68,7 @@ impl SystemdBox {
             tree::descendants(outer).into_iter().find(is_init)
         })
         .await;
-        let this = Self { container, leader, _folder: folder };
+        let this = Self { container, leader, name, _folder: folder };
         let booted = async {
             // The bus is not there from the first moment on.
             loop {
@@ -106,5 +113,11 @@ impl Drop for SystemdBox {
     fn drop(&mut self) {
         let _ = kill_process(self.leader, Signal::KILL);
         let _ = self.container.start_kill();
+        // Empty control groups do no harm, should they stay; they can go when all processes have.
+        let script = "for try in 1 2 3 4 5 6 7 8 9; do \
+                      find /sys/fs/cgroup -depth -type d -path \"*/$0*\" -exec rmdir {} + 2>/dev/null && break; \
+                      sleep 0.1; done";
+        let _ =
+            std::process::Command::new("sh").args(["-c", script, &self.name]).stderr(Stdio::null()).spawn();
     }
 }
