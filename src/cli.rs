@@ -141,6 +141,9 @@ fn port(text: &str) -> Result<u16, &'static str> {
 /// The program and its arguments, for the hidden `warden`.
 #[derive(Debug, Args)]
 pub struct WardenArgs {
+    /// The directory that the program runs in
+    #[arg(long = "in", value_name = "DIR")]
+    pub directory: Option<PathBuf>,
     /// The program and its arguments
     #[arg(required = true, last = true, value_name = "PROGRAM")]
     pub command: Vec<OsString>,
@@ -156,10 +159,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environm
         Command::Serve(args) => serve::run(&args, environment),
         Command::Check(args) => check::run(args, environment),
         Command::Demo(args) => demo::run(&args, environment),
-        Command::Warden(WardenArgs { command }) => {
+        Command::Warden(WardenArgs { directory, command }) => {
             return command
                 .split_first()
-                .map_or(ExitCode::FAILURE, |(program, rest)| warden::run(program, rest));
+                .map_or(ExitCode::FAILURE, |(program, rest)| warden::run(directory, program, rest));
         }
         Command::PracticeAgent { arguments } => return practice::run(&arguments),
         Command::Emulator(args) => demo::emulator_alone(&args),

@@ -54,6 +54,8 @@ pub enum Cause {
     NotClaude,
     /// The process does not read its input.
     Deaf,
+    /// A process that was killed does not go.
+    Stuck,
     /// None of these.
     Unknown,
 }

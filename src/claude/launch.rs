@@ -13,7 +13,7 @@ mod program;
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
@@ -74,6 +74,9 @@ pub enum LaunchError {
         /// The directory.
         path: PathBuf,
     },
+    /// A disk does not answer.
+    #[error("the disk of the project, or that of CLAUDE_COMMAND, does not answer")]
+    DiskSilent,
     /// The system refused to start the process.
     #[error("the process could not be started: {0}")]
     Spawn(#[from] std::io::Error),
@@ -129,6 +132,16 @@ const INSTRUCTIONS: (&str, &str) = ("CLAUDE_CODE_ADDITIONAL_DIRECTORIES_CLAUDE_M
 const FIXED: &[(&str, &str)] = &[("CLAUDE_CODE_DISABLE_FILE_MENTIONS", "1")];
 
 impl Launch {
+    /// Whether the project can be entered. It waits for the project's disk.
+    ///
+    /// # Errors
+    /// [`LaunchError::ProjectMissing`].
+    pub fn find_project(cwd: &Path) -> Result<(), LaunchError> {
+        // A search permission is what the process needs; `.` can only be looked up with it.
+        let found = cwd.join(".").is_dir();
+        found.then_some(()).ok_or_else(|| LaunchError::ProjectMissing { path: cwd.to_owned() })
+    }
+
     /// The arguments after the program's own. Values stand behind `=`, so that none is taken for a flag; there is
     /// never one that skips permissions.
     #[must_use]

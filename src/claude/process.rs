@@ -86,19 +86,18 @@ pub enum SendError {
 
 impl Process {
     /// Starts Claude Code under a warden; `phonework` is the path of this program. To be called within a tokio
-    /// runtime. Returns as soon as the system has made the process, before Claude Code is ready.
+    /// runtime. Returns as soon as the system has made the process, before Claude Code is ready; it does not wait for
+    /// the project's disk.
     ///
     /// # Errors
-    /// When the project's directory cannot be entered, or the system refuses. A program that vanished since it was
-    /// found shows as an exit with status 127.
+    /// When the system refuses. A program that vanished since it was found shows as an exit with status 127, and so
+    /// does a project's directory.
     pub fn spawn(launch: &Launch, phonework: &Path) -> Result<(Self, mpsc::Receiver<Event>), LaunchError> {
-        // A search permission is what the process needs; `.` can only be looked up with it.
-        if !launch.cwd.join(".").is_dir() {
-            return Err(LaunchError::ProjectMissing { path: launch.cwd.clone() });
-        }
         let mut command = Command::new(phonework);
         command
-            .args(["warden", "--"])
+            .args(["warden", "--in"])
+            .arg(&launch.cwd)
+            .arg("--")
             .arg(&launch.program.path)
             .args(&launch.program.arguments)
             .args(launch.arguments())
@@ -106,7 +105,8 @@ impl Process {
             .envs(launch.environment(std::env::vars_os()))
             .env(warden::PARENT_VARIABLE, std::process::id().to_string())
             .env("PWD", &launch.cwd)
-            .current_dir(&launch.cwd)
+            // A daemon that was started in a project would hold its disk.
+            .current_dir("/")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());

@@ -11,6 +11,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
@@ -26,15 +27,20 @@ pub const PARENT_VARIABLE: &str = "PHONEWORK_WARDEN_PARENT";
 /// How long a process that cannot be killed (stuck in the kernel) is waited for.
 const KILLING: Duration = Duration::from_secs(10);
 
-/// Runs the program with the caller's stdin, stdout and stderr until it and all that it started have ended.
+/// Runs the program in the directory with the caller's stdin, stdout and stderr until it and all that it started have ended.
 ///
 /// The status is the program's; 128 + n when signal n ended it; 127 when there is no such program and 126 when it
-/// cannot be run, with a line on stderr. To be called outside of any tokio runtime, by a process that does nothing
+/// cannot be run, with a line on stderr. It is the warden, not the daemon, that waits for the directory's disk. To be called outside of any tokio runtime, by a process that does nothing
 /// else.
 #[must_use]
-pub fn run(program: &OsStr, arguments: &[OsString]) -> ExitCode {
+pub fn run(directory: Option<PathBuf>, program: &OsStr, arguments: &[OsString]) -> ExitCode {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    match runtime.map(|runtime| runtime.block_on(watch(program, arguments))) {
+    let mut command = Command::new(program);
+    command.args(arguments).env_remove(PARENT_VARIABLE);
+    if let Some(directory) = directory {
+        command.current_dir(directory);
+    }
+    match runtime.map(|runtime| runtime.block_on(watch(command))) {
         Ok(Ok(status)) => ExitCode::from(status),
         Ok(Err(error)) | Err(error) => {
             complain(format_args!("the warden cannot do its work: {error}"));
@@ -43,7 +49,7 @@ pub fn run(program: &OsStr, arguments: &[OsString]) -> ExitCode {
     }
 }
 
-async fn watch(program: &OsStr, arguments: &[OsString]) -> std::io::Result<u8> {
+async fn watch(mut command: Command) -> std::io::Result<u8> {
     // The handlers come first: nothing that happens from here on is missed.
     let mut stop = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -56,10 +62,10 @@ async fn watch(program: &OsStr, arguments: &[OsString]) -> std::io::Result<u8> {
     if parent_is_gone() {
         return Ok(status_of_signal(Signal::TERM.as_raw()));
     }
-    let child = match Command::new(program).args(arguments).env_remove(PARENT_VARIABLE).spawn() {
+    let child = match command.spawn() {
         Ok(child) => Pid::from_child(&child),
         Err(error) => {
-            complain(format_args!("{} could not be started: {error}", program.display()));
+            complain(format_args!("{} could not be started: {error}", command.get_program().display()));
             return Ok(if error.kind() == std::io::ErrorKind::NotFound { 127 } else { 126 });
         }
     };

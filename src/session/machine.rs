@@ -91,7 +91,9 @@ enum Process {
         until: Instant,
     },
     /// Killed; only its exit is awaited.
-    Killed,
+    Killed {
+        until: Instant,
+    },
     Gone,
 }
 

@@ -86,6 +86,11 @@ fn english(cause: Cause) -> (&'static str, bool) {
              CLAUDE_COMMAND in the keyring.",
             false,
         ),
+        Cause::Stuck => (
+            "A process of this turn was killed and does not go: the kernel holds it, as on a disk that does not \
+             answer. The operator should look at this machine.",
+            false,
+        ),
         Cause::Deaf => {
             ("Claude Code did not read what it was sent and was ended: /retry runs it again.", false)
         }
@@ -126,6 +131,10 @@ fn chinese(cause: Cause) -> (&'static str, bool) {
         Cause::ConversationExists => ("Claude Code 中已有相同编号的对话：请用 /new 新建会话。", false),
         Cause::NotClaude => (
             "运行的程序不是 Claude Code（无法识别其输出），已终止：请管理员检查 keyring 中的 CLAUDE_COMMAND。",
+            false,
+        ),
+        Cause::Stuck => (
+            "这一轮的一个进程已被终止却没有退出：它被内核占住（例如磁盘没有响应）。请管理员检查这台机器。",
             false,
         ),
         Cause::Deaf => ("Claude Code 没有读取发给它的内容，已终止：/retry 重新执行。", false),
@@ -181,6 +190,9 @@ pub(super) fn launch(error: &LaunchError, language: Language) -> String {
                 "无法启动 Claude Code：目录 {} 不存在或无法进入。请重新创建它，或在别处新建会话。",
                 path.display()
             )
+        }
+        (Language::Zh, LaunchError::DiskSilent) => {
+            "无法启动 Claude Code：项目或 CLAUDE_COMMAND 所在的磁盘没有响应。".to_owned()
         }
         (Language::Zh, LaunchError::Spawn(error)) => format!("无法启动 Claude Code：{error}。"),
     }

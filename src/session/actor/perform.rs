@@ -1,7 +1,7 @@
 //! Doing what the machine says.
 
 use std::collections::VecDeque;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use jiff::{Timestamp, Zoned};
 use tracing::{info, warn};
@@ -9,7 +9,7 @@ use tracing::{info, warn};
 use super::{Actor, Report};
 use crate::audit;
 use crate::claude::failure;
-use crate::claude::launch::{Conversation, LaunchError, Program};
+use crate::claude::launch::{Conversation, Launch, LaunchError, Program};
 use crate::claude::process::{Process, SendError};
 use crate::mail::Settlement;
 use crate::session::machine::{Effect, Input};
@@ -17,6 +17,8 @@ use crate::session::report;
 use crate::session::turn::{Done, Outcome, Reply};
 use crate::words::Words;
 
+/// A disk that does not say within this time what is where is taken for broken.
+const FINDING: Duration = Duration::from_secs(5);
 /// An answer of so many bytes is rendered on a thread of its own, as that takes milliseconds.
 const LONG_ANSWER: usize = 1 << 20;
 
@@ -41,7 +43,7 @@ impl Actor {
                 Effect::Terminate => self.with_process(Process::terminate),
                 Effect::Kill => self.with_process(Process::kill),
                 Effect::Launch(conversation) => {
-                    if let Err(error) = self.launch(conversation) {
+                    if let Err(error) = self.launch(conversation).await {
                         warn!(conv_id = %self.setup.conv_id, %error, "claude cannot be started");
                         let why = failure::explain_launch(&error, self.setup.language);
                         effects = self.machine.handle(Input::NotStarted(why), Instant::now()).into();
@@ -79,10 +81,19 @@ impl Actor {
         true
     }
 
-    fn launch(&mut self, conversation: Conversation) -> Result<(), LaunchError> {
+    async fn launch(&mut self, conversation: Conversation) -> Result<(), LaunchError> {
         let launch = &mut self.setup.launch;
         launch.conversation = conversation;
-        launch.program = Program::find(&self.setup.command, std::env::var_os("PATH").as_deref())?;
+        let (command, cwd) = (self.setup.command.clone(), launch.cwd.clone());
+        let find = move || {
+            Launch::find_project(&cwd)?;
+            Program::find(&command, std::env::var_os("PATH").as_deref())
+        };
+        let found = tokio::time::timeout(FINDING, tokio::task::spawn_blocking(find)).await;
+        launch.program = match found {
+            Ok(Ok(found)) => found?,
+            Ok(Err(_)) | Err(_) => return Err(LaunchError::DiskSilent),
+        };
         let (process, events) = Process::spawn(launch, &self.setup.phonework)?;
         info!(conv_id = %self.setup.conv_id, pid = process.pid(), "claude started");
         self.process = Some((process, events));

@@ -58,7 +58,7 @@ impl Machine {
     pub(super) fn give_up(&mut self, cause: Cause, now: Instant) -> Vec<Effect> {
         match self.process {
             Process::Up { .. } | Process::Interrupted { .. } | Process::Closing { .. } => {}
-            Process::Terminating { .. } | Process::Killed | Process::Gone => return Vec::new(),
+            Process::Terminating { .. } | Process::Killed { .. } | Process::Gone => return Vec::new(),
         }
         let outcome = Outcome::Crashed(failure::sentence(cause, self.language));
         let mut effects = self.settle_held(outcome.clone(), now);
@@ -80,7 +80,7 @@ impl Machine {
             Process::Interrupted { .. }
             | Process::Closing { .. }
             | Process::Terminating { .. }
-            | Process::Killed => Vec::new(),
+            | Process::Killed { .. } => Vec::new(),
             Process::Gone => vec![Effect::End],
         }
     }
@@ -117,6 +117,19 @@ impl Machine {
         let before = std::mem::replace(&mut self.process, Process::Gone);
         let mut effects = self.settle_ended(&before, why, now);
         effects.extend(self.settle_held(Outcome::Crashed(why.to_owned()), now));
+        effects.push(Effect::End);
+        effects
+    }
+
+    /// The process is killed and does not go: what was asked of it is settled without it.
+    pub(super) fn give_up_waiting(&mut self, now: Instant) -> Vec<Effect> {
+        self.process = Process::Gone;
+        let outcome = Outcome::Crashed(failure::sentence(Cause::Stuck, self.language));
+        let mut effects = self.settle_held(outcome.clone(), now);
+        if let Some(turn) = self.turn.take() {
+            // Not that it was stopped: something of it may be left.
+            effects.push(Effect::Settle(turn.finish(outcome, None, now)));
+        }
         effects.push(Effect::End);
         effects
     }

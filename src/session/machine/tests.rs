@@ -179,8 +179,18 @@ fn a_claude_that_hears_nothing_is_ended_by_force() {
     bench.put(Input::Stop(1));
     assert_eq!(bench.wait(), [Effect::Terminate]);
     assert_eq!(bench.wait(), [Effect::Kill]);
-    assert_eq!(bench.machine.due(), None);
     assert_eq!(settled(&bench.put(Input::Exited(Exit::default()))), [(Some("hi"), "", "stopped")]);
+}
+
+#[test]
+fn a_process_that_is_killed_and_does_not_go_is_not_waited_for_for_ever() {
+    let mut bench = Bench::running();
+    bench.put(Input::Stop(1));
+    bench.wait();
+    bench.wait();
+    let effects = bench.wait();
+    assert_eq!(settled(&effects), [(Some("hi"), "", "crashed")]);
+    assert_eq!((effects.last(), bench.machine.due()), (Some(&Effect::End), None));
 }
 
 #[test]

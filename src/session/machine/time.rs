@@ -1,11 +1,15 @@
 //! What is due when, and what happens then.
 
 use std::collections::BTreeSet;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{Effect, Machine, Notice, Process};
 use crate::claude::wire;
 use crate::session::turn::{Outcome, Turn};
+
+/// How long a killed process may take to be gone. Only the kernel can hold it, as it does on a disk that does not
+/// answer.
+const KILLED_GRACE: Duration = Duration::from_secs(15);
 
 impl Machine {
     /// When [`Input::Tick`] is due at the latest.
@@ -14,10 +18,11 @@ impl Machine {
         let up = matches!(self.process, Process::Up { .. });
         let process = match self.process {
             Process::Up { idle_since } if !self.is_busy() => Some(idle_since + self.limits.idle),
-            Process::Up { .. } | Process::Killed | Process::Gone => None,
-            Process::Interrupted { until } | Process::Closing { until } | Process::Terminating { until } => {
-                Some(until)
-            }
+            Process::Up { .. } | Process::Gone => None,
+            Process::Interrupted { until }
+            | Process::Closing { until }
+            | Process::Terminating { until }
+            | Process::Killed { until } => Some(until),
         };
         let turn = self.turn.as_ref().filter(|_| up).and_then(Turn::due);
         let leave = self.leave_by.filter(|_| up);
@@ -31,13 +36,14 @@ impl Machine {
                 self.terminate(now)
             }
             Process::Terminating { until } if until <= now => {
-                self.process = Process::Killed;
+                self.process = Process::Killed { until: now + KILLED_GRACE };
                 vec![Effect::Kill]
             }
+            Process::Killed { until } if until <= now => self.give_up_waiting(now),
             Process::Interrupted { .. }
             | Process::Closing { .. }
             | Process::Terminating { .. }
-            | Process::Killed
+            | Process::Killed { .. }
             | Process::Gone => Vec::new(),
         }
     }

@@ -167,8 +167,10 @@ async fn nothing_is_sent_to_a_process_that_is_gone_or_does_not_read() {
 async fn what_cannot_start_is_said_before_anything_runs() {
     let folder = tempfile::tempdir().unwrap();
     let absent = folder.path().join("absent");
-    let error = Process::spawn(&launch(shell("exit 0"), &absent), phonework()).unwrap_err();
+    let error = Launch::find_project(&absent).unwrap_err();
     assert!(matches!(error, LaunchError::ProjectMissing { path } if path == absent));
+    // It may go between that look and the start.
+    assert_eq!(Session::start(&launch(shell("exit 0"), &absent)).exit().await.1.code, Some(127));
     let program = Program { path: absent.clone(), arguments: Vec::new() };
     let exit = Session::start(&launch(program, folder.path())).exit().await.1;
     assert_eq!(exit.code, Some(127));
