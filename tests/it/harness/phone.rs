@@ -32,7 +32,8 @@ pub(super) enum Kind {
 }
 
 pub(super) fn is_list(text: &str) -> bool {
-    text.contains("1. ") && ["running", "ready", "asleep"].iter().any(|state| text.ends_with(state))
+    let none = text == "You have no sessions. Open one with /new <dir>.";
+    none || text.contains("1. ") && ["running", "ready", "asleep"].iter().any(|state| text.ends_with(state))
 }
 
 pub(super) fn kind(text: &str) -> Kind {
@@ -58,6 +59,8 @@ pub(super) fn kind(text: &str) -> Kind {
         _ if is_list(text) => Kind::List,
         _ if text.starts_with("⚠️ phonework") => Kind::Cut(quoted().unwrap_or_default().to_owned()),
         _ if text.starts_with("⚠️ Claude no longer has") => Kind::Remark,
+        // Feishu brings it again.
+        _ if text.starts_with("⚠️ I could not take your message") => Kind::Remark,
         _ if text.starts_with("Your message waits; ") => Kind::Remark,
         _ if text.starts_with("⚠️") => Kind::Failed,
         _ if text.contains("is open and active here") => Kind::Opened,
