@@ -3,40 +3,54 @@
 //!
 //! `PHONEWORK_HARNESS_ROUNDS=1000` runs so many rounds, from `PHONEWORK_HARNESS_SEED` on or from a random one; the seed
 //! of each round that fails is printed, and `PHONEWORK_HARNESS_SEED` alone runs that round again. A seed fixes what is
-//! done, not how the processes interleave.
+//! done, not how the processes interleave. With `PHONEWORK_HARNESS_CLAUDE=real` they are rounds with the real Claude
+//! Code, else with the practice agent.
 
 mod checker;
 mod phone;
 mod plan;
 mod processes;
 mod round;
+mod side;
+
+use std::ops::Range;
 
 use futures_util::StreamExt as _;
 
 use self::plan::Plan;
 use self::round::{Evidence, Round};
+use self::side::Side;
 
 /// The rounds of an ordinary test run.
-const FIXED: std::ops::Range<u64> = 1..41;
-/// A round mostly waits.
-const AT_ONCE: usize = 6;
-/// A round that takes longer is worth a look.
-const LONG: std::time::Duration = std::time::Duration::from_secs(15);
+const FIXED: Range<u64> = 1..41;
+/// Those with the real Claude Code.
+const FIXED_REAL: Range<u64> = 1..5;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_goes_wrong_nothing_is_lost_run_twice_or_left_unanswered() {
+    all_well(Side::Practice, FIXED).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_the_real_claude_nothing_is_lost_run_twice_or_left_unanswered_either() {
+    all_well(Side::Real, FIXED_REAL).await;
+}
+
+/// Runs these rounds, or those that the environment asks for instead.
+async fn all_well(side: Side, fixed: Range<u64>) {
     let number = |name| std::env::var(name).ok().map(|text| text.parse::<u64>().expect(name));
     let (rounds, seed) = (number("PHONEWORK_HARNESS_ROUNDS"), number("PHONEWORK_HARNESS_SEED"));
     let seeds = match (rounds, seed) {
-        (None, None) => FIXED,
-        (rounds, seed) => {
+        (None, None) => fixed,
+        (rounds, seed) if side == Side::asked_for() => {
             let first = seed.unwrap_or_else(|| fastrand::u64(..1 << 40));
             first..first + rounds.unwrap_or(1)
         }
+        (_, _) => return,
     };
     println!("seeds {seeds:?}");
-    let rounds = futures_util::stream::iter(seeds).map(|seed| tokio::spawn(judged(seed)));
-    let mut rounds = rounds.buffer_unordered(AT_ONCE);
+    let rounds = futures_util::stream::iter(seeds).map(|seed| tokio::spawn(judged(seed, side)));
+    let mut rounds = rounds.buffer_unordered(side.rounds_at_once());
     let (mut run, mut failed) = (0, Vec::new());
     while let Some(judged) = rounds.next().await {
         run += 1;
@@ -52,13 +66,13 @@ async fn whatever_goes_wrong_nothing_is_lost_run_twice_or_left_unanswered() {
 }
 
 /// Runs a round and judges it; the error is its seed and all there is to know.
-async fn judged(seed: u64) -> Result<(), (u64, String)> {
-    let plan = std::sync::Arc::new(Plan::of(seed));
+async fn judged(seed: u64, side: Side) -> Result<(), (u64, String)> {
+    let plan = std::sync::Arc::new(Plan::of(seed, side));
     let running = plan.clone();
     let round = tokio::spawn(async move { Round::run(&running).await });
     let began = std::time::Instant::now();
     let ended = round.await;
-    if began.elapsed() > LONG {
+    if began.elapsed() > side.long() {
         println!("seed {seed} took {:?}", began.elapsed());
     }
     let evidence = ended.map_err(|panic| (seed, format!("seed {seed}: {panic}\n{plan:#?}")))?;

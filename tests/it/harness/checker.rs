@@ -15,11 +15,29 @@ pub(super) fn broken(evidence: &Evidence) -> Vec<String> {
     let mut broken = evidence.stuck.clone();
     // The audit logs' chains verify.
     broken.extend(evidence.broken_chains.iter().map(|chain| format!("an audit chain is {chain}")));
+    nothing_confirmed_is_sent_again(evidence, &mut broken);
     for (user, name) in NAMES.iter().enumerate() {
         let person = Person::of(evidence, user);
         broken.extend(person.broken().into_iter().map(|sentence| format!("{name}: {sentence}")));
     }
     broken
+}
+
+/// What Feishu has confirmed is not sent to it again by the same daemon. A phone would show it, once Feishu has
+/// forgotten the first.
+fn nothing_confirmed_is_sent_again(evidence: &Evidence, broken: &mut Vec<String>) {
+    let mut confirmed: BTreeMap<&str, jiff::Timestamp> = BTreeMap::new();
+    for call in &evidence.calls {
+        let Some(uuid) = call.request["uuid"].as_str() else { continue };
+        if let Some(at) = confirmed.get(uuid)
+            && !evidence.restarts.iter().any(|start| (*at..call.at).contains(start))
+        {
+            broken.push(format!("sent again though it was confirmed: {:?}", call.request));
+        }
+        if (call.http, call.code) == (Some(200), Some(0)) {
+            confirmed.insert(uuid, call.at);
+        }
+    }
 }
 
 /// What concerns one of them.
@@ -259,7 +277,8 @@ impl<'a> Person<'a> {
         if !cuts.is_empty() {
             broken.push(format!("told too often or too rarely that they were cut: {cuts:?}"));
         }
-        let failed = self.outcomes("failed") + self.outcomes("crashed");
+        let failed = ["failed", "crashed", "open_elsewhere"].map(|outcome| self.outcomes(outcome));
+        let failed: usize = failed.iter().sum();
         if failed != self.count(&Kind::Failed) || self.outcomes("stopped") > self.count(&Kind::Stopped) {
             broken.push(format!("{failed} failed, {} were told", self.count(&Kind::Failed)));
         }

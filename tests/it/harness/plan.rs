@@ -4,6 +4,8 @@ use fastrand::Rng;
 use phonework::emulator::{Delivering, Duplicate, Effect, Ending, Fault, Lasting, Order, Rubbish};
 use phonework::render::split::DEFAULT_LIMIT;
 
+use super::side::Side;
+
 /// The people; a token begins with its writer's name, so that it shows whose it is.
 pub(super) const NAMES: [&str; 3] = ["anna", "ming", "cara"];
 
@@ -51,12 +53,17 @@ pub(super) enum Trouble {
     Api(Fault),
     ExpireTokens,
     Rubbish(Rubbish),
-    KillDaemon,
+    /// At this moment; the one that is started then may be told to die at a crash point (`PHONEWORK_CRASH`).
+    KillDaemon(Option<String>),
     RestartDaemon,
     FreezeDaemon,
     ThawDaemon,
     /// The nth of the processes on Claude's side, wardens and agents.
     KillAgent(usize),
+    /// It stands still.
+    FreezeAgent(usize),
+    /// All go on.
+    ThawAgents,
     /// The disk with the daemon's state has no room any more.
     FillDisk,
     /// It has again.
@@ -84,6 +91,7 @@ pub(super) enum Step {
 /// A round.
 #[derive(Debug)]
 pub(super) struct Plan {
+    pub(super) side: Side,
     /// So many sessions may be live; there are six and more.
     pub(super) seats: usize,
     /// Whether the daemon's state lies on a small disk of its own.
@@ -92,17 +100,17 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    pub(super) fn of(seed: u64) -> Self {
+    pub(super) fn of(seed: u64, side: Side) -> Self {
         let mut rng = Rng::with_seed(seed);
-        let seats = rng.usize(1..=7);
+        let seats = rng.usize(1..=side.most_seats());
         let small_disk = rng.u8(..100) < 30;
-        let mut budget = Budget { restarts: 2, api: 3, drops: 3, fills: usize::from(small_disk) };
+        let mut budget = Budget { restarts: 2, api: 3, drops: 3, fills: usize::from(small_disk), freezes: 2 };
         let mut steps = Vec::new();
-        for number in 0..rng.usize(10..=22) {
+        for number in 0..rng.usize(side.messages()) {
             if rng.u8(..100) < 55 {
                 steps.extend(trouble(&mut rng, &mut budget).map(Step::Trouble));
             }
-            let said = saying(&mut rng, number);
+            let said = saying(&mut rng, number, side);
             // In a group nobody could tell whose the answer to a message is that is gone.
             if let Step::Say { user, what: What::Echo, group: false, .. } = said
                 && rng.u8(..100) < 20
@@ -112,10 +120,10 @@ impl Plan {
                 steps.push(said);
             }
             if rng.bool() {
-                steps.push(Step::Pause(rng.u64(0..80)));
+                steps.push(Step::Pause(rng.u64(0..side.longest_pause())));
             }
         }
-        Self { seats, small_disk, steps }
+        Self { side, seats, small_disk, steps }
     }
 }
 
@@ -125,6 +133,7 @@ struct Budget {
     api: usize,
     drops: usize,
     fills: usize,
+    freezes: usize,
 }
 
 fn spend(budget: &mut usize) -> Option<()> {
@@ -132,14 +141,16 @@ fn spend(budget: &mut usize) -> Option<()> {
     Some(())
 }
 
-fn saying(rng: &mut Rng, number: usize) -> Step {
+fn saying(rng: &mut Rng, number: usize, side: Side) -> Step {
     let user = rng.usize(..NAMES.len());
     let what = match rng.u8(..100) {
         0..36 => What::Echo,
         36..42 => What::Long,
         42..52 => What::Slow,
         52..60 => What::Permit,
-        60..64 => What::Crash,
+        60..64 if side == Side::Practice => What::Crash,
+        // The real Claude Code does not do that for a word.
+        60..64 => What::Slow,
         64..68 => What::List,
         68..75 => What::Stop,
         75..81 => What::Retry,
@@ -180,7 +191,7 @@ fn saying(rng: &mut Rng, number: usize) -> Step {
 }
 
 fn trouble(rng: &mut Rng, budget: &mut Budget) -> Option<Trouble> {
-    Some(match rng.u8(..100) {
+    Some(match rng.u8(..106) {
         0..12 => {
             spend(&mut budget.drops)?;
             Trouble::Drop([Ending::Close, Ending::Reset, Ending::End][rng.usize(..3)])
@@ -206,7 +217,7 @@ fn trouble(rng: &mut Rng, budget: &mut Budget) -> Option<Trouble> {
         ),
         74..82 => {
             spend(&mut budget.restarts)?;
-            Trouble::KillDaemon
+            Trouble::KillDaemon(death(rng))
         }
         82..87 => {
             spend(&mut budget.restarts)?;
@@ -220,8 +231,24 @@ fn trouble(rng: &mut Rng, budget: &mut Budget) -> Option<Trouble> {
             Trouble::FillDisk
         }
         95..97 => Trouble::FreeDisk,
-        _ => Trouble::KillAgent(rng.usize(..8)),
+        97..101 => Trouble::KillAgent(rng.usize(..8)),
+        101..104 => {
+            spend(&mut budget.freezes)?;
+            Trouble::FreezeAgent(rng.usize(..8))
+        }
+        _ => Trouble::ThawAgents,
     })
+}
+
+/// Half of the daemons that follow a killed one die at a crash point, where the build has such points.
+fn death(rng: &mut Rng) -> Option<String> {
+    let (dies, nth, pass) = (rng.bool(), rng.usize(..), rng.u32(1..=3));
+    #[cfg(feature = "crash-points")]
+    let points: Vec<&str> = phonework::crash::Point::ALL.iter().map(|point| point.name()).collect();
+    #[cfg(not(feature = "crash-points"))]
+    let points: Vec<&str> = Vec::new();
+    let point = points.get(nth.checked_rem(points.len())?)?;
+    dies.then(|| format!("{point}:die@{pass}"))
 }
 
 fn api_fault(rng: &mut Rng) -> Fault {

@@ -210,18 +210,32 @@ impl Phonework {
 
     /// Waits until the emulated Feishu is as wanted; the error is how the daemon ended before that.
     pub(crate) async fn until(&mut self, what: &str, is: impl Fn(&Self) -> bool) -> Result<(), ExitStatus> {
-        let mut daemon = self.daemon.take().expect("a daemon runs");
-        let seen = tokio::select! {
-            status = daemon.wait() => return Err(status.unwrap()),
-            seen = self.emulator.wait_for(|_| is(self).then_some(()), PATIENCE) => seen,
-        };
-        self.daemon = Some(daemon);
-        if seen.is_none() {
+        if !self.seen(is, PATIENCE).await? {
             let heard: Vec<_> =
                 self.emulator.chats().iter().flat_map(|chat| self.heard(&chat.chat_id)).collect();
             panic!("{what} did not happen: {heard:#?}\n--- log\n{}", self.log());
         }
         Ok(())
+    }
+
+    /// Whether the emulated Feishu is as wanted within this time; the error is how the daemon ended before that.
+    pub(crate) async fn seen(
+        &mut self,
+        is: impl Fn(&Self) -> bool,
+        within: Duration,
+    ) -> Result<bool, ExitStatus> {
+        let mut daemon = self.daemon.take().expect("a daemon runs");
+        let seen = tokio::select! {
+            status = daemon.wait() => return Err(status.unwrap()),
+            seen = self.emulator.wait_for(|_| is(self).then_some(()), within) => seen,
+        };
+        self.daemon = Some(daemon);
+        Ok(seen.is_some())
+    }
+
+    /// How the daemon ended, if it has.
+    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
+        self.daemon.as_mut().and_then(|daemon| daemon.try_wait().unwrap())
     }
 
     /// `kill -9`.
