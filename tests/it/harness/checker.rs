@@ -30,7 +30,7 @@ fn nothing_confirmed_is_sent_again(evidence: &Evidence, broken: &mut Vec<String>
     for call in &evidence.calls {
         let Some(uuid) = call.request["uuid"].as_str() else { continue };
         if let Some(at) = confirmed.get(uuid)
-            && !evidence.restarts.iter().any(|start| (*at..call.at).contains(start))
+            && !evidence.restarts.iter().any(|restart| at < restart.end() && call.at > *restart.start())
         {
             broken.push(format!("sent again though it was confirmed: {:?}", call.request));
         }

@@ -3,6 +3,7 @@
 mod calm;
 mod trouble;
 
+use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -43,8 +44,8 @@ pub(super) struct Evidence {
     pub(super) chats: Vec<Vec<Shown>>,
     /// Whether the daemon was ever killed.
     pub(super) daemon_killed: bool,
-    /// When a daemon was started after the first one.
-    pub(super) restarts: Vec<Timestamp>,
+    /// From when to when a daemon followed another. What the last one had sent may arrive while the next one starts.
+    pub(super) restarts: Vec<RangeInclusive<Timestamp>>,
     /// What Feishu was asked.
     pub(super) calls: Vec<ApiCall>,
     /// Message, and when its event was first acknowledged with 200.
@@ -73,7 +74,7 @@ pub(super) struct Round {
     /// Whether a process of Claude's side was killed or held up.
     killed: bool,
     daemon_killed: bool,
-    restarts: Vec<Timestamp>,
+    restarts: Vec<RangeInclusive<Timestamp>>,
     stuck: Vec<String>,
 }
 

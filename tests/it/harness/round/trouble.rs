@@ -101,13 +101,15 @@ impl Round {
         loop {
             self.phonework.set_env("PHONEWORK_CRASH", order.take());
             let made = self.phonework.emulator.connections_made();
-            self.restarts.push(Timestamp::now());
+            let launched = Timestamp::now();
             self.phonework.launch();
             let connected = self.phonework.until("a connection", |phonework| {
                 let emulator = &phonework.emulator;
                 emulator.connections_made() > made && !emulator.connections().is_empty()
             });
-            match connected.await {
+            let connected = connected.await;
+            self.restarts.push(launched..=Timestamp::now());
+            match connected {
                 Ok(()) => return,
                 Err(status) => self.was_told_to(status),
             }
