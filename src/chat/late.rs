@@ -54,7 +54,7 @@ impl Router {
     pub(super) fn run_stale(&mut self, mail: Mail) {
         let kept = self.stale.take(&mail.user);
         if kept.is_empty() {
-            return self.answer(&mail, self.words().nothing_kept());
+            return self.not_asked_yet(&mail);
         }
         self.scribe.write(None, report::heard(mail.seq, &mail.message_id, &mail.user));
         for mail in kept {
@@ -66,9 +66,18 @@ impl Router {
     pub(super) fn discard_stale(&mut self, mail: &Mail) {
         let kept = self.stale.take(&mail.user);
         if kept.is_empty() {
-            return self.answer(mail, self.words().nothing_kept());
+            return self.not_asked_yet(mail);
         }
         let mails = kept.iter().map(|mail| mail.seq).chain([mail.seq]).collect();
         self.scribe.write(None, report::notice(mails, &reply(mail), self.words().discarded(kept.len())));
+    }
+
+    /// Answers who decides before he was asked: he is asked now, if there is anything to decide.
+    fn not_asked_yet(&mut self, mail: &Mail) {
+        if !self.stale.keeps(&mail.user) {
+            return self.answer(mail, self.words().nothing_kept());
+        }
+        self.scribe.write(None, report::heard(mail.seq, &mail.message_id, &mail.user));
+        self.ask_stale(&mail.user);
     }
 }

@@ -17,7 +17,8 @@ pub struct Stale {
 
 #[derive(Debug, Default)]
 struct Kept {
-    mails: Vec<Mail>,
+    /// In the order they were sent; with each, whether its sender was asked about it.
+    mails: Vec<(Mail, bool)>,
     /// Whether a question is on its way.
     asking: bool,
     /// Whether there was no room for the last message.
@@ -34,29 +35,47 @@ impl Stale {
         if kept.mails.len() >= LONGEST_QUEUE {
             return Err(if std::mem::replace(&mut kept.full, true) { Full::Still } else { Full::Now });
         }
-        let place = kept.mails.partition_point(|other| other.created <= mail.created);
-        kept.mails.insert(place, mail);
+        let place = kept.mails.partition_point(|(other, _)| other.created <= mail.created);
+        kept.mails.insert(place, (mail, false));
         Ok(!std::mem::replace(&mut kept.asking, true))
     }
 
-    /// What to ask a person about: how many messages, and the oldest of them.
+    /// What to ask a person about: how many messages, and the oldest of them. Nothing, if he was asked about all.
     pub fn ask(&mut self, user: &OpenId) -> Option<(usize, &Mail)> {
         let kept = self.people.get_mut(user)?;
         kept.asking = false;
-        kept.mails.first().map(|oldest| (kept.mails.len(), oldest))
+        if kept.mails.iter().all(|(_, asked)| *asked) {
+            return None;
+        }
+        kept.mails.iter_mut().for_each(|(_, asked)| *asked = true);
+        kept.mails.first().map(|(oldest, _)| (kept.mails.len(), oldest))
     }
 
     /// Gives up the message with this id.
     pub fn take_back(&mut self, message_id: &MessageId) -> Option<Mail> {
         self.people.values_mut().find_map(|kept| {
-            let place = kept.mails.iter().position(|mail| &mail.message_id == message_id)?;
-            Some(kept.mails.remove(place))
+            let place = kept.mails.iter().position(|(mail, _)| &mail.message_id == message_id)?;
+            Some(kept.mails.remove(place).0)
         })
     }
 
-    /// Gives up all of a person's, in the order they were sent.
+    /// Gives up those that a person was asked about, in the order they were sent. What he said before he was asked
+    /// meant others.
     pub fn take(&mut self, user: &OpenId) -> Vec<Mail> {
-        self.people.remove(user).map(|kept| kept.mails).unwrap_or_default()
+        let Some(kept) = self.people.get_mut(user) else { return Vec::new() };
+        let (taken, left): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut kept.mails).into_iter().partition(|(_, asked)| *asked);
+        kept.mails = left;
+        if kept.mails.is_empty() {
+            self.people.remove(user);
+        }
+        taken.into_iter().map(|(mail, _)| mail).collect()
+    }
+
+    /// Whether any of a person's are kept.
+    #[must_use]
+    pub fn keeps(&self, user: &OpenId) -> bool {
+        self.people.get(user).is_some_and(|kept| !kept.mails.is_empty())
     }
 }
 
@@ -93,9 +112,23 @@ mod tests {
         assert_eq!(stale.ask(&user).map(|(many, oldest)| (many, oldest.seq)), Some((2, 2)));
         assert_eq!(stale.keep(mail(3, 30)), Ok(true));
         assert_eq!(stale.take_back(&"om_1".into()).map(|mail| mail.seq), Some(1));
+        assert_eq!(stale.ask(&user).map(|(many, oldest)| (many, oldest.seq)), Some((2, 2)));
+        assert_eq!(stale.ask(&user), None);
         let order: Vec<_> = stale.take(&user).iter().map(|mail| mail.seq).collect();
         assert_eq!(order, [2, 3]);
-        assert_eq!(stale.ask(&user), None);
+        assert!(!stale.keeps(&user));
+    }
+
+    #[test]
+    fn what_was_said_before_one_was_asked_is_not_about_it() {
+        let (mut stale, user) = (Stale::default(), OpenId::from("ou_1"));
+        assert_eq!(stale.keep(mail(1, 20)), Ok(true));
+        assert_eq!((stale.take(&user), stale.keeps(&user)), (vec![], true));
+        assert!(stale.ask(&user).is_some());
+        assert_eq!(stale.keep(mail(2, 10)), Ok(true));
+        assert_eq!(stale.take(&user), [mail(1, 20)]);
+        assert_eq!(stale.ask(&user).map(|(many, oldest)| (many, oldest.seq)), Some((1, 2)));
+        assert_eq!(stale.take(&user), [mail(2, 10)]);
     }
 
     #[test]

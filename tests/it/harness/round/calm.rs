@@ -57,11 +57,14 @@ impl Round {
     }
 
     async fn ask_for_the_late(&mut self) {
-        for user in 0..NAMES.len() {
-            self.say(user, false, What::Run, false, "/run");
-            self.say(user, false, What::List, false, "/list");
+        // The first /run may come before the question, and is answered by it then.
+        for _ in 0..2 {
+            for user in 0..NAMES.len() {
+                self.say(user, false, What::Run, false, "/run");
+                self.say(user, false, What::List, false, "/list");
+            }
+            self.listed().await;
         }
-        self.listed().await;
     }
 
     /// Whether it comes to be so; a daemon that dies meanwhile, as it was told to, is started again.
