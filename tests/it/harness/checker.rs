@@ -298,8 +298,8 @@ impl<'a> Person<'a> {
         }
         let again: usize = given.values().map(|times| times - 1).sum();
         if again > self.sent(What::Retry) {
-            given.retain(|_, times| *times > 1);
-            broken.push(format!("run again though nobody asked: {given:?}"));
+            let again: Vec<_> = given.iter().filter(|(_, times)| **times > 1).collect();
+            broken.push(format!("run again though nobody asked: {again:?}"));
         }
         // And none is answered that no agent was given.
         for turn in self.turns.iter().filter(|turn| turn.1 == "answered" && turn.0 != "crash") {
