@@ -84,6 +84,12 @@ pub(super) enum Step {
     /// The last prompt of a person is taken back.
     Recall(usize),
     Trouble(Trouble),
+    /// Until a person is asked for leave, but not longer: it may never be.
+    Asked {
+        user: usize,
+        group: bool,
+        within_ms: u64,
+    },
     /// Milliseconds.
     Pause(u64),
 }
@@ -116,6 +122,16 @@ impl Plan {
                 && rng.u8(..100) < 20
             {
                 steps.extend([said, Step::Recall(user)]);
+            } else if let Step::Say { user, what: What::Permit, group, .. } = said
+                && rng.bool()
+            {
+                let (what, text) = match rng.u8(..100) {
+                    0..70 => (What::Approve, "/approve".to_owned()),
+                    _ => (What::Deny, format!("/deny {}-{number:03}", NAMES[user])),
+                };
+                let decided = Step::Say { user, group, what, text, late: false };
+                let asked = Step::Asked { user, group, within_ms: 4 * side.longest_pause() };
+                steps.extend([said, asked, decided]);
             } else {
                 steps.push(said);
             }

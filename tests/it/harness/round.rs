@@ -12,6 +12,7 @@ use phonework::ids::{ChatId, MessageId, OpenId};
 use serde_json::{Value, json};
 
 use self::calm::{acknowledged, chat};
+use super::phone;
 use super::plan::{NAMES, Plan, Step, What};
 use super::side::Agents;
 use crate::support::audit::audit_below;
@@ -44,6 +45,8 @@ pub(super) struct Evidence {
     pub(super) chats: Vec<Vec<Shown>>,
     /// Whether the daemon was ever killed.
     pub(super) daemon_killed: bool,
+    /// How often it died at a crash point.
+    pub(super) deaths: usize,
     /// From when to when a daemon followed another. What the last one had sent may arrive while the next one starts.
     pub(super) restarts: Vec<RangeInclusive<Timestamp>>,
     /// What Feishu was asked.
@@ -74,6 +77,7 @@ pub(super) struct Round {
     /// Whether a process of Claude's side was killed or held up.
     killed: bool,
     daemon_killed: bool,
+    deaths: usize,
     restarts: Vec<RangeInclusive<Timestamp>>,
     stuck: Vec<String>,
 }
@@ -129,6 +133,7 @@ impl Round {
             armed: false,
             killed: false,
             daemon_killed: false,
+            deaths: 0,
             restarts: Vec::new(),
             stuck: Vec::new(),
         };
@@ -178,6 +183,16 @@ impl Round {
         }
     }
 
+    async fn asked(&self, user: usize, group: bool, within: Duration) {
+        let chat = chat(&self.phonework, user, group);
+        let asked = || {
+            let heard = self.phonework.heard(&chat);
+            heard.iter().filter(|text| phone::kind(text) == phone::Kind::Asks).count()
+        };
+        let before = asked();
+        self.phonework.emulator.wait_for(|_| (asked() > before).then_some(()), within).await;
+    }
+
     async fn step(&mut self, step: &Step) {
         if let Some(status) = self.phonework.ended() {
             self.died(status).await;
@@ -185,6 +200,9 @@ impl Round {
         match step {
             Step::Say { user, group, what, text, late } => self.say(*user, *group, *what, *late, text),
             Step::Recall(user) => self.recall(*user),
+            Step::Asked { user, group, within_ms } => {
+                self.asked(*user, *group, Duration::from_millis(*within_ms)).await;
+            }
             Step::Pause(ms) => tokio::time::sleep(Duration::from_millis(*ms)).await,
             Step::Trouble(trouble) => self.trouble(trouble).await,
         }
@@ -208,6 +226,7 @@ impl Round {
         Evidence {
             chats: chats.iter().map(|chat| self.phonework.emulator.shown(chat)).collect(),
             daemon_killed: self.daemon_killed,
+            deaths: self.deaths,
             acked: acknowledged(&self.phonework, "im.message.receive_v1"),
             recalls: acknowledged(&self.phonework, "im.message.recalled_v1"),
             restarts: std::mem::take(&mut self.restarts),

@@ -87,6 +87,7 @@ impl Round {
         let told = std::mem::take(&mut self.armed) && status.signal() == Some(Signal::KILL.as_raw());
         assert!(told, "the daemon ended by itself: {status}");
         self.daemon_killed = true;
+        self.deaths += 1;
     }
 
     /// Starts a daemon where none is, and waits until it is connected.
