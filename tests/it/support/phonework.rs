@@ -176,6 +176,7 @@ impl Phonework {
     }
 
     /// The daemon's next start is by this program.
+    #[cfg(feature = "crash-points")]
     pub(crate) fn set_wrapper(&mut self, words: &[&str]) {
         self.wrapper = words.iter().map(|word| (*word).to_owned()).collect();
     }
