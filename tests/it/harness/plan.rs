@@ -130,7 +130,7 @@ impl Plan {
                     _ => (What::Deny, format!("/deny {}-{number:03}", NAMES[user])),
                 };
                 let decided = Step::Say { user, group, what, text, late: false };
-                let asked = Step::Asked { user, group, within_ms: 4 * side.longest_pause() };
+                let asked = Step::Asked { user, group, within_ms: side.asks_within() };
                 steps.extend([said, asked, decided]);
             } else {
                 steps.push(said);

@@ -53,6 +53,14 @@ impl Side {
         }
     }
 
+    /// In milliseconds: so long it mostly takes until a prompt that needs leave asks for it.
+    pub(super) fn asks_within(self) -> u64 {
+        match self {
+            Self::Practice => 300,
+            Self::Real => 8_000,
+        }
+    }
+
     pub(super) fn rounds_at_once(self) -> usize {
         match self {
             // A round mostly waits.
