@@ -178,7 +178,7 @@ impl<'a> Person<'a> {
         compare(
             "/run and /discard",
             self.sent(What::Run) + self.sent(What::Discard),
-            heard(What::Run) + dropped + self.count(&Kind::NothingKept),
+            heard(What::Run) + heard(What::Discard) + dropped + self.count(&Kind::NothingKept),
         );
         compare(
             "/approve and /deny",

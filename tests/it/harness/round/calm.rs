@@ -57,8 +57,8 @@ impl Round {
     }
 
     async fn ask_for_the_late(&mut self) {
-        // The first /run may come before the question, and is answered by it then.
-        for _ in 0..2 {
+        // The first may run what was asked about, the second be answered by the question about what came since.
+        for _ in 0..3 {
             for user in 0..NAMES.len() {
                 self.say(user, false, What::Run, false, "/run");
                 self.say(user, false, What::List, false, "/list");
