@@ -1,8 +1,9 @@
 //! What a power cut leaves: only what was synced counts, so nothing may be said before. The daemon's system calls tell.
 
+use phonework::emulator::Emulator;
 use serde_json::json;
 
-use crate::support::phonework::{Phonework, until};
+use crate::support::phonework::{PATIENCE, Phonework, until};
 
 const CALLS: &str = "trace=recvfrom,sendto,writev,write,pwrite64,fsync,fdatasync,rename,renameat,renameat2";
 
@@ -37,6 +38,9 @@ async fn nothing_is_acknowledged_run_or_said_to_be_open_before_it_is_synced_to_t
     phonework.set_wrapper(&wrapper);
     phonework.set_env("PHONEWORK_CRASH", Some("count".to_owned()));
     phonework.start().await;
+    // The first ping is the first frame that goes out.
+    let pinged = |emulator: &Emulator| (emulator.connections().first()?.pings > 0).then_some(());
+    phonework.emulator.wait_for(pinged, PATIENCE).await.unwrap();
     phonework.open_shop().await;
     phonework.logged("point confirmation-committed passed: 1", 1).await;
     let prompts = 4;
