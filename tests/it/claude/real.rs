@@ -42,6 +42,8 @@ impl Scene {
             ("ANTHROPIC_AUTH_TOKEN", ""),
             ("CLAUDE_CODE_OAUTH_TOKEN", ""),
             ("CLAUDE_CONFIG_DIR", &config),
+            // A shell of Claude's would read whatever the user of this machine has in his profile.
+            ("HOME", &config),
             ("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1"),
             ("CLAUDE_CODE_MAX_RETRIES", "0"),
         ]

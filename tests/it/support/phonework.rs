@@ -64,6 +64,7 @@ impl Phonework {
         let emulator = Emulator::start(feishu).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("projects")).unwrap();
+        std::fs::create_dir(folder.path().join("home")).unwrap();
         std::fs::create_dir(folder.path().join("projects/shop")).unwrap();
         let (anna, ming) = (emulator.user(0), emulator.user(1));
         let mut keyring = json!({
@@ -157,6 +158,8 @@ impl Phonework {
             .arg(self.folder.path().join("keyring.yaml"))
             .arg("--state-dir")
             .arg(self.state())
+            // A shell of Claude's would read whatever this machine's user has in his profile.
+            .env("HOME", self.folder.path().join("home"))
             // What the agent must never see.
             .env("FEISHU_SECRET_OF_THE_TEST", "never-to-be-seen")
             .env("PHONEWORK_LOG", "debug")
