@@ -6,9 +6,10 @@ mod power;
 
 use std::process::Stdio;
 
+use phonework::emulator::Emulator;
 use serde_json::json;
 
-use crate::support::phonework::Phonework;
+use crate::support::phonework::{PATIENCE, Phonework};
 
 #[tokio::test]
 async fn a_second_daemon_on_the_same_state_is_refused_in_one_sentence() {
@@ -95,6 +96,7 @@ async fn a_mail_db_that_is_cut_short_beneath_the_daemon_takes_no_message_and_the
     let told = phonework.ask("echo never", 1).await;
     assert!(told[0].contains("my disk is full or broken"), "{told:?}");
     phonework.logged("was cut short", 1).await;
-    let acks = phonework.emulator.acks();
-    assert!(acks.iter().rev().take_while(|ack| ack.code == 500).count() > 0);
+    // The sentence may be there before the refusal is.
+    let refused = |emulator: &Emulator| (emulator.acks().last()?.code == 500).then_some(());
+    phonework.emulator.wait_for(refused, PATIENCE).await.unwrap();
 }
