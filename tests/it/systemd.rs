@@ -9,7 +9,9 @@ use crate::support::systemd::SystemdBox;
 async fn service() -> (Phonework, SystemdBox) {
     let agent = format!("{} practice-agent", env!("CARGO_BIN_EXE_phonework"));
     let phonework = Phonework::installed(&agent, json!({})).await;
-    let systemd = SystemdBox::boot(&[phonework.folder()]).await;
+    // The container's /tmp is its own.
+    let program = std::path::Path::new(env!("CARGO_BIN_EXE_phonework")).parent().unwrap().to_owned();
+    let systemd = SystemdBox::boot(&[phonework.folder(), program]).await;
     let unit = format!(
         "[Service]\n\
          ExecStart={} serve --keyring {} --state-dir {}\n\
