@@ -24,11 +24,11 @@ const BOOT: &str = r#"
         fi
     done
     mount -t tmpfs -o mode=755 tmpfs "$folder"
-    mkdir "$folder/upper" "$folder/work" "$folder/root"
-    mount -t overlay overlay -o "lowerdir=/,upperdir=$folder/upper,workdir=$folder/work" "$folder/root"
-    rm -rf "$folder"/root/etc/systemd/system/*.wants
-    tr -d - </proc/sys/kernel/random/uuid >"$folder/root/etc/machine-id"
-    exec systemd-nspawn --quiet --directory="$folder/root" --machine="$name" --register=no --keep-unit \
+    mkdir "$folder/upper" "$folder/work" "$folder/tree"
+    mount -t overlay overlay -o "lowerdir=/,upperdir=$folder/upper,workdir=$folder/work" "$folder/tree"
+    rm -rf "$folder"/tree/etc/systemd/system/*.wants
+    tr -d - </proc/sys/kernel/random/uuid >"$folder/tree/etc/machine-id"
+    exec systemd-nspawn --quiet --directory="$folder/tree" --machine="$name" --register=no --keep-unit \
         --console=pipe "$@" --boot systemd.unit=multi-user.target
 "#;
 
