@@ -47,6 +47,7 @@ pub mod audit;
 pub mod chat;
 pub mod claude;
 pub mod cli;
+pub mod control;
 pub mod crash;
 pub mod daemon;
 pub mod emulator;
