@@ -9,17 +9,15 @@ mod serve;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 
-use crate::claude::launch::Program;
 use crate::claude::warden;
 use crate::emulator::practice;
 use crate::error::Failure;
-use crate::keyring::{self, Keyring};
 use crate::paths::{Chosen, Environment};
 
 const BEGINNING: &str = "\
@@ -171,13 +169,6 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environm
         Ok(()) => ExitCode::SUCCESS,
         Err(failures) => report(&failures),
     }
-}
-
-/// What to say when the configured Claude Code cannot be run.
-fn missing_claude(keyring: &Keyring, path: &Path, environment: &Environment) -> Option<String> {
-    let command = environment.expand(Path::new(&keyring.claude_command));
-    let found = Program::find(&command.to_string_lossy(), environment.get("PATH"));
-    found.is_err().then(|| keyring::missing_claude(keyring, path))
 }
 
 /// Writes lines to stdout.

@@ -5,7 +5,6 @@
 //! children, send what is owed, save, leave.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -24,7 +23,6 @@ use crate::feishu::api::Api;
 use crate::feishu::socket::{self, ConnectionState};
 use crate::feishu::{Client, Credentials};
 use crate::ids::OpenId;
-use crate::keyring::Checked;
 use crate::logs::Lasting;
 use crate::mail::courier::Deliver as _;
 use crate::mail::{self, Mail, Recipient, Store, TurnStart, courier};
@@ -36,10 +34,12 @@ use crate::session::turn::Reply;
 use crate::words::Words;
 
 mod alone;
+pub mod config;
 mod post;
 pub mod signals;
 
 use alone::Alone;
+use config::{Config, Settings};
 use post::Post;
 
 /// Running turns may take so long to end when the daemon is told to leave.
@@ -58,14 +58,11 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// So many people at once are told past the outbox.
 const ALERTS: usize = 64;
 
-/// The configuration in force.
-pub type Settings = watch::Receiver<Arc<Checked>>;
-
 /// What the daemon runs with.
 #[derive(Debug)]
 pub struct Daemon {
     /// The configuration; a new one counts from then on, but for what connects to Feishu.
-    pub settings: Settings,
+    pub config: Config,
     /// Its state, locked.
     pub state: StateDir,
     /// This program, which Claude is started through.
@@ -84,7 +81,8 @@ impl Daemon {
         if let Err(error) = orphans::adopt() {
             warn!(%error, "what a killed warden leaves behind will not be found");
         }
-        let keyring = self.settings.borrow().keyring.clone();
+        let settings = self.config.settings();
+        let keyring = settings.borrow().keyring.clone();
         let _alone = Alone::claim(&keyring.app_id, &keyring.domain).await?;
         let sessions = self.state.path().join("sessions.json");
         let registry = file::load(&sessions).map_err(Failure::config)?;
@@ -103,14 +101,14 @@ impl Daemon {
         let api = Api::new(keyring.domain.clone(), credentials.clone(), client.clone());
         let flush = CancellationToken::new();
         let (state, connection) = watch::channel(ConnectionState::new(Timestamp::now()));
-        let post = Post { api: api.clone(), connection, settings: self.settings.clone() };
+        let post = Post { api: api.clone(), connection, settings: settings.clone() };
         let courier = tokio::spawn(courier::run(store.clone(), post.clone(), flush.clone(), FLUSH));
         let clerk = tokio::spawn(ledger::run(store.clone(), unwritten, flush.clone(), FLUSH));
 
         let (news, news_rx) = mpsc::channel(NEWS);
         let (leave, leave_rx) = oneshot::channel();
         let parts = Parts {
-            settings: self.settings.clone(),
+            settings: settings.clone(),
             phonework: self.phonework,
             registry,
             saver,
@@ -123,9 +121,9 @@ impl Daemon {
         let (bot, bot_rx) = watch::channel(None);
         let (deliveries, deliveries_rx) = mpsc::channel(DELIVERIES);
         let (hurry, hurry_rx) = watch::channel(());
-        let hurrying = tokio::spawn(hurry_when_configured(self.settings.clone(), hurry));
+        let hurrying = tokio::spawn(hurry_when_configured(settings.clone(), hurry));
         let (alerts, alerts_rx) = mpsc::channel(ALERTS);
-        let intake = Intake { settings: self.settings, store: store.clone(), bot: bot_rx, news, alerts };
+        let intake = Intake { settings, store: store.clone(), bot: bot_rx, news, alerts };
         let alarm = tokio::spawn(post::alert(api, alerts_rx));
         // What is left comes before what is new, but for a disk that does not take it: people are to be told of that.
         let _ = timeout(TAKING_UP, &mut taking_up).await;

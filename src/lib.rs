@@ -59,6 +59,7 @@ pub mod language;
 pub mod logs;
 pub mod mail;
 pub mod paths;
+pub mod people;
 pub mod render;
 pub mod session;
 pub mod words;

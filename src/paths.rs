@@ -2,6 +2,7 @@
 //!
 //! The environment is a parameter, so that the order of the places can be tested by value.
 
+mod replace;
 mod state_dir;
 mod workspace;
 
@@ -9,6 +10,7 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
+pub use self::replace::replace;
 pub use self::state_dir::StateDir;
 pub use self::workspace::{ProjectError, Workspace};
 use crate::error::Failure;

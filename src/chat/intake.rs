@@ -119,7 +119,7 @@ impl Intake {
     }
 
     fn is_allowed(&self, user: &OpenId) -> bool {
-        self.settings.borrow().keyring.allowed.contains(user)
+        self.settings.borrow().allows(user)
     }
 
     fn words(&self) -> Words {

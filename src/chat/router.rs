@@ -147,7 +147,7 @@ impl Router {
     fn configure(&mut self, settings: Arc<Checked>) {
         self.seats.resize(settings.keyring.max_live_sessions);
         self.settings = settings;
-        for (user, waiting) in self.desk.expel(|user| self.settings.keyring.allowed.contains(user)) {
+        for (user, waiting) in self.desk.expel(|user| self.settings.allows(user)) {
             info!(%user, messages = waiting.len(), "no longer allowed: what is his is stopped");
             let mails = waiting.iter().map(|waiting| waiting.item.mail.seq).collect();
             self.scribe.write(None, Settlement { mails, ..Settlement::at(Timestamp::now()) });
@@ -184,7 +184,7 @@ impl Router {
 
     /// Whether a message waited while its sender was shut out; it is settled then.
     pub(super) fn is_shut_out(&self, mail: &Mail) -> bool {
-        let allowed = self.settings.keyring.allowed.contains(&mail.user);
+        let allowed = self.settings.allows(&mail.user);
         if !allowed {
             info!(message_id = %mail.message_id, user = %mail.user, "no longer allowed: not run");
             self.scribe.write(None, Settlement { mails: vec![mail.seq], ..Settlement::at(Timestamp::now()) });

@@ -1,6 +1,7 @@
 //! `phonework check`: reads the configuration, looks at what it names, and says what is wrong.
 
-use super::{CheckArgs, missing_claude, say};
+use super::{CheckArgs, say};
+use crate::daemon::config::missing_claude;
 use crate::error::Failure;
 use crate::keyring;
 use crate::paths::{self, Chosen, Environment};

@@ -5,21 +5,19 @@ use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::pin::pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::json;
-use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::serve::{runtime, this_program};
 use super::{DemoArgs, say};
 use crate::claude::launch::Program;
+use crate::daemon::config::{Config, Origin};
 use crate::daemon::{Daemon, signals};
 use crate::emulator::{ChatKind, Emulator, Options};
 use crate::error::Failure;
-use crate::keyring::{self, checked};
 use crate::logs;
 use crate::paths::{Environment, StateDir};
 use crate::session::file;
@@ -136,8 +134,8 @@ fn prepare(
         .open(&path)
         .map_err(unwritable)?;
     file.write_all(keyring.to_string().as_bytes()).map_err(unwritable)?;
-    let keyring = keyring::load(&path, environment)?;
-    let checked = checked(&keyring, &path, environment)?;
+    let origin = Origin { path, environment: environment.clone() };
+    let checked = origin.read()?;
 
     let state = StateDir::open(&folder.join("state"))?;
     let project =
@@ -149,8 +147,8 @@ fn prepare(
     } else {
         "No `claude` is on your PATH, so a practice agent answers; it says what it can do."
     };
-    let (_, settings) = watch::channel(Arc::new(checked));
-    let daemon = Daemon { settings, state, phonework: phonework.to_owned(), drain: Duration::ZERO };
+    let config = Config::start(origin, checked, state.path().join("allowed.json"))?;
+    let daemon = Daemon { config, state, phonework: phonework.to_owned(), drain: Duration::ZERO };
     Ok((daemon, agent))
 }
 

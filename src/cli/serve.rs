@@ -1,18 +1,15 @@
 //! `phonework serve`: the daemon.
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
 
-use super::{ServeArgs, missing_claude};
+use super::ServeArgs;
+use crate::daemon::config::{Config, Origin};
 use crate::daemon::{DRAIN, Daemon, signals};
 use crate::error::Failure;
-use crate::keyring::{self, Checked};
 use crate::logs;
 use crate::paths::{self, Environment, StateDir};
 
@@ -27,51 +24,23 @@ fn serve(args: &ServeArgs, environment: &Environment) -> Result<(), Failure> {
     logs::begin(environment, "info")?;
     let chosen = args.chosen();
     let path = paths::keyring(&chosen, environment, |path| path.exists())?;
-    let checked = read(&path, environment)?;
+    let origin = Origin { path, environment: environment.clone() };
+    let checked = origin.read()?;
+    origin.warn_of(&checked);
     let state = StateDir::open(&paths::state_dir(&chosen, environment)?)?;
-    let (newest, settings) = watch::channel(Arc::new(checked));
-    let daemon = Daemon { settings, state, phonework: this_program()?, drain: DRAIN };
+    let phonework = this_program()?;
     let runtime = runtime()?;
     let ended = runtime.block_on(async {
         let stop = CancellationToken::new();
         signals::watch(stop.clone(), || {})?;
-        let environment = environment.clone();
-        signals::on_hangup(move || reload(&path, &environment, &newest))?;
-        daemon.run(stop).await
+        let config = Config::start(origin, checked, state.path().join("allowed.json"))?;
+        let reloaded = config.clone();
+        signals::on_hangup(move || reloaded.reload())?;
+        Daemon { config, state, phonework, drain: DRAIN }.run(stop).await
     });
     // All that matters is done: a disk or a name server that does not answer must not keep the process.
     runtime.shutdown_timeout(Duration::from_secs(2));
     ended
-}
-
-/// Reads the keyring and logs what an operator should know of it.
-fn read(path: &Path, environment: &Environment) -> Result<Checked, Failure> {
-    let keyring = keyring::load(path, environment)?;
-    let checked = keyring::checked(&keyring, path, environment)?;
-    for note in checked.notes.iter().cloned().chain(missing_claude(&keyring, path, environment)) {
-        warn!("{note}");
-    }
-    Ok(checked)
-}
-
-/// Reads the keyring again; a bad one is refused, and the old one stays.
-fn reload(path: &Path, environment: &Environment, newest: &watch::Sender<Arc<Checked>>) {
-    if environment.get("CREDENTIALS_DIRECTORY").is_some_and(|folder| path.starts_with(folder)) {
-        warn!(
-            "the keyring is a systemd credential, which is read at start only: restart phonework for a new one"
-        );
-        return;
-    }
-    match read(path, environment) {
-        Ok(checked) => {
-            if !checked.keyring.connects_as(&newest.borrow().keyring) {
-                warn!("FEISHU_APP_ID, FEISHU_APP_SECRET or FEISHU_DOMAIN changed: that takes a restart");
-            }
-            newest.send_replace(Arc::new(checked));
-            info!("the keyring was read again");
-        }
-        Err(failure) => error!("the keyring is refused, the old one stays: {failure}"),
-    }
 }
 
 /// The path of the running program, which it starts Claude Code through.

@@ -3,7 +3,7 @@
 use tokio::sync::{mpsc, watch};
 use uuid::Uuid;
 
-use super::Settings;
+use super::config::Settings;
 use crate::chat::alarm::Alert;
 use crate::crash::{self, Point};
 use crate::feishu::api::{Api, Outgoing, Recipient};

@@ -1,6 +1,7 @@
 //! The keyring's dealings with the disk: reading the file, and looking at what its values name. The rest of the
 //! module is pure.
 
+use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
@@ -10,13 +11,14 @@ use rustix::fs::OFlags;
 
 use super::{Fault, Keyring, Place, parse_all};
 use crate::error::Failure;
+use crate::ids::OpenId;
 use crate::paths::{Environment, ProjectError, Workspace};
 
 /// No keyring is longer: 1 MiB.
 const LARGEST: u64 = 1 << 20;
 
 /// A keyring whose paths are resolved.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Checked {
     /// The keyring; its `working_dir` is the workspace's root, its `trusted_projects` are absolute.
     pub keyring: Keyring,
@@ -24,6 +26,16 @@ pub struct Checked {
     pub workspace: Workspace,
     /// What an operator should know though it stops nothing: a sentence each.
     pub notes: Vec<String>,
+    /// Who was let in at run time, besides those of the keyring.
+    pub let_in: BTreeSet<OpenId>,
+}
+
+impl Checked {
+    /// Whether somebody may talk to the bot.
+    #[must_use]
+    pub fn allows(&self, user: &OpenId) -> bool {
+        self.keyring.allowed.contains(user) || self.let_in.contains(user)
+    }
 }
 
 /// Reads a keyring from a file.
@@ -162,7 +174,7 @@ pub fn checked(keyring: &Keyring, path: &Path, environment: &Environment) -> Res
         environment.expand(Path::new(&keyring.claude_command)).to_string_lossy().into_owned();
     let working_dir = workspace.root().to_owned();
     let keyring = Keyring { working_dir, trusted_projects, claude_command, ..keyring.clone() };
-    Ok(Checked { keyring, workspace, notes })
+    Ok(Checked { keyring, workspace, notes, let_in: BTreeSet::new() })
 }
 
 /// What to say when `CLAUDE_COMMAND` cannot be run; `check` takes it for a fault, the daemon starts all the same.

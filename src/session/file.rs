@@ -5,7 +5,7 @@
 //! written, those that come are joined into the next.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use tracing::{error, info};
 use super::registry::{Registry, Session};
 use crate::crash::{self, Point};
 use crate::ids::{ChatId, ConvId, OpenId};
+use crate::paths::replace;
 
 /// The version of the file's layout.
 const VERSION: u32 = 1;
@@ -68,18 +69,8 @@ pub fn load(path: &Path) -> Result<Registry, String> {
 pub fn save(path: &Path, registry: &Registry) -> io::Result<()> {
     let (sessions, active) = registry.parts();
     let layout = Layout { version: VERSION, sessions, active: active.clone() };
-    let folder = path.parent().unwrap_or(Path::new("."));
     crash::write(Point::SessionsWrite)?;
-    let mut file = tempfile::Builder::new().prefix(".sessions").tempfile_in(folder)?;
-    let mut writer = io::BufWriter::new(file.as_file_mut());
-    serde_json::to_writer_pretty(&mut writer, &layout)?;
-    writer.write_all(b"\n")?;
-    writer.flush()?;
-    drop(writer);
-    file.as_file().sync_all()?;
-    crash::write(Point::SessionsReplaceWrite)?;
-    file.persist(path)?;
-    std::fs::File::open(folder)?.sync_all()?;
+    replace(path, &layout, || crash::write(Point::SessionsReplaceWrite))?;
     crash::at(Point::SessionsReplaced);
     Ok(())
 }

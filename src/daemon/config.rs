@@ -1,0 +1,257 @@
+//! The configuration in force, and the one task that changes it: by reading the keyring again, and by letting people
+//! in and shutting them out at run time.
+//!
+//! What is changed is on disk before it counts. A change counts for all at once: whoever follows [`Settings`] sees it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::spawn_blocking;
+use tracing::{error, info, warn};
+
+use crate::claude::launch::Program;
+use crate::control::wire::{Person, Refusal, Source};
+use crate::error::Failure;
+use crate::ids::OpenId;
+use crate::keyring::{self, Checked, Keyring};
+use crate::paths::Environment;
+use crate::people::{LetIn, People, is_open_id};
+
+/// The configuration in force.
+pub type Settings = watch::Receiver<Arc<Checked>>;
+
+/// So many changes wait.
+const CHANGES: usize = 64;
+
+/// Where the keyring comes from.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// The file.
+    pub path: PathBuf,
+    /// What its values are looked at with.
+    pub environment: Environment,
+}
+
+/// A handle of the task that owns the configuration. The task ends with the last handle.
+#[derive(Clone, Debug)]
+pub struct Config {
+    changes: mpsc::Sender<Change>,
+    settings: Settings,
+    origin: Origin,
+}
+
+#[derive(Debug)]
+enum Change {
+    Reload,
+    LetIn(OpenId, LetIn, oneshot::Sender<Result<(), Refusal>>),
+    ShutOut(OpenId, oneshot::Sender<Result<(), Refusal>>),
+    List(oneshot::Sender<Vec<Person>>),
+}
+
+impl Origin {
+    /// Reads the keyring.
+    ///
+    /// # Errors
+    /// One sentence with what is wrong.
+    pub fn read(&self) -> Result<Checked, Failure> {
+        let keyring = keyring::load(&self.path, &self.environment)?;
+        keyring::checked(&keyring, &self.path, &self.environment)
+    }
+
+    /// Logs what an operator should know of what was read.
+    pub fn warn_of(&self, checked: &Checked) {
+        let missing = missing_claude(&checked.keyring, &self.path, &self.environment);
+        for note in checked.notes.iter().cloned().chain(missing) {
+            warn!("{note}");
+        }
+    }
+
+    /// Whether it is a credential of systemd, which never changes while the daemon runs.
+    fn is_credential(&self) -> bool {
+        self.environment.get("CREDENTIALS_DIRECTORY").is_some_and(|folder| self.path.starts_with(folder))
+    }
+}
+
+/// What to say when the configured Claude Code cannot be run.
+#[must_use]
+pub fn missing_claude(keyring: &Keyring, path: &Path, environment: &Environment) -> Option<String> {
+    let command = environment.expand(Path::new(&keyring.claude_command));
+    let found = Program::find(&command.to_string_lossy(), environment.get("PATH"));
+    found.is_err().then(|| keyring::missing_claude(keyring, path))
+}
+
+impl Config {
+    /// Starts the task with what was read from `origin`, and with the people of `allowed` (a file).
+    ///
+    /// # Errors
+    /// `allowed` cannot be understood: exit code 78, and it is left as it is.
+    pub fn start(origin: Origin, checked: Checked, allowed: PathBuf) -> Result<Self, Failure> {
+        let people = People::load(&allowed).map_err(Failure::config)?;
+        let (changes, changes_rx) = mpsc::channel(CHANGES);
+        let (newest, settings) = watch::channel(Arc::new(with(checked, &people)));
+        let owner = Owner { origin: origin.clone(), allowed, people, newest };
+        tokio::spawn(owner.run(changes_rx));
+        Ok(Self { changes, settings, origin })
+    }
+
+    /// What is in force, now and later.
+    #[must_use]
+    pub fn settings(&self) -> Settings {
+        self.settings.clone()
+    }
+
+    /// Where the keyring comes from.
+    #[must_use]
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// Has the keyring read again; what comes of it is in the journal.
+    pub fn reload(&self) {
+        if self.changes.try_send(Change::Reload).is_err() {
+            warn!("the keyring is not read again: too many changes wait");
+        }
+    }
+
+    /// Lets somebody in; who is in already stays so.
+    ///
+    /// # Errors
+    /// Those of the interface's `Allow`.
+    pub async fn let_in(&self, open_id: OpenId, by: String) -> Result<(), Refusal> {
+        if !is_open_id(&open_id) {
+            return Err(Refusal::NoOpenId { open_id });
+        }
+        let let_in = LetIn { at: Timestamp::now(), by };
+        self.ask(|answer| Change::LetIn(open_id, let_in, answer)).await?
+    }
+
+    /// Shuts out somebody who was let in.
+    ///
+    /// # Errors
+    /// Those of the interface's `Disallow`.
+    pub async fn shut_out(&self, open_id: OpenId) -> Result<(), Refusal> {
+        self.ask(|answer| Change::ShutOut(open_id, answer)).await?
+    }
+
+    /// Who may talk to the bot, in the order of their ids.
+    ///
+    /// # Errors
+    /// When the daemon leaves.
+    pub async fn people(&self) -> Result<Vec<Person>, Refusal> {
+        self.ask(Change::List).await
+    }
+
+    async fn ask<T>(&self, change: impl FnOnce(oneshot::Sender<T>) -> Change) -> Result<T, Refusal> {
+        let (answer, answered) = oneshot::channel();
+        let leaving = || Refusal::Failed { reason: "phonework is leaving; ask again when it is back".into() };
+        self.changes.send(change(answer)).await.map_err(|_| leaving())?;
+        answered.await.map_err(|_| leaving())
+    }
+}
+
+struct Owner {
+    origin: Origin,
+    allowed: PathBuf,
+    people: People,
+    newest: watch::Sender<Arc<Checked>>,
+}
+
+impl Owner {
+    async fn run(mut self, mut changes: mpsc::Receiver<Change>) {
+        while let Some(change) = changes.recv().await {
+            // Whoever does not wait for the answer does not want it.
+            match change {
+                Change::Reload => self.reload().await,
+                Change::LetIn(open_id, let_in, answer) => {
+                    let mut people = self.people.clone();
+                    people.add(open_id, let_in);
+                    let _ = answer.send(self.take(people).await);
+                }
+                Change::ShutOut(open_id, answer) => {
+                    let _ = answer.send(self.shut_out(open_id).await);
+                }
+                Change::List(answer) => {
+                    let _ = answer.send(self.list());
+                }
+            }
+        }
+    }
+
+    /// Reads the keyring again; a bad one is refused, and the old one stays.
+    async fn reload(&self) {
+        if self.origin.is_credential() {
+            return warn!(
+                "the keyring is a systemd credential, which is read at start only: restart phonework for a new one"
+            );
+        }
+        let origin = self.origin.clone();
+        let read = spawn_blocking(move || origin.read()).await;
+        match read.unwrap_or_else(|error| Err(Failure::failed(error.to_string()))) {
+            Ok(checked) => {
+                self.origin.warn_of(&checked);
+                if !checked.keyring.connects_as(&self.newest.borrow().keyring) {
+                    warn!("FEISHU_APP_ID, FEISHU_APP_SECRET or FEISHU_DOMAIN changed: that takes a restart");
+                }
+                self.newest.send_replace(Arc::new(with(checked, &self.people)));
+                info!("the keyring was read again");
+            }
+            Err(failure) => error!("the keyring is refused, the old one stays: {failure}"),
+        }
+    }
+
+    async fn shut_out(&mut self, open_id: OpenId) -> Result<(), Refusal> {
+        let mut people = self.people.clone();
+        let was_in = people.remove(&open_id);
+        if was_in {
+            self.take(people).await?;
+        }
+        if self.newest.borrow().keyring.allowed.contains(&open_id) {
+            let keyring = self.origin.path.display().to_string();
+            return Err(Refusal::InKeyring { open_id, keyring });
+        }
+        was_in.then_some(()).ok_or(Refusal::NotAllowed { open_id })
+    }
+
+    /// Has these people let in, and nobody else but those of the keyring.
+    async fn take(&mut self, people: People) -> Result<(), Refusal> {
+        if people == self.people {
+            return Ok(());
+        }
+        let (path, written) = (self.allowed.clone(), people.clone());
+        let saved =
+            spawn_blocking(move || written.save(&path)).await.map_err(std::io::Error::other).flatten();
+        saved.map_err(|error| Refusal::Failed {
+            reason: format!("{} cannot be written: {error}; see to the disk", self.allowed.display()),
+        })?;
+        self.people = people;
+        self.newest.send_modify(|newest| *newest = Arc::new(with(Checked::clone(newest), &self.people)));
+        Ok(())
+    }
+
+    fn list(&self) -> Vec<Person> {
+        let newest = self.newest.borrow();
+        let in_keyring = |open_id: &OpenId| newest.keyring.allowed.contains(open_id);
+        let of_keyring = newest.keyring.allowed.iter().map(|open_id| Person {
+            open_id: open_id.clone(),
+            source: Source::Keyring,
+            at: None,
+            by: None,
+        });
+        let let_in = self.people.iter().filter(|(open_id, _)| !in_keyring(open_id));
+        let let_in = let_in.map(|(open_id, let_in)| Person {
+            open_id: open_id.clone(),
+            source: Source::Operator,
+            at: Some(let_in.at),
+            by: Some(let_in.by.clone()),
+        });
+        let mut people: Vec<_> = of_keyring.chain(let_in).collect();
+        people.sort_by(|one, other| one.open_id.cmp(&other.open_id));
+        people
+    }
+}
+
+fn with(checked: Checked, people: &People) -> Checked {
+    Checked { let_in: people.iter().map(|(open_id, _)| open_id.clone()).collect(), ..checked }
+}

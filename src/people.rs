@@ -1,0 +1,185 @@
+//! Who was let in at run time: `allowed.json` in the state directory, with when and by whom.
+//!
+//! A file that cannot be understood is never overwritten: the start ends there.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::ids::OpenId;
+use crate::paths::replace;
+
+/// The version of the file's layout.
+const VERSION: u32 = 1;
+/// Ids of Feishu have some thirty characters.
+const LONGEST_ID: usize = 100;
+
+/// The people who were let in, by their ids.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct People(BTreeMap<OpenId, LetIn>);
+
+/// How somebody was let in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LetIn {
+    /// When.
+    pub at: Timestamp,
+    /// By whom: a user of this machine.
+    pub by: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Layout {
+    version: u32,
+    allowed: Vec<Entry>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Entry {
+    open_id: OpenId,
+    at: Timestamp,
+    by: String,
+}
+
+#[derive(Deserialize)]
+struct Version {
+    version: u32,
+}
+
+impl People {
+    /// Reads the file; one that is not there has nobody in it.
+    ///
+    /// # Errors
+    /// One sentence that names the file and the way out.
+    pub fn load(path: &Path) -> Result<Self, String> {
+        let shown = path.display();
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
+            Err(error) => return Err(format!("{shown} cannot be read: {error}; let this user read it")),
+        };
+        let unclear = |why: String| {
+            format!("{shown} cannot be understood ({why}); mend it or move it away, it is left as it is")
+        };
+        let Version { version } = serde_json::from_str(&text).map_err(|error| unclear(error.to_string()))?;
+        if version != VERSION {
+            return Err(format!(
+                "{shown} has version {version}, this phonework knows {VERSION}; install the phonework that wrote it"
+            ));
+        }
+        let layout: Layout = serde_json::from_str(&text).map_err(|error| unclear(error.to_string()))?;
+        if let Some(entry) = layout.allowed.iter().find(|entry| !is_open_id(&entry.open_id)) {
+            return Err(unclear(format!("{:?} is no open_id", entry.open_id.as_str())));
+        }
+        let people = layout.allowed.into_iter();
+        Ok(Self(people.map(|entry| (entry.open_id, LetIn { at: entry.at, by: entry.by })).collect()))
+    }
+
+    /// Writes the file; on disk when this returns.
+    ///
+    /// # Errors
+    /// Those of the file system; the file is then as it was.
+    pub fn save(&self, path: &Path) -> io::Result<()> {
+        let entry = |(open_id, let_in): (&OpenId, &LetIn)| {
+            let LetIn { at, by } = let_in.clone();
+            Entry { open_id: open_id.clone(), at, by }
+        };
+        let layout = Layout { version: VERSION, allowed: self.0.iter().map(entry).collect() };
+        replace(path, &layout, || Ok(()))
+    }
+
+    /// Lets somebody in; false when he was in already, which stays as it was.
+    pub fn add(&mut self, open_id: OpenId, let_in: LetIn) -> bool {
+        if self.0.contains_key(&open_id) {
+            return false;
+        }
+        self.0.insert(open_id, let_in);
+        true
+    }
+
+    /// Shuts somebody out; false when he was not in.
+    pub fn remove(&mut self, open_id: &OpenId) -> bool {
+        self.0.remove(open_id).is_some()
+    }
+
+    /// Everybody, in the order of their ids.
+    pub fn iter(&self) -> impl Iterator<Item = (&OpenId, &LetIn)> {
+        self.0.iter()
+    }
+}
+
+/// Whether this may be somebody's open_id.
+#[must_use]
+pub fn is_open_id(id: &OpenId) -> bool {
+    let id = id.as_str();
+    let fits = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    id.len() <= LONGEST_ID
+        && id.strip_prefix("ou_").is_some_and(|rest| !rest.is_empty() && rest.chars().all(fits))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn let_in(by: &str) -> LetIn {
+        LetIn { at: Timestamp::UNIX_EPOCH, by: by.to_owned() }
+    }
+
+    #[test]
+    fn what_is_saved_is_read_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("allowed.json");
+        let mut people = People::load(&path).unwrap();
+        assert_eq!(people, People::default());
+        assert!(people.add("ou_b".into(), let_in("uid 0")));
+        assert!(people.add("ou_a".into(), let_in("uid 7")));
+        assert!(!people.add("ou_a".into(), let_in("uid 8")));
+        people.save(&path).unwrap();
+        assert_eq!(People::load(&path).unwrap(), people);
+        insta::assert_snapshot!(std::fs::read_to_string(&path).unwrap(), @r#"
+        {
+          "version": 1,
+          "allowed": [
+            {
+              "open_id": "ou_a",
+              "at": "1970-01-01T00:00:00Z",
+              "by": "uid 7"
+            },
+            {
+              "open_id": "ou_b",
+              "at": "1970-01-01T00:00:00Z",
+              "by": "uid 0"
+            }
+          ]
+        }
+        "#);
+        assert!(people.remove(&"ou_a".into()) && !people.remove(&"ou_a".into()));
+        assert_eq!(people.iter().collect::<Vec<_>>(), [(&"ou_b".into(), &let_in("uid 0"))]);
+    }
+
+    #[test]
+    fn what_cannot_be_understood_is_refused_and_left_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("allowed.json");
+        for text in [
+            "",
+            "[]",
+            r#"{"version":2,"allowed":[]}"#,
+            r#"{"version":1,"allowed":[{"open_id":"*","at":"1970-01-01T00:00:00Z","by":""}]}"#,
+        ] {
+            std::fs::write(&path, text).unwrap();
+            assert!(People::load(&path).unwrap_err().contains("allowed.json"), "{text}");
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn an_open_id_begins_with_ou() {
+        assert!(is_open_id(&"ou_7d8a6e6df7621556ce0d21922b676706".into()));
+        for id in ["", "ou_", "oc_1", "ou_a b", "ou_\n", "*"] {
+            assert!(!is_open_id(&id.into()), "{id}");
+        }
+    }
+}
