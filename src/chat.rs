@@ -14,6 +14,8 @@ pub mod intake;
 mod late;
 mod live;
 mod opening;
+pub mod operator;
+mod reports;
 pub mod router;
 mod scribe;
 pub mod stale;

@@ -85,9 +85,12 @@ impl Daemon {
         let keyring = settings.borrow().keyring.clone();
         let _alone = Alone::claim(&keyring.app_id, &keyring.domain).await?;
         let sessions = self.state.path().join("sessions.json");
-        let registry = file::load(&sessions).map_err(Failure::config)?;
+        let mut registry = file::load(&sessions).map_err(Failure::config)?;
         let (store, left) = mail::open(&self.state.path().join("mail.db"))
             .map_err(|error| Failure::config(error.to_string()))?;
+        for (conv_id, at) in &left.activity {
+            registry.touched(conv_id, *at);
+        }
         let client = Client::new().map_err(|error| Failure::failed(error.to_string()))?;
         let (saver, saver_task) = Saver::start(sessions, registry.clone());
 

@@ -16,6 +16,7 @@ use secrecy::SecretString;
 
 pub mod api;
 pub mod backoff;
+mod calls;
 mod connection;
 pub mod content;
 pub mod endpoint;
@@ -29,6 +30,8 @@ pub mod reassembly;
 mod sleeps;
 pub mod socket;
 mod token;
+
+pub use calls::ApiState;
 
 /// What the app proves itself to Feishu with.
 #[derive(Clone)]

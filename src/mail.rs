@@ -172,6 +172,19 @@ pub struct Left {
     pub cut: Vec<TurnStart>,
     /// Lines for the audit log of which it is not known whether they were written, in order.
     pub unwritten: Vec<AuditEntry>,
+    /// When each session last began or ended a turn, as far as its turns are still known.
+    pub activity: Vec<(ConvId, Timestamp)>,
+}
+
+/// A post that Feishu refused for good.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wedged {
+    /// When.
+    pub at: Timestamp,
+    /// Where it was to go.
+    pub to: Recipient,
+    /// Why.
+    pub why: String,
 }
 
 /// How much mail there is.

@@ -110,6 +110,16 @@ impl<T> Desk<T> {
         self.people.get(user).map_or(0, |line| line.waiting.len())
     }
 
+    /// How many messages wait for each session.
+    #[must_use]
+    pub fn queues(&self) -> BTreeMap<ConvId, usize> {
+        let mut queues = BTreeMap::new();
+        for waiting in self.people.values().flat_map(|line| &line.waiting) {
+            *queues.entry(waiting.conv_id.clone()).or_default() += 1;
+        }
+        queues
+    }
+
     /// Takes away all that wait for this session.
     pub fn withdraw(&mut self, user: &OpenId, conv_id: &ConvId) -> Vec<Waiting<T>> {
         let Some(line) = self.people.get_mut(user) else { return Vec::new() };

@@ -7,8 +7,10 @@ use jiff::Timestamp;
 
 use super::command::Command;
 use super::router::{Router, reply};
+use crate::ids::MessageId;
 use crate::language::Language;
 use crate::mail::Mail;
+use crate::session::file::Saved;
 use crate::session::machine::{Decision, Input, Order};
 use crate::session::registry::Session;
 use crate::session::report;
@@ -67,22 +69,29 @@ impl Router {
                 None => return self.answer(mail, self.words().no_session()),
             },
         };
-        let conv_id = session.conv_id.clone();
-        if self.control(&conv_id, Input::Close) {
-            self.seats.leaving(&conv_id);
+        let (saved, mut mails) = self.end(&session, Some(&mail.message_id));
+        let text = self.words().closed(&session.project(), mails.len());
+        mails.push(mail.seq);
+        self.scribe.write(Some(saved), report::notice(mails, &reply(mail), text));
+    }
+
+    /// Ends a session, closed by this message or by an operator: when that is saved, and what waited for it. That is
+    /// done with the sentence that says so, not before: it would be lost without a word.
+    pub(super) fn end(&mut self, session: &Session, by: Option<&MessageId>) -> (Saved, Vec<i64>) {
+        let conv_id = &session.conv_id;
+        if self.control(conv_id, Input::Close) {
+            self.seats.leaving(conv_id);
         }
-        let withdrawn = self.desk.withdraw(&mail.user, &conv_id);
-        self.registry.close(&mail.user, &conv_id, Some(&mail.message_id), Timestamp::now());
-        // What waited is done with the sentence that says so, not before: it would be lost without a word.
-        let mails = withdrawn.iter().map(|waiting| waiting.item.mail.seq).chain([mail.seq]).collect();
-        let text = self.words().closed(&session.project(), withdrawn.len());
-        self.scribe.write(Some(self.saver.save(&self.registry)), report::notice(mails, &reply(mail), text));
+        let withdrawn = self.desk.withdraw(&session.owner, conv_id);
+        self.registry.close(&session.owner, conv_id, by, Timestamp::now());
+        let mails = withdrawn.iter().map(|waiting| waiting.item.mail.seq).collect();
+        (self.saver.save(&self.registry), mails)
     }
 
     fn stop(&mut self, mail: &Mail) {
         if let Some(running) = self.begun.get(&mail.user) {
             // The turn itself says that it was stopped.
-            self.control(&running.conv_id, Input::Stop(running.item.mail.seq));
+            self.control(&running.waiting.conv_id, Input::Stop(running.waiting.item.mail.seq));
             return self.scribe.write(None, report::heard(mail.seq, &mail.message_id, &mail.user));
         }
         let Some(waiting) = self.desk.take(&mail.user) else { return self.stop_unasked(mail) };

@@ -17,6 +17,7 @@ use uuid::Uuid;
 use super::command::{self, Said};
 use super::desk::{Desk, Full, LONGEST_QUEUE, Waiting};
 use super::opening::{Lookup, Opening};
+use super::operator::Order;
 use super::scribe::Scribe;
 use super::stale::{self, Stale};
 use crate::crash::{self, Point};
@@ -33,8 +34,6 @@ use crate::session::seats::{Claim, Seats};
 use crate::session::turn::{Prompt, Reply};
 use crate::words::Words;
 
-/// A prompt that could not be put on record is tried again after so long.
-const RETRY: Duration = Duration::from_secs(1);
 /// So long the disk has, when the daemon leaves, for what was said last.
 pub(super) const LAST_WORDS: Duration = Duration::from_secs(5);
 
@@ -47,6 +46,8 @@ pub enum News {
     Entered(ChatId, OpenId),
     /// A message was taken back by its sender; the event is answered when that is on record.
     Recalled(MessageId, oneshot::Sender<Answer>),
+    /// An operator asks.
+    Order(Order),
 }
 
 /// All that the router needs.
@@ -75,12 +76,13 @@ pub struct Router {
     pub(super) desk: Desk<Pending>,
     pub(super) seats: Seats,
     /// What each person's running turn was begun with, should it not get on record.
-    pub(super) begun: BTreeMap<OpenId, Waiting<Pending>>,
+    pub(super) begun: BTreeMap<OpenId, Begun>,
     pub(super) handles: BTreeMap<ConvId, Handle>,
     pub(super) reports: mpsc::Sender<Report>,
     pub(super) later: mpsc::Sender<Later>,
     pub(super) stale: Stale,
     pub(super) opening: Opening,
+    pub(super) last_received: Option<Timestamp>,
 }
 
 /// What the router does after a while.
@@ -91,6 +93,13 @@ pub(super) enum Later {
     AskStale(OpenId),
     /// Go on with a `/new`: this is what the disk says.
     Found(Box<Lookup>),
+}
+
+/// A message whose turn runs.
+#[derive(Debug)]
+pub(super) struct Begun {
+    pub(super) waiting: Waiting<Pending>,
+    pub(super) since: Timestamp,
 }
 
 /// A message that waits for its turn.
@@ -123,6 +132,7 @@ impl Router {
             later,
             stale: Stale::default(),
             opening: Opening::default(),
+            last_received: None,
         };
         let mut leave = std::pin::pin!(leave);
         let by = loop {
@@ -161,6 +171,7 @@ impl Router {
         match news {
             News::Mail(mail) => self.mail(mail),
             News::Recalled(message_id, ack) => self.recalled(&message_id, ack),
+            News::Order(order) => self.order(order),
             News::Entered(chat, user) => {
                 let active = self.registry.of(&user).active(&chat).map(|session| session.conv_id.clone());
                 if let Some(conv_id) = active {
@@ -172,6 +183,7 @@ impl Router {
 
     fn mail(&mut self, mail: Mail) {
         crash::at(Point::MessageRouted);
+        self.last_received = self.last_received.max(Some(mail.received));
         info!(message_id = %mail.message_id, user = %mail.user, "message taken over");
         if self.is_shut_out(&mail) {
             return;
@@ -277,59 +289,15 @@ impl Router {
                 // It is ending; its last report comes here again.
                 return self.desk.put_back(user, waiting);
             }
-            self.begun.insert(user.clone(), waiting);
+            let since = Timestamp::now();
+            self.registry.touched(&conv_id, since);
+            self.begun.insert(user.clone(), Begun { waiting, since });
             return;
         }
     }
 
-    fn report(&mut self, report: Report) {
-        match report {
-            Report::Settled(conv_id) => {
-                let Some(owner) = self.owner(&conv_id) else { return };
-                self.begun.remove(&owner);
-                self.desk.done(&owner);
-                self.idle(&conv_id);
-                self.dispatch(&owner);
-            }
-            Report::Unbegun(conv_id) => {
-                let Some(owner) = self.owner(&conv_id) else { return };
-                if let Some(waiting) = self.begun.remove(&owner) {
-                    self.pin(waiting.item.mail.seq, waiting.conv_id.clone());
-                    self.desk.put_back(&owner, waiting);
-                }
-                self.idle(&conv_id);
-                self.after(RETRY, Later::Dispatch(owner));
-            }
-            Report::Conversation(conv_id, id) => {
-                self.registry.begun(&conv_id, id);
-                self.saver.save(&self.registry);
-            }
-            Report::Ended { conv_id, cost_usd } => {
-                self.handles.remove(&conv_id);
-                self.seats.leave(&conv_id);
-                if let Some(cost_usd) = cost_usd {
-                    self.registry.cost(&conv_id, cost_usd);
-                    self.saver.save(&self.registry);
-                }
-                if let Some(owner) = self.owner(&conv_id) {
-                    // A prompt that crossed with the end was not begun.
-                    let crossed = self.begun.get(&owner).is_some_and(|waiting| waiting.conv_id == conv_id);
-                    if crossed && let Some(waiting) = self.begun.remove(&owner) {
-                        self.desk.put_back(&owner, waiting);
-                    }
-                    self.dispatch(&owner);
-                }
-                while let Some(next) = self.seats.next_waiting() {
-                    if let Some(owner) = self.owner(&next) {
-                        self.dispatch(&owner);
-                    }
-                }
-            }
-        }
-    }
-
     /// Settles which session a message goes to, also for the time after a restart: another may be active then.
-    fn pin(&self, seq: i64, conv_id: ConvId) {
+    pub(super) fn pin(&self, seq: i64, conv_id: ConvId) {
         tokio::spawn(self.store.clone().keep_assigned(seq, conv_id));
     }
 
@@ -357,10 +325,6 @@ impl Router {
             .permission_mode
             .clone()
             .unwrap_or_else(|| self.settings.keyring.permission_mode.as_str().to_owned())
-    }
-
-    fn owner(&self, conv_id: &ConvId) -> Option<OpenId> {
-        self.registry.running(conv_id).map(|session| session.owner.clone())
     }
 }
 

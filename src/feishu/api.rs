@@ -8,12 +8,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use reqwest::Method;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use url::Url;
 
+use super::calls::{ApiState, Calls};
 use super::failure::{self, Advice, ApiError, Refusal, classify, is_token_error, reset_after};
 use super::token::{Token, TokenCache};
 use super::{Client, Credentials, body_up_to, excerpt, http_error_text};
@@ -35,6 +36,7 @@ struct Shared {
     credentials: Credentials,
     client: Client,
     tokens: TokenCache,
+    calls: Calls,
 }
 
 /// Whom a message goes to. A person's own chat is another recipient than the person: what is to keep its order goes to
@@ -77,7 +79,18 @@ impl Api {
     /// The API below a base URL such as `https://open.feishu.cn`.
     #[must_use]
     pub fn new(base_url: String, credentials: Credentials, client: Client) -> Self {
-        Self { shared: Arc::new(Shared { base_url, credentials, client, tokens: TokenCache::default() }) }
+        let (tokens, calls) = (TokenCache::default(), Calls::default());
+        Self { shared: Arc::new(Shared { base_url, credentials, client, tokens, calls }) }
+    }
+
+    /// How the calls have gone so far.
+    #[must_use]
+    pub fn state(&self) -> ApiState {
+        let left =
+            |until: Instant| SignedDuration::try_from(until.checked_duration_since(Instant::now())?).ok();
+        let until = self.shared.tokens.until().and_then(left);
+        let token_until = until.and_then(|left| Timestamp::now().checked_add(left).ok());
+        ApiState { token_until, ..self.shared.calls.state() }
     }
 
     /// Who the bot is: what a message's mentions are compared with.
@@ -201,6 +214,19 @@ impl Shared {
 
     /// One request and its answer: the whole JSON, when its code is 0.
     async fn exchange(
+        &self,
+        api: &'static str,
+        method: &Method,
+        url: &Url,
+        token: Option<&Token>,
+        body: Option<&Value>,
+    ) -> Result<Value, ApiError> {
+        let answer = self.request(api, method, url, token, body).await;
+        self.calls.note(&answer, Timestamp::now());
+        answer
+    }
+
+    async fn request(
         &self,
         api: &'static str,
         method: &Method,

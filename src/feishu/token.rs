@@ -103,6 +103,12 @@ impl TokenCache {
         }
     }
 
+    /// Until when the token that is held is used, if one is.
+    pub(super) fn until(&self) -> Option<Instant> {
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.token.as_ref().map(|token| token.lease.ends)
+    }
+
     /// Feishu does not accept this token: it is not given out again. Says whether it would have been.
     pub(super) fn reject(&self, rejected: &Token) -> bool {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);

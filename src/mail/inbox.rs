@@ -106,6 +106,15 @@ pub(super) fn last_prompt(db: &Connection, conv: &ConvId) -> Result<Option<Strin
     Ok(prompt)
 }
 
+/// When each session last began or ended a turn.
+pub(super) fn activity(db: &Connection) -> Result<Vec<(ConvId, Timestamp)>, StoreError> {
+    let mut statement = db
+        .prepare("SELECT conv_id, max(max(started), coalesce(max(settled), 0)) FROM turn GROUP BY conv_id")?;
+    let activity =
+        statement.query_map([], |row| Ok((ConvId::from(row.get::<_, String>(0)?), time(row, 1)?)))?;
+    Ok(activity.collect::<Result<_, _>>()?)
+}
+
 /// The mails that wait, in the order of acceptance.
 pub(super) fn waiting(db: &Connection) -> Result<Vec<Mail>, StoreError> {
     let mut statement = db.prepare(

@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
 use super::{
-    Body, Depths, Post, Recipient, StoreError,
+    Body, Depths, Post, Recipient, StoreError, Wedged,
     inbox::{optional_time, time},
 };
 use crate::ids::{ChatId, MessageId, OpenId};
@@ -128,6 +128,19 @@ pub(super) fn count(db: &Connection, depths: &mut Depths) -> Result<(), StoreErr
         .prepare_cached("SELECT count(*) FROM outbox WHERE state = 'wedged'")?
         .query_row([], |row| row.get(0))?;
     Ok(())
+}
+
+/// The last so many that were refused for good, newest first.
+pub(super) fn wedged(db: &Connection, most: u32) -> Result<Vec<Wedged>, StoreError> {
+    let mut statement = db.prepare_cached(
+        "SELECT settled, to_kind, to_id, COALESCE(last_error, '') FROM outbox
+         WHERE state = 'wedged' ORDER BY settled DESC, id DESC LIMIT ?1",
+    )?;
+    let wedged = statement.query_map([most], |row| {
+        let to = recipient(&row.get::<_, String>(1)?, row.get(2)?);
+        Ok(Wedged { at: time(row, 0)?, to, why: row.get(3)? })
+    })?;
+    Ok(wedged.collect::<Result<_, _>>()?)
 }
 
 fn columns(lane: &Recipient) -> (&'static str, &str) {

@@ -22,7 +22,7 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::{
-    Depths, Fate, Left, NewMail, OpenError, Post, Queued, Recipient, Settlement, TurnStart,
+    Depths, Fate, Left, NewMail, OpenError, Post, Queued, Recipient, Settlement, TurnStart, Wedged,
     call::{Bells, Call, Wakes},
     inbox,
     keeper::{Job, Keeper},
@@ -103,7 +103,12 @@ fn start(db: Connection, path: &Path) -> io::Result<Store> {
 }
 
 fn left(db: &Connection) -> Result<Left, StoreError> {
-    Ok(Left { waiting: inbox::waiting(db)?, cut: inbox::running(db)?, unwritten: ledger::unwritten(db)? })
+    Ok(Left {
+        waiting: inbox::waiting(db)?,
+        cut: inbox::running(db)?,
+        unwritten: ledger::unwritten(db)?,
+        activity: inbox::activity(db)?,
+    })
 }
 
 impl Store {
@@ -224,6 +229,11 @@ impl Store {
             outbox::count(db, &mut depths)?;
             Ok(depths)
         })
+    }
+
+    /// The last so many posts that Feishu refused for good, newest first.
+    pub fn wedged(&self, most: u32) -> Committed<Vec<Wedged>> {
+        self.call(move |db| outbox::wedged(db, most))
     }
 
     /// Everyone for whom something is in the outbox.

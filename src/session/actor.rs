@@ -6,6 +6,8 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Instant, SystemTime};
 
 use tokio::sync::mpsc;
@@ -42,6 +44,16 @@ pub struct Handle {
     pub work: mpsc::Sender<Work>,
     /// What does not wait for a turn's end.
     pub control: mpsc::Sender<Input>,
+    /// The process above all that the session runs; 0 while there is none.
+    pid: Arc<AtomicU32>,
+}
+
+impl Handle {
+    /// The process above all that the session runs, while there is one.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        Some(self.pid.load(Ordering::Relaxed)).filter(|&pid| pid != 0)
+    }
 }
 
 /// What a live session tells the router.
@@ -95,14 +107,17 @@ pub fn start(setup: Setup, first: Option<Work>) -> Handle {
     // The router sends one prompt and waits for its report.
     let (work, work_rx) = mpsc::channel(1);
     let (control, control_rx) = mpsc::channel(64);
-    tokio::spawn(Actor::run(setup, first, work_rx, control_rx));
-    Handle { work, control }
+    let pid = Arc::default();
+    tokio::spawn(Actor::run(setup, Arc::clone(&pid), first, work_rx, control_rx));
+    Handle { work, control, pid }
 }
 
 struct Actor {
     setup: Setup,
     machine: Machine,
     process: Option<(Process, mpsc::Receiver<Event>)>,
+    /// Its pid, for those who look on.
+    pid: Arc<AtomicU32>,
     /// When the process was started or last heard.
     heard: SystemTime,
     /// Whether the log says already that this process writes what is no line of Claude's.
@@ -121,6 +136,7 @@ enum Next {
 impl Actor {
     async fn run(
         setup: Setup,
+        pid: Arc<AtomicU32>,
         first: Option<Work>,
         mut work: mpsc::Receiver<Work>,
         mut control: mpsc::Receiver<Input>,
@@ -132,6 +148,7 @@ impl Actor {
             setup,
             machine,
             process: None,
+            pid,
             heard: SystemTime::now(),
             garbled: false,
             accepted: BTreeSet::new(),
@@ -159,6 +176,7 @@ impl Actor {
                 Next::Claude(Event::Line(output)) => actor.hear(output),
                 Next::Claude(Event::Exited(exit)) => {
                     actor.process = None;
+                    actor.pid.store(0, Ordering::Relaxed);
                     info!(conv_id = %actor.setup.conv_id, code = exit.code, signal = exit.signal, "claude ended");
                     actor.machine.handle(Input::Exited(exit), Instant::now())
                 }

@@ -67,6 +67,10 @@ pub struct Session {
     /// The message that opened it: taken over twice, it opens one session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub opened_by: Option<MessageId>,
+    /// When it was last asked something, or answered. It is not saved for its own sake: after a crash `mail.db` knows
+    /// better.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub active_at: Option<Timestamp>,
 }
 
 impl Session {
@@ -90,6 +94,7 @@ impl Session {
             switched_by: Vec::new(),
             cost_usd: None,
             opened_by: None,
+            active_at: None,
         }
     }
 
@@ -243,6 +248,11 @@ impl Registry {
             session.begun = true;
             session.cc_session_id = id;
         });
+    }
+
+    /// It was asked something, or answered.
+    pub fn touched(&mut self, conv_id: &ConvId, at: Timestamp) {
+        self.change(conv_id, |session| session.active_at = session.active_at.max(Some(at)));
     }
 
     /// What the conversation has cost so far.

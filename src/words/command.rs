@@ -37,6 +37,23 @@ impl Words {
         }
     }
 
+    /// To somebody whose session an operator closed.
+    #[must_use]
+    pub fn closed_by_operator(self, project: &str, withdrawn: usize) -> String {
+        match withdrawn {
+            0 => say!(
+                self,
+                "The operator has closed your session in {project}.",
+                "管理员关闭了你在 {project} 的会话。"
+            ),
+            _ => say!(
+                self,
+                "The operator has closed your session in {project}; {withdrawn} waiting messages were not run.",
+                "管理员关闭了你在 {project} 的会话；{withdrawn} 条排队的消息没有执行。"
+            ),
+        }
+    }
+
     /// To a number that `/list` does not show.
     #[must_use]
     pub fn no_such_number(self, number: usize) -> String {

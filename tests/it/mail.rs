@@ -80,7 +80,7 @@ fn office() -> (TempDir, PathBuf, Store) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("mail.db");
     let (store, left) = open(&path).unwrap();
-    assert_eq!(left, Left { waiting: vec![], cut: vec![], unwritten: vec![] });
+    assert_eq!(left, Left { waiting: vec![], cut: vec![], unwritten: vec![], activity: vec![] });
     (directory, path, store)
 }
 
@@ -108,7 +108,12 @@ async fn accepted_mail_is_there_after_a_kill_and_is_not_accepted_again() {
     let (_directory, store, left) = after_a_kill(&path);
     assert_eq!(
         left,
-        Left { waiting: vec![taken(1, None), taken(2, Some("c-7"))], cut: vec![], unwritten: vec![] }
+        Left {
+            waiting: vec![taken(1, None), taken(2, Some("c-7"))],
+            cut: vec![],
+            unwritten: vec![],
+            activity: vec![]
+        }
     );
     assert_eq!(store.accept(new_mail(2)).await, Ok(None));
     assert_eq!(store.first_time(&EventId::from("e"), at(2)).await, Ok(false));
@@ -135,14 +140,30 @@ async fn a_cut_turn_stays_until_it_is_settled_with_what_its_user_is_told() {
 
     let cut = turn(1, Some(1));
     let (_once, _store, left) = after_a_kill(&path);
-    assert_eq!(left, Left { waiting: vec![], cut: vec![cut.clone()], unwritten: vec![] });
+    assert_eq!(
+        left,
+        Left {
+            waiting: vec![],
+            cut: vec![cut.clone()],
+            unwritten: vec![],
+            activity: vec![(cut.conv_id.clone(), cut.at)]
+        }
+    );
     let (_twice, store, left) = after_a_kill(&path);
     assert_eq!(left.cut, vec![cut]);
     store.settle(settlement(&[1], Some(1), &["was cut"])).await.unwrap();
     assert_eq!(store.last_prompt(&ConvId::from("c-1")).await, Ok(Some("prompt 1".into())));
 
     let (_directory, store, left) = after_a_kill(&_twice.path().join("mail.db"));
-    assert_eq!(left, Left { waiting: vec![], cut: vec![], unwritten: vec![] });
+    assert_eq!(
+        left,
+        Left {
+            waiting: vec![],
+            cut: vec![],
+            unwritten: vec![],
+            activity: vec![(ConvId::from("c-1"), at(9))]
+        }
+    );
     assert_eq!(store.next_post(&lane(), 0).await.unwrap().unwrap().post, post("was cut"));
 }
 

@@ -1,6 +1,7 @@
 //! Doing what the machine says.
 
 use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime};
 
 use jiff::{Timestamp, Zoned};
@@ -96,6 +97,7 @@ impl Actor {
         };
         let (process, events) = Process::spawn(launch, &self.setup.phonework)?;
         info!(conv_id = %self.setup.conv_id, pid = process.pid(), "claude started");
+        self.pid.store(process.pid().unwrap_or_default(), Ordering::Relaxed);
         self.process = Some((process, events));
         (self.heard, self.garbled) = (SystemTime::now(), false);
         Ok(())

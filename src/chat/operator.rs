@@ -1,0 +1,149 @@
+//! What operators ask of the router: a look at the sessions, and the end of one.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tokio::sync::oneshot;
+use tracing::info;
+
+use super::router::Router;
+use crate::control::wire;
+use crate::ids::{ConvId, OpenId};
+use crate::keyring::Checked;
+use crate::mail::Recipient;
+use crate::session::file::Saved;
+use crate::session::registry::{Registry, Session};
+use crate::session::report;
+use crate::session::turn::Reply;
+
+/// What an operator asks.
+#[derive(Debug)]
+pub enum Order {
+    /// How the sessions are.
+    Look(oneshot::Sender<Look>),
+    /// Close a session: resolves when that is on disk; none when there is no such open session.
+    Close(ConvId, oneshot::Sender<Option<Saved>>),
+}
+
+/// The sessions at one moment. Taking it costs the router a copy of its maps; what is made of it costs somebody else.
+#[derive(Debug)]
+pub struct Look {
+    settings: Arc<Checked>,
+    registry: Registry,
+    /// The live sessions, with the processes above all that they run.
+    live: BTreeMap<ConvId, Option<u32>>,
+    running: BTreeMap<ConvId, Timestamp>,
+    queues: BTreeMap<ConvId, usize>,
+    last_received: Option<Timestamp>,
+}
+
+impl Router {
+    pub(super) fn order(&mut self, order: Order) {
+        // Whoever does not wait for the answer does not want it.
+        match order {
+            Order::Look(answer) => drop(answer.send(self.look())),
+            Order::Close(conv_id, answer) => drop(answer.send(self.close_for_operator(&conv_id))),
+        }
+    }
+
+    fn look(&self) -> Look {
+        let begun = self.begun.values().map(|begun| (begun.waiting.conv_id.clone(), begun.since));
+        Look {
+            settings: self.settings.clone(),
+            registry: self.registry.clone(),
+            live: self.handles.iter().map(|(conv_id, handle)| (conv_id.clone(), handle.pid())).collect(),
+            running: begun.collect(),
+            queues: self.desk.queues(),
+            last_received: self.last_received,
+        }
+    }
+
+    fn close_for_operator(&mut self, conv_id: &ConvId) -> Option<Saved> {
+        let session = self.registry.running(conv_id).filter(|session| session.closed_at.is_none())?.clone();
+        let (saved, mails) = self.end(&session, None);
+        let reply = Reply { to: Recipient::Chat(session.chat_id.clone()), under: None };
+        let text = self.words().closed_by_operator(&session.project(), mails.len());
+        info!(%conv_id, user = %session.owner, "session closed by an operator");
+        self.scribe.write(Some(saved.clone()), report::notice(mails, &reply, text));
+        Some(saved)
+    }
+}
+
+impl Look {
+    /// The sessions as the control socket shows them: each person's in the order of their numbers, then, with `all`,
+    /// the closed ones, the last closed one first.
+    pub fn sessions(&self, all: bool) -> impl Iterator<Item = wire::Session> {
+        let (sessions, active) = self.registry.parts();
+        let active: BTreeSet<&ConvId> = active.values().flat_map(BTreeMap::values).collect();
+        let owners: BTreeSet<&OpenId> = sessions
+            .iter()
+            .filter(|session| session.closed_at.is_none())
+            .map(|session| &session.owner)
+            .collect();
+        let mut closed: Vec<&Session> =
+            sessions.iter().copied().filter(|session| all && session.closed_at.is_some()).collect();
+        closed.sort_by_key(|session| std::cmp::Reverse(session.closed_at));
+        let open = owners.into_iter().flat_map(|owner| self.registry.of(owner).list());
+        let open = open.map(|listed| (Some(listed.number), listed.session));
+        let closed = closed.into_iter().map(|session| (None, session));
+        open.chain(closed).map(move |(number, session)| self.session(number, session, &active))
+    }
+
+    fn session(&self, number: Option<usize>, session: &Session, active: &BTreeSet<&ConvId>) -> wire::Session {
+        let conv_id = &session.conv_id;
+        let keyring = &self.settings.keyring;
+        let running_since = self.running.get(conv_id).copied();
+        let state = match (session.closed_at, running_since) {
+            (Some(_), _) => wire::State::Closed,
+            (None, Some(_)) => wire::State::Running,
+            (None, None) if self.live.contains_key(conv_id) => wire::State::Ready,
+            (None, None) => wire::State::Asleep,
+        };
+        let mode = session.permission_mode.clone();
+        wire::Session {
+            number,
+            conv_id: conv_id.clone(),
+            user: session.owner.clone(),
+            chat_id: session.chat_id.clone(),
+            project: self.settings.workspace.shown(&session.cwd).display().to_string(),
+            directory: session.cwd.display().to_string(),
+            state,
+            active: active.contains(conv_id),
+            last_activity_at: session.active_at.unwrap_or(session.created_at),
+            queue: self.queues.get(conv_id).copied().unwrap_or_default(),
+            running_since,
+            created_at: session.created_at,
+            closed_at: session.closed_at,
+            claude_session_id: session.cc_session_id.clone(),
+            mode: mode.unwrap_or_else(|| keyring.permission_mode.as_str().to_owned()),
+            model: session.model.clone().or_else(|| keyring.claude_model.clone()),
+            cost_usd: session.cost_usd,
+        }
+    }
+
+    /// How many sessions are open, live and at work.
+    #[must_use]
+    pub fn counts(&self) -> (usize, usize, usize) {
+        let (sessions, _) = self.registry.parts();
+        let open = sessions.iter().filter(|session| session.closed_at.is_none()).count();
+        (open, self.live.len(), self.running.len())
+    }
+
+    /// The live sessions that have a process, each with the one above all that it runs.
+    pub fn processes(&self) -> impl Iterator<Item = (&ConvId, u32)> {
+        self.live.iter().filter_map(|(conv_id, pid)| Some((conv_id, (*pid)?)))
+    }
+
+    /// When a message was last taken over.
+    #[must_use]
+    pub fn last_received(&self) -> Option<Timestamp> {
+        self.last_received
+    }
+
+    /// The open and the closed sessions that are still known.
+    #[must_use]
+    pub fn known(&self) -> Vec<&Session> {
+        self.registry.parts().0
+    }
+}

@@ -1,0 +1,66 @@
+//! What live sessions tell the router.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::router::{Begun, Later, Router};
+use crate::ids::{ConvId, OpenId};
+use crate::session::actor::Report;
+
+/// A prompt that could not be put on record is tried again after so long.
+const RETRY: Duration = Duration::from_secs(1);
+
+impl Router {
+    pub(super) fn report(&mut self, report: Report) {
+        match report {
+            Report::Settled(conv_id) => {
+                let Some(owner) = self.owner(&conv_id) else { return };
+                self.begun.remove(&owner);
+                self.registry.touched(&conv_id, Timestamp::now());
+                self.desk.done(&owner);
+                self.idle(&conv_id);
+                self.dispatch(&owner);
+            }
+            Report::Unbegun(conv_id) => {
+                let Some(owner) = self.owner(&conv_id) else { return };
+                if let Some(Begun { waiting, .. }) = self.begun.remove(&owner) {
+                    self.pin(waiting.item.mail.seq, waiting.conv_id.clone());
+                    self.desk.put_back(&owner, waiting);
+                }
+                self.idle(&conv_id);
+                self.after(RETRY, Later::Dispatch(owner));
+            }
+            Report::Conversation(conv_id, id) => {
+                self.registry.begun(&conv_id, id);
+                self.saver.save(&self.registry);
+            }
+            Report::Ended { conv_id, cost_usd } => {
+                self.handles.remove(&conv_id);
+                self.seats.leave(&conv_id);
+                if let Some(cost_usd) = cost_usd {
+                    self.registry.cost(&conv_id, cost_usd);
+                    self.saver.save(&self.registry);
+                }
+                if let Some(owner) = self.owner(&conv_id) {
+                    // A prompt that crossed with the end was not begun.
+                    let crossed =
+                        self.begun.get(&owner).is_some_and(|begun| begun.waiting.conv_id == conv_id);
+                    if crossed && let Some(Begun { waiting, .. }) = self.begun.remove(&owner) {
+                        self.desk.put_back(&owner, waiting);
+                    }
+                    self.dispatch(&owner);
+                }
+                while let Some(next) = self.seats.next_waiting() {
+                    if let Some(owner) = self.owner(&next) {
+                        self.dispatch(&owner);
+                    }
+                }
+            }
+        }
+    }
+
+    fn owner(&self, conv_id: &ConvId) -> Option<OpenId> {
+        self.registry.running(conv_id).map(|session| session.owner.clone())
+    }
+}
