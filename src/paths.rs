@@ -4,6 +4,7 @@
 
 mod replace;
 mod state_dir;
+mod to_call;
 mod workspace;
 
 use std::collections::BTreeMap;
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 pub use self::replace::replace;
 pub use self::state_dir::StateDir;
+pub use self::to_call::{may_exist, socket_to_call};
 pub use self::workspace::{ProjectError, Workspace};
 use crate::error::Failure;
 
@@ -21,6 +23,7 @@ pub struct Environment {
     variables: BTreeMap<OsString, OsString>,
     root: bool,
     home: Option<PathBuf>,
+    user: Option<String>,
 }
 
 impl Environment {
@@ -30,6 +33,7 @@ impl Environment {
         let uid = rustix::process::geteuid();
         let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
         Self::new(std::env::vars_os(), uid.is_root(), home_in_passwd(&passwd, uid.as_raw()))
+            .with_user(name_in_passwd(&passwd, uid.as_raw()))
     }
 
     /// Surroundings made up of variables, of whether the user is root, and of his home should `HOME` not say it.
@@ -40,9 +44,15 @@ impl Environment {
     ) -> Self {
         let variables: BTreeMap<OsString, OsString> =
             variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
-        let mut environment = Self { variables, root, home: None };
+        let mut environment = Self { variables, root, home: None, user: None };
         environment.home = environment.absolute("HOME").or(passwd_home);
         environment
+    }
+
+    /// The same with the user's name, as far as it can stand in a path.
+    #[must_use]
+    pub fn with_user(self, name: Option<String>) -> Self {
+        Self { user: name.filter(|name| !name.contains('/')), ..self }
     }
 
     /// A variable; one that is set to nothing counts as not set.
@@ -177,11 +187,21 @@ fn homeless(option: &str) -> Failure {
 
 /// The home that the text of `/etc/passwd` gives a user.
 fn home_in_passwd(passwd: &str, uid: u32) -> Option<PathBuf> {
+    let home = in_passwd(passwd, uid, 5)?;
+    home.starts_with('/').then(|| PathBuf::from(home))
+}
+
+/// The name that the text of `/etc/passwd` gives a user.
+fn name_in_passwd(passwd: &str, uid: u32) -> Option<String> {
+    in_passwd(passwd, uid, 0).map(str::to_owned)
+}
+
+/// A field of the first line of `/etc/passwd` that is about this user and has it.
+fn in_passwd(passwd: &str, uid: u32, field: usize) -> Option<&str> {
     let uid = uid.to_string();
     passwd.lines().find_map(|line| {
-        let mut fields = line.split(':').skip(2);
-        let home = (fields.next()? == uid).then(|| fields.nth(2))??;
-        home.starts_with('/').then(|| PathBuf::from(home))
+        let of_the_user = line.split(':').nth(2)? == uid;
+        of_the_user.then(|| line.split(':').nth(field))?.filter(|text| !text.is_empty())
     })
 }
 
@@ -290,6 +310,7 @@ mod tests {
         let passwd = "root:x:0:0:root:/root:/bin/bash\nbroken\nada:x:1000:1000::/home/ada:/bin/sh\n";
         assert_eq!(home_in_passwd(passwd, 1000), Some("/home/ada".into()));
         assert_eq!(home_in_passwd(passwd, 1001), None);
+        assert_eq!(name_in_passwd(passwd, 1000), Some("ada".into()));
     }
 
     #[test]
