@@ -8,21 +8,24 @@
 //! The folder lies where Claude works: nothing in it is trusted, no symbolic link is followed.
 
 mod file;
+mod past;
 mod verify;
 
 use std::path::PathBuf;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use uuid::Uuid;
 
 pub use file::{Appended, FOLDER, append};
+pub use past::{Past, last};
 pub use verify::{Chain, verify};
 
 use crate::ids::{ConvId, OpenId};
 
 /// What is written down about one turn.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AuditLine {
     /// When the turn ended.
     pub at: Timestamp,
@@ -30,6 +33,9 @@ pub struct AuditLine {
     pub conv_id: ConvId,
     /// Who asked.
     pub user: OpenId,
+    /// The turn's id; lines of earlier versions have none.
+    #[serde(default)]
+    pub turn: Option<Uuid>,
     /// What was asked, word for word.
     pub prompt: String,
     /// What was answered, word for word.
@@ -47,7 +53,7 @@ pub struct AuditLine {
 }
 
 /// A tool that Claude used.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AuditTool {
     /// As Claude Code names it.
     pub name: String,
@@ -55,10 +61,13 @@ pub struct AuditTool {
     pub input: serde_json::Value,
     /// Whether it failed; `None` when no result came.
     pub is_error: Option<bool>,
+    /// When it was used; lines of earlier versions do not say.
+    #[serde(default)]
+    pub at: Option<Timestamp>,
 }
 
 /// A permission that Claude Code asked for.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AuditApproval {
     /// The tool it was for.
     pub tool: String,
@@ -138,12 +147,18 @@ pub(crate) mod tests {
             at: Timestamp::UNIX_EPOCH,
             conv_id: ConvId::from("c-test"),
             user: OpenId::from("ou_1"),
+            turn: Some(Uuid::from_u128(7)),
             prompt: format!("prompt {n}"),
             response: "line\nbreak".into(),
             outcome: "answered".into(),
             duration_ms: 12,
             cost_usd: Some(0.25),
-            tools: vec![AuditTool { name: "Bash".into(), input: "ls".into(), is_error: Some(false) }],
+            tools: vec![AuditTool {
+                name: "Bash".into(),
+                input: "ls".into(),
+                is_error: Some(false),
+                at: None,
+            }],
             approvals: Vec::new(),
         };
         AuditEntry::seal(n, &Record { project: project.to_path_buf(), line }, prev).unwrap()
@@ -154,10 +169,10 @@ pub(crate) mod tests {
         let [first, second] = [1, 2].map(|n| entry("/p".as_ref(), n));
         assert_eq!(
             first.line,
-            r#"{"at":"1970-01-01T00:00:00Z","conv_id":"c-test","user":"ou_1","prompt":"prompt 1","#
+            r#"{"at":"1970-01-01T00:00:00Z","conv_id":"c-test","user":"ou_1","turn":"00000000-0000-0000-0000-000000000007","prompt":"prompt 1","#
                 .to_owned()
                 + r#""response":"line\nbreak","outcome":"answered","duration_ms":12,"cost_usd":0.25,"#
-                + r#""tools":[{"name":"Bash","input":"ls","is_error":false}],"approvals":[],"prev":null}"#
+                + r#""tools":[{"name":"Bash","input":"ls","is_error":false,"at":null}],"approvals":[],"prev":null}"#
         );
         assert!(second.line.ends_with(&format!(r#","prev":"{}"}}"#, first.hash)), "{}", second.line);
         assert_eq!(second.prev, Some(first.hash));

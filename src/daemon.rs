@@ -30,6 +30,7 @@ use crate::paths::StateDir;
 use crate::session::file::{self, Saver};
 use crate::session::ledger;
 use crate::session::report;
+use crate::session::tap::Tap;
 use crate::session::turn::Reply;
 use crate::words::Words;
 
@@ -108,6 +109,7 @@ impl Daemon {
         let courier = tokio::spawn(courier::run(store.clone(), post.clone(), flush.clone(), FLUSH));
         let clerk = tokio::spawn(ledger::run(store.clone(), unwritten, flush.clone(), FLUSH));
 
+        let tap = Tap::default();
         let (news, news_rx) = mpsc::channel(NEWS);
         let (leave, leave_rx) = oneshot::channel();
         let parts = Parts {
@@ -116,6 +118,7 @@ impl Daemon {
             registry,
             saver,
             store: store.clone(),
+            tap: tap.clone(),
         };
         let router = tokio::spawn(Router::run(parts, news_rx, leave_rx));
         let left = Left { cut, waiting: left.waiting, words: Words(keyring.language) };
@@ -191,6 +194,7 @@ async fn tell_cut(store: &Store, cut: TurnStart, project: Option<PathBuf>, words
         at,
         conv_id: cut.conv_id,
         user: cut.user,
+        turn: Some(cut.turn_id),
         duration_ms: u64::try_from(at.duration_since(cut.at).as_millis()).unwrap_or(0),
         prompt: cut.prompt.clone(),
         response: String::new(),

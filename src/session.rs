@@ -10,4 +10,5 @@ pub mod machine;
 pub mod registry;
 pub mod report;
 pub mod seats;
+pub mod tap;
 pub mod turn;

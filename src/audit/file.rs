@@ -118,7 +118,7 @@ fn last_line(file: &mut File, end: u64) -> io::Result<Option<Vec<u8>>> {
 }
 
 /// Where the line that byte `at` belongs to begins: behind the last newline before it.
-fn line_start(file: &mut File, mut at: u64) -> io::Result<u64> {
+pub(super) fn line_start(file: &mut File, mut at: u64) -> io::Result<u64> {
     let mut chunk = [0; 8192];
     while at > 0 {
         let from = at.saturating_sub(chunk.len() as u64);

@@ -62,6 +62,7 @@ impl Router {
             message_limit: split::DEFAULT_LIMIT,
             store: self.store.clone(),
             reports: self.reports.clone(),
+            tap: self.tap.clone(),
         };
         self.handles.insert(session.conv_id.clone(), actor::start(setup, first));
     }

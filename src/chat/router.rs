@@ -31,6 +31,7 @@ use crate::session::machine::Input;
 use crate::session::registry::{Registry, Session};
 use crate::session::report;
 use crate::session::seats::{Claim, Seats};
+use crate::session::tap::Tap;
 use crate::session::turn::{Prompt, Reply};
 use crate::words::Words;
 
@@ -63,6 +64,8 @@ pub struct Parts {
     pub saver: Saver,
     /// Inbox and outbox.
     pub store: Store,
+    /// Who looks on.
+    pub tap: Tap,
 }
 
 /// The router; see the module.
@@ -72,6 +75,7 @@ pub struct Router {
     pub(super) registry: Registry,
     pub(super) saver: Saver,
     pub(super) store: Store,
+    pub(super) tap: Tap,
     pub(super) scribe: Scribe,
     pub(super) desk: Desk<Pending>,
     pub(super) seats: Seats,
@@ -124,6 +128,7 @@ impl Router {
             registry: parts.registry,
             saver: parts.saver,
             store: parts.store,
+            tap: parts.tap,
             scribe,
             desk: Desk::default(),
             begun: BTreeMap::new(),

@@ -15,6 +15,7 @@ use tracing::{info, warn};
 
 use super::machine::{Effect, Input, Limits, Machine};
 use super::report::Owner;
+use super::tap::Tap;
 use super::turn::Prompt;
 use crate::claude::launch::Launch;
 use crate::claude::process::{Event, Exit, Process};
@@ -27,6 +28,9 @@ use crate::mail::Store;
 
 mod begin;
 mod perform;
+mod showing;
+
+use showing::Shown;
 
 /// A prompt for a session, or the wish to have the last one run again.
 #[derive(Clone, Debug, PartialEq)]
@@ -99,6 +103,8 @@ pub struct Setup {
     pub store: Store,
     /// The router.
     pub reports: mpsc::Sender<Report>,
+    /// Who looks on.
+    pub tap: Tap,
 }
 
 /// Starts the task of a live session, and with it Claude's process; `first` is done even if there can be no process.
@@ -124,6 +130,8 @@ struct Actor {
     garbled: bool,
     /// Processes with the conversation open that its user knows of: he had his prompt run nevertheless.
     accepted: BTreeSet<Elsewhere>,
+    /// What those who look on have seen of the running turn.
+    shown: Shown,
 }
 
 enum Next {
@@ -152,6 +160,7 @@ impl Actor {
             heard: SystemTime::now(),
             garbled: false,
             accepted: BTreeSet::new(),
+            shown: Shown::default(),
         };
         let mut effects = vec![Effect::Launch(conversation)];
         effects.extend(begin);
@@ -182,6 +191,7 @@ impl Actor {
                 }
                 Next::Due => actor.machine.handle(Input::Tick, Instant::now()),
             };
+            actor.show();
             alive = actor.perform(effects).await && alive;
         }
         // An order that crossed with the end is answered; the router answers those that come later.

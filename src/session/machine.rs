@@ -137,6 +137,12 @@ impl Machine {
         self.cost_total
     }
 
+    /// The running turn.
+    #[must_use]
+    pub fn turn(&self) -> Option<&Turn> {
+        self.turn.as_ref()
+    }
+
     /// Whether a turn runs or a prompt waits.
     #[must_use]
     pub fn is_busy(&self) -> bool {

@@ -8,6 +8,8 @@ use jiff::{Timestamp, Zoned};
 
 use super::machine::Notice;
 use super::turn::{Approval, Done, Outcome, Reply, ToolUse};
+use uuid::Uuid;
+
 use crate::audit::{AuditApproval, AuditLine, AuditTool, Record};
 use crate::claude::wire::PermissionRequest;
 use crate::ids::{ConvId, MessageId, OpenId};
@@ -136,9 +138,16 @@ fn reaction(on: &MessageId, user: &OpenId, emoji: &str, otherwise: Option<String
     Post { to: Recipient::User(user.clone()), reply_to: None, body }
 }
 
-/// A turn as the audit log keeps it; `at` is its end.
+/// A turn as the audit log keeps it; `at` is its end, `unasked` its id if nobody asked for it.
 #[must_use]
-pub fn record(done: Done, conv_id: &ConvId, user: &OpenId, project: &Path, at: Timestamp) -> Record {
+pub fn record(
+    done: Done,
+    unasked: Uuid,
+    conv_id: &ConvId,
+    user: &OpenId,
+    project: &Path,
+    at: Timestamp,
+) -> Record {
     let milliseconds = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     let began = at.checked_sub(done.took).unwrap_or(at);
     let approval = |approval: &Approval| AuditApproval {
@@ -152,11 +161,13 @@ pub fn record(done: Done, conv_id: &ConvId, user: &OpenId, project: &Path, at: T
         name: tool.name.clone(),
         input: tool.input.clone(),
         is_error: tool.is_error,
+        at: Some(began.checked_add(tool.after).unwrap_or(at)),
     };
     let line = AuditLine {
         at,
         conv_id: conv_id.clone(),
         user: user.clone(),
+        turn: Some(done.prompt.as_ref().map_or(unasked, |prompt| prompt.turn_id)),
         prompt: done.prompt.map(|prompt| prompt.text).unwrap_or_default(),
         response: done.text,
         outcome: done.outcome.word().to_owned(),

@@ -122,7 +122,7 @@ impl Turn {
     }
 
     /// Takes what Claude said; a subagent's words are not part of the answer.
-    pub fn hear(&mut self, said: Assistant) {
+    pub fn hear(&mut self, said: Assistant, now: Instant) {
         // What Claude Code itself says of a failure is told with the outcome.
         let failure = said.synthetic && said.error.is_some();
         if said.error.is_some() {
@@ -135,7 +135,8 @@ impl Turn {
                 }
                 Block::ToolUse { id, name, input } => {
                     self.goes_on = false;
-                    self.tools.push(ToolUse { id, name, input, is_error: None });
+                    let after = now.duration_since(self.started);
+                    self.tools.push(ToolUse { id, name, input, is_error: None, after });
                     self.speaking = None;
                 }
                 Block::Text(_) => {}
@@ -179,6 +180,18 @@ impl Turn {
     #[must_use]
     pub fn asked(&self) -> Option<&PermissionRequest> {
         self.open.front().map(|ask| &ask.request)
+    }
+
+    /// The tools that were used so far.
+    #[must_use]
+    pub fn tools(&self) -> &[ToolUse] {
+        &self.tools
+    }
+
+    /// The requests that were decided so far.
+    #[must_use]
+    pub fn approvals(&self) -> &[Approval] {
+        &self.approvals
     }
 
     /// How many requests are open.

@@ -221,6 +221,7 @@ async fn audit_lines_wait_for_the_file_and_follow_one_another() {
             at: at(n),
             conv_id: ConvId::from("c-1"),
             user: OpenId::from("ou_1"),
+            turn: None,
             prompt: "p".into(),
             response: "r".into(),
             outcome: "answered".into(),

@@ -66,6 +66,7 @@ impl Actor {
                 crash::at(Point::TurnCommitted);
                 let (conv_id, user) = (&self.setup.conv_id, &self.setup.owner.user);
                 info!(%conv_id, %user, "turn begun");
+                self.show_prompt(prompt.turn_id, &prompt.text);
                 let now = Instant::now();
                 let mut effects = Vec::new();
                 if let Some(other) = open_elsewhere {

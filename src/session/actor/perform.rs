@@ -51,6 +51,7 @@ impl Actor {
                     }
                 }
                 Effect::Ask(request, open) => {
+                    self.show_question(&request);
                     let reply = self.reply();
                     let words = Words(self.setup.language);
                     let posts = report::ask(&request, open, &reply, words, self.setup.message_limit);
@@ -127,6 +128,10 @@ impl Actor {
             "turn over"
         );
         let mail = done.prompt.as_ref().map(|prompt| prompt.mail);
+        if mail.is_some() && done.outcome == Outcome::Answered {
+            self.setup.tap.note_answer(at, done.took);
+        }
+        let unasked = self.show_end(&done, at);
         if let Outcome::Crashed(_) = done.outcome {
             warn!(conv_id = %self.setup.conv_id, "claude ended in the middle of a turn");
         }
@@ -139,7 +144,7 @@ impl Actor {
                 mails: mail.into_iter().collect(),
                 turn: done.prompt.as_ref().map(|prompt| (prompt.turn_id, done.outcome.word().to_owned())),
                 posts: report::answer(&done, &reply, words, limit, &log, &Zoned::now()),
-                audit: Some(report::record(done, &conv_id, &user, &project, at)),
+                audit: Some(report::record(done, unasked, &conv_id, &user, &project, at)),
                 at,
             }
         };

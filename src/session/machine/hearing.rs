@@ -36,7 +36,7 @@ impl Machine {
                 vec![Effect::Conversation(init.session_id)]
             }
             Output::Assistant(said) => {
-                self.turn_or_unasked(now).hear(said);
+                self.turn_or_unasked(now).hear(said, now);
                 Vec::new()
             }
             Output::CutOff => {

@@ -115,6 +115,8 @@ pub struct ToolUse {
     pub input: Value,
     /// Whether it failed; none while it has not ended.
     pub is_error: Option<bool>,
+    /// When it was used, after the turn's beginning.
+    pub after: Duration,
 }
 
 /// A turn that is over.

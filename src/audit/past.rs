@@ -1,0 +1,157 @@
+//! Reading the end of a log. Claude may have written to it: nothing in it is trusted, and what does not follow from
+//! what comes after it is said to be altered.
+
+use std::{
+    fs::File,
+    io::{self, Read, Seek, SeekFrom},
+    path::Path,
+};
+
+use rustix::fs::{Mode, OFlags, open, openat};
+use serde::Deserialize;
+
+use super::{AuditLine, FOLDER, file::line_start, hash};
+use crate::ids::ConvId;
+
+/// So many bytes are read at most; turns before them are not told of.
+const MOST: u64 = 64 << 20;
+
+/// A turn of the past.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Past {
+    /// Its line.
+    pub line: AuditLine,
+    /// The line's hash.
+    pub hash: String,
+    /// Whether somebody changed the log since.
+    pub altered: bool,
+}
+
+/// The last so many turns of a session, oldest first, of at most 64 MiB together. `newest` are the hashes that the
+/// last line may have. Lines that are none of phonework's are passed over.
+///
+/// Files block, so this is for a thread of its own.
+///
+/// # Errors
+/// Those of the file system; no log is no error.
+pub fn last(project: &Path, conv_id: &ConvId, most: usize, newest: &[String]) -> io::Result<Vec<Past>> {
+    let Some(mut file) = log(project, conv_id)? else { return Ok(Vec::new()) };
+    let length = file.metadata()?.len();
+    let mut end = line_start(&mut file, length)?;
+    let mut budget = MOST;
+    let mut turns = Vec::new();
+    // None while any of `newest` will do.
+    let mut expected: Option<Option<String>> = None;
+    let mut altered = false;
+    while turns.len() < most && end > 0 {
+        let start = line_start(&mut file, end - 1)?;
+        let length = end - 1 - start;
+        let Some(left) = budget.checked_sub(length) else { break };
+        (budget, end) = (left, start);
+        let mut bytes = Vec::new();
+        file.seek(SeekFrom::Start(start))?;
+        Read::by_ref(&mut file).take(length).read_to_end(&mut bytes)?;
+        let hash = hash(&bytes);
+        altered |= match &expected {
+            None => !newest.contains(&hash),
+            Some(expected) => expected.as_ref() != Some(&hash),
+        };
+        let Ok(Chained { line, prev }) = serde_json::from_slice(&bytes) else {
+            altered = true;
+            continue;
+        };
+        expected = Some(prev);
+        turns.push(Past { line, hash, altered });
+    }
+    turns.reverse();
+    Ok(turns)
+}
+
+#[derive(Deserialize)]
+struct Chained {
+    #[serde(flatten)]
+    line: AuditLine,
+    prev: Option<String>,
+}
+
+/// Opens a session's log, if it is there and a plain file in a plain folder.
+fn log(project: &Path, conv_id: &ConvId) -> io::Result<Option<File>> {
+    const DIRECTORY: OFlags =
+        OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC).union(OFlags::RDONLY);
+    // A pipe of that name would be waited for.
+    const PLAIN: OFlags =
+        OFlags::RDONLY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC).union(OFlags::NONBLOCK);
+    if !conv_id.is_well_formed() {
+        return Ok(None);
+    }
+    let opened = open(project, DIRECTORY, Mode::empty())
+        .and_then(|project| openat(project, FOLDER, DIRECTORY, Mode::empty()))
+        .and_then(|folder| openat(folder, format!("{conv_id}.jsonl"), PLAIN, Mode::empty()));
+    match opened {
+        Ok(file) => {
+            let file = File::from(file);
+            Ok(file.metadata()?.is_file().then_some(file))
+        }
+        Err(rustix::io::Errno::NOENT) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{append, tests::entry};
+    use super::*;
+
+    fn written(turns: i64) -> (tempfile::TempDir, Vec<String>) {
+        let project = tempfile::tempdir().unwrap();
+        for n in 1..=turns {
+            append(&entry(project.path(), n)).unwrap();
+        }
+        let newest = vec![entry(project.path(), turns).hash];
+        (project, newest)
+    }
+
+    fn told(project: &Path, most: usize, newest: &[String]) -> Vec<(String, bool)> {
+        let turns = last(project, &"c-test".into(), most, newest).unwrap();
+        turns.into_iter().map(|past| (past.line.prompt, past.altered)).collect()
+    }
+
+    fn prompts(numbers: &[(i64, bool)]) -> Vec<(String, bool)> {
+        numbers.iter().map(|(n, altered)| (format!("prompt {n}"), *altered)).collect()
+    }
+
+    #[test]
+    fn the_last_turns_are_read_oldest_first() {
+        let (project, newest) = written(3);
+        assert_eq!(told(project.path(), 2, &newest), prompts(&[(2, false), (3, false)]));
+        assert_eq!(told(project.path(), 9, &newest), prompts(&[(1, false), (2, false), (3, false)]));
+        assert_eq!(told(project.path(), 0, &newest), []);
+        let empty = tempfile::tempdir().unwrap();
+        assert_eq!(told(empty.path(), 9, &[]), []);
+    }
+
+    #[test]
+    fn what_stands_at_or_before_a_change_is_said_to_be_altered() {
+        let (project, newest) = written(3);
+        assert_eq!(told(project.path(), 1, &["another".to_owned()]), prompts(&[(3, true)]));
+        let path = project.path().join(FOLDER).join("c-test.jsonl");
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, text.replace("prompt 2", "prompt 7")).unwrap();
+        assert_eq!(told(project.path(), 9, &newest), prompts(&[(1, true), (7, true), (3, false)]));
+        std::fs::write(&path, text.replace("{\"at\":\"1970-01-01T00:00:00Z\",\"conv_id\":\"c-test\",\"user\":\"ou_1\",\"turn\":\"00000000-0000-0000-0000-000000000007\",\"prompt\":\"prompt 2\"", "\u{1b}[2J")).unwrap();
+        assert_eq!(told(project.path(), 9, &newest), prompts(&[(1, true), (3, false)]));
+        // The beginning of a line that is not written to its end.
+        std::fs::write(&path, format!("{text}{{\"at\":")).unwrap();
+        assert_eq!(told(project.path(), 1, &newest), prompts(&[(3, false)]));
+    }
+
+    #[test]
+    fn a_link_in_the_place_of_the_log_is_not_followed() {
+        let (project, newest) = written(1);
+        let path = project.path().join(FOLDER).join("c-test.jsonl");
+        let elsewhere = project.path().join("elsewhere");
+        std::fs::rename(&path, &elsewhere).unwrap();
+        std::os::unix::fs::symlink(&elsewhere, &path).unwrap();
+        last(project.path(), &"c-test".into(), 1, &newest).unwrap_err();
+    }
+}
