@@ -3,6 +3,7 @@
 //! - [`wire`] is the language of its stdin and stdout, pure.
 //! - [`launch`] says what is run: program, arguments, environment; pure but for [`launch::Program::find`].
 //! - [`process`] runs it and hands its lines over.
+//! - [`probe`] asks it for a sign of life.
 //! - [`running`] tells who else has a conversation open.
 //! - [`warden`] stands between the daemon and the program, so that no descendant outlives the session.
 //! - [`orphans`] ends what a killed warden leaves behind.
@@ -13,6 +14,7 @@
 pub mod failure;
 pub mod launch;
 pub mod orphans;
+pub mod probe;
 pub mod process;
 pub mod running;
 pub mod tree;

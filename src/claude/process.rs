@@ -8,7 +8,7 @@
 //! then [`Process::terminate`], then [`Process::kill`]).
 
 mod lines;
-mod spawner;
+pub(super) mod spawner;
 
 use std::path::Path;
 use std::process::Stdio;
@@ -93,23 +93,8 @@ impl Process {
     /// When the system refuses. A program that vanished since it was found shows as an exit with status 127, and so
     /// does a project's directory.
     pub fn spawn(launch: &Launch, phonework: &Path) -> Result<(Self, mpsc::Receiver<Event>), LaunchError> {
-        let mut command = Command::new(phonework);
-        command
-            .args(["warden", "--in"])
-            .arg(&launch.cwd)
-            .arg("--")
-            .arg(&launch.program.path)
-            .args(&launch.program.arguments)
-            .args(launch.arguments())
-            .env_clear()
-            .envs(launch.environment(std::env::vars_os()))
-            .env(warden::PARENT_VARIABLE, std::process::id().to_string())
-            .env("PWD", &launch.cwd)
-            // A daemon that was started in a project would hold its disk.
-            .current_dir("/")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+        let mut command = warden_of(launch, phonework);
+        command.args(launch.arguments()).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut warden = Warden { child: spawner::spawn(command)?, pid: Arc::default() };
         let pipes = (warden.child.stdin.take(), warden.child.stdout.take(), warden.child.stderr.take());
         let (Some(stdin), Some(stdout), Some(stderr)) = pipes else {
@@ -180,6 +165,24 @@ impl Process {
     pub fn pid(&self) -> Option<u32> {
         Some(self.pid.load(Ordering::Relaxed)).filter(|&pid| pid != 0)
     }
+}
+
+/// The warden of the program of a launch, in its directory and environment; the program's arguments are to follow.
+pub(super) fn warden_of(launch: &Launch, phonework: &Path) -> Command {
+    let mut command = Command::new(phonework);
+    command
+        .args(["warden", "--in"])
+        .arg(&launch.cwd)
+        .arg("--")
+        .arg(&launch.program.path)
+        .args(&launch.program.arguments)
+        .env_clear()
+        .envs(launch.environment(std::env::vars_os()))
+        .env(warden::PARENT_VARIABLE, std::process::id().to_string())
+        .env("PWD", &launch.cwd)
+        // A daemon that was started in a project would hold its disk.
+        .current_dir("/");
+    command
 }
 
 impl Drop for Process {

@@ -38,6 +38,10 @@ pub fn run(arguments: &[OsString]) -> ExitCode {
         let _ = writeln!(std::io::stdout(), "{VERSION}");
         return ExitCode::SUCCESS;
     }
+    if let Some(prompt) = options.prompt.as_ref().filter(|_| !options.is_fed) {
+        let _ = writeln!(std::io::stdout(), "{prompt}? I am the practice agent, not Claude.");
+        return ExitCode::SUCCESS;
+    }
     match serve(&options, folder(), std::io::stdin(), std::io::stdout().lock()) {
         Ok(status) => ExitCode::from(status),
         Err(error) => {
@@ -51,6 +55,9 @@ pub fn run(arguments: &[OsString]) -> ExitCode {
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Options {
     version: bool,
+    /// Whether it speaks the protocol on stdin and stdout; else it answers one prompt in words.
+    is_fed: bool,
+    prompt: Option<String>,
     session_id: Option<String>,
     resume: Option<String>,
     model: Option<String>,
@@ -60,7 +67,7 @@ struct Options {
 impl From<&[OsString]> for Options {
     fn from(arguments: &[OsString]) -> Self {
         let mut options = Self::default();
-        let mut arguments = arguments.iter().map(|argument| argument.to_string_lossy());
+        let mut arguments = arguments.iter().map(|argument| argument.to_string_lossy()).peekable();
         while let Some(argument) = arguments.next() {
             let (flag, value) = match argument.split_once('=') {
                 Some((flag, value)) => (flag.to_owned(), Some(value.to_owned())),
@@ -69,6 +76,15 @@ impl From<&[OsString]> for Options {
             let slot = match flag.as_str() {
                 "--version" | "-v" => {
                     options.version = true;
+                    continue;
+                }
+                "--input-format" => {
+                    options.is_fed = true;
+                    continue;
+                }
+                // The prompt stands behind it, if it is not to come by stdin.
+                "-p" | "--print" => {
+                    options.prompt = arguments.next_if(|next| !next.starts_with('-')).map(Into::into);
                     continue;
                 }
                 "--session-id" => &mut options.session_id,

@@ -1,6 +1,7 @@
 //! Claude Code as a process: the real one, the practice agent, and shells in its place.
 
 mod practice;
+mod probe;
 mod real;
 mod warden;
 

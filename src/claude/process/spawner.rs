@@ -18,7 +18,7 @@ struct Order {
 }
 
 /// Makes the process; waits for the system alone. To be called within a tokio runtime, which then reaps it.
-pub(super) fn spawn(command: Command) -> std::io::Result<Child> {
+pub(in crate::claude) fn spawn(command: Command) -> std::io::Result<Child> {
     let (made, child) = sync_channel(1);
     let order = Order { command, runtime: Handle::current(), made };
     let gone = || std::io::Error::other("the thread that makes processes is gone");

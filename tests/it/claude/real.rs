@@ -7,13 +7,13 @@ use super::*;
 use crate::support::messages_api::{Asked, Gate, MessagesApi, Reply};
 
 /// A project, Claude Code's own folder, and the API.
-struct Scene {
-    folder: tempfile::TempDir,
+pub(super) struct Scene {
+    pub(super) folder: tempfile::TempDir,
     api: MessagesApi,
 }
 
 impl Scene {
-    async fn new(script: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Self {
+    pub(super) async fn new(script: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("project")).unwrap();
         Self { folder, api: MessagesApi::start(script).await }
@@ -29,7 +29,7 @@ impl Scene {
         std::fs::write(path, content).unwrap();
     }
 
-    fn launch(&self) -> Launch {
+    pub(super) fn launch(&self) -> Launch {
         let path = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("target/test-tools/node_modules/@anthropic-ai/claude-code-linux-x64/claude");
         assert!(path.exists(), "{} is missing: tests/run installs it", path.display());
@@ -53,7 +53,7 @@ impl Scene {
     }
 
     /// All that was ever sent to the model.
-    fn sent(&self) -> String {
+    pub(super) fn sent(&self) -> String {
         Value::from(self.api.requests()).to_string()
     }
 }
