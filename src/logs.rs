@@ -1,7 +1,7 @@
 //! The log: to the journal under systemd, with fields of its own, and to stderr elsewhere.
 //!
 //! A field `conv_id` is `PHONEWORK_CONV_ID` in the journal. Besides it, `user` (an open_id) and `message_id` say what an
-//! event is about.
+//! event is about. What an operator alerts on has a `MESSAGE_ID`: see [`events`].
 //!
 //! Logged are phonework's own events, and warnings of the libraries below it. More of the libraries cannot be asked
 //! for: on finer levels they write tokens and whole messages.
@@ -9,7 +9,6 @@
 use std::io::IsTerminal;
 
 use tracing::level_filters::LevelFilter;
-use tracing_journald::{Priority, PriorityMappings};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -17,8 +16,11 @@ use tracing_subscriber::util::SubscriberInitExt;
 use crate::error::Failure;
 use crate::paths::Environment;
 
+pub mod events;
+mod journal;
 mod lasting;
 
+use journal::Journal;
 pub use lasting::{Lasting, Past};
 
 /// Begins logging, once for the process. `PHONEWORK_LOG` says how much: a level (`debug`), or levels for parts of
@@ -34,16 +36,8 @@ pub fn begin(environment: &Environment, usual: &str) -> Result<(), Failure> {
 
     let stream = environment.get("JOURNAL_STREAM").and_then(|stream| stream.to_str());
     if is_journal(stream, stderr_identity())
-        && let Ok(journal) = tracing_journald::layer()
+        && let Ok(journal) = Journal::open()
     {
-        let journal = journal
-            .with_field_prefix(Some("PHONEWORK".to_owned()))
-            .with_syslog_identifier("phonework".to_owned())
-            .with_priority_mappings(PriorityMappings {
-                info: Priority::Informational,
-                debug: Priority::Debug,
-                ..PriorityMappings::new()
-            });
         return tracing_subscriber::registry().with(filter).with(journal).try_init().map_err(again);
     }
     let colour = std::io::stderr().is_terminal() && environment.get("NO_COLOR").is_none();

@@ -16,6 +16,7 @@ use crate::control::wire::{Person, Refusal, Source};
 use crate::error::Failure;
 use crate::ids::OpenId;
 use crate::keyring::{self, Checked, Keyring};
+use crate::logs::events;
 use crate::paths::Environment;
 use crate::people::{LetIn, People, is_open_id};
 
@@ -183,6 +184,7 @@ impl Owner {
     async fn reload(&self) {
         if self.origin.is_credential() {
             return warn!(
+                name: events::RELOAD_REFUSED,
                 "the keyring is a systemd credential, which is read at start only: restart phonework for a new one"
             );
         }
@@ -197,7 +199,9 @@ impl Owner {
                 self.newest.send_replace(Arc::new(with(checked, &self.people)));
                 info!("the keyring was read again");
             }
-            Err(failure) => error!("the keyring is refused, the old one stays: {failure}"),
+            Err(failure) => {
+                error!(name: events::RELOAD_REFUSED, "the keyring is refused, the old one stays: {failure}")
+            }
         }
     }
 

@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use super::endpoint::ConnectError;
-use crate::logs::{Lasting, Past};
+use crate::logs::{Lasting, Past, events};
 
 /// Follows the tries.
 #[derive(Default)]
@@ -28,7 +28,7 @@ impl Journal {
     pub(super) fn connected(&mut self, connection: &str, now: Instant) {
         let attempt = std::mem::take(&mut self.attempt);
         match self.outage.so_far(now) {
-            None => tracing::info!(connection, "connected to Feishu"),
+            None => tracing::info!(name: events::CONNECTED, connection, "connected to Feishu"),
             Some(outage) if std::mem::replace(&mut self.told_end, true) => {
                 tracing::debug!(
                     connection,
@@ -39,7 +39,13 @@ impl Journal {
             }
             Some(outage) => {
                 let down_ms = milliseconds(outage.lasted);
-                tracing::info!(connection, attempt, down_ms, "connected to Feishu again");
+                tracing::info!(
+                    name: events::RECONNECTED,
+                    connection,
+                    attempt,
+                    down_ms,
+                    "connected to Feishu again"
+                );
             }
         }
     }
@@ -51,7 +57,12 @@ impl Journal {
         self.told_end = false;
         if let Some(Past { failures, lasted }) = outage.filter(|_| relapsed) {
             let down_ms = milliseconds(lasted);
-            tracing::info!(failures, down_ms, "the connection to Feishu holds again");
+            tracing::info!(
+                name: events::RECONNECTED,
+                failures,
+                down_ms,
+                "the connection to Feishu holds again"
+            );
         }
     }
 
@@ -59,7 +70,7 @@ impl Journal {
         self.relapsed |= self.told_end;
         let retry_ms = milliseconds(wait);
         if self.outage.met(reason, now) {
-            tracing::warn!(reason, retry_ms, "lost the connection to Feishu");
+            tracing::warn!(name: events::CONNECTION_LOST, reason, retry_ms, "lost the connection to Feishu");
         } else {
             tracing::debug!(reason, retry_ms, "lost the connection to Feishu once more");
         }
@@ -69,9 +80,11 @@ impl Journal {
         let (attempt, retry_ms) = (self.attempt, milliseconds(wait));
         let first = self.outage.met(&error.to_string(), now);
         match error {
-            ConnectError::Refused(_) if first => tracing::error!(attempt, retry_ms, "{error}"),
+            ConnectError::Refused(_) if first => {
+                tracing::error!(name: events::NOT_CONNECTED, attempt, retry_ms, "{error}");
+            }
             ConnectError::Trouble(_) | ConnectError::Unreachable(_) if first => {
-                tracing::warn!(attempt, retry_ms, "could not connect: {error}");
+                tracing::warn!(name: events::NOT_CONNECTED, attempt, retry_ms, "could not connect: {error}");
             }
             ConnectError::Refused(_) | ConnectError::Trouble(_) | ConnectError::Unreachable(_) => {
                 tracing::debug!(attempt, retry_ms, "still could not connect: {error}");

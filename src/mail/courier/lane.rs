@@ -15,7 +15,7 @@ use super::{Advice, Ask, Deliver, Letter, Refused};
 use crate::{
     crash::{self, Point},
     ids::MessageId,
-    logs::Lasting,
+    logs::{Lasting, events},
     mail::{
         Body, Fate, Queued, Recipient, Store, StoreError,
         pacing::{Way, backoff},
@@ -163,7 +163,13 @@ impl<D: Deliver> Lane<D> {
                     Attempt::Send { text }
                 }
                 Attempt::Send { .. } | Attempt::React { .. } => {
-                    tracing::error!(post = id, to = ?self.to, %reason, "refused for good, put aside");
+                    tracing::error!(
+                        name: events::WEDGED,
+                        post = id,
+                        to = ?self.to,
+                        %reason,
+                        "refused for good, put aside"
+                    );
                     let objection = match refused.advice {
                         Advice::Unacceptable(objection) if objected.is_none() => objection,
                         Advice::Unacceptable(_)

@@ -12,6 +12,7 @@ use crate::audit;
 use crate::claude::failure;
 use crate::claude::launch::{Conversation, Launch, LaunchError, Program};
 use crate::claude::process::{Process, SendError};
+use crate::logs::events;
 use crate::mail::Settlement;
 use crate::session::machine::{Effect, Input};
 use crate::session::report;
@@ -45,13 +46,25 @@ impl Actor {
                 Effect::Kill => self.with_process(Process::kill),
                 Effect::Launch(conversation) => {
                     if let Err(error) = self.launch(conversation).await {
-                        warn!(conv_id = %self.setup.conv_id, %error, "claude cannot be started");
+                        warn!(
+                            name: events::CLAUDE_FAILED,
+                            conv_id = %self.setup.conv_id,
+                            %error,
+                            "claude cannot be started"
+                        );
                         let why = failure::explain_launch(&error, self.setup.language);
                         effects = self.machine.handle(Input::NotStarted(why), Instant::now()).into();
                     }
                 }
                 Effect::Ask(request, open) => {
                     self.show_question(&request);
+                    info!(
+                        name: events::APPROVAL_ASKED,
+                        conv_id = %self.setup.conv_id,
+                        user = %self.setup.owner.user,
+                        tool = short(&request.tool),
+                        "approval asked for"
+                    );
                     let reply = self.reply();
                     let words = Words(self.setup.language);
                     let posts = report::ask(&request, open, &reply, words, self.setup.message_limit);
@@ -132,9 +145,7 @@ impl Actor {
             self.setup.tap.note_answer(at, done.took);
         }
         let unasked = self.show_end(&done, at);
-        if let Outcome::Crashed(_) = done.outcome {
-            warn!(conv_id = %self.setup.conv_id, "claude ended in the middle of a turn");
-        }
+        self.tell_failure(&done.outcome);
         let is_long = done.text.len() >= LONG_ANSWER;
         let (conv_id, user) = (self.setup.conv_id.clone(), self.setup.owner.user.clone());
         let (project, limit) = (self.setup.launch.cwd.clone(), self.setup.message_limit);
@@ -163,6 +174,23 @@ impl Actor {
         }
     }
 
+    fn tell_failure(&self, outcome: &Outcome) {
+        let what = match outcome {
+            Outcome::Crashed(_) => "claude ended in the middle of a turn",
+            Outcome::Failed(_) => "claude ended a turn with an error",
+            Outcome::Answered
+            | Outcome::Stopped
+            | Outcome::TimedOut(_)
+            | Outcome::Cut
+            | Outcome::UnknownCommand(_)
+            | Outcome::Limited { .. }
+            | Outcome::Compacted
+            | Outcome::Cleared
+            | Outcome::OpenElsewhere(_) => return,
+        };
+        warn!(name: events::CLAUDE_FAILED, conv_id = %self.setup.conv_id, "{what}");
+    }
+
     pub(super) async fn settle(&self, settlement: Settlement) {
         self.setup.store.keep(settlement).await;
     }
@@ -171,4 +199,9 @@ impl Actor {
         // The router outlives its sessions; when it is gone, the daemon is leaving.
         let _ = self.setup.reports.send(report).await;
     }
+}
+
+/// A tool's name as far as it fits into a line of the journal: a program that is not Claude Code may send anything.
+pub(super) fn short(tool: &str) -> &str {
+    tool.char_indices().nth(64).map_or(tool, |(end, _)| &tool[..end])
 }

@@ -1,12 +1,15 @@
-//! What the actor shows to those who look on, as it happens.
+//! What the actor shows to those who look on, as it happens, and what the journal has of it.
 
 use jiff::Timestamp;
+use tracing::info;
 use uuid::Uuid;
 
 use super::Actor;
+use super::perform::short;
 use crate::claude::wire::PermissionRequest;
+use crate::logs::events;
 use crate::session::tap::Of;
-use crate::session::turn::Done;
+use crate::session::turn::{Approval, Done};
 
 /// What was shown of the running turn.
 #[derive(Debug, Default)]
@@ -27,6 +30,7 @@ impl Actor {
         let name = turn.prompt().map(|prompt| prompt.turn_id);
         let (new_tools, new_approvals) = (&tools[from.0..], &approvals[from.1..]);
         (self.shown.tools, self.shown.approvals) = (tools.len(), approvals.len());
+        self.log_decisions(new_approvals);
         if self.setup.tap.is_watched() {
             let turn = name.unwrap_or_else(|| *self.shown.unasked.get_or_insert_with(Uuid::new_v4));
             let (of, now) = (self.of(turn), Timestamp::now());
@@ -54,6 +58,7 @@ impl Actor {
     pub(super) fn show_end(&mut self, done: &Done, at: Timestamp) -> Uuid {
         let shown = std::mem::take(&mut self.shown);
         let unasked = shown.unasked.unwrap_or_else(Uuid::new_v4);
+        self.log_decisions(done.approvals.get(shown.approvals..).unwrap_or_default());
         if self.setup.tap.is_watched() {
             let of = self.of(done.prompt.as_ref().map_or(unasked, |prompt| prompt.turn_id));
             let tools = done.tools.iter().skip(shown.tools).map(|tool| of.tool(at, tool));
@@ -62,6 +67,19 @@ impl Actor {
             self.setup.tap.show(tools.chain(approvals).chain(of.over(at, done)));
         }
         unasked
+    }
+
+    fn log_decisions(&self, approvals: &[Approval]) {
+        for approval in approvals {
+            info!(
+                name: events::APPROVAL_DECIDED,
+                conv_id = %self.setup.conv_id,
+                user = %self.setup.owner.user,
+                tool = short(&approval.tool),
+                decision = approval.decision.word(),
+                "approval decided"
+            );
+        }
     }
 
     fn of(&self, turn: Uuid) -> Of<'_> {
