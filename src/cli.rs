@@ -6,6 +6,7 @@
 pub mod check;
 mod demo;
 mod serve;
+pub mod show;
 
 use std::ffi::OsString;
 use std::io::{self, Write};

@@ -87,6 +87,7 @@ fn pure_parts_have_no_runtime_no_files_and_no_clock() {
         "src/claude/wire",
         "src/keyring",
         "src/render",
+        "src/cli/show",
         "src/chat/command",
         "src/session/machine",
     ];

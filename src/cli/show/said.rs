@@ -1,0 +1,137 @@
+//! What is said and done in sessions, as `tail` shows it.
+
+use jiff::tz::TimeZone;
+
+use super::{Colour, Style, block, plain, took};
+use crate::control::wire::{Entry, Kind};
+
+/// The lines of one entry: when, in which session and what, then its text, indented.
+#[must_use]
+pub fn said(entry: &Entry, zone: &TimeZone, colour: Colour) -> Vec<String> {
+    let at = entry.at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string();
+    let (style, what) = headline(entry);
+    let altered = if entry.altered { " (from an audit log that was changed)" } else { "" };
+    let mut lines = vec![format!(
+        "{} {} {}{}",
+        colour.paint(Style::Faint, &at),
+        colour.paint(Style::Strong, &plain(entry.conv_id.as_str())),
+        colour.paint(style, &what),
+        colour.paint(Style::Bad, altered),
+    )];
+    lines.extend(entry.text.as_deref().filter(|text| !text.is_empty()).map(block).unwrap_or_default());
+    if let Some(bytes) = entry.cut.filter(|bytes| *bytes > 0) {
+        lines.push(colour.paint(Style::Faint, &format!("    … {bytes} more bytes are in the audit log")));
+    }
+    lines
+}
+
+fn headline(entry: &Entry) -> (Style, String) {
+    let tool = || plain(entry.tool.as_deref().unwrap_or("a tool"));
+    match entry.kind {
+        Kind::Prompt => (Style::Strong, format!("{} asks", plain(entry.user.as_str()))),
+        Kind::Tool => match entry.failed {
+            Some(true) => (Style::Notable, format!("{}, which failed", tool())),
+            Some(false) | None => (Style::Plain, tool()),
+        },
+        Kind::Approval => {
+            let decision = plain(entry.decision.as_deref().unwrap_or("not decided"));
+            let by = entry.by.as_deref().map(|by| format!(" by {}", plain(by))).unwrap_or_default();
+            (Style::Notable, format!("{} {decision}{by}", tool()))
+        }
+        Kind::Answer => (Style::Good, "Claude answers".to_owned()),
+        Kind::Over => {
+            let outcome = entry.outcome.as_deref().unwrap_or("over");
+            let style = if outcome == "answered" { Style::Faint } else { Style::Bad };
+            let after = entry.duration_ms.map(|ms| format!(" after {}", took(ms))).unwrap_or_default();
+            let cost = entry.cost_usd.map(|cost| format!(", ${cost:.4}")).unwrap_or_default();
+            (style, format!("{}{after}{cost}", plain(&outcome.replace('_', " "))))
+        }
+        Kind::Missed => {
+            let count = entry.count.unwrap_or_default();
+            (Style::Bad, format!("{count} entries were left out here, as this program was too slow"))
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// An entry of session `c-k3v9x2mq` without what its kind may have.
+    pub(crate) fn entry(second: i64, turn: &str, kind: Kind) -> Entry {
+        Entry {
+            at: jiff::Timestamp::from_second(1_790_000_000 + second).unwrap(),
+            conv_id: "c-k3v9x2mq".into(),
+            user: "ou_anna".into(),
+            turn: turn.to_owned(),
+            kind,
+            text: None,
+            cut: None,
+            tool: None,
+            failed: None,
+            decision: None,
+            by: None,
+            outcome: None,
+            duration_ms: None,
+            cost_usd: None,
+            count: None,
+            altered: false,
+        }
+    }
+
+    #[test]
+    fn every_kind_of_entry_reads_well() {
+        let text = |text: &str| Some(text.to_owned());
+        let entries = [
+            Entry { text: text("Fix the test,\nplease \x1b[2J"), ..entry(0, "t", Kind::Prompt) },
+            Entry {
+                tool: text("Bash"),
+                text: text("cargo test"),
+                failed: Some(true),
+                ..entry(1, "t", Kind::Tool)
+            },
+            Entry {
+                tool: text("Write"),
+                text: text("/srv/shop/a.rs"),
+                decision: text("allowed"),
+                by: text("ou_anna"),
+                ..entry(2, "t", Kind::Approval)
+            },
+            Entry {
+                tool: text("Bash"),
+                decision: text("expired"),
+                altered: true,
+                ..entry(3, "t", Kind::Approval)
+            },
+            Entry { text: text("Done.\n\n\tSee a.rs\n"), cut: Some(70_000), ..entry(4, "t", Kind::Answer) },
+            Entry {
+                outcome: text("answered"),
+                duration_ms: Some(64_000),
+                cost_usd: Some(0.03125),
+                ..entry(64, "t", Kind::Over)
+            },
+            Entry { outcome: text("timed_out"), duration_ms: Some(300_000), ..entry(70, "u", Kind::Over) },
+            Entry { count: Some(12), ..entry(71, "", Kind::Missed) },
+        ];
+        let lines: Vec<String> =
+            entries.iter().flat_map(|entry| said(entry, &TimeZone::UTC, Colour::Off)).collect();
+        insta::assert_snapshot!(lines.join("\n"), @r"
+        2026-09-21 14:13:20 c-k3v9x2mq ou_anna asks
+            Fix the test,
+            please \u{1b}[2J
+        2026-09-21 14:13:21 c-k3v9x2mq Bash, which failed
+            cargo test
+        2026-09-21 14:13:22 c-k3v9x2mq Write allowed by ou_anna
+            /srv/shop/a.rs
+        2026-09-21 14:13:23 c-k3v9x2mq Bash expired (from an audit log that was changed)
+        2026-09-21 14:13:24 c-k3v9x2mq Claude answers
+            Done.
+
+            	See a.rs
+            … 70000 more bytes are in the audit log
+        2026-09-21 14:14:24 c-k3v9x2mq answered after 1m 04s, $0.0312
+        2026-09-21 14:14:30 c-k3v9x2mq timed out after 5m 00s
+        2026-09-21 14:14:31 c-k3v9x2mq 12 entries were left out here, as this program was too slow
+        ");
+    }
+}

@@ -1,0 +1,113 @@
+//! The table of sessions.
+
+use jiff::Timestamp;
+
+use super::{Cell, Colour, Column, Keep, Style, between, plain, table};
+use crate::control::wire::{Session, State};
+
+const COLUMNS: [Column; 8] = [
+    Column { title: "NO", keep: Keep::All },
+    Column { title: "CONV_ID", keep: Keep::All },
+    Column { title: "USER", keep: Keep::Beginning(10) },
+    Column { title: "PROJECT", keep: Keep::End(10) },
+    Column { title: "STATE", keep: Keep::All },
+    Column { title: "ACTIVITY", keep: Keep::All },
+    Column { title: "QUEUE", keep: Keep::All },
+    Column { title: "RUNNING", keep: Keep::All },
+];
+
+/// The sessions as a table; a star after the number marks the one that its chat's plain messages go to. `columns` is
+/// the terminal's width, if the table goes to one.
+#[must_use]
+pub fn sessions(sessions: &[Session], now: Timestamp, columns: Option<usize>, colour: Colour) -> Vec<String> {
+    let rows: Vec<_> = sessions.iter().map(|session| row(session, now)).collect();
+    table(COLUMNS, &rows, columns, colour)
+}
+
+fn row(session: &Session, now: Timestamp) -> [Cell; 8] {
+    let number = session.number.map_or_else(|| "-".to_owned(), |number| number.to_string());
+    let star = if session.active { "*" } else { "" };
+    let (state, style) = match session.state {
+        State::Running => ("running", Style::Good),
+        State::Ready => ("ready", Style::Plain),
+        State::Asleep => ("asleep", Style::Faint),
+        State::Closed => ("closed", Style::Faint),
+    };
+    let queue = if session.queue == 0 { Style::Faint } else { Style::Notable };
+    [
+        format!("{number}{star}").into(),
+        Cell { text: plain(session.conv_id.as_str()), style: Style::Strong },
+        plain(session.user.as_str()).into(),
+        plain(&session.project).into(),
+        Cell { text: state.to_owned(), style },
+        between(session.last_activity_at, now).into(),
+        Cell { text: session.queue.to_string(), style: queue },
+        session.running_since.map_or_else(|| "-".to_owned(), |since| between(since, now)).into(),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn session(n: usize, project: &str, state: State) -> Session {
+        let at = |seconds: i64| Timestamp::from_second(1_790_000_000 - seconds).unwrap();
+        Session {
+            number: (state != State::Closed).then_some(n),
+            conv_id: format!("c-k3v9x2m{n}").as_str().into(),
+            user: "ou_84aad35d084aa403a838cf73ee18467".into(),
+            chat_id: "oc_1".into(),
+            project: project.to_owned(),
+            directory: format!("/srv/{project}"),
+            state,
+            active: n == 1,
+            last_activity_at: at(200),
+            queue: n % 3,
+            running_since: (state == State::Running).then(|| at(75)),
+            created_at: at(90_000),
+            closed_at: None,
+            claude_session_id: "f".into(),
+            mode: "default".to_owned(),
+            model: None,
+            cost_usd: None,
+        }
+    }
+
+    #[test]
+    fn sessions_are_a_table_that_fits() {
+        let listed = [
+            session(1, "shop", State::Running),
+            session(2, "网店/前端", State::Ready),
+            session(3, "evil\x1b[2J\nname", State::Asleep),
+            session(4, "clients/north/reports/2026", State::Closed),
+        ];
+        let now = Timestamp::from_second(1_790_000_000).unwrap();
+        let shown = [None, Some(100), Some(80), Some(40)]
+            .map(|columns| sessions(&listed, now, columns, Colour::Off).join("\n"));
+        insta::assert_snapshot!(shown.join("\n\n"), @r"
+        NO  CONV_ID     USER                                PROJECT                     STATE    ACTIVITY  QUEUE  RUNNING
+        1*  c-k3v9x2m1  ou_84aad35d084aa403a838cf73ee18467  shop                        running  3m        1      1m
+        2   c-k3v9x2m2  ou_84aad35d084aa403a838cf73ee18467  网店/前端                   ready    3m        2      -
+        3   c-k3v9x2m3  ou_84aad35d084aa403a838cf73ee18467  evil\u{1b}[2J\nname         asleep   3m        0      -
+        -   c-k3v9x2m4  ou_84aad35d084aa403a838cf73ee18467  clients/north/reports/2026  closed   3m        1      -
+
+        NO  CONV_ID     USER                      PROJECT                  STATE    ACTIVITY  QUEUE  RUNNING
+        1*  c-k3v9x2m1  ou_84aad35d084aa403a838…  shop                     running  3m        1      1m
+        2   c-k3v9x2m2  ou_84aad35d084aa403a838…  网店/前端                ready    3m        2      -
+        3   c-k3v9x2m3  ou_84aad35d084aa403a838…  evil\u{1b}[2J\nname      asleep   3m        0      -
+        -   c-k3v9x2m4  ou_84aad35d084aa403a838…  …nts/north/reports/2026  closed   3m        1      -
+
+        NO  CONV_ID     USER            PROJECT        STATE    ACTIVITY  QUEUE  RUNNING
+        1*  c-k3v9x2m1  ou_84aad35d08…  shop           running  3m        1      1m
+        2   c-k3v9x2m2  ou_84aad35d08…  网店/前端      ready    3m        2      -
+        3   c-k3v9x2m3  ou_84aad35d08…  …1b}[2J\nname  asleep   3m        0      -
+        -   c-k3v9x2m4  ou_84aad35d08…  …reports/2026  closed   3m        1      -
+
+        NO  CONV_ID     USER        PROJECT
+        1*  c-k3v9x2m1  ou_84aad3…  shop
+        2   c-k3v9x2m2  ou_84aad3…  网店/前端
+        3   c-k3v9x2m3  ou_84aad3…  …[2J\nname
+        -   c-k3v9x2m4  ou_84aad3…  …orts/2026
+        ");
+    }
+}
