@@ -128,6 +128,8 @@ impl Rig {
             .arg(self.folder.path().join("keyring.yaml"))
             .arg("--state-dir")
             .arg(self.state())
+            .arg("--socket")
+            .arg(self.folder.path().join("control.sock"))
             .stdin(Stdio::null())
             .stdout(self.log_file())
             .stderr(self.log_file())

@@ -96,6 +96,11 @@ impl Phonework {
         self.folder.path().join("state")
     }
 
+    /// Where the daemon's control socket is.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.folder.path().join("control.sock")
+    }
+
     /// Where projects lie.
     pub(crate) fn projects(&self) -> PathBuf {
         self.folder.path().join("projects")
@@ -158,6 +163,8 @@ impl Phonework {
             .arg(self.folder.path().join("keyring.yaml"))
             .arg("--state-dir")
             .arg(self.state())
+            .arg("--socket")
+            .arg(self.socket())
             // A shell of Claude's would read whatever this machine's user has in his profile.
             .env("HOME", self.folder.path().join("home"))
             // What the agent must never see.
