@@ -13,6 +13,7 @@ mod follow;
 pub mod intake;
 mod late;
 mod live;
+pub mod load;
 mod opening;
 pub mod operator;
 mod reports;

@@ -4,8 +4,8 @@
 //! They are there only with the feature `crash-points`, which is for tests: without it these functions are empty and
 //! leave nothing in the program. With it, the variable `PHONEWORK_CRASH` says what happens and where, as
 //! `inbox-write:die@2`: the second time that something passes there. In place of `die` (SIGKILL) stands, at what ends
-//! in `-write`, `fail` (the write does not happen) or `wait=500` (it takes so many milliseconds longer), and in place
-//! of `2` a span such as `2-9`. Several are separated by commas; `count` alone only has each pass logged.
+//! in `-write`, `fail` (the write does not happen), anywhere `wait=500` (it takes so many milliseconds longer), and in
+//! place of `2` a span such as `2-9`. Several are separated by commas; `count` alone only has each pass logged.
 
 #[cfg(feature = "crash-points")]
 mod armed;

@@ -16,6 +16,7 @@ use tracing::{debug, info, warn};
 use crate::audit::{AuditLine, Record};
 use crate::chat::elsewhere;
 use crate::chat::intake::Intake;
+use crate::chat::load::Load;
 use crate::chat::router::{News, Parts, Router};
 use crate::claude::orphans;
 use crate::error::Failure;
@@ -36,17 +37,23 @@ use crate::words::Words;
 
 mod alone;
 pub mod config;
+pub mod notify;
 mod post;
+pub mod pulse;
 pub mod signals;
 
 use alone::Alone;
 use config::{Config, Settings};
+use notify::Followed;
 use post::Post;
 
 /// Running turns may take so long to end when the daemon is told to leave.
 pub const DRAIN: Duration = Duration::from_secs(20);
 /// The outbox may take so long to be emptied then.
 const FLUSH: Duration = Duration::from_secs(10);
+/// Leaving takes no longer than this and what turns are given: sessions have 15 s to end, `sessions.json` and the last
+/// words 5 s each, the outbox its time.
+const LEAVING: Duration = Duration::from_secs(15 + 5 + 5 + 10 + 10);
 /// So many deliveries wait between the connection and the disk; more are refused, and Feishu sends them again.
 const DELIVERIES: usize = 4096;
 /// So many messages wait between the disk and the router.
@@ -87,7 +94,9 @@ impl Daemon {
         let _alone = Alone::claim(&keyring.app_id, &keyring.domain).await?;
         let sessions = self.state.path().join("sessions.json");
         let mut registry = file::load(&sessions).map_err(Failure::config)?;
-        let (store, left) = mail::open(&self.state.path().join("mail.db"))
+        let pulses = pulse::pulses();
+        let mail_pulse = pulses.patient("mail", pulse::PATIENCE_WITH_DISKS);
+        let (store, left) = mail::open_watched(&self.state.path().join("mail.db"), mail_pulse)
             .map_err(|error| Failure::config(error.to_string()))?;
         for (conv_id, at) in &left.activity {
             registry.touched(conv_id, *at);
@@ -106,12 +115,14 @@ impl Daemon {
         let flush = CancellationToken::new();
         let (state, connection) = watch::channel(ConnectionState::new(Timestamp::now()));
         let post = Post { api: api.clone(), connection, settings: settings.clone() };
-        let courier = tokio::spawn(courier::run(store.clone(), post.clone(), flush.clone(), FLUSH));
+        let courier = courier::run(store.clone(), post.clone(), flush.clone(), FLUSH);
+        let courier = tokio::spawn(pulses.pulse("courier").of(courier));
         let clerk = tokio::spawn(ledger::run(store.clone(), unwritten, flush.clone(), FLUSH));
 
         let tap = Tap::default();
         let (news, news_rx) = mpsc::channel(NEWS);
         let (leave, leave_rx) = oneshot::channel();
+        let (load, load_rx) = watch::channel(Load::default());
         let parts = Parts {
             settings: settings.clone(),
             phonework: self.phonework,
@@ -119,6 +130,8 @@ impl Daemon {
             saver,
             store: store.clone(),
             tap: tap.clone(),
+            load,
+            pulse: pulses.pulse("router"),
         };
         let router = tokio::spawn(Router::run(parts, news_rx, leave_rx));
         let left = Left { cut, waiting: left.waiting, words: Words(keyring.language) };
@@ -129,16 +142,28 @@ impl Daemon {
         let (hurry, hurry_rx) = watch::channel(());
         let hurrying = tokio::spawn(hurry_when_configured(settings.clone(), hurry));
         let (alerts, alerts_rx) = mpsc::channel(ALERTS);
-        let intake = Intake { settings, store: store.clone(), bot: bot_rx, news, alerts };
         let alarm = tokio::spawn(post::alert(api, alerts_rx));
+        let (_watch, stuck) = pulse::watch(pulses.clone());
+        let telling = notify::start(Followed {
+            connection: post.connection.clone(),
+            load: load_rx,
+            reloads: self.config.reloads(),
+            stuck,
+            stop: stop.clone(),
+            leaving: self.drain + LEAVING,
+        });
         // What is left comes before what is new, but for a disk that does not take it: people are to be told of that.
         let _ = timeout(TAKING_UP, &mut taking_up).await;
         let (hints, watcher) = elsewhere::watcher(store.clone(), post.connection.clone());
         let watching = tokio::spawn(watcher.run(post.api.clone()));
+        let pulse = pulses.pulse("intake");
+        let intake = Intake { settings, store: store.clone(), bot: bot_rx, news, alerts, pulse };
         let intake = tokio::spawn(intake.run(deliveries_rx, hints));
         let whoami = tokio::spawn(learn_name(post, bot, stop.clone()));
 
-        socket::run(keyring.domain.clone(), credentials, client, deliveries, state, hurry_rx, stop).await;
+        let socket =
+            socket::run(keyring.domain.clone(), credentials, client, deliveries, state, hurry_rx, stop);
+        pulses.pulse("connection").of(socket).await;
 
         info!("leaving: no new messages are taken");
         taking_up.abort();
@@ -153,6 +178,9 @@ impl Daemon {
         let _ = whoami.await;
         alarm.abort();
         let _ = saver_task.await;
+        if let Some(telling) = telling {
+            telling.abort();
+        }
         info!("left in good order");
         Ok(())
     }

@@ -28,6 +28,7 @@
 //! - [`emulator`]: a Feishu on loopback, with a phone in the browser; for the demo and for the tests.
 //! - [`daemon`], [`cli`]: how it is put together and called; [`keyring`], [`paths`], [`logs`], [`error`],
 //!   [`language`], [`ids`]: what they need.
+//! - [`pulse`]: signs of life, by which the watchdog tells that all of it moves.
 //! - [`crash`]: where tests have the daemon die; empty in what is installed.
 //!
 //! # Invariants
@@ -60,6 +61,7 @@ pub mod logs;
 pub mod mail;
 pub mod paths;
 pub mod people;
+pub mod pulse;
 pub mod render;
 pub mod session;
 pub mod words;

@@ -32,7 +32,7 @@ use uuid::Uuid;
 pub use crate::feishu::api::Recipient;
 pub use outbox::{Fate, Queued};
 pub use schema::OpenError;
-pub use store::{Committed, Store, StoreError, open};
+pub use store::{Committed, Store, StoreError, open, open_watched};
 
 use crate::{
     audit::{AuditEntry, Record},

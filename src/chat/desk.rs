@@ -32,6 +32,9 @@ struct Line<T> {
 #[derive(Debug)]
 pub struct Desk<T> {
     people: BTreeMap<OpenId, Line<T>>,
+    /// Of all people.
+    waiting: usize,
+    running: usize,
 }
 
 /// The person's queue is full.
@@ -45,7 +48,7 @@ pub enum Full {
 
 impl<T> Default for Desk<T> {
     fn default() -> Self {
-        Self { people: BTreeMap::new() }
+        Self { people: BTreeMap::new(), waiting: 0, running: 0 }
     }
 }
 
@@ -63,14 +66,18 @@ impl<T> Desk<T> {
         // Feishu does not promise the order of its events.
         let place = line.waiting.partition_point(|other| other.sent <= waiting.sent);
         line.waiting.insert(place, waiting);
-        Ok(place + usize::from(line.running.is_some()))
+        let before = place + usize::from(line.running.is_some());
+        self.waiting += 1;
+        Ok(before)
     }
 
     /// Puts a message back that could not be begun.
     pub fn put_back(&mut self, user: &OpenId, waiting: Waiting<T>) {
         let line = self.line(user);
-        line.running = None;
+        let ran = line.running.take().is_some();
         line.waiting.push_front(waiting);
+        self.running -= usize::from(ran);
+        self.waiting += 1;
     }
 
     /// The session of the message that is next, unless one runs.
@@ -85,13 +92,15 @@ impl<T> Desk<T> {
         let line = self.people.get_mut(user).filter(|line| line.running.is_none())?;
         let waiting = line.waiting.pop_front()?;
         line.running = Some(waiting.conv_id.clone());
+        self.waiting -= 1;
+        self.running += 1;
         Some(waiting)
     }
 
     /// The running message is done.
     pub fn done(&mut self, user: &OpenId) {
         if let Some(line) = self.people.get_mut(user) {
-            line.running = None;
+            self.running -= usize::from(line.running.take().is_some());
             if line.waiting.is_empty() {
                 self.people.remove(user);
             }
@@ -120,27 +129,45 @@ impl<T> Desk<T> {
         queues
     }
 
+    /// How many messages wait, of all people; it costs nothing to know.
+    #[must_use]
+    pub fn all_waiting(&self) -> usize {
+        self.waiting
+    }
+
+    /// How many messages run.
+    #[must_use]
+    pub fn all_running(&self) -> usize {
+        self.running
+    }
+
     /// Takes away all that wait for this session.
     pub fn withdraw(&mut self, user: &OpenId, conv_id: &ConvId) -> Vec<Waiting<T>> {
         let Some(line) = self.people.get_mut(user) else { return Vec::new() };
         let (gone, kept): (Vec<_>, Vec<_>) =
             std::mem::take(&mut line.waiting).into_iter().partition(|waiting| &waiting.conv_id == conv_id);
         line.waiting = kept.into();
+        self.waiting -= gone.len();
         gone
     }
 
     /// Takes away all that wait of those who do not `belong`; names them, too, who have but a running one.
     pub fn expel(&mut self, belongs: impl Fn(&OpenId) -> bool) -> Vec<(OpenId, Vec<Waiting<T>>)> {
         let strangers = self.people.iter_mut().filter(|(user, _)| !belongs(user));
-        strangers.map(|(user, line)| (user.clone(), std::mem::take(&mut line.waiting).into())).collect()
+        let expelled: Vec<(OpenId, Vec<_>)> =
+            strangers.map(|(user, line)| (user.clone(), std::mem::take(&mut line.waiting).into())).collect();
+        self.waiting -= expelled.iter().map(|(_, gone)| gone.len()).sum::<usize>();
+        expelled
     }
 
     /// Takes away the waiting message that `is` picks, wherever it waits.
     pub fn take_back(&mut self, is: impl Fn(&T) -> bool) -> Option<Waiting<T>> {
-        self.people.values_mut().find_map(|line| {
+        let taken = self.people.values_mut().find_map(|line| {
             let place = line.waiting.iter().position(|waiting| is(&waiting.item))?;
             line.waiting.remove(place)
-        })
+        });
+        self.waiting -= usize::from(taken.is_some());
+        taken
     }
 
     fn line(&mut self, user: &OpenId) -> &mut Line<T> {
@@ -192,6 +219,33 @@ mod tests {
         desk.add(&user, message(2, "a")).unwrap();
         desk.put_back(&user, first);
         assert_eq!(desk.take(&user).map(|w| w.item), Some(1));
+    }
+
+    #[test]
+    fn what_waits_and_what_runs_is_counted_whatever_happens() {
+        let (mut desk, one, other) = (Desk::default(), OpenId::from("ou_1"), OpenId::from("ou_2"));
+        let told = |desk: &Desk<i64>| (desk.all_waiting(), desk.all_running());
+        for second in 1..=5 {
+            desk.add(&one, message(second, if second == 5 { "b" } else { "a" })).unwrap();
+            desk.add(&other, message(second + 10, "c")).unwrap();
+        }
+        assert_eq!(told(&desk), (10, 0));
+        let first = desk.take(&one).unwrap();
+        desk.take(&other).unwrap();
+        assert_eq!((desk.take(&one), told(&desk)), (None, (8, 2)));
+        desk.put_back(&one, first);
+        assert_eq!(told(&desk), (9, 1));
+        desk.withdraw(&one, &"b".into());
+        desk.take_back(|second| *second == 2);
+        assert_eq!((desk.take_back(|second| *second == 2), told(&desk)), (None, (7, 1)));
+        desk.expel(|user| *user == one);
+        desk.done(&other);
+        desk.done(&other);
+        assert_eq!(told(&desk), (3, 0));
+        while desk.take(&one).is_some() {
+            desk.done(&one);
+        }
+        assert_eq!(told(&desk), (0, 0));
     }
 
     #[test]

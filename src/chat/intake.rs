@@ -23,7 +23,9 @@ use crate::feishu::event::{self, ChatKind, Content, Event, IncomingMessage};
 use crate::feishu::socket::{Answer, Delivery};
 use crate::ids::{ChatId, MessageId, OpenId};
 use crate::keyring::Checked;
+use crate::logs::events;
 use crate::mail::{Body, Mail, NewMail, Post, Recipient, Store, StoreError};
+use crate::pulse::Pulse;
 use crate::words::Words;
 
 /// So many deliveries may be on their way to the disk: half of what the store takes, so that answers find room.
@@ -42,6 +44,8 @@ pub struct Intake {
     pub news: mpsc::Sender<News>,
     /// What people are told past the outbox.
     pub alerts: mpsc::Sender<Alert>,
+    /// Its sign of life.
+    pub pulse: Pulse,
 }
 
 /// What it keeps in mind of the events that came.
@@ -77,6 +81,7 @@ impl Intake {
         let mut alarm = Alarm::new(self.alerts.clone());
         let mut commits: FuturesOrdered<Commit> = FuturesOrdered::new();
         loop {
+            self.pulse.beat();
             tokio::select! {
                 biased;
                 Some((delivered, outcome)) = commits.next() => self.committed(delivered, outcome, &mut alarm).await,
@@ -84,6 +89,7 @@ impl Intake {
                     Some(delivery) => commits.push_back(self.take(delivery, &mut memory)),
                     None => break,
                 },
+                () = self.pulse.rest() => {}
             }
         }
         while let Some((delivered, outcome)) = commits.next().await {
@@ -201,7 +207,12 @@ impl Intake {
                 memory.hints.left_out(&message.message_id);
                 return done(delivered, Ok(Outcome::Nothing));
             }
-            info!(user = %message.sender, message_id = %message.message_id, "message refused: its sender is not allowed");
+            info!(
+                name: events::MESSAGE_REFUSED,
+                user = %message.sender,
+                message_id = %message.message_id,
+                "message refused: its sender is not allowed"
+            );
             return self.decline(delivered, mail, under, text);
         }
         let told_in = Some((message.chat_id.clone(), under.clone()));

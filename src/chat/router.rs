@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use super::command::{self, Said};
 use super::desk::{Desk, Full, LONGEST_QUEUE, Waiting};
+use super::load::Load;
 use super::opening::{Lookup, Opening};
 use super::operator::Order;
 use super::scribe::Scribe;
@@ -25,6 +26,7 @@ use crate::feishu::socket::Answer;
 use crate::ids::{ChatId, ConvId, MessageId, OpenId};
 use crate::keyring::Checked;
 use crate::mail::{Mail, Recipient, Settlement, Store};
+use crate::pulse::Pulse;
 use crate::session::actor::{Handle, Report, Work};
 use crate::session::file::Saver;
 use crate::session::machine::Input;
@@ -66,6 +68,10 @@ pub struct Parts {
     pub store: Store,
     /// Who looks on.
     pub tap: Tap,
+    /// Is told how much there is to do.
+    pub load: watch::Sender<Load>,
+    /// Its sign of life.
+    pub pulse: Pulse,
 }
 
 /// The router; see the module.
@@ -87,6 +93,7 @@ pub struct Router {
     pub(super) stale: Stale,
     pub(super) opening: Opening,
     pub(super) last_received: Option<Timestamp>,
+    pub(super) load: watch::Sender<Load>,
 }
 
 /// What the router does after a while.
@@ -138,9 +145,13 @@ impl Router {
             stale: Stale::default(),
             opening: Opening::default(),
             last_received: None,
+            load: parts.load,
         };
+        let pulse = parts.pulse;
         let mut leave = std::pin::pin!(leave);
         let by = loop {
+            router.publish_load();
+            pulse.beat();
             tokio::select! {
                 biased;
                 by = &mut leave => break by.unwrap_or_else(|_| Instant::now()),
@@ -148,8 +159,11 @@ impl Router {
                 Some(report) = reports_rx.recv() => router.report(report),
                 Some(later) = later_rx.recv() => router.later(later),
                 Some(news) = news.recv() => router.news(news),
+                () = pulse.rest() => {}
             }
         };
+        // Leaving has an end of its own.
+        drop(pulse);
         router.leave(by, &mut reports_rx).await;
         drop(router);
         // The scribe ends when the router's last words are on record. A broken disk must not keep the daemon.

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::ServeArgs;
 use crate::daemon::config::{Config, Origin};
-use crate::daemon::{DRAIN, Daemon, signals};
+use crate::daemon::{DRAIN, Daemon, notify, signals};
 use crate::error::Failure;
 use crate::logs;
 use crate::paths::{self, Environment, StateDir};
@@ -17,7 +17,10 @@ use crate::paths::{self, Environment, StateDir};
 const THREADS: usize = 2;
 
 pub(super) fn run(args: &ServeArgs, environment: &Environment) -> Result<(), Vec<Failure>> {
-    serve(args, environment).map_err(|failure| vec![failure])
+    serve(args, environment).map_err(|failure| {
+        notify::failed(&failure.sentence);
+        vec![failure]
+    })
 }
 
 fn serve(args: &ServeArgs, environment: &Environment) -> Result<(), Failure> {

@@ -39,8 +39,10 @@ enum Action {
 
 /// Something passes a point.
 pub fn at(point: Point) {
-    if pass(point) == Some(Action::Die) {
-        die();
+    match pass(point) {
+        None | Some(Action::Fail) => {}
+        Some(Action::Die) => die(),
+        Some(Action::Wait(time)) => std::thread::sleep(time),
     }
 }
 
@@ -84,7 +86,7 @@ fn order(text: &str) -> Option<Order> {
     let action = match action.split_once('=').unwrap_or((action, "")) {
         ("die", "") => Action::Die,
         ("fail", "") if name.ends_with("-write") => Action::Fail,
-        ("wait", time) if name.ends_with("-write") => Action::Wait(Duration::from_millis(time.parse().ok()?)),
+        ("wait", time) => Action::Wait(Duration::from_millis(time.parse().ok()?)),
         _ => return None,
     };
     Some(Order { point, action, passes })

@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::spawn_blocking;
 use tracing::{error, info, warn};
 
+use super::notify::{self, Reloads};
 use crate::claude::launch::Program;
 use crate::control::wire::{Person, Refusal, Source};
 use crate::error::Failure;
@@ -40,6 +41,7 @@ pub struct Origin {
 pub struct Config {
     changes: mpsc::Sender<Change>,
     settings: Settings,
+    reloads: watch::Sender<Reloads>,
     origin: Origin,
 }
 
@@ -92,9 +94,10 @@ impl Config {
         let people = People::load(&allowed).map_err(Failure::config)?;
         let (changes, changes_rx) = mpsc::channel(CHANGES);
         let (newest, settings) = watch::channel(Arc::new(with(checked, &people)));
-        let owner = Owner { origin: origin.clone(), allowed, people, newest };
+        let (reloads, _) = watch::channel(Reloads::default());
+        let owner = Owner { origin: origin.clone(), allowed, people, newest, reloads: reloads.clone() };
         tokio::spawn(owner.run(changes_rx));
-        Ok(Self { changes, settings, origin })
+        Ok(Self { changes, settings, reloads, origin })
     }
 
     /// What is in force, now and later.
@@ -109,10 +112,19 @@ impl Config {
         &self.origin
     }
 
-    /// Has the keyring read again; what comes of it is in the journal.
+    /// How reloads went, now and later.
+    #[must_use]
+    pub fn reloads(&self) -> watch::Receiver<Reloads> {
+        self.reloads.subscribe()
+    }
+
+    /// Has the keyring read again; what comes of it is in the journal, and told to systemd.
     pub fn reload(&self) {
+        notify::reloading();
         if self.changes.try_send(Change::Reload).is_err() {
-            warn!("the keyring is not read again: too many changes wait");
+            let why = "the keyring is not read again: too many changes wait";
+            warn!("{why}");
+            tell(&self.reloads, Some(why.to_owned()));
         }
     }
 
@@ -157,6 +169,7 @@ struct Owner {
     allowed: PathBuf,
     people: People,
     newest: watch::Sender<Arc<Checked>>,
+    reloads: watch::Sender<Reloads>,
 }
 
 impl Owner {
@@ -164,7 +177,7 @@ impl Owner {
         while let Some(change) = changes.recv().await {
             // Whoever does not wait for the answer does not want it.
             match change {
-                Change::Reload => self.reload().await,
+                Change::Reload => tell(&self.reloads, self.reload().await),
                 Change::LetIn(open_id, let_in, answer) => {
                     let mut people = self.people.clone();
                     people.add(open_id, let_in);
@@ -180,13 +193,12 @@ impl Owner {
         }
     }
 
-    /// Reads the keyring again; a bad one is refused, and the old one stays.
-    async fn reload(&self) {
+    /// Reads the keyring again; a bad one is refused, and the old one stays: why, if it was.
+    async fn reload(&self) -> Option<String> {
         if self.origin.is_credential() {
-            return warn!(
-                name: events::RELOAD_REFUSED,
-                "the keyring is a systemd credential, which is read at start only: restart phonework for a new one"
-            );
+            let why = "the keyring is a systemd credential, which is read at start only: restart phonework for a new one";
+            warn!(name: events::RELOAD_REFUSED, "{why}");
+            return Some(why.to_owned());
         }
         let origin = self.origin.clone();
         let read = spawn_blocking(move || origin.read()).await;
@@ -198,9 +210,11 @@ impl Owner {
                 }
                 self.newest.send_replace(Arc::new(with(checked, &self.people)));
                 info!("the keyring was read again");
+                None
             }
             Err(failure) => {
-                error!(name: events::RELOAD_REFUSED, "the keyring is refused, the old one stays: {failure}")
+                error!(name: events::RELOAD_REFUSED, "the keyring is refused, the old one stays: {failure}");
+                Some(failure.to_string())
             }
         }
     }
@@ -258,4 +272,12 @@ impl Owner {
 
 fn with(checked: Checked, people: &People) -> Checked {
     Checked { let_in: people.iter().map(|(open_id, _)| open_id.clone()).collect(), ..checked }
+}
+
+/// Tells how a reload went.
+fn tell(reloads: &watch::Sender<Reloads>, refused: Option<String>) {
+    reloads.send_modify(|reloads| {
+        reloads.done += 1;
+        reloads.refused = refused.map(|why| (Timestamp::now(), why));
+    });
 }

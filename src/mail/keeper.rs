@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, config::DbConfig};
 
 use super::{StoreError, place::Place, pruning};
+use crate::{logs::events, pulse::Pulse};
 
 /// Calls in one transaction.
 const BATCH: usize = 256;
@@ -69,17 +70,19 @@ pub(super) struct Keeper {
     /// When to write them back, if nobody calls.
     checkpoint_at: Option<Instant>,
     prune_at: Instant,
+    pulse: Pulse,
 }
 
 impl Keeper {
-    pub(super) fn new(db: Connection, place: Place) -> Self {
+    pub(super) fn new(db: Connection, place: Place, pulse: Pulse) -> Self {
         let prune_at = Instant::now();
-        Self { db, place, synced: true, broken: None, commits: 0, checkpoint_at: None, prune_at }
+        Self { db, place, synced: true, broken: None, commits: 0, checkpoint_at: None, prune_at, pulse }
     }
 
     /// Serves calls until all handles are gone.
     pub(super) fn run(mut self, requests: &Receiver<Box<dyn Job>>) {
         loop {
+            self.pulse.beat();
             let mended_at = self.broken.as_ref().map(|broken| broken.last + MENDED);
             let due = [self.checkpoint_at, mended_at].into_iter().flatten().fold(self.prune_at, Instant::min);
             let called = match requests.recv_timeout(due.saturating_duration_since(Instant::now())) {
@@ -136,7 +139,11 @@ impl Keeper {
             broken.last = now;
             return tracing::debug!(reason, "mail.db still cannot be written");
         }
-        tracing::error!(reason, "mail.db cannot be written: new messages are not taken over until it can");
+        tracing::error!(
+            name: events::STORE_FAILED,
+            reason,
+            "mail.db cannot be written: new messages are not taken over until it can"
+        );
         self.broken = Some(Broken { since: now, last: now });
     }
 
@@ -148,7 +155,7 @@ impl Keeper {
             return self.failed(&reason, now);
         }
         let after_s = now.duration_since(broken.since).as_secs();
-        tracing::info!(after_s, "mail.db can be written again");
+        tracing::info!(name: events::STORE_MENDED, after_s, "mail.db can be written again");
     }
 
     /// Writes the log back into the file, when nobody waits for an answer.

@@ -34,6 +34,7 @@ use crate::{
     audit::AuditEntry,
     crash::{self, Point},
     ids::{ConvId, EventId, MessageId},
+    pulse::Pulse,
 };
 
 /// How many calls may wait for the thread; more are refused as [`StoreError::Busy`].
@@ -88,17 +89,25 @@ pub struct Store {
 /// # Errors
 /// When the file cannot be used; it is then as it was.
 pub fn open(path: &Path) -> Result<(Store, Left), OpenError> {
+    open_watched(path, Pulse::unwatched())
+}
+
+/// The same with a sign of life of the thread, which beats once a minute at least, unless the disk holds it up.
+///
+/// # Errors
+/// When the file cannot be used; it is then as it was.
+pub fn open_watched(path: &Path, pulse: Pulse) -> Result<(Store, Left), OpenError> {
     let unusable = |reason: String| OpenError::Unusable { path: path.into(), reason };
     let db = schema::open(path)?;
     let left = left(&db).map_err(|error| unusable(error.to_string()))?;
-    let store = start(db, path).map_err(|error| unusable(error.to_string()))?;
+    let store = start(db, path, pulse).map_err(|error| unusable(error.to_string()))?;
     Ok((store, left))
 }
 
-fn start(db: Connection, path: &Path) -> io::Result<Store> {
+fn start(db: Connection, path: &Path, pulse: Pulse) -> io::Result<Store> {
     let place = Place::of(path);
     let (requests, queue) = sync_channel(QUEUE);
-    thread::Builder::new().name("mail".into()).spawn(move || Keeper::new(db, place).run(&queue))?;
+    thread::Builder::new().name("mail".into()).spawn(move || Keeper::new(db, place, pulse).run(&queue))?;
     Ok(Store { requests, bells: Arc::default() })
 }
 

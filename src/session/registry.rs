@@ -111,6 +111,8 @@ pub struct Registry {
     sessions: BTreeMap<ConvId, Arc<Session>>,
     /// Open sessions of each person in the order they were opened: the numbers of `/list`.
     open: BTreeMap<OpenId, Vec<ConvId>>,
+    /// How many these are.
+    open_sessions: usize,
     active: BTreeMap<ChatId, BTreeMap<OpenId, ConvId>>,
 }
 
@@ -181,6 +183,12 @@ impl Registry {
         self.sessions.get(conv_id).map(Arc::as_ref)
     }
 
+    /// How many sessions are not closed.
+    #[must_use]
+    pub fn open_sessions(&self) -> usize {
+        self.open_sessions
+    }
+
     /// Adds a session and makes it its owner's active one in its chat. When the same message opened one before, that is
     /// returned, and what came after it stands.
     pub fn open(&mut self, session: Session) -> ConvId {
@@ -231,6 +239,7 @@ impl Registry {
         if let Some(open) = self.open.get_mut(owner) {
             open.retain(|id| id != conv_id);
         }
+        self.open_sessions -= 1;
         for people in self.active.values_mut() {
             people.retain(|_, active| active != conv_id);
         }
@@ -262,6 +271,7 @@ impl Registry {
 
     fn insert(&mut self, session: Session) {
         if session.closed_at.is_none() {
+            self.open_sessions += 1;
             self.open.entry(session.owner.clone()).or_default().push(session.conv_id.clone());
         }
         self.sessions.insert(session.conv_id.clone(), Arc::new(session));

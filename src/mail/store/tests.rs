@@ -10,7 +10,7 @@ fn prepared(prepare: impl FnOnce(&Connection)) -> (tempfile::TempDir, Store) {
     let path = directory.path().join("mail.db");
     let db = schema::open(&path).unwrap();
     prepare(&db);
-    (directory, start(db, &path).unwrap())
+    (directory, start(db, &path, Pulse::unwatched()).unwrap())
 }
 
 fn mail(message: &str, text: String) -> NewMail {

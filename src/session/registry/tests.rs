@@ -29,6 +29,23 @@ fn a_person_reaches_only_his_own_sessions() {
 }
 
 #[test]
+fn open_sessions_are_counted() {
+    let mut registry = Registry::default();
+    for (name, owner) in [("a", "ou_1"), ("b", "ou_2"), ("c", "ou_1"), ("c", "ou_1")] {
+        registry.open(session(name, owner, 1));
+    }
+    assert_eq!(registry.open_sessions(), 3);
+    let close = |registry: &mut Registry| {
+        registry.close(&"ou_1".into(), &"a".into(), None, Timestamp::from_second(2).unwrap())
+    };
+    assert_eq!((close(&mut registry), close(&mut registry)), (true, false));
+    assert_eq!(registry.open_sessions(), 2);
+    let (sessions, active) = registry.parts();
+    let again = Registry::from_parts(sessions.into_iter().cloned().collect(), active.clone()).unwrap();
+    assert_eq!(again, registry);
+}
+
+#[test]
 fn each_person_has_his_own_active_session_in_a_chat() {
     let mut registry = Registry::default();
     registry.open(session("a", "ou_1", 1));
