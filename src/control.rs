@@ -7,6 +7,11 @@
 //! place, by the credentials that the kernel gives. The server knows nothing of what the calls do: it reads them,
 //! checks who calls, and hands them to a [`Handler`].
 
+pub mod codec;
+pub mod listener;
+pub mod peer;
+pub mod request;
+pub mod server;
 pub mod wire;
 
 use std::future::Future;

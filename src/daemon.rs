@@ -19,6 +19,8 @@ use crate::chat::intake::Intake;
 use crate::chat::load::Load;
 use crate::chat::router::{News, Parts, Router};
 use crate::claude::orphans;
+use crate::control::listener::Listener;
+use crate::control::server;
 use crate::error::Failure;
 use crate::feishu::api::Api;
 use crate::feishu::socket::{self, ConnectionState};
@@ -37,15 +39,21 @@ use crate::words::Words;
 
 mod alone;
 pub mod config;
+mod console;
+mod health;
 pub mod notify;
 mod post;
+mod proof;
 pub mod pulse;
 pub mod signals;
 
 use alone::Alone;
 use config::{Config, Settings};
+use console::Console;
+use health::Health;
 use notify::Followed;
 use post::Post;
+use proof::Prover;
 
 /// Running turns may take so long to end when the daemon is told to leave.
 pub const DRAIN: Duration = Duration::from_secs(20);
@@ -73,6 +81,8 @@ pub struct Daemon {
     pub config: Config,
     /// Its state, locked.
     pub state: StateDir,
+    /// Where operators reach it, if they do.
+    pub control: Option<Listener>,
     /// This program, which Claude is started through.
     pub phonework: PathBuf,
     /// How long running turns may take to end when it is told to leave.
@@ -109,11 +119,12 @@ impl Daemon {
         let project = |cut: &TurnStart| registry.running(&cut.conv_id).map(|session| session.cwd.clone());
         let cut = left.cut.into_iter().map(|cut| (project(&cut), cut)).collect();
 
+        let started = Timestamp::now();
         let credentials =
             Credentials { app_id: keyring.app_id.clone(), app_secret: keyring.app_secret.clone() };
         let api = Api::new(keyring.domain.clone(), credentials.clone(), client.clone());
         let flush = CancellationToken::new();
-        let (state, connection) = watch::channel(ConnectionState::new(Timestamp::now()));
+        let (state, connection) = watch::channel(ConnectionState::new(started));
         let post = Post { api: api.clone(), connection, settings: settings.clone() };
         let courier = courier::run(store.clone(), post.clone(), flush.clone(), FLUSH);
         let courier = tokio::spawn(pulses.pulse("courier").of(courier));
@@ -125,7 +136,7 @@ impl Daemon {
         let (load, load_rx) = watch::channel(Load::default());
         let parts = Parts {
             settings: settings.clone(),
-            phonework: self.phonework,
+            phonework: self.phonework.clone(),
             registry,
             saver,
             store: store.clone(),
@@ -144,6 +155,23 @@ impl Daemon {
         let (alerts, alerts_rx) = mpsc::channel(ALERTS);
         let alarm = tokio::spawn(post::alert(api, alerts_rx));
         let (_watch, stuck) = pulse::watch(pulses.clone());
+        let serving = self.control.map(|listener| {
+            let prover = Prover::start(settings.clone(), self.phonework, tap.clone());
+            let health = Health {
+                settings: settings.clone(),
+                connection: post.connection.clone(),
+                api: post.api.clone(),
+                store: store.clone(),
+                news: news.clone(),
+                tap,
+                prover,
+                pulses: pulses.clone(),
+                started,
+                last: watch::Sender::default(),
+            };
+            let (console, left) = (Console { config: self.config.clone(), health }, CancellationToken::new());
+            (tokio::spawn(server::run(listener, console, left.clone())), left)
+        });
         let telling = notify::start(Followed {
             connection: post.connection.clone(),
             load: load_rx,
@@ -178,6 +206,10 @@ impl Daemon {
         let _ = whoami.await;
         alarm.abort();
         let _ = saver_task.await;
+        if let Some((serving, left)) = serving {
+            left.cancel();
+            let _ = serving.await;
+        }
         if let Some(telling) = telling {
             telling.abort();
         }

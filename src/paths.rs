@@ -12,7 +12,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 pub use self::replace::replace;
-pub use self::state_dir::StateDir;
+pub use self::state_dir::{StateDir, lock_for_a_while};
 pub use self::to_call::{may_exist, socket_to_call};
 pub use self::workspace::{ProjectError, Workspace};
 use crate::error::Failure;

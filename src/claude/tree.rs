@@ -26,6 +26,13 @@ pub fn descendants(root: Pid) -> Vec<Pid> {
     found.into_iter().filter_map(Pid::from_raw).collect()
 }
 
+/// The parent of a living process; within, none for the topmost of a pid namespace.
+#[must_use]
+pub fn parent(pid: Pid) -> Option<Option<Pid>> {
+    let stat = std::fs::read(format!("/proc/{}/stat", pid.as_raw_pid())).ok()?;
+    living_parent(&String::from_utf8_lossy(&stat)).map(Pid::from_raw)
+}
+
 /// A child of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChildOf {

@@ -148,7 +148,8 @@ fn prepare(
         "No `claude` is on your PATH, so a practice agent answers; it says what it can do."
     };
     let config = Config::start(origin, checked, state.path().join("allowed.json"))?;
-    let daemon = Daemon { config, state, phonework: phonework.to_owned(), drain: Duration::ZERO };
+    let daemon =
+        Daemon { config, state, control: None, phonework: phonework.to_owned(), drain: Duration::ZERO };
     Ok((daemon, agent))
 }
 

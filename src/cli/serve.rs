@@ -7,6 +7,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio_util::sync::CancellationToken;
 
 use super::ServeArgs;
+use crate::control::listener::Listener;
 use crate::daemon::config::{Config, Origin};
 use crate::daemon::{DRAIN, Daemon, notify, signals};
 use crate::error::Failure;
@@ -31,6 +32,7 @@ fn serve(args: &ServeArgs, environment: &Environment) -> Result<(), Failure> {
     let checked = origin.read()?;
     origin.warn_of(&checked);
     let state = StateDir::open(&paths::state_dir(&chosen, environment)?)?;
+    let socket = paths::socket(&chosen, environment)?;
     let phonework = this_program()?;
     let runtime = runtime()?;
     let ended = runtime.block_on(async {
@@ -39,7 +41,8 @@ fn serve(args: &ServeArgs, environment: &Environment) -> Result<(), Failure> {
         let config = Config::start(origin, checked, state.path().join("allowed.json"))?;
         let reloaded = config.clone();
         signals::on_hangup(move || reloaded.reload())?;
-        Daemon { config, state, phonework, drain: DRAIN }.run(stop).await
+        let control = Some(Listener::open(&socket)?);
+        Daemon { config, state, control, phonework, drain: DRAIN }.run(stop).await
     });
     // All that matters is done: a disk or a name server that does not answer must not keep the process.
     runtime.shutdown_timeout(Duration::from_secs(2));

@@ -46,7 +46,7 @@ impl StateDir {
             .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
             .open(path.join("lock"))
             .map_err(|error| cannot("written to", error))?;
-        match try_for_a_while(&lock) {
+        match lock_for_a_while(&lock) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 return Err(Failure::failed(format!(
@@ -87,7 +87,10 @@ impl Drop for StateDir {
 
 /// A daemon that was killed while it started a process leaves the lock, for a moment, to the child that is not yet the
 /// other program.
-fn try_for_a_while(lock: &File) -> Result<(), TryLockError> {
+///
+/// # Errors
+/// When another process holds it for longer, or the system refuses.
+pub fn lock_for_a_while(lock: &File) -> Result<(), TryLockError> {
     let until = Instant::now() + LEFT_BEHIND;
     loop {
         match lock.try_lock() {

@@ -1,0 +1,191 @@
+//! The socket that the daemon listens on: one that it binds itself, or the one that systemd hands over.
+
+use std::fs::{DirBuilder, File, OpenOptions, Permissions, TryLockError};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{
+    DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
+};
+use std::path::{Path, PathBuf};
+
+use interprocess::local_socket::tokio::Listener as Inner;
+use interprocess::local_socket::{GenericFilePath, ListenerOptions, ToFsName as _};
+use interprocess::os::unix::local_socket::ListenerOptionsExt as _;
+use interprocess::os::unix::uds_local_socket::tokio::Listener as OfUnix;
+use listenfd::ListenFd;
+use rustix::fs::OFlags;
+
+use crate::error::Failure;
+use crate::paths::lock_for_a_while;
+
+/// Who is in the socket's group may connect; nobody else.
+const MODE: u32 = 0o660;
+
+/// A listening socket. One that the daemon bound goes with it.
+#[derive(Debug)]
+pub struct Listener {
+    pub(super) inner: Inner,
+    /// The socket's group.
+    pub(super) gid: u32,
+    /// Held as long as the socket is ours; it comes last, so that it is let go of when the socket is gone.
+    _lock: Option<Lock>,
+}
+
+#[derive(Debug)]
+struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing is not enough while a child that is being started still has a copy of the file.
+        let _ = self.0.unlock();
+    }
+}
+
+impl Listener {
+    /// Takes the socket that systemd passed, or binds one at `path`. To be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// When another daemon answers there, something else is in the way, or the system refuses.
+    pub fn open(path: &Path) -> Result<Self, Failure> {
+        match ListenFd::from_env().take_unix_listener(0) {
+            Ok(None) => Self::bind(path),
+            Ok(Some(passed)) => Self::passed(passed),
+            Err(error) => Err(Failure::failed(format!(
+                "what systemd passed as a socket cannot be listened on: {error}; see ListenStream= in the socket unit"
+            ))),
+        }
+    }
+
+    fn passed(passed: std::os::unix::net::UnixListener) -> Result<Self, Failure> {
+        let cannot = |error: io::Error| {
+            Failure::failed(format!("the socket that systemd passed cannot be used: {error}; see its unit"))
+        };
+        let path = passed.local_addr().ok().and_then(|address| address.as_pathname().map(PathBuf::from));
+        let gid = path.and_then(|path| path.metadata().ok()).map(|socket| socket.gid());
+        // A socket without a file has no group: only root and the daemon's user may change something then.
+        let gid = gid.unwrap_or(u32::MAX);
+        let inner = Inner::from(OfUnix::try_from(OwnedFd::from(passed)).map_err(cannot)?);
+        Ok(Self { inner, gid, _lock: None })
+    }
+
+    fn bind(path: &Path) -> Result<Self, Failure> {
+        let shown = path.display();
+        let cannot = |error: io::Error| {
+            Failure::failed(format!(
+                "the control socket {shown} cannot be made: {error}; make its directory writable for this user or name another with --socket"
+            ))
+        };
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        DirBuilder::new().recursive(true).mode(0o750).create(folder).map_err(cannot)?;
+        let lock = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
+            .open(lock_path(path))
+            .map_err(cannot)?;
+        match lock_for_a_while(&lock) {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(taken(path)),
+            Err(TryLockError::Error(error)) => return Err(cannot(error)),
+        }
+        remove_stale(path, cannot)?;
+        let name = path.to_fs_name::<GenericFilePath>().map_err(cannot)?;
+        let inner = ListenerOptions::new().name(name).mode(MODE).create_tokio().map_err(cannot)?;
+        // Who may come in is the business of the directory's group. It is not to be had for everybody; then it is ours.
+        let group = folder.metadata().map_err(cannot)?.gid();
+        let _ = std::os::unix::fs::chown(path, None, Some(group));
+        // The umask has narrowed the mode.
+        std::fs::set_permissions(path, Permissions::from_mode(MODE)).map_err(cannot)?;
+        let gid = path.metadata().map_err(cannot)?.gid();
+        Ok(Self { inner, gid, _lock: Some(Lock(lock)) })
+    }
+}
+
+/// The lock lies beside the socket.
+fn lock_path(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    name.into()
+}
+
+fn taken(path: &Path) -> Failure {
+    Failure::failed(format!(
+        "another phonework answers at {}; stop it first or name another socket with --socket",
+        path.display()
+    ))
+}
+
+/// Removes a socket that nobody listens on any more. The lock is held, so none of phonework's does.
+fn remove_stale(path: &Path, cannot: impl Fn(io::Error) -> Failure) -> Result<(), Failure> {
+    match path.symlink_metadata() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(cannot(error)),
+        Ok(found) if !found.file_type().is_socket() => Err(Failure::failed(format!(
+            "{} is in the way of the control socket; move it away or name another place with --socket",
+            path.display()
+        ))),
+        Ok(_) => match std::os::unix::net::UnixStream::connect(path) {
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                std::fs::remove_file(path).map_err(cannot)
+            }
+            Ok(_) => Err(taken(path)),
+            Err(error) => Err(cannot(error)),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place() -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("run/control.sock");
+        (folder, path)
+    }
+
+    fn sentence(folder: &tempfile::TempDir, path: &Path) -> String {
+        Listener::bind(path).unwrap_err().sentence.replace(folder.path().to_str().unwrap(), "DIR")
+    }
+
+    #[tokio::test]
+    async fn a_socket_is_for_its_owner_and_group_and_goes_with_the_daemon() {
+        let (_folder, path) = place();
+        let listener = Listener::bind(&path).unwrap();
+        let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o660, 0o750));
+        drop(listener);
+        assert!(!path.exists());
+    }
+
+    #[tokio::test]
+    async fn a_stale_socket_is_replaced_and_a_living_ones_is_not() {
+        let (folder, path) = place();
+        std::fs::create_dir(path.parent().unwrap()).unwrap();
+        drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+        let first = Listener::bind(&path).unwrap();
+        let refused = "another phonework answers at DIR/run/control.sock; stop it first or name another socket with --socket";
+        assert_eq!(sentence(&folder, &path), refused);
+        drop(first);
+        let stranger = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        assert_eq!(sentence(&folder, &path), refused);
+        drop(stranger);
+        Listener::bind(&path).unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_is_no_socket_is_left_alone() {
+        let (folder, path) = place();
+        std::fs::create_dir(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, "precious").unwrap();
+        assert_eq!(
+            sentence(&folder, &path),
+            "DIR/run/control.sock is in the way of the control socket; move it away or name another place with --socket"
+        );
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "precious");
+        let long = folder.path().join("x".repeat(120));
+        assert!(sentence(&folder, &long).contains("cannot be made: "), "{}", sentence(&folder, &long));
+    }
+}

@@ -1,0 +1,204 @@
+//! The state of every part, gathered from those who know it, and judged.
+
+mod judge;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rustix::process::Pid;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::timeout;
+
+use super::config::Settings;
+use super::proof::Prover;
+use crate::chat::operator::{Look, Order};
+use crate::chat::router::News;
+use crate::claude::tree;
+use crate::control::wire::{
+    Api as ApiHealth, By, Claude, Connection, Health as Told, Link, Mail, Process, Proof, Refusal,
+    SessionsHealth, Stuck, Trouble, Wedged,
+};
+use crate::feishu::api::Api;
+use crate::feishu::socket::{ConnectionState, Phase};
+use crate::mail::{Depths, Recipient, Store};
+use crate::pulse::{self, Pulses};
+use crate::session::tap::Tap;
+use judge::judge;
+
+/// A part that does not answer within this time is said not to.
+const ANSWER: Duration = Duration::from_secs(2);
+/// So many of the messages that Feishu refused are told of.
+const LAST_WEDGED: u32 = 10;
+
+/// Those who know.
+#[derive(Clone)]
+pub(super) struct Health {
+    pub(super) settings: Settings,
+    pub(super) connection: watch::Receiver<ConnectionState>,
+    pub(super) api: Api,
+    pub(super) store: Store,
+    pub(super) news: mpsc::Sender<News>,
+    pub(super) tap: Tap,
+    pub(super) prover: Prover,
+    pub(super) pulses: Pulses,
+    pub(super) started: Timestamp,
+    /// What `mail.db` last said.
+    pub(super) last: watch::Sender<(Depths, Vec<Wedged>)>,
+}
+
+impl Health {
+    /// The state of every part; with `probe` Claude is asked first.
+    ///
+    /// # Errors
+    /// When the daemon leaves.
+    pub(super) async fn tell(&self, probe: bool) -> Result<Told, Refusal> {
+        // What takes long comes first: all that is told is of one moment.
+        let known = self.prover.known(probe).await;
+        let look = look(&self.news).await?;
+        let (mail, sessions) = (self.mail(&look).await, sessions(&look).await);
+        let settings = self.settings.borrow().clone();
+        let api = self.api.state();
+        let by_turn = self.tap.answered().map(|(at, took)| Proof {
+            at,
+            by: By::Turn,
+            passed: true,
+            took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            why: None,
+        });
+        let mut told = Told {
+            healthy: false,
+            problems: Vec::new(),
+            notes: Vec::new(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            started_at: self.started,
+            memory: memory(std::process::id()),
+            connection: connection(&self.connection.borrow()),
+            api: ApiHealth {
+                last_success_at: api.last_success,
+                last_error: api.last_error.map(|(at, what)| Trouble { at, what }),
+                token_until: api.token_until,
+            },
+            mail,
+            sessions,
+            claude: Claude {
+                command: settings.keyring.claude_command.clone(),
+                path: known.path.map(|path| path.display().to_string()),
+                version: known.version,
+                proof: by_turn.into_iter().chain(known.proof).max_by_key(|proof| proof.at),
+            },
+            sandbox: "off".to_owned(),
+            stuck: self.pulses.stuck().iter().map(stuck).collect(),
+        };
+        let nobody = settings.keyring.allowed.is_empty() && settings.let_in.is_empty();
+        let failing = api.failing.map(|(at, what)| Trouble { at, what });
+        (told.problems, told.notes) = judge(&told, failing.as_ref(), nobody, Timestamp::now());
+        told.healthy = told.problems.is_empty();
+        Ok(told)
+    }
+
+    async fn mail(&self, look: &Look) -> Mail {
+        let asked =
+            async { Some((self.store.depths().await.ok()?, self.store.wedged(LAST_WEDGED).await.ok()?)) };
+        let answer = timeout(ANSWER, asked).await.ok().flatten();
+        let answers = answer.is_some();
+        if let Some((depths, wedged)) = answer {
+            let wedged = wedged.into_iter().map(|wedged| {
+                let to = match wedged.to {
+                    Recipient::Chat(id) => id.to_string(),
+                    Recipient::User(id) => id.to_string(),
+                };
+                Wedged { at: wedged.at, to, why: wedged.why }
+            });
+            self.last.send_replace((depths, wedged.collect()));
+        }
+        let (depths, last_wedged) = self.last.borrow().clone();
+        Mail {
+            answers,
+            inbox: depths.waiting,
+            running: depths.running,
+            oldest_inbox_at: depths.oldest_waiting,
+            outbox: depths.pending,
+            oldest_outbox_at: depths.oldest_pending,
+            wedged: depths.wedged,
+            last_wedged,
+            last_received_at: look.last_received(),
+        }
+    }
+}
+
+/// The sessions as they are now.
+///
+/// # Errors
+/// When the router does not answer.
+pub(super) async fn look(news: &mpsc::Sender<News>) -> Result<Look, Refusal> {
+    ask(news, Order::Look).await
+}
+
+/// Asks the router.
+///
+/// # Errors
+/// When it does not answer.
+pub(super) async fn ask<T>(
+    news: &mpsc::Sender<News>,
+    order: impl FnOnce(oneshot::Sender<T>) -> Order,
+) -> Result<T, Refusal> {
+    let (answer, answered) = oneshot::channel();
+    let asked = async {
+        news.send(News::Order(order(answer))).await.ok()?;
+        answered.await.ok()
+    };
+    timeout(ANSWER, asked).await.ok().flatten().ok_or_else(|| Refusal::Failed {
+        reason: "phonework has too much to do, or is leaving; ask again".to_owned(),
+    })
+}
+
+fn stuck(stuck: &pulse::Stuck) -> Stuck {
+    let for_ms = u64::try_from(stuck.still.as_millis()).unwrap_or(u64::MAX);
+    Stuck { task: stuck.name.to_owned(), for_ms }
+}
+
+fn connection(state: &ConnectionState) -> Connection {
+    let (link, next_try_at) = match state.phase {
+        Phase::Connecting => (Link::Connecting, None),
+        Phase::Connected => (Link::Connected, None),
+        Phase::Waiting { until } => (Link::Waiting, Some(until)),
+        Phase::Stopped => (Link::Stopped, None),
+    };
+    Connection {
+        state: link,
+        since: state.since,
+        next_try_at,
+        last_frame_at: state.last_frame,
+        reconnects: state.reconnects,
+        last_error: state.last_error.clone(),
+        turned_away_at: state.turned_away,
+    }
+}
+
+async fn sessions(look: &Look) -> SessionsHealth {
+    let (open, live, running) = look.counts();
+    let tops: Vec<_> = look.processes().map(|(conv_id, pid)| (conv_id.clone(), pid)).collect();
+    let weigh = move || {
+        let weighed = tops.into_iter().filter_map(|(conv_id, pid)| {
+            let top = Pid::from_raw(i32::try_from(pid).ok()?)?;
+            let below = tree::descendants(top);
+            let memory_below =
+                below.iter().filter_map(|pid| u32::try_from(pid.as_raw_pid()).ok()).map(memory);
+            let memory = memory(pid) + memory_below.sum::<u64>();
+            Some(Process { conv_id, pid, processes: below.len() + 1, memory })
+        });
+        weighed.collect()
+    };
+    let processes = tokio::task::spawn_blocking(weigh).await.unwrap_or_default();
+    SessionsHealth { open, live, running, processes }
+}
+
+/// The resident memory of a process, in bytes; 0 when it is gone.
+fn memory(pid: u32) -> u64 {
+    let path = PathBuf::from(format!("/proc/{pid}/statm"));
+    let statm = std::fs::read_to_string(path).unwrap_or_default();
+    let pages: u64 = statm.split(' ').nth(1).and_then(|pages| pages.parse().ok()).unwrap_or_default();
+    pages * u64::try_from(rustix::param::page_size()).unwrap_or_default()
+}

@@ -1,0 +1,183 @@
+//! What of the daemon's state is wrong, and what an operator should know besides. Pure.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::control::wire::{Health, Link, Trouble};
+
+/// A message that Feishu has not taken for so long is a trouble.
+const OUTBOX: Duration = Duration::from_secs(5 * 60);
+
+/// The problems and the notes: sentences. `failing`: since when calls of Feishu's API fail; `nobody`: whether nobody
+/// may talk to the bot.
+pub(super) fn judge(
+    health: &Health,
+    failing: Option<&Trouble>,
+    nobody: bool,
+    now: Timestamp,
+) -> (Vec<String>, Vec<String>) {
+    let (mut problems, mut notes) = (Vec::new(), Vec::new());
+    let connection = &health.connection;
+    let why = || connection.last_error.as_ref().map(|error| format!(" ({error})")).unwrap_or_default();
+    match connection.state {
+        Link::Connected => {}
+        Link::Connecting if connection.last_error.is_none() => {
+            problems.push("phonework is connecting to Feishu for the first time".to_owned());
+        }
+        Link::Connecting | Link::Waiting => {
+            problems.push(format!("there is no connection to Feishu{}; it is tried again by itself", why()));
+        }
+        Link::Stopped => problems.push("phonework is leaving".to_owned()),
+    }
+    if let Some(Trouble { at, what }) = failing {
+        problems.push(format!("calls of Feishu's API fail since {}: {what}", clock(*at)));
+    }
+    let mail = &health.mail;
+    if !mail.answers {
+        problems.push("mail.db does not answer: see to the disk of the state directory".to_owned());
+    }
+    if let Some(oldest) = mail.oldest_outbox_at
+        && now.duration_since(oldest).unsigned_abs() > OUTBOX
+    {
+        let many = mail.outbox;
+        problems.push(format!("{many} messages to Feishu wait, the oldest since {}", clock(oldest)));
+    }
+    match (&health.claude.path, &health.claude.proof) {
+        (None, _) => problems.push(format!(
+            "Claude Code is not there: {:?} (CLAUDE_COMMAND) cannot be found; install it for the daemon's user",
+            health.claude.command
+        )),
+        (Some(_), Some(proof)) if !proof.passed => {
+            problems.push(proof.why.clone().unwrap_or_else(|| "Claude Code does not answer".to_owned()));
+        }
+        (Some(_), Some(_)) => {}
+        (Some(_), None) => notes.push(
+            "whether Claude Code answers is not known yet: nobody was answered since the start; `phonework health \
+             --probe` tries it"
+                .to_owned(),
+        ),
+    }
+    for stuck in &health.stuck {
+        let seconds = stuck.for_ms / 1000;
+        problems.push(format!("the task {} has not moved for {seconds} s", stuck.task));
+    }
+    if mail.wedged > 0 {
+        let last = mail
+            .last_wedged
+            .first()
+            .map(|last| format!("; the last one at {}: {}", clock(last.at), last.why));
+        let last = last.unwrap_or_default();
+        notes.push(format!("Feishu refused {} messages for good in the last 30 days{last}", mail.wedged));
+    }
+    if nobody {
+        notes.push("nobody may talk to the bot: let somebody in with `phonework allow OPEN_ID`".to_owned());
+    }
+    if health.sandbox == "off" {
+        notes.push("there is no sandbox: Claude runs with the rights of the daemon's user".to_owned());
+    }
+    (problems, notes)
+}
+
+/// A time as a sentence tells it.
+fn clock(at: Timestamp) -> String {
+    at.strftime("%F %T UTC").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::wire::{Api, By, Claude, Connection, Mail, Proof, SessionsHealth, Stuck, Wedged};
+
+    const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
+    fn well() -> Health {
+        Health {
+            healthy: false,
+            problems: Vec::new(),
+            notes: Vec::new(),
+            version: "1".into(),
+            pid: 1,
+            started_at: NOW,
+            memory: 0,
+            connection: Connection {
+                state: Link::Connected,
+                since: NOW,
+                next_try_at: None,
+                last_frame_at: None,
+                reconnects: 1,
+                last_error: Some("the connection ended".into()),
+                turned_away_at: None,
+            },
+            api: Api::default(),
+            mail: Mail { answers: true, ..Mail::default() },
+            sessions: SessionsHealth::default(),
+            claude: Claude {
+                command: "claude".into(),
+                path: Some("/usr/bin/claude".into()),
+                version: None,
+                proof: Some(Proof { at: NOW, by: By::Turn, passed: true, took_ms: 1, why: None }),
+            },
+            sandbox: "landlock".into(),
+            stuck: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn when_all_works_there_is_nothing_to_say() {
+        assert_eq!(judge(&well(), None, false, NOW), (Vec::new(), Vec::new()));
+    }
+
+    #[test]
+    fn each_part_that_does_not_work_is_a_problem_with_its_reason() {
+        let mut health = well();
+        health.connection.state = Link::Waiting;
+        health.mail = Mail {
+            answers: false,
+            outbox: 3,
+            oldest_outbox_at: NOW.checked_sub(OUTBOX * 2).ok(),
+            ..Mail::default()
+        };
+        let why = Some("`claude -p ping` ended without an answer".to_owned());
+        health.claude.proof = Some(Proof { at: NOW, by: By::Probe, passed: false, took_ms: 1, why });
+        health.stuck = vec![Stuck { task: "router".into(), for_ms: 21_000 }];
+        let failing = Trouble { at: NOW, what: "HTTP 503".into() };
+        let (mut problems, notes) = judge(&health, Some(&failing), false, NOW);
+        assert_eq!(notes, Vec::<String>::new());
+        for (link, error) in [(Link::Connecting, None), (Link::Stopped, None)] {
+            let mut health = well();
+            (health.connection.state, health.connection.last_error) = (link, error);
+            health.claude.path = None;
+            problems.extend(judge(&health, None, false, NOW).0);
+        }
+        insta::assert_snapshot!(problems.join("\n"), @r#"
+        there is no connection to Feishu (the connection ended); it is tried again by itself
+        calls of Feishu's API fail since 1970-01-01 00:00:00 UTC: HTTP 503
+        mail.db does not answer: see to the disk of the state directory
+        3 messages to Feishu wait, the oldest since 1969-12-31 23:50:00 UTC
+        `claude -p ping` ended without an answer
+        the task router has not moved for 21 s
+        phonework is connecting to Feishu for the first time
+        Claude Code is not there: "claude" (CLAUDE_COMMAND) cannot be found; install it for the daemon's user
+        phonework is leaving
+        Claude Code is not there: "claude" (CLAUDE_COMMAND) cannot be found; install it for the daemon's user
+        "#);
+    }
+
+    #[test]
+    fn what_is_no_fault_is_a_note() {
+        let mut health = well();
+        health.claude.proof = None;
+        health.sandbox = "off".into();
+        health.mail.wedged = 2;
+        health.mail.last_wedged = vec![Wedged { at: NOW, to: "oc_1".into(), why: "code 230028".into() }];
+        let (problems, notes) = judge(&health, None, true, NOW);
+        assert_eq!(problems, Vec::<String>::new());
+        insta::assert_snapshot!(notes.join("\n"), @r"
+        whether Claude Code answers is not known yet: nobody was answered since the start; `phonework health --probe` tries it
+        Feishu refused 2 messages for good in the last 30 days; the last one at 1970-01-01 00:00:00 UTC: code 230028
+        nobody may talk to the bot: let somebody in with `phonework allow OPEN_ID`
+        there is no sandbox: Claude runs with the rights of the daemon's user
+        ");
+    }
+}

@@ -1,0 +1,169 @@
+//! Whether Claude Code answers, proved: by an answer to somebody's message, or else by `claude -p ping`, which costs a
+//! little and is therefore run rarely.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{Instant, sleep_until};
+use tracing::{info, warn};
+
+use super::config::Settings;
+use crate::claude::probe::{PATIENCE, Probe, Probed};
+use crate::control::wire::{By, Proof};
+use crate::logs::events;
+use crate::session::tap::Tap;
+
+/// The first proof is due so long after the start: a daemon that is started again and again costs nothing.
+const FIRST: Duration = Duration::from_secs(30);
+/// A proof is good for so long.
+const GOOD_FOR: Duration = Duration::from_secs(24 * 60 * 60);
+/// The version is looked at again after so long, when somebody asks.
+const VERSION_GOOD_FOR: Duration = Duration::from_secs(10 * 60);
+/// So many wait for a proof.
+const WAITING: usize = 64;
+
+/// What is known of Claude Code.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Known {
+    pub(super) path: Option<PathBuf>,
+    pub(super) version: Option<String>,
+    /// The last probe.
+    pub(super) proof: Option<Proof>,
+    /// When path and version were looked at, and of which command.
+    looked: Option<(Instant, String)>,
+}
+
+enum Ask {
+    Look(oneshot::Sender<Known>),
+    Probe(oneshot::Sender<Known>),
+}
+
+/// A handle of the task that proves.
+#[derive(Clone, Debug)]
+pub(super) struct Prover {
+    asks: mpsc::Sender<Ask>,
+    known: watch::Receiver<Known>,
+}
+
+impl Prover {
+    /// Starts the task; it ends with the last handle.
+    pub(super) fn start(settings: Settings, phonework: PathBuf, tap: Tap) -> Self {
+        let (asks, asks_rx) = mpsc::channel(WAITING);
+        let (newest, known) = watch::channel(Known::default());
+        tokio::spawn(Task { settings, phonework, tap, newest, failing: false }.run(asks_rx));
+        Self { asks, known }
+    }
+
+    /// What is known; with `probe` Claude is asked first. It takes as long as that takes.
+    pub(super) async fn known(&self, probe: bool) -> Known {
+        let (answer, answered) = oneshot::channel();
+        let ask = if probe { Ask::Probe(answer) } else { Ask::Look(answer) };
+        // When too many wait, or the daemon leaves, what is known has to do.
+        let asked = self.asks.try_send(ask).is_ok();
+        match answered.await {
+            Ok(known) if asked => known,
+            Ok(_) | Err(_) => self.known.borrow().clone(),
+        }
+    }
+}
+
+struct Task {
+    settings: Settings,
+    phonework: PathBuf,
+    tap: Tap,
+    newest: watch::Sender<Known>,
+    /// Whether the journal says that Claude does not answer.
+    failing: bool,
+}
+
+impl Task {
+    async fn run(mut self, mut asks: mpsc::Receiver<Ask>) {
+        let mut due = Instant::now() + FIRST;
+        loop {
+            let ask = tokio::select! {
+                ask = asks.recv() => match ask {
+                    Some(ask) => Some(ask),
+                    None => return,
+                },
+                () = sleep_until(due) => None,
+            };
+            match ask {
+                Some(Ask::Look(answer)) => {
+                    self.look().await;
+                    // Whoever does not wait for the answer does not want it.
+                    let _ = answer.send(self.newest.borrow().clone());
+                }
+                Some(Ask::Probe(answer)) => {
+                    self.probe().await;
+                    due = Instant::now() + GOOD_FOR;
+                    let _ = answer.send(self.newest.borrow().clone());
+                    // Who asked meanwhile need not pay for another.
+                    while let Ok(Ask::Look(answer) | Ask::Probe(answer)) = asks.try_recv() {
+                        let _ = answer.send(self.newest.borrow().clone());
+                    }
+                }
+                None => {
+                    let age =
+                        |(at, _): (Timestamp, Duration)| Timestamp::now().duration_since(at).unsigned_abs();
+                    match self.tap.answered().map(age).and_then(|age| GOOD_FOR.checked_sub(age)) {
+                        Some(left) if !left.is_zero() => due = Instant::now() + left,
+                        Some(_) | None => {
+                            self.probe().await;
+                            due = Instant::now() + GOOD_FOR;
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    async fn look(&self) {
+        let probe = self.what();
+        let known =
+            |(at, command): &(Instant, String)| at.elapsed() < VERSION_GOOD_FOR && *command == probe.command;
+        if !self.newest.borrow().looked.as_ref().is_some_and(known) {
+            let looked = probe.look().await;
+            self.take(&probe, &looked, None);
+        }
+    }
+
+    async fn probe(&mut self) {
+        let probe = self.what();
+        let at = Timestamp::now();
+        let probed = probe.ask().await;
+        match &probed.why {
+            Some(why) => {
+                self.failing = true;
+                warn!(name: events::CLAUDE_FAILED, "Claude Code does not answer: {why}");
+            }
+            None if std::mem::take(&mut self.failing) => info!("Claude Code answers again"),
+            None => {}
+        }
+        let took_ms = u64::try_from(probed.took.as_millis()).unwrap_or(u64::MAX);
+        let (passed, why) = (probed.why.is_none(), probed.why.clone());
+        self.take(&probe, &probed, Some(Proof { at, by: By::Probe, passed, took_ms, why }));
+    }
+
+    fn take(&self, probe: &Probe, probed: &Probed, proof: Option<Proof>) {
+        self.newest.send_modify(|known| {
+            known.path.clone_from(&probed.path);
+            known.version.clone_from(&probed.version);
+            known.looked = Some((Instant::now(), probe.command.clone()));
+            known.proof = proof.or_else(|| known.proof.take());
+        });
+    }
+
+    fn what(&self) -> Probe {
+        let settings = self.settings.borrow();
+        Probe {
+            command: settings.keyring.claude_command.clone(),
+            env: settings.keyring.claude_env.clone(),
+            model: settings.keyring.claude_model.clone(),
+            cwd: settings.workspace.root().to_owned(),
+            phonework: self.phonework.clone(),
+            patience: PATIENCE,
+        }
+    }
+}
