@@ -40,7 +40,7 @@ impl Framing {
     ///
     /// # Errors
     /// [`TooLong`].
-    pub fn next(&mut self) -> Result<Option<BytesMut>, TooLong> {
+    pub fn take(&mut self) -> Result<Option<BytesMut>, TooLong> {
         let Some(end) = self.buffer[self.searched..].iter().position(|byte| *byte == 0) else {
             self.searched = self.buffer.len();
             return if self.searched > LONGEST_REQUEST { Err(TooLong) } else { Ok(None) };
@@ -62,7 +62,7 @@ mod tests {
         for piece in pieces {
             framing.room().extend_from_slice(piece);
             loop {
-                match framing.next() {
+                match framing.take() {
                     Ok(None) => break,
                     Ok(Some(message)) => all.push(Ok(message.to_vec())),
                     Err(error) => {

@@ -156,7 +156,7 @@ impl Hearing {
     /// The next message; none when there will be none.
     async fn message(&mut self) -> Option<Vec<u8>> {
         loop {
-            match self.framing.next() {
+            match self.framing.take() {
                 Ok(Some(message)) => return Some(message.to_vec()),
                 Ok(None) if self.over => return None,
                 Ok(None) => {}
