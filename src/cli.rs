@@ -3,159 +3,58 @@
 //! Results go to stdout, failures to stderr as `phonework: ` and one sentence. A reader that has closed the pipe has
 //! seen enough: that is no error.
 
+mod allow;
+mod args;
 pub mod check;
+mod client;
+mod close;
+mod complete;
 mod demo;
+mod health;
+mod output;
 mod serve;
+mod sessions;
 pub mod show;
+mod tail;
+mod varlink;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
-use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::Parser as _;
 use clap::error::ErrorKind;
-use clap::{Args, Parser, Subcommand};
 
+pub use self::args::{
+    AllowArgs, CheckArgs, Cli, CloseArgs, Command, DemoArgs, HealthArgs, KeyringOption, ServeArgs,
+    SessionsArgs, SocketOption, TailArgs, WardenArgs,
+};
+pub use self::output::say;
+use self::output::unwritable;
 use crate::claude::warden;
 use crate::emulator::practice;
 use crate::error::Failure;
-use crate::paths::{Chosen, Environment};
-
-const BEGINNING: &str = "\
-Begin with `phonework demo`, which needs no set-up; README.md says how to connect a Feishu app.";
-
-const KEYRING_PLACES: &str = "\
-Without --keyring and $PHONEWORK_KEYRING the configuration is $CREDENTIALS_DIRECTORY/keyring.yaml under systemd, \
-/etc/phonework/keyring.yaml for root, and ~/.config/phonework/keyring.yaml for others.";
-
-const PLACES: &str = "\
-Without options and variables the configuration is $CREDENTIALS_DIRECTORY/keyring.yaml and the state in \
-$STATE_DIRECTORY under systemd, /etc/phonework/keyring.yaml and /var/lib/phonework for root, and \
-~/.config/phonework/keyring.yaml and ~/.local/state/phonework for others.
-
-$PHONEWORK_LOG says how much is logged: error, warn, info (the default) or debug.";
-
-const DEMO: &str = "\
-It needs no Feishu: one is emulated. Claude Code answers if `claude` is on PATH, a practice agent if it is not. \
-Ctrl-C ends it.";
-
-/// Work with Claude Code from your phone: a Feishu bot and the daemon behind it
-#[derive(Debug, Parser)]
-#[command(name = "phonework", version, max_term_width = 100, after_help = BEGINNING)]
-pub struct Cli {
-    /// What to do.
-    #[command(subcommand)]
-    pub command: Command,
-}
-
-/// The subcommands.
-#[derive(Debug, Subcommand)]
-pub enum Command {
-    /// Run the daemon: listen to Feishu, drive Claude Code
-    Serve(ServeArgs),
-    /// Read the configuration and say what is wrong with it
-    Check(CheckArgs),
-    /// Run the whole system on this machine, with a phone in the browser
-    Demo(DemoArgs),
-    /// Stand between the daemon and a program, and end all that it started when it ends
-    #[command(hide = true)]
-    Warden(WardenArgs),
-    /// Speak Claude Code's protocol without a model, for the demo and for tests
-    #[command(hide = true, disable_help_flag = true, disable_version_flag = true)]
-    PracticeAgent {
-        /// Claude Code's own arguments
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        arguments: Vec<OsString>,
-    },
-    /// Run the emulated Feishu alone
-    #[command(hide = true)]
-    Emulator(DemoArgs),
-}
-
-/// The options of `check`.
-#[derive(Debug, Args)]
-#[command(after_help = KEYRING_PLACES)]
-pub struct CheckArgs {
-    /// Which keyring.
-    #[command(flatten)]
-    pub keyring: KeyringOption,
-}
-
-/// The option that names the configuration.
-#[derive(Debug, Args)]
-pub struct KeyringOption {
-    /// The configuration [default: $PHONEWORK_KEYRING, or see below]
-    #[arg(long, value_name = "FILE")]
-    pub keyring: Option<PathBuf>,
-}
-
-/// The option that names the control socket; all clients have it.
-#[derive(Debug, Args)]
-pub struct SocketOption {
-    /// The control socket [default: $PHONEWORK_SOCKET, or see below]; there is none yet
-    #[arg(long, value_name = "PATH", hide = true)]
-    pub socket: Option<PathBuf>,
-}
-
-/// The options of `serve`.
-#[derive(Debug, Args)]
-#[command(after_help = PLACES)]
-pub struct ServeArgs {
-    /// Which keyring.
-    #[command(flatten)]
-    pub keyring: KeyringOption,
-    /// Where sessions and mail are kept [default: $PHONEWORK_STATE_DIR, or see below]
-    #[arg(long, value_name = "DIR")]
-    pub state_dir: Option<PathBuf>,
-    /// Which socket.
-    #[command(flatten)]
-    pub socket: SocketOption,
-}
-
-impl ServeArgs {
-    /// The places that the options name.
-    #[must_use]
-    pub fn chosen(&self) -> Chosen {
-        Chosen {
-            keyring: self.keyring.keyring.clone(),
-            state_dir: self.state_dir.clone(),
-            socket: self.socket.socket.clone(),
-        }
-    }
-}
-
-/// The options of `demo`.
-#[derive(Debug, Args)]
-#[command(after_help = DEMO)]
-pub struct DemoArgs {
-    /// The port of the phone's page on this machine [default: any that is free]
-    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true, value_parser = port)]
-    pub port: u16,
-}
-
-fn port(text: &str) -> Result<u16, &'static str> {
-    text.parse().map_err(|_| "give a number from 1 to 65535, or 0 for any port that is free")
-}
-
-/// The program and its arguments, for the hidden `warden`.
-#[derive(Debug, Args)]
-pub struct WardenArgs {
-    /// The directory that the program runs in
-    #[arg(long = "in", value_name = "DIR")]
-    pub directory: Option<PathBuf>,
-    /// The program and its arguments
-    #[arg(required = true, last = true, value_name = "PROGRAM")]
-    pub command: Vec<OsString>,
-}
+use crate::paths::Environment;
 
 /// Does what the command line asks.
 pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environment) -> ExitCode {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    match complete::answer(&arguments) {
+        Ok(true) => return ExitCode::SUCCESS,
+        Ok(false) => {}
+        Err(failure) => return report(&[failure]),
+    }
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => return not_a_command(&error),
     };
     let done = match cli.command {
         Command::Serve(args) => serve::run(&args, environment),
+        Command::Sessions(args) => sessions::run(&args, environment),
+        Command::Close(args) => close::run(&args, environment),
+        Command::Tail(args) => tail::run(&args, environment),
+        Command::Health(args) => health::run(&args, environment),
+        Command::Allow(args) => allow::run(&args, environment),
         Command::Check(args) => check::run(args, environment),
         Command::Demo(args) => demo::run(&args, environment),
         Command::Warden(WardenArgs { directory, command }) => {
@@ -170,24 +69,6 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environm
         Ok(()) => ExitCode::SUCCESS,
         Err(failures) => report(&failures),
     }
-}
-
-/// Writes lines to stdout.
-///
-/// # Errors
-/// When stdout cannot be written to, a closed pipe apart.
-pub fn say(lines: impl IntoIterator<Item = String>) -> Result<(), Failure> {
-    let mut stdout = io::stdout().lock();
-    let written =
-        lines.into_iter().try_for_each(|line| writeln!(stdout, "{line}")).and_then(|()| stdout.flush());
-    match written {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(unwritable(&error)),
-        Ok(()) | Err(_) => Ok(()),
-    }
-}
-
-fn unwritable(error: &io::Error) -> Failure {
-    Failure::failed(format!("the output cannot be written: {error}; see where it goes"))
 }
 
 /// Writes each failure as a line to stderr; the first decides the exit code.
@@ -238,7 +119,7 @@ fn usage_sentence(message: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
+    use clap::{Args as _, CommandFactory as _};
 
     use super::*;
 

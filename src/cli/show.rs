@@ -4,6 +4,7 @@
 //! [`block`], so that it cannot move the cursor, colour or hide anything on the terminal it is shown on.
 
 mod health;
+mod people;
 mod prometheus;
 mod said;
 mod sessions;
@@ -14,6 +15,7 @@ use serde::Serialize;
 use unicode_width::UnicodeWidthChar as _;
 
 pub use self::health::health;
+pub use self::people::people;
 pub use self::prometheus::{absent, prometheus};
 pub use self::said::said;
 pub use self::sessions::sessions;
@@ -167,8 +169,10 @@ pub fn width(text: &str) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+
+    pub(crate) use super::said::tests::entry;
 
     #[test]
     fn nothing_that_steers_a_terminal_is_shown() {

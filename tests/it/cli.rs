@@ -236,8 +236,9 @@ fn wrong_usage_exits_2() {
 fn help_and_version_are_answers() {
     let home = Home::new(CREDENTIALS);
     let mut said = String::new();
-    for arguments in [&["--help"] as &[&str], &["serve", "--help"], &["check", "--help"], &["demo", "--help"]]
-    {
+    for subcommand in ["", "serve", "sessions", "close", "tail", "health", "allow", "check", "demo"] {
+        let arguments = [subcommand, "--help"];
+        let arguments = if subcommand.is_empty() { &arguments[1..] } else { &arguments };
         let output = home.command(arguments).env("COLUMNS", "100").output().unwrap();
         assert!(output.stderr.is_empty());
         said += &format!("$ phonework {}\n{}\n", arguments.join(" "), home.shown(&output));

@@ -88,6 +88,7 @@ fn pure_parts_have_no_runtime_no_files_and_no_clock() {
         "src/keyring",
         "src/render",
         "src/cli/show",
+        "src/cli/tail/shown",
         "src/chat/command",
         "src/session/machine",
     ];

@@ -18,7 +18,7 @@ pub fn said(entry: &Entry, zone: &TimeZone, colour: Colour) -> Vec<String> {
         colour.paint(style, &what),
         colour.paint(Style::Bad, altered),
     )];
-    lines.extend(entry.text.as_deref().filter(|text| !text.is_empty()).map(block).unwrap_or_default());
+    lines.extend(text(entry));
     if let Some(bytes) = entry.cut.filter(|bytes| *bytes > 0) {
         lines.push(colour.paint(Style::Faint, &format!("    … {bytes} more bytes are in the audit log")));
     }
@@ -34,9 +34,12 @@ fn headline(entry: &Entry) -> (Style, String) {
             Some(false) | None => (Style::Plain, tool()),
         },
         Kind::Approval => {
-            let decision = plain(entry.decision.as_deref().unwrap_or("not decided"));
             let by = entry.by.as_deref().map(|by| format!(" by {}", plain(by))).unwrap_or_default();
-            (Style::Notable, format!("{} {decision}{by}", tool()))
+            let what = match entry.decision.as_deref() {
+                Some(decision) => format!("{} {}{by}", tool(), plain(decision)),
+                None => format!("{} needs leave", tool()),
+            };
+            (Style::Notable, what)
         }
         Kind::Answer => (Style::Good, "Claude answers".to_owned()),
         Kind::Over => {
@@ -50,6 +53,30 @@ fn headline(entry: &Entry) -> (Style, String) {
             let count = entry.count.unwrap_or_default();
             (Style::Bad, format!("{count} entries were left out here, as this program was too slow"))
         }
+    }
+}
+
+/// The text of an entry. A tool's input, which is JSON, is told field by field.
+fn text(entry: &Entry) -> Vec<String> {
+    let Some(text) = entry.text.as_deref().filter(|text| !text.is_empty()) else { return Vec::new() };
+    let of_a_tool = matches!(entry.kind, Kind::Tool | Kind::Approval);
+    match serde_json::from_str(text) {
+        Ok(serde_json::Value::Object(fields)) if of_a_tool => {
+            fields.iter().flat_map(|(name, value)| field(name, value)).collect()
+        }
+        Ok(_) | Err(_) => block(text),
+    }
+}
+
+fn field(name: &str, value: &serde_json::Value) -> Vec<String> {
+    match value.as_str() {
+        Some(text) if text.contains('\n') => {
+            let lines = block(text).into_iter();
+            let lines = lines.map(|line| if line.is_empty() { line } else { format!("    {line}") });
+            block(&format!("{name}:")).into_iter().chain(lines).collect()
+        }
+        Some(text) => block(&format!("{name}: {text}")),
+        None => block(&format!("{name}: {value}")),
     }
 }
 
@@ -86,13 +113,19 @@ pub(crate) mod tests {
             Entry { text: text("Fix the test,\nplease \x1b[2J"), ..entry(0, "t", Kind::Prompt) },
             Entry {
                 tool: text("Bash"),
-                text: text("cargo test"),
+                text: text(
+                    r#"{"command":"cargo test\n\u001b[2J","background":true,"description":"Run tests"}"#,
+                ),
                 failed: Some(true),
                 ..entry(1, "t", Kind::Tool)
             },
             Entry {
                 tool: text("Write"),
-                text: text("/srv/shop/a.rs"),
+                text: text(r#"{"file_path": "/srv/shop/a.rs", "conte"#),
+                ..entry(1, "t", Kind::Approval)
+            },
+            Entry {
+                tool: text("Write"),
                 decision: text("allowed"),
                 by: text("ou_anna"),
                 ..entry(2, "t", Kind::Approval)
@@ -115,14 +148,19 @@ pub(crate) mod tests {
         ];
         let lines: Vec<String> =
             entries.iter().flat_map(|entry| said(entry, &TimeZone::UTC, Colour::Off)).collect();
-        insta::assert_snapshot!(lines.join("\n"), @r"
+        insta::assert_snapshot!(lines.join("\n"), @r#"
         2026-09-21 14:13:20 c-k3v9x2mq ou_anna asks
             Fix the test,
             please \u{1b}[2J
         2026-09-21 14:13:21 c-k3v9x2mq Bash, which failed
-            cargo test
+            background: true
+            command:
+                cargo test
+                \u{1b}[2J
+            description: Run tests
+        2026-09-21 14:13:21 c-k3v9x2mq Write needs leave
+            {"file_path": "/srv/shop/a.rs", "conte
         2026-09-21 14:13:22 c-k3v9x2mq Write allowed by ou_anna
-            /srv/shop/a.rs
         2026-09-21 14:13:23 c-k3v9x2mq Bash expired (from an audit log that was changed)
         2026-09-21 14:13:24 c-k3v9x2mq Claude answers
             Done.
@@ -132,6 +170,6 @@ pub(crate) mod tests {
         2026-09-21 14:14:24 c-k3v9x2mq answered after 1m 04s, $0.0312
         2026-09-21 14:14:30 c-k3v9x2mq timed out after 5m 00s
         2026-09-21 14:14:31 c-k3v9x2mq 12 entries were left out here, as this program was too slow
-        ");
+        "#);
     }
 }

@@ -1,0 +1,58 @@
+//! `phonework allow`: who may talk to the bot.
+
+use serde::Serialize;
+use serde::de::IgnoredAny;
+
+use super::client::{connect, failure, method};
+use super::output::{colour, columns, print_json, say};
+use super::{AllowArgs, show};
+use crate::control::wire::{People, PersonCall};
+use crate::error::Failure;
+use crate::ids::OpenId;
+use crate::paths::Environment;
+
+/// What `--json` prints of a change.
+#[derive(Serialize)]
+struct Changed<'a> {
+    open_id: &'a OpenId,
+    allowed: bool,
+}
+
+pub(super) fn run(args: &AllowArgs, environment: &Environment) -> Result<(), Vec<Failure>> {
+    allow(args, environment).map_err(|failure| vec![failure])
+}
+
+fn allow(args: &AllowArgs, environment: &Environment) -> Result<(), Failure> {
+    let mut client = connect(&args.socket, environment)?;
+    let (name, open_id, allowed) = match (&args.open_id, &args.remove) {
+        (Some(open_id), _) => ("Allow", open_id, true),
+        (None, Some(open_id)) => ("Disallow", open_id, false),
+        (None, None) => {
+            let none = serde_json::Map::new();
+            let people: People = client.call(&method("Allowed"), &none).map_err(failure)?;
+            if args.json {
+                return print_json(&people);
+            }
+            if people.people.is_empty() {
+                return say([
+                    "Nobody may talk to the bot; it tells everyone who writes to it his open_id, for \
+                             `phonework allow OPEN_ID`."
+                        .to_owned(),
+                ]);
+            }
+            return say(show::people(
+                &people.people,
+                &jiff::tz::TimeZone::system(),
+                columns(),
+                colour(environment),
+            ));
+        }
+    };
+    let call = PersonCall { open_id: open_id.clone() };
+    client.call::<IgnoredAny>(&method(name), &call).map_err(failure)?;
+    if args.json {
+        return print_json(&Changed { open_id, allowed });
+    }
+    let what = if allowed { "may talk to the bot now" } else { "may not talk to the bot any more" };
+    say([format!("{} {what}", show::plain(open_id.as_str()))])
+}

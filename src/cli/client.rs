@@ -1,0 +1,68 @@
+//! How a subcommand reaches the daemon, and how what goes wrong on the way is told.
+
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::varlink::{Client, ClientError};
+use super::{SocketOption, show};
+use crate::control::wire::{self, INTERFACE};
+use crate::error::{Exit, Failure};
+use crate::paths::{self, Environment};
+
+/// How long a daemon may take to answer what it has at hand.
+pub(super) const SOON: Duration = Duration::from_secs(30);
+
+/// The socket that is called.
+///
+/// # Errors
+/// When the user has no place for one.
+pub(super) fn socket(option: &SocketOption, environment: &Environment) -> Result<PathBuf, Failure> {
+    paths::socket_to_call(&option.chosen(), environment, paths::may_exist)
+}
+
+/// Connects, and says on stderr when the daemon is of another version.
+pub(super) fn connect(option: &SocketOption, environment: &Environment) -> Result<Client, Failure> {
+    let mut client = Client::connect(&socket(option, environment)?, SOON).map_err(failure)?;
+    let daemon = client.version().map_err(failure)?;
+    let own = env!("CARGO_PKG_VERSION");
+    if daemon != own {
+        note(&format!(
+            "the daemon is phonework {daemon}, this program is {own}; `systemctl restart phonework` starts what is installed"
+        ));
+    }
+    Ok(client)
+}
+
+/// Says something besides on stderr.
+pub(super) fn note(sentence: &str) {
+    // Nobody is left to tell when this fails; what was asked for goes on.
+    let _ = writeln!(io::stderr().lock(), "phonework: note: {}", show::plain(sentence));
+}
+
+/// The sessions, however many they are.
+pub(super) fn sessions(client: &mut Client, all: bool) -> Result<Vec<wire::Session>, ClientError> {
+    let mut sessions = Vec::new();
+    let call = wire::SessionsCall { all: Some(all) };
+    for reply in client.more::<wire::Sessions>(&method("Sessions"), &call)? {
+        sessions.extend(reply?.sessions);
+    }
+    Ok(sessions)
+}
+
+/// The full name of a method.
+pub(super) fn method(name: &str) -> String {
+    format!("{INTERFACE}.{name}")
+}
+
+/// What the person is told; without a daemon the exit code is 2.
+pub(super) fn failure(error: ClientError) -> Failure {
+    let exit = match &error {
+        ClientError::NoDaemon { .. } => Exit::Usage,
+        ClientError::Forbidden { .. }
+        | ClientError::Refused(_)
+        | ClientError::Unknown { .. }
+        | ClientError::Broken(_) => Exit::Failed,
+    };
+    Failure::new(exit, error.to_string())
+}

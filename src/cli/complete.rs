@@ -1,0 +1,76 @@
+//! Completion in the shell: session names and open_ids come from the daemon; without one there are none.
+
+use std::ffi::OsStr;
+use std::time::Duration;
+
+use clap::CommandFactory as _;
+use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
+use clap_complete::env::CompleteEnv;
+
+use super::client::{self, method, socket};
+use super::varlink::{Client, ClientError};
+use super::{Cli, SocketOption, show};
+use crate::control::wire::{People, Session, Source};
+use crate::error::Failure;
+use crate::paths::Environment;
+
+/// The variable by which a shell's script asks for completions.
+const VARIABLE: &str = "PHONEWORK_COMPLETE";
+/// Nobody waits longer for a completion.
+const SHORT: Duration = Duration::from_millis(300);
+
+/// Answers a shell that asks for completions; says whether one did.
+///
+/// # Errors
+/// When the shell is not known or stdout cannot be written to.
+pub(super) fn answer(arguments: &[std::ffi::OsString]) -> Result<bool, Failure> {
+    CompleteEnv::with_factory(Cli::command)
+        .var(VARIABLE)
+        .bin("phonework")
+        .completer("phonework")
+        .try_complete(arguments.iter().cloned(), None)
+        .map_err(|error| Failure::usage(error.to_string().trim().replace('\n', " ")))
+}
+
+/// Names of open sessions.
+pub(super) fn open_sessions() -> ArgValueCompleter {
+    ArgValueCompleter::new(|current: &OsStr| sessions_named(current, false))
+}
+
+/// Names of all sessions that are known.
+pub(super) fn sessions() -> ArgValueCompleter {
+    ArgValueCompleter::new(|current: &OsStr| sessions_named(current, true))
+}
+
+/// Those who were let in with `phonework allow`.
+pub(super) fn people() -> ArgValueCompleter {
+    ArgValueCompleter::new(|current: &OsStr| {
+        let none = serde_json::Map::new();
+        let people = daemon().and_then(|mut client| client.call::<People>(&method("Allowed"), &none).ok());
+        let people = people.map(|people| people.people).unwrap_or_default();
+        let removable = people.into_iter().filter(|person| person.source == Source::Operator);
+        removable.filter_map(|person| candidate(current, person.open_id.as_str(), None)).collect()
+    })
+}
+
+fn sessions_named(current: &OsStr, all: bool) -> Vec<CompletionCandidate> {
+    let sessions =
+        |mut client: Client| -> Result<Vec<Session>, ClientError> { client::sessions(&mut client, all) };
+    let sessions = daemon().and_then(|client| sessions(client).ok()).unwrap_or_default();
+    let named = sessions.into_iter();
+    named.filter_map(|session| candidate(current, session.conv_id.as_str(), Some(&session.project))).collect()
+}
+
+/// A candidate, if it begins as what was typed.
+fn candidate(current: &OsStr, name: &str, help: Option<&str>) -> Option<CompletionCandidate> {
+    let harmless = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
+    let begins = current.to_str().is_some_and(|current| name.starts_with(current));
+    let candidate = (harmless && begins).then(|| CompletionCandidate::new(name))?;
+    Some(candidate.help(help.map(|help| show::plain(help).into())))
+}
+
+/// The daemon at its usual place; a `--socket` on the line is not looked at.
+fn daemon() -> Option<Client> {
+    let path = socket(&SocketOption { socket: None }, &Environment::of_process()).ok()?;
+    Client::connect(&path, SHORT).ok()
+}

@@ -1,0 +1,226 @@
+//! A blocking Varlink client.
+
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::control::wire::Refusal;
+
+/// No reply of the daemon's is longer; what is, comes from something else.
+const LONGEST_REPLY: usize = 16 << 20;
+
+/// Why there is no reply.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum ClientError {
+    /// Nothing listens there.
+    #[error(
+        "no phonework answers at {path}; start it with `systemctl start phonework`, or `phonework serve` in a terminal",
+        path = path.display()
+    )]
+    NoDaemon {
+        /// The socket.
+        path: PathBuf,
+    },
+    /// The user may not connect.
+    #[error("this user may not connect to {path}; join the group of that directory, or use sudo", path = path.display())]
+    Forbidden {
+        /// The socket.
+        path: PathBuf,
+    },
+    /// The daemon refuses.
+    #[error("{0}")]
+    Refused(Refusal),
+    /// The daemon does not know the method or one of its parameters.
+    #[error("the running daemon is too old for this ({what}); restart it with `systemctl restart phonework`")]
+    Unknown {
+        /// What it does not know.
+        what: String,
+    },
+    /// The connection broke, or what was said makes no sense.
+    #[error("{0}")]
+    Broken(String),
+}
+
+/// A connection to the daemon.
+pub(super) struct Client {
+    stream: UnixStream,
+    path: PathBuf,
+    read: Vec<u8>,
+}
+
+#[derive(Serialize)]
+struct Sent<'a, P> {
+    method: &'a str,
+    parameters: &'a P,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    more: bool,
+}
+
+#[derive(Deserialize)]
+struct Received {
+    error: Option<String>,
+    #[serde(default)]
+    parameters: Value,
+    #[serde(default)]
+    continues: bool,
+}
+
+#[derive(Deserialize)]
+struct Info {
+    version: String,
+}
+
+impl Client {
+    /// Connects; no reply may take longer than `patience`.
+    ///
+    /// # Errors
+    /// When nothing listens there, or the user may not connect.
+    pub(super) fn connect(path: &Path, patience: Duration) -> Result<Self, ClientError> {
+        let stream = UnixStream::connect(path).map_err(|error| {
+            let kind = error.kind();
+            let path = path.to_owned();
+            if kind == ErrorKind::PermissionDenied {
+                return ClientError::Forbidden { path };
+            }
+            if matches!(kind, ErrorKind::NotFound | ErrorKind::ConnectionRefused) {
+                return ClientError::NoDaemon { path };
+            }
+            let path = path.display();
+            ClientError::Broken(format!(
+                "the daemon at {path} cannot be reached: {error}; see `systemctl status phonework`"
+            ))
+        })?;
+        let mut client = Self { stream, path: path.to_owned(), read: Vec::new() };
+        client.be_patient(patience)?;
+        Ok(client)
+    }
+
+    /// Lets replies take so long.
+    ///
+    /// # Errors
+    /// When the system does not take it.
+    pub(super) fn be_patient(&mut self, patience: Duration) -> Result<(), ClientError> {
+        let set = self.stream.set_read_timeout(Some(patience));
+        set.and_then(|()| self.stream.set_write_timeout(Some(patience)))
+            .map_err(|error| self.broken(&error.to_string()))
+    }
+
+    /// The daemon's version.
+    ///
+    /// # Errors
+    /// Those of [`Self::call`].
+    pub(super) fn version(&mut self) -> Result<String, ClientError> {
+        let none = serde_json::Map::new();
+        self.call::<Info>("org.varlink.service.GetInfo", &none).map(|info| info.version)
+    }
+
+    /// Calls a method that has one reply.
+    ///
+    /// # Errors
+    /// When the daemon refuses or cannot be understood.
+    pub(super) fn call<T: DeserializeOwned>(
+        &mut self,
+        method: &str,
+        parameters: &impl Serialize,
+    ) -> Result<T, ClientError> {
+        self.send(&Sent { method, parameters, more: false })?;
+        self.reply(method).map(|(reply, _)| reply)
+    }
+
+    /// Calls a method that has more than one reply; each is read when it is asked for.
+    ///
+    /// # Errors
+    /// When the call cannot be sent.
+    pub(super) fn more<T: DeserializeOwned>(
+        &mut self,
+        method: &str,
+        parameters: &impl Serialize,
+    ) -> Result<impl Iterator<Item = Result<T, ClientError>>, ClientError> {
+        self.send(&Sent { method, parameters, more: true })?;
+        let mut over = false;
+        Ok(std::iter::from_fn(move || {
+            if over {
+                return None;
+            }
+            let reply = self.reply(method);
+            over = !matches!(reply, Ok((_, true)));
+            Some(reply.map(|(reply, _)| reply))
+        }))
+    }
+
+    fn send(&mut self, call: &impl Serialize) -> Result<(), ClientError> {
+        let mut message = serde_json::to_vec(call).map_err(|error| self.broken(&error.to_string()))?;
+        message.push(0);
+        self.stream.write_all(&message).map_err(|error| self.broken(&error.to_string()))
+    }
+
+    /// The next reply, and whether more follow.
+    fn reply<T: DeserializeOwned>(&mut self, method: &str) -> Result<(T, bool), ClientError> {
+        let message = self.message()?;
+        let nonsense = |error: serde_json::Error| {
+            ClientError::Broken(format!(
+                "the daemon's reply to {method} is not understood: {error}; is it of another version?"
+            ))
+        };
+        let received: Received = serde_json::from_slice(&message).map_err(nonsense)?;
+        let Some(error) = received.error else {
+            return serde_json::from_value(received.parameters)
+                .map(|reply| (reply, received.continues))
+                .map_err(nonsense);
+        };
+        Err(match error.strip_prefix("org.varlink.service.") {
+            Some("InterfaceNotFound" | "MethodNotFound" | "MethodNotImplemented") => {
+                ClientError::Unknown { what: method.to_owned() }
+            }
+            Some("InvalidParameter") => {
+                let parameter = received.parameters["parameter"].as_str().unwrap_or("a parameter");
+                ClientError::Unknown { what: format!("{parameter} of {method}") }
+            }
+            Some(_) | None => {
+                let refused = serde_json::json!({"error": error, "parameters": received.parameters});
+                serde_json::from_value(refused).map_or_else(
+                    |_| ClientError::Broken(format!("the daemon answers {method} with {error}")),
+                    ClientError::Refused,
+                )
+            }
+        })
+    }
+
+    /// The next message without its NUL.
+    fn message(&mut self) -> Result<Vec<u8>, ClientError> {
+        let mut searched = 0;
+        let mut buffer = vec![0; 64 << 10];
+        loop {
+            if let Some(end) = self.read[searched..].iter().position(|byte| *byte == 0) {
+                let mut message: Vec<u8> = self.read.drain(..=searched + end).collect();
+                message.pop();
+                return Ok(message);
+            }
+            searched = self.read.len();
+            if searched > LONGEST_REPLY {
+                return Err(self.broken("a reply is longer than 16 MiB"));
+            }
+            match self.stream.read(&mut buffer) {
+                Ok(0) => return Err(self.broken("it closed the connection")),
+                Ok(length) => self.read.extend_from_slice(&buffer[..length]),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                    return Err(self.broken("it does not answer"));
+                }
+                Err(error) => return Err(self.broken(&error.to_string())),
+            }
+        }
+    }
+
+    fn broken(&self, why: &str) -> ClientError {
+        ClientError::Broken(format!(
+            "the daemon at {} does not do its part: {why}; see `journalctl -u phonework`",
+            self.path.display()
+        ))
+    }
+}
