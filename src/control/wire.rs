@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use health::{
-    Api, By, Claude, Connection, Health, HealthCall, Link, Mail, Process, Proof, Sessions as SessionsHealth,
-    Stuck, Trouble, Wedged,
+    Api, By, Claude, Connection, Counts, Health, HealthCall, Link, Mail, Process, Proof, Stuck, Trouble,
+    Wedged,
 };
 
 use crate::ids::{ChatId, ClaudeSessionId, ConvId, OpenId};
@@ -249,7 +249,7 @@ pub enum Refusal {
     },
     /// That cannot be anybody's open_id.
     #[serde(rename = "io.phonework.NoOpenId")]
-    #[error("{open_id:?} is no open_id: it begins with ou_; the bot tells it to everyone who writes to it")]
+    #[error("{:?} is no open_id: it begins with ou_; the bot tells it to everyone who writes to it", open_id.as_str())]
     NoOpenId {
         /// What was given.
         open_id: OpenId,

@@ -16,8 +16,8 @@ use crate::chat::operator::{Look, Order};
 use crate::chat::router::News;
 use crate::claude::tree;
 use crate::control::wire::{
-    Api as ApiHealth, By, Claude, Connection, Health as Told, Link, Mail, Process, Proof, Refusal,
-    SessionsHealth, Stuck, Trouble, Wedged,
+    Api as ApiHealth, By, Claude, Connection, Counts, Health as Told, Link, Mail, Process, Proof, Refusal,
+    Stuck, Trouble, Wedged,
 };
 use crate::feishu::api::Api;
 use crate::feishu::socket::{ConnectionState, Phase};
@@ -177,7 +177,7 @@ fn connection(state: &ConnectionState) -> Connection {
     }
 }
 
-async fn sessions(look: &Look) -> SessionsHealth {
+async fn sessions(look: &Look) -> Counts {
     let (open, live, running) = look.counts();
     let tops: Vec<_> = look.processes().map(|(conv_id, pid)| (conv_id.clone(), pid)).collect();
     let weigh = move || {
@@ -192,7 +192,7 @@ async fn sessions(look: &Look) -> SessionsHealth {
         weighed.collect()
     };
     let processes = tokio::task::spawn_blocking(weigh).await.unwrap_or_default();
-    SessionsHealth { open, live, running, processes }
+    Counts { open, live, running, processes }
 }
 
 /// The resident memory of a process, in bytes; 0 when it is gone.

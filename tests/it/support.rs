@@ -7,3 +7,4 @@ pub(crate) mod messages_api;
 pub(crate) mod phonework;
 pub(crate) mod systemd;
 pub(crate) mod tools;
+pub(crate) mod varlink;

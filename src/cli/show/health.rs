@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::{Colour, Style, between, plain, size, took, width};
-use crate::control::wire::{Api, By, Claude, Connection, Health, Link, Mail, Proof, SessionsHealth};
+use crate::control::wire::{Api, By, Claude, Connection, Counts, Health, Link, Mail, Proof};
 
 /// The page: a headline, what is wrong, what else is to be known, then a paragraph for each part.
 #[must_use]
@@ -147,7 +147,7 @@ fn mail(mail: &Mail, now: Timestamp) -> Vec<String> {
     lines
 }
 
-fn sessions(sessions: &SessionsHealth) -> Vec<String> {
+fn sessions(sessions: &Counts) -> Vec<String> {
     let mut lines =
         vec![format!("open {}, live {}, running {}", sessions.open, sessions.live, sessions.running)];
     lines.extend(sessions.processes.iter().map(|process| {
@@ -223,7 +223,7 @@ pub(crate) mod tests {
             },
             api: Api { last_success_at: Some(at(185)), last_error: None, token_until: Some(at(-5_400)) },
             mail: Mail { answers: true, last_received_at: Some(at(200)), ..Mail::default() },
-            sessions: SessionsHealth {
+            sessions: Counts {
                 open: 12,
                 live: 1,
                 running: 0,

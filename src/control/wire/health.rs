@@ -36,7 +36,7 @@ pub struct Health {
     /// What waits on disk.
     pub mail: Mail,
     /// The sessions in numbers.
-    pub sessions: Sessions,
+    pub sessions: Counts,
     /// Claude Code.
     pub claude: Claude,
     /// What keeps Claude from the rest of the machine.
@@ -134,7 +134,7 @@ pub struct Wedged {
 
 /// The sessions in numbers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Sessions {
+pub struct Counts {
     /// Not closed.
     pub open: usize,
     /// With a process.

@@ -87,7 +87,7 @@ fn clock(at: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::control::wire::{Api, By, Claude, Connection, Mail, Proof, SessionsHealth, Stuck, Wedged};
+    use crate::control::wire::{Api, By, Claude, Connection, Counts, Mail, Proof, Stuck, Wedged};
 
     const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
@@ -111,7 +111,7 @@ mod tests {
             },
             api: Api::default(),
             mail: Mail { answers: true, ..Mail::default() },
-            sessions: SessionsHealth::default(),
+            sessions: Counts::default(),
             claude: Claude {
                 command: "claude".into(),
                 path: Some("/usr/bin/claude".into()),
