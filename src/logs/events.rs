@@ -3,10 +3,10 @@
 //!
 //! | event | `MESSAGE_ID` | priority | when |
 //! |---|---|---|---|
-//! | `connected` | `e2ee470ff8b845e5bff701e1243809bb` | 6 | the first connection to Feishu works |
+//! | `connected` | `e2ee470ff8b845e5bff701e1243809bb` | 6 | the first try to connect to Feishu succeeded |
 //! | `not-connected` | `13545f98fe6a4c119ec101d394914885` | 3, 4 | a try to connect failed; each cause once until there is a connection (3: only a person can mend it) |
 //! | `connection-lost` | `f6aedd468b984fd8a48cb7b5e2bf532a` | 4 | the connection to Feishu is gone; each cause once until one holds again |
-//! | `reconnected` | `930ed35c98324de18f2dfb824c0b69a3` | 6 | there is a connection again |
+//! | `reconnected` | `930ed35c98324de18f2dfb824c0b69a3` | 6 | there is a connection after one was lost, or after tries that failed |
 //! | `message-refused` | `2997ba1ea815411687bc7eb7b2a8a5c6` | 5 | somebody wrote to the bot who is not allowed to |
 //! | `approval-asked` | `06c122d18fe04d10b78c782c24c28e17` | 6 | Claude asked a person for leave to use a tool |
 //! | `approval-decided` | `a204a899de2744d8a9fdc42328481943` | 6 | what became of that |
@@ -20,13 +20,13 @@
 //!
 //! An event is made one of these by its name: `info!(name: events::CONNECTED, …)`.
 
-/// The first connection to Feishu works.
+/// The first try to connect to Feishu succeeded.
 pub const CONNECTED: &str = "connected";
 /// A try to connect failed.
 pub const NOT_CONNECTED: &str = "not-connected";
 /// The connection to Feishu is gone.
 pub const CONNECTION_LOST: &str = "connection-lost";
-/// There is a connection again.
+/// There is a connection after one was lost, or after tries that failed.
 pub const RECONNECTED: &str = "reconnected";
 /// Somebody wrote to the bot who is not allowed to.
 pub const MESSAGE_REFUSED: &str = "message-refused";

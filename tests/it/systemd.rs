@@ -1,5 +1,13 @@
 //! The daemon as a service of a real systemd.
 
+mod credentials;
+mod hardening;
+mod installed;
+mod journal;
+mod status;
+mod watchdog;
+
+use phonework::logs::events::MESSAGE_IDS;
 use serde_json::{Value, json};
 
 use crate::support::phonework::{PATIENCE, Phonework, until};
@@ -26,6 +34,12 @@ async fn service() -> (Phonework, SystemdBox) {
     systemd.succeed(&["systemctl", "start", "phonework"]).await;
     phonework.connected_after(0).await;
     (phonework, systemd)
+}
+
+/// What `journalctl` finds an event by.
+fn message_id(event: &str) -> String {
+    let (_, id) = MESSAGE_IDS.iter().find(|(name, _)| *name == event).unwrap();
+    format!("MESSAGE_ID={id}")
 }
 
 /// The processes that have this in their command line.

@@ -12,7 +12,7 @@ use tokio::process::{Child, Command};
 use super::phonework::{PATIENCE, until};
 
 /// Lays the layer over the root, in a mount namespace of its own, and becomes the container, in a control group of its
-/// own. `$1`: an empty folder, `$2`: the container's name, the rest: more arguments.
+/// own. What runs in it may use Landlock, as on a machine; systemd-nspawn before 255 forbids that by itself. `$1`: an empty folder, `$2`: the container's name, the rest: more arguments.
 const BOOT: &str = r#"
     set -e
     folder=$1 name=$2
@@ -29,6 +29,7 @@ const BOOT: &str = r#"
     rm -rf "$folder"/tree/etc/systemd/system/*.wants
     tr -d - </proc/sys/kernel/random/uuid >"$folder/tree/etc/machine-id"
     exec systemd-nspawn --quiet --directory="$folder/tree" --machine="$name" --register=no --keep-unit \
+        --system-call-filter='landlock_create_ruleset landlock_add_rule landlock_restrict_self' \
         --console=pipe "$@" --boot systemd.unit=multi-user.target
 "#;
 

@@ -1,0 +1,125 @@
+//! What `systemctl` says of the service is the truth.
+
+use phonework::emulator::Outage;
+use serde_json::json;
+
+use super::installed::Installed;
+
+#[tokio::test]
+async fn a_start_returns_when_the_bot_can_be_written_to_and_the_status_tells_how_things_are() {
+    let machine = Installed::new(json!({})).await;
+    machine.start().await;
+    assert_eq!(
+        machine.shows("StatusText").await,
+        "connected to Feishu; 0 sessions open, 0 running, 0 messages wait"
+    );
+    machine.phonework.open_shop().await;
+    machine.phonework.say("hang");
+    machine.phonework.say_later("echo next");
+    let busy = "connected to Feishu; 1 session open, 1 running, 1 message waits";
+    machine.shows_in_time("StatusText", |text| text == busy).await;
+    machine.phonework.say("/stop");
+    let idle = "connected to Feishu; 1 session open, 0 running, 0 messages wait";
+    machine.shows_in_time("StatusText", |text| text == idle).await;
+}
+
+#[tokio::test]
+async fn without_a_feishu_the_service_starts_and_says_why_it_is_not_connected() {
+    let machine = Installed::new(json!({})).await;
+    machine.phonework.emulator.outage(Some(Outage::Refusing));
+    machine.start().await;
+    let status = machine.shows("StatusText").await;
+    assert!(status.starts_with("not connected to Feishu since "), "{status}");
+    assert!(status.contains("refused"), "{status}");
+    assert!(status.ends_with("; 0 sessions open, 0 running, 0 messages wait"), "{status}");
+    machine.phonework.emulator.outage(None);
+    machine.shows_in_time("StatusText", |text| text.starts_with("connected to Feishu; ")).await;
+    machine.phonework.emulator.outage(Some(Outage::Refusing));
+    machine.shows_in_time("StatusText", |text| text.starts_with("not connected to Feishu since ")).await;
+}
+
+#[tokio::test]
+async fn without_a_keyring_the_start_fails_once_and_says_what_to_do() {
+    let machine = Installed::new(json!({})).await;
+    machine.systemd.succeed(&["rm", "/etc/phonework/keyring.yaml"]).await;
+    assert!(!machine.systemd.run(&["systemctl", "start", "phonework"]).await.status.success());
+    let shown = [machine.shows("ExecMainStatus").await, machine.shows("NRestarts").await];
+    assert_eq!(
+        (shown, machine.shows("ActiveState").await),
+        (["78", "0"].map(str::to_owned), "failed".to_owned())
+    );
+    let status = machine.systemd.run(&["systemctl", "status", "phonework"]).await.stdout;
+    let status = String::from_utf8_lossy(&status);
+    let sentence = "there is no keyring at /etc/phonework/keyring.yaml; write one";
+    assert!(status.contains(sentence), "{status}");
+}
+
+#[tokio::test]
+async fn a_reload_takes_a_good_keyring_and_refuses_a_bad_one_and_the_status_says_so() {
+    let mut machine = Installed::new(json!({ "LANGUAGE": "zh" })).await;
+    machine.start().await;
+    machine.phonework.configure("LANGUAGE", json!("tlh"));
+    machine.install_keyring().await;
+    machine.systemd.succeed(&["systemctl", "reload", "phonework"]).await;
+    let refused = |text: &str| {
+        text.contains("; the keyring is as it was before the reload of ") && text.contains("LANGUAGE")
+    };
+    machine.shows_in_time("StatusText", refused).await;
+    assert_eq!(machine.shows("ActiveState").await, "active");
+    machine.phonework.configure("LANGUAGE", json!("en"));
+    machine.install_keyring().await;
+    machine.systemd.succeed(&["systemctl", "reload", "phonework"]).await;
+    let taken = "connected to Feishu; 0 sessions open, 0 running, 0 messages wait";
+    machine.shows_in_time("StatusText", |text| text == taken).await;
+    machine.phonework.open_shop().await;
+    assert_eq!(machine.shows("NRestarts").await, "0");
+}
+
+#[tokio::test]
+async fn a_stop_waits_for_the_running_turn_though_it_takes_longer_than_stops_usually_may() {
+    let machine = Installed::new(json!({})).await;
+    machine.drop_in("[Service]\nTimeoutStopSec=1s\n").await;
+    machine.start().await;
+    machine.phonework.open_shop().await;
+    machine.phonework.say("slow 4");
+    machine.shows_in_time("StatusText", |text| text.contains(" 1 running")).await;
+    machine.systemd.succeed(&["systemctl", "stop", "phonework"]).await;
+    assert_eq!(machine.shows("Result").await, "success");
+    let heard = machine.phonework.hear(&machine.phonework.chat, 2).await;
+    assert!(heard[1].contains("practice agent"), "{heard:?}");
+}
+
+#[tokio::test]
+async fn after_kill_9_systemd_brings_it_back_with_its_sessions() {
+    let machine = Installed::new(json!({})).await;
+    machine.start().await;
+    machine.phonework.open_shop().await;
+    machine.systemd.succeed(&["systemctl", "kill", "--kill-whom=main", "--signal=KILL", "phonework"]).await;
+    machine.shows_in_time("NRestarts", |restarts| restarts == "1").await;
+    assert_eq!(machine.phonework.ask("echo on we go", 1).await, ["on we go"]);
+    let status = machine.shows_in_time("StatusText", |text| text.starts_with("connected")).await;
+    assert!(status.contains("; 1 session open, "), "{status}");
+}
+
+#[tokio::test]
+async fn a_developers_own_service_works_as_the_developer() {
+    let machine = Installed::new(json!({
+        "WORKING_DIR": "/home/dev/src",
+        "CLAUDE_ENV": { "CLAUDE_CONFIG_DIR": "/home/dev/claude" },
+    }))
+    .await;
+    machine.systemd.succeed(&["useradd", "--create-home", "dev"]).await;
+    machine.systemd.succeed(&["install", "-d", "-o", "dev", "/home/dev/src", "/home/dev/src/shop"]).await;
+    let script = "install -d /etc/phonework/dev && mv /etc/phonework/keyring.yaml /etc/phonework/dev/ \
+                  && chgrp dev /etc/phonework/dev/keyring.yaml";
+    machine.systemd.succeed(&["sh", "-c", script]).await;
+    machine.systemd.succeed(&["systemctl", "start", "phonework@dev"]).await;
+    machine.phonework.open_shop().await;
+    machine.phonework.say("run touch made && stat --format=%U:%a made");
+    machine.phonework.hear(&machine.phonework.chat, 2).await;
+    machine.phonework.say("/approve");
+    let heard = machine.phonework.hear(&machine.phonework.chat, 3).await;
+    assert!(heard[2].contains("dev:644"), "{heard:?}");
+    let places = ["stat", "--format=%U:%a", "/var/lib/phonework-dev", "/run/phonework-dev"];
+    assert_eq!(machine.systemd.succeed(&places).await, "dev:700\ndev:700");
+}
