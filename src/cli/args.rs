@@ -168,7 +168,7 @@ pub struct TailArgs {
     #[arg(value_name = "CONV_ID", value_parser = conv_id, add = super::complete::sessions())]
     pub conv_id: Option<ConvId>,
     /// Begin with so many of the last turns
-    #[arg(short = 'n', value_name = "N", default_value_t = 10)]
+    #[arg(short = 'n', value_name = "N", default_value_t = 10, value_parser = turns)]
     pub turns: u32,
     /// Go on with what happens from now on; a restart of the daemon is waited for
     #[arg(short, long)]
@@ -237,6 +237,10 @@ pub struct DemoArgs {
 
 fn port(text: &str) -> Result<u16, &'static str> {
     text.parse().map_err(|_| "give a number from 1 to 65535, or 0 for any port that is free")
+}
+
+fn turns(text: &str) -> Result<u32, &'static str> {
+    text.parse().map_err(|_| "give a number of turns")
 }
 
 fn conv_id(text: &str) -> Result<ConvId, &'static str> {

@@ -52,15 +52,18 @@ fn tail(args: &TailArgs, environment: &Environment) -> Result<(), Failure> {
     };
     let mut told = false;
     loop {
-        let lost = match stream(&mut client, &call, args.follow, &screen, &mut shown)? {
+        let lost = match stream(&mut client, &call, &screen, &mut shown, &mut told)? {
             End::Unread => return Ok(()),
             End::Complete if !args.follow => return Ok(()),
-            End::Complete => "it ended the answer".to_owned(),
+            End::Complete => None,
             End::Lost(error) if !args.follow => return Err(failure(error)),
-            End::Lost(error) => error.to_string(),
+            End::Lost(error) => Some(error),
         };
         if !std::mem::replace(&mut told, true) {
-            note(&format!("the daemon went away ({lost}); waiting for it"));
+            note(&match lost {
+                Some(ClientError::Refused(refusal)) => format!("{refusal}; trying again"),
+                Some(_) | None => "the daemon went away; waiting for it".to_owned(),
+            });
         }
         client = loop {
             if reader() == Reader::Gone {
@@ -76,14 +79,16 @@ fn tail(args: &TailArgs, environment: &Environment) -> Result<(), Failure> {
     }
 }
 
-/// Shows what comes until the stream ends.
+/// Shows what comes until the stream ends. `told` is whether the reader knows that the daemon is away; a reply ends
+/// that.
 fn stream(
     client: &mut Client,
     call: &TailCall,
-    follow: bool,
     screen: &Screen,
     shown: &mut Shown,
+    told: &mut bool,
 ) -> Result<End, Failure> {
+    let follow = call.follow == Some(true);
     let tail = method("Tail");
     let replies = client
         .be_patient(if follow { SILENCE } else { SOON })
@@ -98,6 +103,7 @@ fn stream(
             Err(error) if follow && may_pass(&error) => return Ok(End::Lost(error)),
             Err(error) => return Err(failure(error)),
         };
+        *told = false;
         let reader = if entries.is_empty() {
             reader()
         } else {

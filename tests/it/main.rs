@@ -5,6 +5,7 @@ mod browser;
 mod chat;
 mod claude;
 mod cli;
+mod clients;
 mod control;
 mod corpora;
 mod demo;

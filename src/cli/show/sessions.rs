@@ -8,8 +8,8 @@ use crate::control::wire::{Session, State};
 const COLUMNS: [Column; 8] = [
     Column { title: "NO", keep: Keep::All },
     Column { title: "CONV_ID", keep: Keep::All },
-    Column { title: "USER", keep: Keep::Beginning(10) },
-    Column { title: "PROJECT", keep: Keep::End(10) },
+    Column { title: "USER", keep: Keep::Beginning(8) },
+    Column { title: "PROJECT", keep: Keep::End(8) },
     Column { title: "STATE", keep: Keep::All },
     Column { title: "ACTIVITY", keep: Keep::All },
     Column { title: "QUEUE", keep: Keep::All },
@@ -103,11 +103,11 @@ mod tests {
         3   c-k3v9x2m3  ou_84aad35d08…  …1b}[2J\nname  asleep   3m        0      -
         -   c-k3v9x2m4  ou_84aad35d08…  …reports/2026  closed   3m        1      -
 
-        NO  CONV_ID     USER        PROJECT
-        1*  c-k3v9x2m1  ou_84aad3…  shop
-        2   c-k3v9x2m2  ou_84aad3…  网店/前端
-        3   c-k3v9x2m3  ou_84aad3…  …[2J\nname
-        -   c-k3v9x2m4  ou_84aad3…  …orts/2026
+        NO  CONV_ID     USER      PROJECT   STA…
+        1*  c-k3v9x2m1  ou_84aa…  shop      run…
+        2   c-k3v9x2m2  ou_84aa…  …店/前端  rea…
+        3   c-k3v9x2m3  ou_84aa…  …J\nname  asl…
+        -   c-k3v9x2m4  ou_84aa…  …ts/2026  clo…
         ");
     }
 }
