@@ -3,6 +3,7 @@
 
 mod following;
 mod played;
+mod real;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};

@@ -11,10 +11,14 @@ pub fn said(entry: &Entry, zone: &TimeZone, colour: Colour) -> Vec<String> {
     let at = entry.at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string();
     let (style, what) = headline(entry);
     let altered = if entry.altered { " (from an audit log that was changed)" } else { "" };
+    // What was missed may be of any session.
+    let session = match entry.conv_id.as_str() {
+        "" => String::new(),
+        conv_id => format!("{} ", colour.paint(Style::Strong, &plain(conv_id))),
+    };
     let mut lines = vec![format!(
-        "{} {} {}{}",
+        "{} {session}{}{}",
         colour.paint(Style::Faint, &at),
-        colour.paint(Style::Strong, &plain(entry.conv_id.as_str())),
         colour.paint(style, &what),
         colour.paint(Style::Bad, altered),
     )];
@@ -144,7 +148,7 @@ pub(crate) mod tests {
                 ..entry(64, "t", Kind::Over)
             },
             Entry { outcome: text("timed_out"), duration_ms: Some(300_000), ..entry(70, "u", Kind::Over) },
-            Entry { count: Some(12), ..entry(71, "", Kind::Missed) },
+            Entry { count: Some(12), conv_id: "".into(), ..entry(71, "", Kind::Missed) },
         ];
         let lines: Vec<String> =
             entries.iter().flat_map(|entry| said(entry, &TimeZone::UTC, Colour::Off)).collect();
@@ -169,7 +173,7 @@ pub(crate) mod tests {
             … 70000 more bytes are in the audit log
         2026-09-21 14:14:24 c-k3v9x2mq answered after 1m 04s, $0.0312
         2026-09-21 14:14:30 c-k3v9x2mq timed out after 5m 00s
-        2026-09-21 14:14:31 c-k3v9x2mq 12 entries were left out here, as this program was too slow
+        2026-09-21 14:14:31 12 entries were left out here, as this program was too slow
         "#);
     }
 }
