@@ -24,6 +24,7 @@
 //! - [`mail`]: inbox, outbox and turns on disk.
 //! - [`audit`]: what was asked and done, in the project.
 //! - [`chat`]: brings the sides together.
+//! - [`control`]: the control socket, by which operators look and act; [`people`]: who was let in at run time.
 //! - [`render`], [`words`]: what people read.
 //! - [`emulator`]: a Feishu on loopback, with a phone in the browser; for the demo and for the tests.
 //! - [`daemon`], [`cli`]: how it is put together and called; [`keyring`], [`paths`], [`logs`], [`error`],
@@ -35,11 +36,13 @@
 //! Those marked with a star are kept by a test that reads the source tree.
 //! - A message is acknowledged after its commit, a prompt written to Claude after its turn's. So nothing acknowledged
 //!   is lost, and no prompt is run twice.
-//! - `feishu` does not name `claude`, `session` or `chat`; `claude` does not name `feishu`, `mail` or `chat`. *
+//! - `feishu` does not name `claude`, `session` or `chat`; `claude` does not name `feishu`, `mail` or `chat`;
+//!   `control` knows none of them. *
 //! - Parsers, the machine, rendering and commands are pure: no tokio, no files, no clock. *
 //! - Each piece of state has one owner: `mail.db` its thread, the registry and the queues the router, a `claude`
 //!   process its actor, a chat's order the courier. No lock is held across an await.
-//! - Whether a session is somebody's is decided in [`session::registry`] alone.
+//! - Whether a session is somebody's is decided in [`session::registry`] alone, what a caller of the control socket may do
+//!   in [`control::peer`].
 //! - What reads Claude's output never waits for a person or for Feishu.
 //! - Secrets, prompts and answers reach no log; no secret of Feishu's reaches Claude.
 //! - There is no TCP port but the emulator's, which is on loopback.

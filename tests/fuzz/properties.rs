@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 use phonework::chat::command;
 use phonework::claude::running;
 use phonework::claude::wire::{self, Output};
+use phonework::control::codec::{Framing, LONGEST_REQUEST};
+use phonework::control::request::{self, Asked};
 use phonework::feishu::event::{self, Event};
 use phonework::feishu::frame::{Frame, Header};
 use phonework::feishu::reassembly::{Assembled, MAX_BYTES, MAX_OPEN, Reassembly};
@@ -90,6 +92,38 @@ pub(crate) fn keyring(bytes: &[u8]) {
 pub(crate) fn command(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     assert_eq!(command::parse(&text), command::parse(&format!(" {text}\n")));
+}
+
+/// Whatever bytes come, in whatever pieces: the messages between the NULs come out, and each is a request or none; a
+/// fault is answered with an error of Varlink's.
+///
+/// The first byte is the length of the pieces.
+pub(crate) fn control_request(bytes: &[u8]) {
+    let Some((piece, bytes)) = bytes.split_first() else { return };
+    let mut framing = Framing::default();
+    let mut messages =
+        bytes.split_inclusive(|byte| *byte == 0).filter_map(|message| message.strip_suffix(b"\0"));
+    for piece in bytes.chunks(usize::from(*piece) + 1) {
+        framing.room().extend_from_slice(piece);
+        loop {
+            match framing.take() {
+                Ok(Some(message)) => assert_eq!(Some(message.as_ref()), messages.next()),
+                Ok(None) => break,
+                Err(_) => {
+                    assert!(bytes.len() > LONGEST_REQUEST);
+                    return;
+                }
+            }
+        }
+    }
+    assert_eq!(messages.next(), None);
+    for message in bytes.split(|byte| *byte == 0) {
+        let Some(request) = request::read(message) else { continue };
+        match request.asked {
+            Ok(Asked::Call(_) | Asked::Info | Asked::Description(_)) => {}
+            Err(fault) => assert!(fault.reply()["error"].as_str().unwrap().starts_with(request::SERVICE)),
+        }
+    }
 }
 
 /// The first byte is the limit; the parts of the rest are within it and together are the rest.

@@ -10,10 +10,11 @@ type Property = fn(&[u8]);
 
 #[test]
 fn the_corpora_of_all_parsers_hold() {
-    let targets: [(&str, Property); 8] = [
+    let targets: [(&str, Property); 9] = [
         ("claude_line", properties::claude_line),
         ("claude_running", properties::claude_running),
         ("command", properties::command),
+        ("control_request", properties::control_request),
         ("event", properties::event),
         ("frame", properties::frame),
         ("keyring", properties::keyring),
