@@ -144,7 +144,10 @@ pub struct SessionsArgs {
 
 /// The options of `close`.
 #[derive(Debug, Args)]
-#[command(after_help = SOCKET_PLACES)]
+#[command(
+    after_help = SOCKET_PLACES,
+    override_usage = "phonework close [OPTIONS] <CONV_ID>...\n       phonework close [OPTIONS] --all"
+)]
 pub struct CloseArgs {
     /// The sessions, as `phonework sessions` names them
     #[arg(value_name = "CONV_ID", required_unless_present = "all", value_parser = conv_id, add = super::complete::open_sessions())]

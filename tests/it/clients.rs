@@ -2,7 +2,7 @@
 //! is played (the real one is in the other tests), from one that dies, from an older one and from none.
 
 mod following;
-mod played;
+pub(crate) mod played;
 mod real;
 
 use jiff::{SignedDuration, Timestamp};

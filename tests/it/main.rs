@@ -9,6 +9,7 @@ mod clients;
 mod control;
 mod corpora;
 mod demo;
+mod documents;
 mod emulator;
 mod faults;
 mod feishu;
