@@ -299,6 +299,13 @@ impl Emulator {
         self.shared.look(|world| world.tokens_issued)
     }
 
+    /// What was given to the client in confidence, the oldest first: access tokens, and what the addresses of connections
+    /// carry. The app's secret is among the options.
+    #[must_use]
+    pub fn secrets(&self) -> Vec<String> {
+        self.shared.look(|world| world.secrets.iter().cloned().collect())
+    }
+
     /// What the client did that Feishu might not forgive, e.g. frames that a strict reader rejects.
     #[must_use]
     pub fn complaints(&self) -> Vec<String> {

@@ -89,18 +89,19 @@ pub(crate) async fn endpoint(State(shared): State<Arc<Shared>>, body: Bytes) -> 
     if sent.app_id != shared.options.app_id || sent.app_secret != shared.options.app_secret {
         return refused(514, "auth failed");
     }
-    let ticket = new_id("");
+    let (ticket, access_key) = (new_id(""), new_id(""));
     let device = fastrand::u64(1_000_000_000..u64::MAX);
     shared.change(|world| {
         if world.tickets.len() >= MOST_TICKETS {
             world.tickets.clear();
         }
         world.tickets.insert(ticket.clone());
+        world.confide(&ticket);
+        world.confide(&access_key);
     });
     // Clients find device_id and service_id by name, and some cannot when one of them comes first.
     let query = format!(
-        "fpid=493&aid=552564&device_id={device}&access_key={}&service_id={SERVICE}&ticket={ticket}",
-        new_id("")
+        "fpid=493&aid=552564&device_id={device}&access_key={access_key}&service_id={SERVICE}&ticket={ticket}"
     );
     let address = shared.options.seen_from_outside.clone();
     let address = address.unwrap_or_else(|| shared.base_url.replacen("http", "ws", 1));

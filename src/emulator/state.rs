@@ -174,6 +174,8 @@ pub(crate) struct World {
     pub(crate) tokens_issued: u64,
     /// Tickets of addresses given out and not yet used.
     pub(crate) tickets: HashSet<String>,
+    /// What only the client may know: tokens, and what connection addresses carry; used or not.
+    pub(crate) secrets: VecDeque<String>,
     pub(crate) connections: BTreeMap<u64, Connection>,
     pub(crate) connections_made: u64,
     pub(crate) pending: HashMap<String, Pending>,
@@ -203,6 +205,7 @@ impl World {
             tokens: Vec::new(),
             tokens_issued: 0,
             tickets: HashSet::new(),
+            secrets: VecDeque::new(),
             connections: BTreeMap::new(),
             connections_made: 0,
             pending: HashMap::new(),
@@ -265,6 +268,11 @@ impl World {
     }
 
     /// Notes something that a client did and Feishu might not forgive.
+    /// Notes what was given to the client in confidence.
+    pub(crate) fn confide(&mut self, secret: &str) {
+        log(&mut self.secrets, secret.to_owned());
+    }
+
     pub(crate) fn complain(&mut self, complaint: String) {
         log(&mut self.complaints, complaint);
     }

@@ -45,6 +45,7 @@ pub(super) async fn tenant_access_token(State(shared): State<Arc<Shared>>, body:
         }
         let token = new_id("t-");
         world.tokens.push((token.clone(), now));
+        world.confide(&token);
         world.tokens_issued += 1;
         (token, life)
     });

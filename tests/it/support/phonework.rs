@@ -1,6 +1,7 @@
 //! The real daemon as a process of its own, in a temporary directory, against the emulated Feishu.
 
 mod people;
+pub(crate) mod silence;
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::DirBuilderExt as _;
@@ -168,7 +169,7 @@ impl Phonework {
             // A shell of Claude's would read whatever this machine's user has in his profile.
             .env("HOME", self.folder.path().join("home"))
             // What the agent must never see.
-            .env("FEISHU_SECRET_OF_THE_TEST", "never-to-be-seen")
+            .env("FEISHU_SECRET_OF_THE_TEST", silence::NEVER_TO_BE_SEEN)
             .env("PHONEWORK_LOG", "debug")
             .env("NO_COLOR", "1")
             .envs(&self.environment)
@@ -290,6 +291,15 @@ impl Phonework {
         self.signal(Signal::TERM);
         let mut daemon = self.daemon.take().expect("a daemon runs");
         tokio::time::timeout(PATIENCE, daemon.wait()).await.expect("the daemon leaves").unwrap()
+    }
+}
+
+impl Drop for Phonework {
+    /// Whatever the test was about: its daemons' logs tell nothing that they must not.
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            silence::is_kept(&self.log(), &self.emulator);
+        }
     }
 }
 

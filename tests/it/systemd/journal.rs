@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::installed::Installed;
 use super::message_id;
+use crate::support::phonework::silence;
 
 #[tokio::test]
 async fn what_an_operator_alerts_on_is_found_by_its_message_id() {
@@ -45,4 +46,7 @@ async fn what_an_operator_alerts_on_is_found_by_its_message_id() {
     assert_eq!(field(&decided[0], "PHONEWORK_USER"), anna.to_string());
     let refused = machine.journal(&[&message_id(events::MESSAGE_REFUSED)], 1).await;
     assert_eq!(field(&refused[0], "PHONEWORK_USER"), stranger.to_string());
+    let all = machine.systemd.succeed(&["journalctl", "--all", "--output=export"]).await;
+    assert!(all.contains("approval decided"));
+    silence::is_kept(&all, &phonework.emulator);
 }
