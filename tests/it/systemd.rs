@@ -4,6 +4,7 @@ mod credentials;
 mod hardening;
 mod installed;
 mod journal;
+mod memory;
 mod status;
 mod watchdog;
 
