@@ -14,7 +14,7 @@ use clap::CommandFactory as _;
 use clap_mangen::Man;
 use phonework::cli::Cli;
 use phonework::control::wire::{
-    Api, By, Claude, Connection, Health, Link, Mail, Process, Proof, SessionsHealth, Stuck, Trouble, Wedged,
+    Api, By, Claude, Connection, Counts, Health, Link, Mail, Process, Proof, Stuck, Trouble, Wedged,
 };
 use phonework::logs::events::MESSAGE_IDS;
 use serde_json::Value;
@@ -195,9 +195,9 @@ fn full() -> Health {
             last_wedged: vec![Wedged { at, to: "x".to_owned(), why: "x".to_owned() }],
             ..Mail::default()
         },
-        sessions: SessionsHealth {
+        sessions: Counts {
             processes: vec![Process { conv_id: "c-1".into(), pid: 1, processes: 1, memory: 1 }],
-            ..SessionsHealth::default()
+            ..Counts::default()
         },
         claude: Claude {
             proof: Some(Proof { at, by: By::Turn, passed: true, took_ms: 1, why: text() }),
