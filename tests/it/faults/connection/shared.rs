@@ -18,12 +18,16 @@ const WARNING: &str = "probably another program is connected with this app";
 async fn a_second_daemon_for_one_app_on_one_machine_is_refused_and_takes_over_when_the_first_is_killed() {
     let mut phonework = running(Options::default()).await;
     let elsewhere = tempfile::tempdir().unwrap();
-    // All as the first one's, but for the state directory.
+    let socket = elsewhere.path().join("control.sock");
+    // All as the first one's, but for the state directory and the control socket.
     let second = || {
-        let (first, state) = (phonework.serve(), phonework.state());
+        let first = phonework.serve();
         let first = first.as_std();
-        let arguments =
-            first.get_args().map(|one| if one == state { elsewhere.path().as_os_str() } else { one });
+        let arguments = first.get_args().map(|one| match one {
+            one if one == phonework.state() => elsewhere.path().as_os_str(),
+            one if one == phonework.socket() => socket.as_os_str(),
+            one => one,
+        });
         let mut second = tokio::process::Command::new(first.get_program());
         second
             .args(arguments)
