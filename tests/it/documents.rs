@@ -218,7 +218,7 @@ fn paths(value: &Value, path: &str, found: &mut BTreeSet<String>) {
             }
         }
         Value::Array(values) => values.iter().for_each(|value| paths(value, &format!("{path}[]"), found)),
-        _ => {
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
             found.insert(path.to_owned());
         }
     }
