@@ -83,6 +83,11 @@ impl SystemdBox {
         this
     }
 
+    /// Its name, which also its control groups have, and those that are to go with it.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Runs a command in it.
     pub(crate) async fn run(&self, command: &[&str]) -> Output {
         let leader = self.leader.as_raw_pid().to_string();
@@ -118,7 +123,10 @@ impl Drop for SystemdBox {
         let script = "for try in 1 2 3 4 5 6 7 8 9; do \
                       find /sys/fs/cgroup -depth -type d -path \"*/$0*\" -exec rmdir {} + 2>/dev/null && break; \
                       sleep 0.1; done";
-        let _ =
-            std::process::Command::new("sh").args(["-c", script, &self.name]).stderr(Stdio::null()).spawn();
+        let _ = std::process::Command::new("sh")
+            .args(["-c", script, &self.name])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
     }
 }

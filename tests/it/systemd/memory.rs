@@ -5,11 +5,11 @@ use serde_json::json;
 use super::installed::Installed;
 
 /// Gives the service's processes, the running and the coming ones, so much memory, as `MemoryMax=` would: a container
-/// has no memory controller of its own. It goes with the container, by its name.
+/// has no memory controller of its own. `$0` is the container's name, with which it goes.
 const LIMIT: &str = r#"
     set -e
     mkdir /run/memory && mount -t cgroup -o memory cgroup /run/memory
-    group=/run/memory/$(hostname)-service
+    group=/run/memory/$0-service
     mkdir "$group"
     echo 300M >"$group/memory.limit_in_bytes"
     if [ -e "$group/memory.memsw.limit_in_bytes" ]; then echo 300M >"$group/memory.memsw.limit_in_bytes"; fi
@@ -24,7 +24,7 @@ async fn a_session_that_eats_all_memory_dies_alone() {
     }
     let machine = Installed::new(json!({})).await;
     machine.start().await;
-    machine.systemd.succeed(&["sh", "-c", LIMIT]).await;
+    machine.systemd.succeed(&["sh", "-c", LIMIT, machine.systemd.name()]).await;
     machine.phonework.open_shop().await;
     machine.phonework.say("run python3 -c 'all = b\"x\" * (1 << 30)'; echo \"it ended with $?\"");
     machine.phonework.hear(&machine.phonework.chat, 2).await;
