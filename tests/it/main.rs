@@ -15,6 +15,7 @@ mod faults;
 mod feishu;
 mod harness;
 mod mail;
+mod packages;
 mod real;
 mod sdk;
 mod support;

@@ -1,7 +1,7 @@
-//! A real systemd in a container of its own: the machine's root with a layer on top that is forgotten, no units but
-//! the essential ones, the network and the files of the machine.
+//! A real systemd in a container of its own: the machine's root, or the tree of another Debian, with a layer on top that
+//! is forgotten; no units but the essential ones; the network of the machine.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 
 use phonework::claude::tree;
@@ -11,12 +11,13 @@ use tokio::process::{Child, Command};
 
 use super::phonework::{PATIENCE, until};
 
-/// Lays the layer over the root, in a mount namespace of its own, and becomes the container, in a control group of its
-/// own. What runs in it may use Landlock, as on a machine; systemd-nspawn before 255 forbids that by itself. `$1`: an empty folder, `$2`: the container's name, the rest: more arguments.
+/// Lays the layer over the files, in a mount namespace of its own, and becomes the container, in a control group of its
+/// own. What runs in it may use Landlock, as on a machine; systemd-nspawn before 255 forbids that by itself. `$1`: an
+/// empty folder, `$2`: the container's name, `$3`: the files, the rest: more arguments.
 const BOOT: &str = r#"
     set -e
-    folder=$1 name=$2
-    shift 2
+    folder=$1 name=$2 lower=$3
+    shift 3
     for hierarchy in /sys/fs/cgroup /sys/fs/cgroup/systemd /sys/fs/cgroup/unified; do
         if [ -e "$hierarchy/cgroup.procs" ]; then
             mkdir "$hierarchy/$name"
@@ -25,12 +26,18 @@ const BOOT: &str = r#"
     done
     mount -t tmpfs -o mode=755 tmpfs "$folder"
     mkdir "$folder/upper" "$folder/work" "$folder/tree"
-    mount -t overlay overlay -o "lowerdir=/,upperdir=$folder/upper,workdir=$folder/work" "$folder/tree"
+    mount -t overlay overlay -o "lowerdir=$lower,upperdir=$folder/upper,workdir=$folder/work" "$folder/tree"
     rm -rf "$folder"/tree/etc/systemd/system/*.wants
     tr -d - </proc/sys/kernel/random/uuid >"$folder/tree/etc/machine-id"
-    exec systemd-nspawn --quiet --directory="$folder/tree" --machine="$name" --register=no --keep-unit \
-        --system-call-filter='landlock_create_ruleset landlock_add_rule landlock_restrict_self' \
-        --console=pipe "$@" --boot systemd.unit=multi-user.target
+    # The status of one that is to be started anew.
+    status=133
+    while [ "$status" = 133 ]; do
+        status=0
+        systemd-nspawn --quiet --directory="$folder/tree" --machine="$name" --register=no --keep-unit \
+            --system-call-filter='landlock_create_ruleset landlock_add_rule landlock_restrict_self' \
+            --console=pipe "$@" --boot systemd.unit=multi-user.target || status=$?
+    done
+    exit "$status"
 "#;
 
 /// A booted container. It ends with this handle.
@@ -43,8 +50,19 @@ pub(crate) struct SystemdBox {
 }
 
 impl SystemdBox {
-    /// Boots; these folders are the machine's own in it.
+    /// Boots the machine's root; these folders are the machine's own in it.
     pub(crate) async fn boot(shared: &[PathBuf]) -> Self {
+        Self::boot_tree(Path::new("/"), shared).await
+    }
+
+    /// Boots the tree of Debian 13, with systemd 257; these folders are the machine's own in it.
+    pub(crate) async fn boot_debian_13(shared: &[PathBuf]) -> Self {
+        let tree = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/debian-13/tree");
+        assert!(tree.exists(), "there is no {}; tests/run makes it", tree.display());
+        Self::boot_tree(&tree, shared).await
+    }
+
+    async fn boot_tree(tree: &Path, shared: &[PathBuf]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let name = folder.path().file_name().unwrap().to_string_lossy().replace('.', "box-");
         let shared = shared.iter().map(|folder| format!("--bind={}", folder.display()));
@@ -52,6 +70,7 @@ impl SystemdBox {
             .args(["--mount", "--propagation=private", "sh", "-c", BOOT, "sh"])
             .arg(folder.path())
             .arg(&name)
+            .arg(tree)
             .args(shared)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -59,28 +78,30 @@ impl SystemdBox {
             .kill_on_drop(true)
             .spawn()
             .unwrap();
-        let outer = Pid::from_raw(i32::try_from(container.id().unwrap()).unwrap()).unwrap();
-        let leader = until(|| {
-            assert!(container.try_wait().unwrap().is_none(), "the container ended before it was booted");
-            let is_init = |pid: &Pid| {
-                let name = std::fs::read_to_string(format!("/proc/{}/comm", pid.as_raw_pid()));
-                name.is_ok_and(|name| name.trim() == "systemd")
-            };
-            tree::descendants(outer).into_iter().find(is_init)
-        })
-        .await;
+        let leader = leader(&mut container, None).await;
         let this = Self { container, leader, name, _folder: folder };
+        this.booted().await;
+        this
+    }
+
+    /// Boots anew; what is on its disk stays.
+    pub(crate) async fn reboot(&mut self) {
+        self.succeed(&["systemctl", "reboot"]).await;
+        self.leader = leader(&mut self.container, Some(self.leader)).await;
+        self.booted().await;
+    }
+
+    async fn booted(&self) {
         let booted = async {
             // The bus is not there from the first moment on.
             loop {
-                let state = this.run(&["systemctl", "is-system-running", "--wait"]).await.stdout;
+                let state = self.run(&["systemctl", "is-system-running", "--wait"]).await.stdout;
                 if matches!(state.trim_ascii(), b"running" | b"degraded") {
                     return;
                 }
             }
         };
         tokio::time::timeout(PATIENCE, booted).await.expect("it boots");
-        this
     }
 
     /// Its name, which also its control groups have, and those that are to go with it.
@@ -114,11 +135,34 @@ impl SystemdBox {
     }
 }
 
+/// The container's first process, another one than that before the boot.
+async fn leader(container: &mut Child, before: Option<Pid>) -> Pid {
+    let outer = Pid::from_raw(i32::try_from(container.id().unwrap()).unwrap()).unwrap();
+    until(|| {
+        assert!(container.try_wait().unwrap().is_none(), "the container ended before it was booted");
+        // What systemd starts has its name as well, for a moment.
+        let is_init = |pid: &Pid| {
+            let status = std::fs::read_to_string(format!("/proc/{}/status", pid.as_raw_pid()));
+            let status = status.unwrap_or_default();
+            let has = |line: &dyn Fn(&str) -> bool| status.lines().any(line);
+            Some(*pid) != before
+                && has(&|line| line == "Name:\tsystemd")
+                && has(&|line| line.starts_with("NSpid:") && line.ends_with("\t1"))
+        };
+        tree::descendants(outer).into_iter().find(is_init)
+    })
+    .await
+}
+
 impl Drop for SystemdBox {
     /// The end of its first process is the end of all of them, and of the mounts.
     fn drop(&mut self) {
-        let _ = kill_process(self.leader, Signal::KILL);
+        let outer = self.container.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
+        let below = outer.map(tree::descendants).unwrap_or_default();
         let _ = self.container.start_kill();
+        for pid in below.into_iter().chain([self.leader]) {
+            let _ = kill_process(pid, Signal::KILL);
+        }
         // Empty control groups do no harm, should they stay; they can go when all processes have.
         let script = "for try in 1 2 3 4 5 6 7 8 9; do \
                       find /sys/fs/cgroup -depth -type d -path \"*/$0*\" -exec rmdir {} + 2>/dev/null && break; \

@@ -1,0 +1,100 @@
+//! A phonework in a booted system, installed from its package.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use phonework::emulator::Options;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::{NEW, OLD, build};
+use crate::support::phonework::{PATIENCE, Phonework};
+use crate::support::systemd::SystemdBox;
+
+/// The systems that it is installed in.
+#[derive(Clone, Copy)]
+pub(super) enum System {
+    /// The machine's own.
+    Here,
+    /// Debian 13.
+    Debian13,
+}
+
+/// A system with the packages at hand, and a Feishu with people.
+pub(super) struct Installed {
+    pub(super) phonework: Phonework,
+    pub(super) systemd: SystemdBox,
+    old: PathBuf,
+    new: PathBuf,
+    _packages: TempDir,
+}
+
+impl Installed {
+    /// A system that never had a phonework.
+    pub(super) async fn nowhere(system: System) -> Self {
+        let packages = tempfile::tempdir().unwrap();
+        let [old, new] = [OLD, NEW].map(|version| build("deb", version, packages.path()));
+        let more = json!({ "WORKING_DIR": "/srv/phonework", "CLAUDE_ENV": {} });
+        // Long waits of Feishu's before it delivers again would only make the tests long.
+        let feishu = Options { redelivery: vec![Duration::from_secs(1); 1000], ..Options::default() };
+        let phonework = Phonework::installed_at(feishu, "/usr/bin/phonework practice-agent", more).await;
+        let shared = [packages.path().to_owned(), phonework.folder()];
+        let systemd = match system {
+            System::Here => SystemdBox::boot(&shared).await,
+            System::Debian13 => SystemdBox::boot_debian_13(&shared).await,
+        };
+        Self { phonework, systemd, old, new, _packages: packages }
+    }
+
+    /// Installs the package; what was said.
+    pub(super) async fn install(&self) -> String {
+        self.shell(&format!("dpkg --install {}", self.old.display())).await
+    }
+
+    /// Installs the newer one; what was said.
+    pub(super) async fn upgrade(&self) -> String {
+        self.shell(&format!("dpkg --install {}", self.new.display())).await
+    }
+
+    /// Writes the keyring as an operator does.
+    pub(super) async fn configure(&self) {
+        let keyring = self.phonework.folder().join("keyring.yaml");
+        self.shell(&format!("install -m 0640 -g phonework {} /etc/phonework/", keyring.display())).await;
+    }
+
+    /// Sets a key of the keyring and has the service read it.
+    pub(super) async fn reload(&mut self, key: &str, value: Value) {
+        self.phonework.configure(key, value);
+        self.configure().await;
+        self.shell("systemctl reload phonework").await;
+    }
+
+    /// Runs a shell's line that must succeed; what it wrote, with what it complained about.
+    pub(super) async fn shell(&self, line: &str) -> String {
+        // Nothing asks, and nothing speaks another language.
+        let line = format!("export DEBIAN_FRONTEND=noninteractive LC_ALL=C; exec 2>&1; {line}");
+        self.systemd.succeed(&["sh", "-c", &line]).await
+    }
+
+    /// A property of the service.
+    pub(super) async fn property(&self, name: &str) -> String {
+        self.shell(&format!("systemctl show --value --property={name} phonework")).await
+    }
+
+    /// Waits until a shell's line succeeds.
+    pub(super) async fn until(&self, line: &str) {
+        let trying = async {
+            while !self.systemd.run(&["sh", "-c", line]).await.status.success() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        if tokio::time::timeout(PATIENCE, trying).await.is_err() {
+            panic!("{line} does not succeed:\n{}", self.journal().await);
+        }
+    }
+
+    /// The service's journal.
+    pub(super) async fn journal(&self) -> String {
+        self.shell("journalctl --unit=phonework --output=cat --no-pager").await
+    }
+}
