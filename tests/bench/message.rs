@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 mod acks;
+mod clients;
 mod footprint;
 mod rig;
 mod table;
@@ -23,6 +24,8 @@ fn main() {
         turns::ways(&mut table).await;
         turns::sleepers(&mut table).await;
         footprint::starts(&mut table).await;
+        clients::ready(&mut table).await;
+        clients::commands(&mut table).await;
         footprint::binary(&mut table);
     });
     println!("{table}");

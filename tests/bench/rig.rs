@@ -15,6 +15,7 @@ use phonework::session::registry::{Registry, Session};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::net::UnixDatagram;
 use tokio::process::{Child, Command};
 
 /// Only ends a run that hangs.
@@ -122,7 +123,41 @@ impl Rig {
     pub(crate) async fn start(&mut self) -> Duration {
         let before = self.emulator.connections_made();
         let began = Instant::now();
-        let daemon = Command::new(env!("CARGO_BIN_EXE_phonework"))
+        self.daemon = Some(self.serve().spawn().unwrap());
+        let connected = |emulator: &Emulator| (emulator.connections_made() > before).then(|| began.elapsed());
+        let took = self.emulator.wait_for(connected, PATIENCE).await;
+        took.unwrap_or_else(|| panic!("no connection\n{}", self.log()))
+    }
+
+    /// Starts the daemon as systemd does; how long it took until it said that it is ready.
+    pub(crate) async fn start_as_a_service(&mut self) -> Duration {
+        let place = self.folder.path().join("notify");
+        let _ = fs::remove_file(&place);
+        let notified = UnixDatagram::bind(&place).unwrap();
+        let began = Instant::now();
+        self.daemon = Some(self.serve().env("NOTIFY_SOCKET", &place).spawn().unwrap());
+        let mut said = vec![0; 4096];
+        let ready = async {
+            loop {
+                let many = notified.recv(&mut said).await.unwrap();
+                if said[..many].split(|byte| *byte == b'\n').any(|line| line == b"READY=1") {
+                    return began.elapsed();
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, ready).await.expect("the daemon is ready")
+    }
+
+    /// A client of the daemon.
+    pub(crate) fn client(&self, command: &str) -> Command {
+        let mut client = Command::new(env!("CARGO_BIN_EXE_phonework"));
+        client.arg(command).arg("--socket").arg(self.folder.path().join("control.sock"));
+        client
+    }
+
+    fn serve(&self) -> Command {
+        let mut daemon = Command::new(env!("CARGO_BIN_EXE_phonework"));
+        daemon
             .arg("serve")
             .arg("--keyring")
             .arg(self.folder.path().join("keyring.yaml"))
@@ -133,12 +168,8 @@ impl Rig {
             .stdin(Stdio::null())
             .stdout(self.log_file())
             .stderr(self.log_file())
-            .kill_on_drop(true)
-            .spawn();
-        self.daemon = Some(daemon.unwrap());
-        let connected = |emulator: &Emulator| (emulator.connections_made() > before).then(|| began.elapsed());
-        let took = self.emulator.wait_for(connected, PATIENCE).await;
-        took.unwrap_or_else(|| panic!("no connection\n{}", self.log()))
+            .kill_on_drop(true);
+        daemon
     }
 
     /// `kill -9`.

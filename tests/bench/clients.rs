@@ -1,0 +1,44 @@
+//! What an operator waits for: whole processes of the client, from start to exit.
+
+use std::time::{Duration, Instant};
+
+use crate::rig::Rig;
+use crate::table::Table;
+
+const RUNS: usize = 30;
+
+/// The usual commands, with few sessions and with many.
+pub(crate) async fn commands(table: &mut Table) {
+    for (sessions, many) in [(10, "10 sessions"), (10_000, "10,000 sessions")] {
+        let mut rig = Rig::new(8).await;
+        rig.sleeping(sessions);
+        rig.start().await;
+        for command in ["sessions", "health"] {
+            let mut took = Vec::new();
+            for _ in 0..RUNS {
+                took.push(run(&rig, command).await);
+            }
+            table.times(&format!("phonework {command}, {many}"), took);
+        }
+        rig.end().await;
+    }
+}
+
+/// From the start of the daemon until systemd is told that it is ready.
+pub(crate) async fn ready(table: &mut Table) {
+    let mut rig = Rig::new(8).await;
+    let mut took = Vec::new();
+    for _ in 0..RUNS {
+        took.push(rig.start_as_a_service().await);
+        rig.end().await;
+    }
+    table.times("process started → READY", took);
+}
+
+async fn run(rig: &Rig, command: &str) -> Duration {
+    let began = Instant::now();
+    let output = rig.client(command).output().await.unwrap();
+    let took = began.elapsed();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    took
+}
