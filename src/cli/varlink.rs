@@ -61,13 +61,18 @@ struct Sent<'a, P> {
     more: bool,
 }
 
+/// What of a reply says how it is to be read. Long replies are read without a copy in between.
 #[derive(Deserialize)]
-struct Received {
+struct Head {
     error: Option<String>,
     #[serde(default)]
-    parameters: Value,
-    #[serde(default)]
     continues: bool,
+}
+
+/// The rest of a reply.
+#[derive(Deserialize)]
+struct Body<T> {
+    parameters: T,
 }
 
 #[derive(Deserialize)]
@@ -167,22 +172,23 @@ impl Client {
                 "the daemon's reply to {method} is not understood: {error}; is it of another version?"
             ))
         };
-        let received: Received = serde_json::from_slice(&message).map_err(nonsense)?;
-        let Some(error) = received.error else {
-            return serde_json::from_value(received.parameters)
-                .map(|reply| (reply, received.continues))
-                .map_err(nonsense);
+        let head: Head = serde_json::from_slice(&message).map_err(nonsense)?;
+        let Some(error) = head.error else {
+            let body: Body<T> = serde_json::from_slice(&message).map_err(nonsense)?;
+            return Ok((body.parameters, head.continues));
         };
+        let parameters =
+            serde_json::from_slice(&message).map_or(Value::Null, |body: Body<Value>| body.parameters);
         Err(match error.strip_prefix("org.varlink.service.") {
             Some("InterfaceNotFound" | "MethodNotFound" | "MethodNotImplemented") => {
                 ClientError::Unknown { what: method.to_owned() }
             }
             Some("InvalidParameter") => {
-                let parameter = received.parameters["parameter"].as_str().unwrap_or("a parameter");
+                let parameter = parameters["parameter"].as_str().unwrap_or("a parameter");
                 ClientError::Unknown { what: format!("{parameter} of {method}") }
             }
             Some(_) | None => {
-                let refused = serde_json::json!({"error": error, "parameters": received.parameters});
+                let refused = serde_json::json!({"error": error, "parameters": parameters});
                 serde_json::from_value(refused).map_or_else(
                     |_| ClientError::Broken(format!("the daemon answers {method} with {error}")),
                     ClientError::Refused,

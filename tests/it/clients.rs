@@ -333,7 +333,7 @@ fn a_daemon_that_dies_or_talks_nonsense_is_told_in_one_sentence() {
     exit 1
     phonework: the daemon's reply to io.phonework.Sessions is not understood: expected ident at line 1 column 2; is it of another version?
     exit 1
-    phonework: the daemon's reply to io.phonework.Sessions is not understood: missing field `conv_id`; is it of another version?
+    phonework: the daemon's reply to io.phonework.Sessions is not understood: missing field `conv_id` at line 1 column 39; is it of another version?
     exit 1
     phonework: the daemon answers io.phonework.Sessions with io.phonework.Later
     exit 1
