@@ -39,7 +39,7 @@ impl Handler for Console {
             }
             Call::Tail(call) => self.tail(call, replies).await,
             Call::Health(call) => {
-                let health = self.health.tell(call.probe == Some(true)).await?;
+                let health = self.health.tell(call.probe == Some(true)).await;
                 Ok(replies.send(&health, true).await?)
             }
             Call::Allowed => {

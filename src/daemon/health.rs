@@ -48,15 +48,17 @@ pub(super) struct Health {
 }
 
 impl Health {
-    /// The state of every part; with `probe` Claude is asked first.
-    ///
-    /// # Errors
-    /// When the daemon leaves.
-    pub(super) async fn tell(&self, probe: bool) -> Result<Told, Refusal> {
+    /// The state of every part; with `probe` Claude is asked first. A part that does not answer is a problem, and keeps
+    /// nobody from hearing of the others.
+    pub(super) async fn tell(&self, probe: bool) -> Told {
         // What takes long comes first: all that is told is of one moment.
         let known = self.prover.known(probe).await;
-        let look = look(&self.news).await?;
-        let (mail, sessions) = (self.mail(&look).await, sessions(&look).await);
+        let look = look(&self.news).await.ok();
+        let mail = self.mail(look.as_ref().and_then(Look::last_received)).await;
+        let sessions = match &look {
+            Some(look) => sessions(look).await,
+            None => Counts::default(),
+        };
         let settings = self.settings.borrow().clone();
         let api = self.api.state();
         let by_turn = self.tap.answered().map(|(at, took)| Proof {
@@ -94,11 +96,14 @@ impl Health {
         let nobody = settings.keyring.allowed.is_empty() && settings.let_in.is_empty();
         let failing = api.failing.map(|(at, what)| Trouble { at, what });
         (told.problems, told.notes) = judge(&told, failing.as_ref(), nobody, Timestamp::now());
+        if look.is_none() {
+            told.problems.push("the sessions are not known: the router does not answer".to_owned());
+        }
         told.healthy = told.problems.is_empty();
-        Ok(told)
+        told
     }
 
-    async fn mail(&self, look: &Look) -> Mail {
+    async fn mail(&self, last_received_at: Option<Timestamp>) -> Mail {
         let asked =
             async { Some((self.store.depths().await.ok()?, self.store.wedged(LAST_WEDGED).await.ok()?)) };
         let answer = timeout(ANSWER, asked).await.ok().flatten();
@@ -123,7 +128,7 @@ impl Health {
             oldest_outbox_at: depths.oldest_pending,
             wedged: depths.wedged,
             last_wedged,
-            last_received_at: look.last_received(),
+            last_received_at,
         }
     }
 }

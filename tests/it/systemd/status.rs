@@ -102,6 +102,27 @@ async fn after_kill_9_systemd_brings_it_back_with_its_sessions() {
 }
 
 #[tokio::test]
+async fn root_and_members_of_the_group_may_look_and_others_may_not() {
+    let machine = Installed::new(json!({})).await;
+    machine.start().await;
+    let script = "useradd --groups phonework ada && useradd eve";
+    machine.systemd.succeed(&["sh", "-c", script]).await;
+    let places = ["stat", "--format=%U:%G:%a", "/run/phonework", "/run/phonework/control.sock"];
+    assert_eq!(machine.systemd.succeed(&places).await, "phonework:phonework:750\nphonework:phonework:660");
+    let mut looks = Vec::new();
+    for user in ["root", "ada", "eve"] {
+        let ids = ["setpriv", "--reuid", user, "--regid", user, "--init-groups", "--reset-env"];
+        let look = [&ids[..], &["phonework", "sessions"]].concat();
+        let output = machine.systemd.run(&look).await;
+        looks.push((user, output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned()));
+    }
+    let refused = "phonework: this user may not connect to /run/phonework/control.sock; join the group of that directory, \
+                   or use sudo\n";
+    let told = [("root", Some(0), ""), ("ada", Some(0), ""), ("eve", Some(1), refused)];
+    assert_eq!(looks, told.map(|(user, code, words)| (user, code, words.to_owned())));
+}
+
+#[tokio::test]
 async fn a_developers_own_service_works_as_the_developer() {
     let machine = Installed::new(json!({
         "WORKING_DIR": "/home/dev/src",
@@ -122,4 +143,9 @@ async fn a_developers_own_service_works_as_the_developer() {
     assert!(heard[2].contains("dev:644"), "{heard:?}");
     let places = ["stat", "--format=%U:%a", "/var/lib/phonework-dev", "/run/phonework-dev"];
     assert_eq!(machine.systemd.succeed(&places).await, "dev:700\ndev:700");
+    // He finds its socket by himself.
+    let own =
+        ["setpriv", "--reuid=dev", "--regid=dev", "--init-groups", "--reset-env", "phonework", "sessions"];
+    let sessions = machine.systemd.succeed(&own).await;
+    assert!(sessions.contains("shop"), "{sessions}");
 }

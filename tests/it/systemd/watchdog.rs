@@ -48,6 +48,26 @@ async fn a_task_that_does_not_move_is_named_before_the_watchdog_fires() {
 }
 
 #[tokio::test]
+async fn what_does_not_move_is_told_in_the_health_and_keeps_nobody_from_asking() {
+    let machine = Installed::new(json!({})).await;
+    // The daemon believes in a watchdog of three seconds, and systemd has none.
+    let unit = "[Service]\nWatchdogSec=0\nEnvironment=WATCHDOG_USEC=3000000\n\
+                Environment=PHONEWORK_CRASH=message-routed:wait=3600000@2\n";
+    machine.drop_in(unit).await;
+    machine.start().await;
+    machine.phonework.open_shop().await;
+    machine.phonework.say("echo held up");
+    machine.shows_in_time("StatusText", |text| text.contains("router does not move")).await;
+    let output = machine.systemd.run(&["phonework", "health", "--json"]).await;
+    let health: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let tasks: Vec<_> = health["stuck"].as_array().unwrap().iter().map(|stuck| &stuck["task"]).collect();
+    assert_eq!((output.status.code(), tasks), (Some(1), vec![&json!("router")]));
+    let problems = health["problems"].to_string();
+    assert!(problems.contains("the task router has not moved for"), "{problems}");
+    assert!(problems.contains("the sessions are not known: the router does not answer"), "{problems}");
+}
+
+#[tokio::test]
 async fn an_idle_daemon_feeds_the_watchdog() {
     let machine = Installed::new(json!({})).await;
     machine.drop_in("[Service]\nWatchdogSec=4s\n").await;
