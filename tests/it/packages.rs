@@ -3,6 +3,7 @@
 mod contents;
 mod installed;
 mod story;
+mod varlinkctl;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -69,6 +69,18 @@ impl Installed {
         self.shell("systemctl reload phonework").await;
     }
 
+    /// Installs, configures and starts it.
+    pub(super) async fn running(system: System) -> Self {
+        let this = Self::nowhere(system).await;
+        this.install().await;
+        this.configure().await;
+        this.shell("systemctl enable --now phonework").await;
+        this.phonework.connected_after(0).await;
+        let said = this.phonework.ask("/new --create shop", 1).await;
+        assert!(said[0].contains("is open and active here"), "{said:?}");
+        this
+    }
+
     /// Runs a shell's line that must succeed; what it wrote, with what it complained about.
     pub(super) async fn shell(&self, line: &str) -> String {
         // Nothing asks, and nothing speaks another language.
