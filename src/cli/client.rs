@@ -66,3 +66,30 @@ pub(super) fn failure(error: ClientError) -> Failure {
     };
     Failure::new(exit, error.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::wire::Refusal;
+
+    #[test]
+    fn each_failure_is_a_sentence_with_the_way_out_and_no_daemon_is_exit_2() {
+        let path = || PathBuf::from("/run/phonework/control.sock");
+        let failures = [
+            ClientError::NoDaemon { path: path() },
+            ClientError::Forbidden { path: path() },
+            ClientError::Refused(Refusal::NoOpenId { open_id: "anna".into() }),
+            ClientError::Unknown { what: method("Allow") },
+            ClientError::Broken("it broke".to_owned()),
+        ]
+        .map(failure);
+        let told = failures.map(|failure| format!("{}: {failure}", failure.exit.code()));
+        insta::assert_snapshot!(told.join("\n"), @r#"
+        2: no phonework answers at /run/phonework/control.sock; start it with `systemctl start phonework`, or `phonework serve` in a terminal
+        1: this user may not connect to /run/phonework/control.sock; join the group of that directory, or use sudo
+        1: "anna" is no open_id: it begins with ou_; the bot tells it to everyone who writes to it
+        1: the running daemon is too old for this (io.phonework.Allow); restart it with `systemctl restart phonework`
+        1: it broke
+        "#);
+    }
+}
