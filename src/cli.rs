@@ -16,7 +16,6 @@ mod serve;
 mod sessions;
 pub mod show;
 mod tail;
-mod varlink;
 
 use std::ffi::OsString;
 use std::io::{self, Write};

@@ -7,6 +7,7 @@
 //! place, by the credentials that the kernel gives. The server knows nothing of what the calls do: it reads them,
 //! checks who calls, and hands them to a [`Handler`].
 
+pub mod client;
 pub mod codec;
 pub mod listener;
 pub mod peer;

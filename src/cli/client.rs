@@ -4,8 +4,8 @@ use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::varlink::{Client, ClientError};
 use super::{SocketOption, show};
+use crate::control::client::{Client, ClientError};
 use crate::control::wire::{self, INTERFACE};
 use crate::error::{Exit, Failure};
 use crate::paths::{self, Environment};

@@ -4,8 +4,8 @@ use serde::Serialize;
 
 use super::client::{self, connect, failure, method};
 use super::output::{print_json, say};
-use super::varlink::ClientError;
 use super::{CloseArgs, show};
+use crate::control::client::ClientError;
 use crate::control::wire::CloseCall;
 use crate::error::Failure;
 use crate::ids::ConvId;

@@ -8,8 +8,8 @@ use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
 use clap_complete::env::CompleteEnv;
 
 use super::client::{self, method, socket};
-use super::varlink::{Client, ClientError};
 use super::{Cli, SocketOption, show};
+use crate::control::client::{Client, ClientError};
 use crate::control::wire::{People, Session, Source};
 use crate::error::Failure;
 use crate::paths::Environment;

@@ -14,7 +14,7 @@ use super::TailArgs;
 use super::client::{SOON, connect, failure, method, note, socket};
 use super::output::{Reader, colour, json_line, reader, tell};
 use super::show::{self, Colour};
-use super::varlink::{Client, ClientError};
+use crate::control::client::{Client, ClientError};
 use crate::control::wire::{Entry, Refusal, Tail, TailCall};
 use crate::error::Failure;
 use crate::paths::Environment;

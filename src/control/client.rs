@@ -1,4 +1,4 @@
-//! A blocking Varlink client.
+//! The client: a blocking Varlink client, for commands that ask one thing and end.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
@@ -16,7 +16,7 @@ const LONGEST_REPLY: usize = 16 << 20;
 
 /// Why there is no reply.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum ClientError {
+pub enum ClientError {
     /// Nothing listens there.
     #[error(
         "no phonework answers at {path}; start it with `systemctl start phonework`, or `phonework serve` in a terminal",
@@ -47,7 +47,7 @@ pub(super) enum ClientError {
 }
 
 /// A connection to the daemon.
-pub(super) struct Client {
+pub struct Client {
     stream: UnixStream,
     path: PathBuf,
     read: Vec<u8>,
@@ -85,7 +85,7 @@ impl Client {
     ///
     /// # Errors
     /// When nothing listens there, or the user may not connect.
-    pub(super) fn connect(path: &Path, patience: Duration) -> Result<Self, ClientError> {
+    pub fn connect(path: &Path, patience: Duration) -> Result<Self, ClientError> {
         let stream = UnixStream::connect(path).map_err(|error| {
             let kind = error.kind();
             let path = path.to_owned();
@@ -109,7 +109,7 @@ impl Client {
     ///
     /// # Errors
     /// When the system does not take it.
-    pub(super) fn be_patient(&mut self, patience: Duration) -> Result<(), ClientError> {
+    pub fn be_patient(&mut self, patience: Duration) -> Result<(), ClientError> {
         let set = self.stream.set_read_timeout(Some(patience));
         set.and_then(|()| self.stream.set_write_timeout(Some(patience)))
             .map_err(|error| self.broken(&error.to_string()))
@@ -119,7 +119,7 @@ impl Client {
     ///
     /// # Errors
     /// Those of [`Self::call`].
-    pub(super) fn version(&mut self) -> Result<String, ClientError> {
+    pub fn version(&mut self) -> Result<String, ClientError> {
         let none = serde_json::Map::new();
         self.call::<Info>("org.varlink.service.GetInfo", &none).map(|info| info.version)
     }
@@ -128,7 +128,7 @@ impl Client {
     ///
     /// # Errors
     /// When the daemon refuses or cannot be understood.
-    pub(super) fn call<T: DeserializeOwned>(
+    pub fn call<T: DeserializeOwned>(
         &mut self,
         method: &str,
         parameters: &impl Serialize,
@@ -141,7 +141,7 @@ impl Client {
     ///
     /// # Errors
     /// When the call cannot be sent.
-    pub(super) fn more<T: DeserializeOwned>(
+    pub fn more<T: DeserializeOwned>(
         &mut self,
         method: &str,
         parameters: &impl Serialize,
