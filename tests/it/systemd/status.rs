@@ -3,7 +3,7 @@
 use phonework::emulator::Outage;
 use serde_json::json;
 
-use super::installed::Installed;
+use super::installed::{Installed, shipped};
 
 #[tokio::test]
 async fn a_start_returns_when_the_bot_can_be_written_to_and_the_status_tells_how_things_are() {
@@ -148,4 +148,33 @@ async fn a_developers_own_service_works_as_the_developer() {
         ["setpriv", "--reuid=dev", "--regid=dev", "--init-groups", "--reset-env", "phonework", "sessions"];
     let sessions = machine.systemd.succeed(&own).await;
     assert!(sessions.contains("shop"), "{sessions}");
+}
+
+#[tokio::test]
+async fn a_users_own_service_needs_no_root() {
+    let machine = Installed::new(json!({
+        "WORKING_DIR": "/home/dev/src",
+        "CLAUDE_ENV": { "CLAUDE_CONFIG_DIR": "/home/dev/claude" },
+    }))
+    .await;
+    let unit = shipped().join("user/phonework.service").display().to_string();
+    let script = "useradd --create-home dev && cd /home/dev \
+                  && install -D --mode=644 \"$0\" /usr/lib/systemd/user/phonework.service \
+                  && install -d -o dev src src/shop .config .config/phonework \
+                  && install --mode=600 -o dev /etc/phonework/keyring.yaml .config/phonework/ \
+                  && systemctl start \"user@$(id -u dev)\"";
+    machine.systemd.succeed(&["sh", "-c", script, &unit]).await;
+    let user = "export XDG_RUNTIME_DIR=/run/user/$(id -u); cd; exec \"$@\"";
+    let user =
+        ["setpriv", "--reuid=dev", "--regid=dev", "--init-groups", "--reset-env", "sh", "-c", user, "sh"];
+    let as_user = |command: &'static [&'static str]| [&user[..], command].concat();
+    machine.systemd.succeed(&as_user(&["systemctl", "--user", "start", "phonework"])).await;
+    let show = as_user(&["systemctl", "--user", "show", "--value", "--property=StatusText", "phonework"]);
+    let status = machine.systemd.succeed(&show).await;
+    assert!(status.starts_with("connected to Feishu; "), "{status}");
+    machine.phonework.open_shop().await;
+    assert_eq!(machine.phonework.ask("echo all mine", 1).await, ["all mine"]);
+    let sessions = machine.systemd.succeed(&as_user(&["phonework", "sessions"])).await;
+    assert!(sessions.contains("shop"), "{sessions}");
+    machine.systemd.succeed(&as_user(&["test", "-s", ".local/state/phonework/sessions.json"])).await;
 }
