@@ -1,6 +1,6 @@
 //! What an operator alerts on is found in the journal.
 
-use phonework::emulator::Ending;
+use phonework::emulator::{Effect, Ending, Fault, Lasting};
 use phonework::logs::events;
 use serde_json::{Value, json};
 
@@ -21,6 +21,10 @@ async fn what_an_operator_alerts_on_is_found_by_its_message_id() {
     phonework.say("/approve");
     phonework.hear(chat, 3).await;
     phonework.ask("crash", 1).await;
+    let gone = Effect::Refuse { http: 400, code: 230_002, reset: None };
+    phonework.emulator.fault(Fault::sending(gone, Lasting::Times(1)));
+    phonework.say("echo for nobody");
+    machine.journal(&[&message_id(events::WEDGED)], 1).await;
     phonework.emulator.drop_connections(Ending::Reset);
     phonework.connected_after(1).await;
     let stranger = &phonework.ming;
@@ -30,6 +34,7 @@ async fn what_an_operator_alerts_on_is_found_by_its_message_id() {
         (events::APPROVAL_ASKED, "6", "approval asked for"),
         (events::APPROVAL_DECIDED, "6", "approval decided"),
         (events::CLAUDE_FAILED, "4", "claude ended in the middle of a turn"),
+        (events::WEDGED, "3", "refused for good, put aside"),
         (events::CONNECTION_LOST, "4", "lost the connection to Feishu"),
         (events::RECONNECTED, "6", "connected to Feishu again"),
         (events::MESSAGE_REFUSED, "5", "message refused: its sender is not allowed"),

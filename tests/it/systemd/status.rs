@@ -1,9 +1,11 @@
 //! What `systemctl` says of the service is the truth.
 
 use phonework::emulator::Outage;
+use phonework::logs::events;
 use serde_json::json;
 
 use super::installed::{Installed, shipped};
+use super::message_id;
 
 #[tokio::test]
 async fn a_start_returns_when_the_bot_can_be_written_to_and_the_status_tells_how_things_are() {
@@ -32,6 +34,8 @@ async fn without_a_feishu_the_service_starts_and_says_why_it_is_not_connected() 
     assert!(status.starts_with("not connected to Feishu since "), "{status}");
     assert!(status.contains("refused"), "{status}");
     assert!(status.ends_with("; 0 sessions open, 0 running, 0 messages wait"), "{status}");
+    let told = machine.journal(&[&message_id(events::NOT_CONNECTED)], 1).await;
+    assert_eq!((told.len(), &told[0]["PRIORITY"]), (1, &json!("4")));
     machine.phonework.emulator.outage(None);
     machine.shows_in_time("StatusText", |text| text.starts_with("connected to Feishu; ")).await;
     machine.phonework.emulator.outage(Some(Outage::Refusing));
@@ -65,6 +69,8 @@ async fn a_reload_takes_a_good_keyring_and_refuses_a_bad_one_and_the_status_says
         text.contains("; the keyring is as it was before the reload of ") && text.contains("LANGUAGE")
     };
     machine.shows_in_time("StatusText", refused).await;
+    let told = machine.journal(&[&message_id(events::RELOAD_REFUSED)], 1).await;
+    assert_eq!((told.len(), &told[0]["PRIORITY"]), (1, &json!("3")));
     assert_eq!(machine.shows("ActiveState").await, "active");
     machine.phonework.configure("LANGUAGE", json!("en"));
     machine.install_keyring().await;
