@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{OLD, build, output};
+use super::{OLD, output, package};
 
 /// The paths of all files in the Debian package, with their modes and owners.
 fn files_of_deb(deb: &str) -> Vec<(String, String)> {
@@ -22,8 +22,7 @@ fn files_of_deb(deb: &str) -> Vec<(String, String)> {
 
 #[test]
 fn the_debian_package_holds_what_an_operator_needs_and_lintian_finds_nothing_wrong() {
-    let folder = tempfile::tempdir().unwrap();
-    let deb = build("deb", OLD, folder.path());
+    let deb = package("deb", OLD);
     let deb = deb.to_str().unwrap();
     let files: Vec<_> = files_of_deb(deb).into_iter().map(|(path, mode)| format!("{mode} {path}")).collect();
     insta::assert_snapshot!(files.join("\n"));
@@ -34,8 +33,7 @@ fn the_debian_package_holds_what_an_operator_needs_and_lintian_finds_nothing_wro
 
 #[test]
 fn the_rpm_holds_what_the_debian_package_holds() {
-    let folder = tempfile::tempdir().unwrap();
-    let (deb, rpm) = (build("deb", OLD, folder.path()), build("rpm", OLD, folder.path()));
+    let (deb, rpm) = (package("deb", OLD), package("rpm", OLD));
     let rpm = rpm.to_str().unwrap();
     let of_rpm =
         output("rpm", &["--query", "--package", "--queryformat", "[%{FILEMODES:perms} %{FILENAMES}\n]", rpm]);
@@ -63,8 +61,7 @@ fn the_rpm_holds_what_the_debian_package_holds() {
 
 #[test]
 fn the_rpm_s_scripts_are_those_for_its_moments() {
-    let folder = tempfile::tempdir().unwrap();
-    let rpm = build("rpm", OLD, folder.path());
+    let rpm = package("rpm", OLD);
     let scripts = output("rpm", &["--query", "--package", "--scripts", rpm.to_str().unwrap()]);
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/rpm");
     let text = |name: &str| std::fs::read_to_string(root.join(name)).unwrap();

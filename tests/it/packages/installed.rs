@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use phonework::emulator::Options;
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
-use super::{NEW, OLD, build};
+use super::{NEW, OLD, package};
 use crate::support::phonework::{PATIENCE, Phonework};
 use crate::support::systemd::SystemdBox;
 
@@ -26,24 +25,26 @@ pub(super) struct Installed {
     pub(super) systemd: SystemdBox,
     old: PathBuf,
     new: PathBuf,
-    _packages: TempDir,
 }
 
 impl Installed {
     /// A system that never had a phonework.
     pub(super) async fn nowhere(system: System) -> Self {
-        let packages = tempfile::tempdir().unwrap();
-        let [old, new] = [OLD, NEW].map(|version| build("deb", version, packages.path()));
+        let [old, new] = [OLD, NEW].map(|version| package("deb", version));
         let more = json!({ "WORKING_DIR": "/srv/phonework", "CLAUDE_ENV": {} });
         // Long waits of Feishu's before it delivers again would only make the tests long.
         let feishu = Options { redelivery: vec![Duration::from_secs(1); 1000], ..Options::default() };
         let phonework = Phonework::installed_at(feishu, "/usr/bin/phonework practice-agent", more).await;
-        let shared = [packages.path().to_owned(), phonework.folder()];
+        let shared = [&old, &new].map(|package| package.parent().unwrap().to_owned());
+        let shared = [&shared[..], &[phonework.folder()]].concat();
         let systemd = match system {
             System::Here => SystemdBox::boot(&shared).await,
             System::Debian13 => SystemdBox::boot_debian_13(&shared).await,
         };
-        Self { phonework, systemd, old, new, _packages: packages }
+        let this = Self { phonework, systemd, old, new };
+        // Else all pages of the machine are read anew with each package.
+        this.shell("rm -f /var/lib/man-db/auto-update").await;
+        this
     }
 
     /// Installs the package; what was said.

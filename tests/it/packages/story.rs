@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::installed::{Installed, System};
+use crate::support::phonework::silence;
 
 #[tokio::test]
 async fn an_operator_s_story_in_this_system() {
@@ -89,6 +90,10 @@ async fn what_was_said_leads_to_a_bot_that_answers(host: &Installed) {
     let conv_id = host.shell("ls /srv/phonework/shop/.phonework | sed -n 's/[.]jsonl$//p'").await;
     host.until(&format!("journalctl --unit=phonework PHONEWORK_CONV_ID={conv_id} | grep -q 'turn over'"))
         .await;
+    let listed: Value = serde_json::from_str(&host.shell("phonework sessions --json").await).unwrap();
+    assert_eq!(listed["sessions"][0]["conv_id"], conv_id, "{listed}");
+    let health = host.shell("phonework health").await;
+    assert!(health.starts_with("healthy\n"), "{health}");
 }
 
 async fn a_reload_takes_a_good_keyring_and_refuses_a_bad_one(host: &mut Installed) {
@@ -137,23 +142,22 @@ async fn after_kill_9_it_comes_back(host: &Installed) {
 }
 
 async fn a_frozen_one_is_brought_back_with_nothing_lost(host: &Installed) {
+    // The watchdog's minute would only make the test long.
+    let shorter = "[Service]\\nWatchdogSec=5s\\nTimeoutAbortSec=500ms\\n";
+    let folder = "/run/systemd/system/phonework.service.d";
+    host.shell(&format!("mkdir -p {folder} && printf '{shorter}' >{folder}/shorter.conf")).await;
+    let connections = host.phonework.emulator.connections_made();
+    host.shell("systemctl daemon-reload && systemctl restart phonework").await;
+    host.phonework.connected_after(connections).await;
     let connections = host.phonework.emulator.connections_made();
     let heard = host.phonework.heard(&host.phonework.chat).len();
     host.shell("systemctl kill --kill-whom=main --signal=STOP phonework").await;
     host.phonework.say("echo while it was frozen");
-    // As long as the watchdog's time is, a minute, and that of the abort would be: systemd takes the shorter ones over
-    // at once.
-    let shorter = "[Service]\nWatchdogSec=2s\nTimeoutAbortSec=100ms\n";
-    let folder = "/run/systemd/system/phonework.service.d";
-    host.shell(&format!(
-        "mkdir -p {folder}; printf '{shorter}' >{folder}/frozen.conf; systemctl daemon-reload"
-    ))
-    .await;
-    host.until("journalctl --unit=phonework --output=cat | grep -q 'Watchdog timeout'").await;
-    host.shell(&format!("rm -r {folder}; systemctl daemon-reload")).await;
     host.phonework.connected_after(connections).await;
     let again = "while it was frozen".to_owned();
     let said = host.phonework.hear_until(&host.phonework.chat, |all| all[heard..].contains(&again)).await;
+    host.until("journalctl --unit=phonework --output=cat | grep -q 'Watchdog timeout'").await;
+    host.shell(&format!("rm -r {folder} && systemctl daemon-reload")).await;
     assert_eq!(said[heard..].iter().filter(|text| **text == again).count(), 1, "{said:?}");
     remembers(host).await;
 }
@@ -182,6 +186,9 @@ async fn remembers(host: &Installed) {
 }
 
 async fn removing_stops_it_and_keeps_what_is_the_operator_s(host: &Installed) {
+    silence::is_kept(&host.journal().await, &host.phonework.emulator);
+    // Somebody's own one, which is not configured: it leaves traces all the same.
+    host.shell("useradd alice && ! systemctl enable --now phonework@alice").await;
     host.shell("dpkg --remove phonework").await;
     host.shell("! pgrep -u phonework").await;
     let left = "find /etc /srv /run /var/lib -name '*phonework*' -not -path '/srv/phonework/*' -not -path '/run/systemd/*' \
@@ -191,6 +198,7 @@ async fn removing_stops_it_and_keeps_what_is_the_operator_s(host: &Installed) {
     /etc/phonework
     /srv/phonework
     /var/lib/phonework
+    /var/lib/phonework-alice
     ") }
 }
 

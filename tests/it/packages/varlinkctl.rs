@@ -39,7 +39,7 @@ async fn members_of_the_group_look_and_act_and_others_do_neither_and_claude_s_pr
     let host = Installed::running(System::Debian13).await;
     host.shell("useradd --groups phonework olga && useradd otto").await;
     let by = |user: &str, line: &str| {
-        format!("setpriv --reuid={user} --regid={user} --init-groups --no-new-privs -- {line}")
+        format!("setpriv --reuid={user} --regid={user} --init-groups --reset-env -- {line}")
     };
     let call = format!("varlinkctl call {SOCKET} io.phonework.Sessions '{{}}'");
     let seen = host.shell(&by("olga", &call)).await;
@@ -48,12 +48,13 @@ async fn members_of_the_group_look_and_act_and_others_do_neither_and_claude_s_pr
     let refused = host.shell(&format!("! {}", by("otto", &call))).await;
     assert!(refused.contains("Permission denied"), "{refused}");
     let refused = host.shell(&format!("! {}", by("otto", "phonework sessions"))).await;
-    println!("{refused}");
-    host.phonework.ask(&format!("run {call} 2>&1"), 1).await;
-    let refused = host.phonework.ask("/approve", 1).await;
-    println!("{refused:?}");
-    host.phonework.ask("run phonework sessions 2>&1", 1).await;
-    let refused = host.phonework.ask("/approve", 1).await;
-    println!("{refused:?}");
-    println!("{}", host.journal().await);
+    assert!(refused.contains("may not connect to /run/phonework/control.sock; join the group"), "{refused}");
+    for command in [call.as_str(), "phonework allow --json", "phonework close --all"] {
+        host.phonework.ask(&format!("run {command} 2>&1"), 1).await;
+        let refused = host.phonework.ask("/approve", 1).await;
+        assert!(
+            refused[0].contains("a process that Claude Code started may not use the control socket"),
+            "{refused:?}"
+        );
+    }
 }
