@@ -29,6 +29,9 @@ const BOOT: &str = r#"
     mount -t overlay overlay -o "lowerdir=$lower,upperdir=$folder/upper,workdir=$folder/work" "$folder/tree"
     rm -rf "$folder"/tree/etc/systemd/system/*.wants
     tr -d - </proc/sys/kernel/random/uuid >"$folder/tree/etc/machine-id"
+    # The machine's mounts go on below the container's, out of sight. A /proc that is whole there would have the kernel
+    # allow in the container what it does not allow on a machine.
+    mount --bind /proc/bus /proc/bus
     # The status of one that is to be started anew.
     status=133
     while [ "$status" = 133 ]; do
