@@ -10,7 +10,15 @@ const NEWER: [&str; 2] = ["'RestartSteps'", "'RestartMaxDelaySec'"];
 
 #[tokio::test]
 async fn the_units_are_as_closed_as_they_shall_be() {
-    let systemd = SystemdBox::boot(&[shipped()]).await;
+    score(&SystemdBox::boot(&[shipped()]).await).await;
+}
+
+#[tokio::test]
+async fn the_units_are_as_closed_as_they_shall_be_on_debian_13() {
+    score(&SystemdBox::boot_debian_13(&[shipped()]).await).await;
+}
+
+async fn score(systemd: &SystemdBox) {
     let mut scores = Vec::new();
     for (unit, highest) in [("phonework.service", 3.5), ("phonework@.service", 4.5)] {
         let file = shipped().join(unit).display().to_string();
@@ -27,8 +35,16 @@ async fn the_units_are_as_closed_as_they_shall_be() {
 }
 
 #[tokio::test]
-async fn systemd_understands_every_line_of_the_units() {
-    let machine = Installed::new(json!({})).await;
+async fn systemd_understands_every_line_of_the_units_but_for_newer_ones() {
+    verify(&Installed::new(json!({})).await, &NEWER).await;
+}
+
+#[tokio::test]
+async fn systemd_of_debian_13_understands_every_line_of_the_units() {
+    verify(&Installed::on_debian_13(json!({})).await, &[]).await;
+}
+
+async fn verify(machine: &Installed, not_understood: &[&str]) {
     let example = shipped().join("credentials.conf").display().to_string();
     machine.systemd.succeed(&["mkdir", "-p", "/etc/systemd/system/phonework.service.d"]).await;
     machine.systemd.succeed(&["cp", &example, "/etc/systemd/system/phonework.service.d/"]).await;
@@ -38,7 +54,8 @@ async fn systemd_understands_every_line_of_the_units() {
         let output = machine.systemd.run(&["systemd-analyze", "verify", "--man=no", unit]).await;
         let told = String::from_utf8_lossy(&output.stderr).into_owned();
         let told = told.lines().filter(|line| line.contains("phonework"));
-        let told = told.filter(|line| !NEWER.iter().any(|key| line.contains(key))).map(str::to_owned);
+        let told =
+            told.filter(|line| !not_understood.iter().any(|key| line.contains(key))).map(str::to_owned);
         objections.extend(told);
     }
     assert_eq!(objections, [""; 0]);
@@ -46,25 +63,18 @@ async fn systemd_understands_every_line_of_the_units() {
 
 /// Restricts itself to the directory it is in, and tries to write in another that it could write in before.
 const LANDLOCK: &str = r#"
-import ctypes, os, struct
-libc = ctypes.CDLL(None, use_errno=True)
-def call(number, *arguments):
-    result = libc.syscall(ctypes.c_long(number), *arguments)
-    assert result >= 0, os.strerror(ctypes.get_errno())
-    return result
-every_right = (1 << 13) - 1
-rules = struct.pack("=Q", every_right)
-ruleset = call(444, rules, ctypes.c_size_t(len(rules)), 0)
-beneath = struct.pack("=Qi", every_right, os.open(".", os.O_PATH))
-call(445, ruleset, 1, beneath, 0)
-open("/tmp/outside", "w").close()
-assert libc.prctl(38, 1, 0, 0, 0) == 0
-call(446, ruleset, 0)
-open("inside", "w").close()
-try:
-    open("/tmp/outside", "w").close()
-except PermissionError:
-    print("Landlock holds")
+sub call { my $result = syscall(shift, @_); die "$!" if $result < 0; $result }
+my $every_right = (1 << 13) - 1;
+my $rules = pack("Q", $every_right);
+my $set = call(444, $rules, length $rules, 0);
+my $o_path = 010000000;
+sysopen(my $here, ".", $o_path) or die "$!";
+my $beneath = pack("Ql", $every_right, fileno $here);
+call(445, $set, 1, $beneath, 0);
+open(my $before, ">", "/tmp/outside") or die "$!";
+call(446, $set, 0);
+open(my $inside, ">", "inside") or die "$!";
+open(my $after, ">", "/tmp/outside") or print "Landlock holds\n";
 "#;
 
 /// What Claude Code's sandbox does, at the least.
@@ -73,12 +83,20 @@ const BWRAP: &str = "bwrap --unshare-all --die-with-parent --ro-bind / / --proc 
 
 #[tokio::test]
 async fn sandboxes_work_inside_the_services() {
-    let machine = Installed::new(json!({})).await;
+    enclose(&Installed::new(json!({})).await).await;
+}
+
+#[tokio::test]
+async fn sandboxes_work_inside_the_services_on_debian_13() {
+    enclose(&Installed::on_debian_13(json!({})).await).await;
+}
+
+async fn enclose(machine: &Installed) {
     machine.systemd.succeed(&["useradd", "--create-home", "dev"]).await;
     // The container's /proc has parts that are mounted over, as no machine has; the kernel lets nobody mount a /proc of
     // his own then.
     machine.systemd.succeed(&["mount", "-t", "proc", "proc", "/proc"]).await;
-    let script = format!("cd \"${{STATE_DIRECTORY%%:*}}\" && {BWRAP} && python3 /usr/bin/landlocked\n");
+    let script = format!("cd \"${{STATE_DIRECTORY%%:*}}\" && {BWRAP} && perl /usr/bin/landlocked\n");
     for (name, text) in [("inside", script.as_str()), ("landlocked", LANDLOCK)] {
         let place = format!("/usr/bin/{name}");
         machine.systemd.succeed(&["sh", "-c", "printf %s \"$1\" >\"$0\"", &place, text]).await;

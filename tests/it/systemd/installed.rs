@@ -23,6 +23,15 @@ pub(super) struct Installed {
 impl Installed {
     /// One with these keys more in its keyring.
     pub(super) async fn new(more: Value) -> Self {
+        Self::on(false, more).await
+    }
+
+    /// The same with systemd 257.
+    pub(super) async fn on_debian_13(more: Value) -> Self {
+        Self::on(true, more).await
+    }
+
+    async fn on(debian_13: bool, more: Value) -> Self {
         let mut keyring = json!({
             "WORKING_DIR": "/srv/phonework",
             "CLAUDE_ENV": { "CLAUDE_CONFIG_DIR": "/var/lib/phonework/home/claude" },
@@ -34,7 +43,12 @@ impl Installed {
         let feishu = Options::default().with_redelivery_scaled(0.02);
         let phonework = Phonework::installed_at(feishu, "/usr/bin/phonework practice-agent", keyring).await;
         let program = PathBuf::from(format!("{}:/usr/bin/phonework", env!("CARGO_BIN_EXE_phonework")));
-        let systemd = SystemdBox::boot(&[phonework.folder(), shipped(), program]).await;
+        let shared = [phonework.folder(), shipped(), program];
+        let systemd = if debian_13 {
+            SystemdBox::boot_debian_13(&shared).await
+        } else {
+            SystemdBox::boot(&shared).await
+        };
         let this = Self { phonework, systemd };
         let file = |name: &str| shipped().join(name).display().to_string();
         this.systemd.succeed(&["systemd-sysusers", &file("phonework.sysusers.conf")]).await;
