@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
-use super::wire::{Call, INTERFACE};
+use super::wire::{Call, CloseCall, HealthCall, INTERFACE, PersonCall, SessionsCall, TailCall};
 
 /// The interface that every Varlink service has.
 pub const SERVICE: &str = "org.varlink.service";
@@ -101,14 +101,20 @@ fn asked(method: &str, parameters: Map<String, Value>) -> Result<Asked, Fault> {
     if interface != INTERFACE {
         return Err(Fault::InterfaceNotFound(interface.to_owned()));
     }
+    let mut given = Parameters(parameters);
     let call = match name {
-        "Sessions" => Call::Sessions(given(parameters)?),
-        "Close" => Call::Close(given(parameters)?),
-        "Tail" => Call::Tail(given(parameters)?),
-        "Health" => Call::Health(given(parameters)?),
+        "Sessions" => Call::Sessions(SessionsCall { all: given.optional("all")? }),
+        "Close" => Call::Close(CloseCall { conv_id: given.required("conv_id")? }),
+        "Tail" => Call::Tail(TailCall {
+            conv_id: given.optional("conv_id")?,
+            turns: given.optional("turns")?,
+            since: given.optional("since")?,
+            follow: given.optional("follow")?,
+        }),
+        "Health" => Call::Health(HealthCall { probe: given.optional("probe")? }),
         "Allowed" => Call::Allowed,
-        "Allow" => Call::Allow(given(parameters)?),
-        "Disallow" => Call::Disallow(given(parameters)?),
+        "Allow" => Call::Allow(PersonCall { open_id: given.required("open_id")? }),
+        "Disallow" => Call::Disallow(PersonCall { open_id: given.required("open_id")? }),
         _ => return Err(unknown()),
     };
     Ok(Asked::Call(call))
@@ -123,25 +129,24 @@ fn description(parameters: &Map<String, Value>) -> Result<Asked, Fault> {
     }
 }
 
-/// The parameters as their type; unknown ones are passed over.
-fn given<T: DeserializeOwned>(parameters: Map<String, Value>) -> Result<T, Fault> {
-    T::deserialize(Value::Object(parameters.clone())).map_err(|_| {
-        // Which one is wrong: the one without which the others would do, else the one that there has to be.
-        let culprit = parameters.keys().find(|name| {
-            let mut others = parameters.clone();
-            others.remove(*name);
-            T::deserialize(Value::Object(others)).is_ok()
-        });
-        let needed = T::deserialize(json!({})).err().map(|error| error.to_string());
-        let needed = needed.and_then(|error| Some(error.split('`').nth(1)?.to_owned()));
-        Fault::InvalidParameter(culprit.cloned().or(needed).unwrap_or_default())
-    })
+/// What a call is given; what it does not know is passed over. Each parameter is looked at once, as callers may send
+/// thousands.
+struct Parameters(Map<String, Value>);
+
+impl Parameters {
+    fn required<T: DeserializeOwned>(&mut self, name: &str) -> Result<T, Fault> {
+        self.optional(name)?.ok_or_else(|| Fault::InvalidParameter(name.to_owned()))
+    }
+
+    fn optional<T: DeserializeOwned>(&mut self, name: &str) -> Result<Option<T>, Fault> {
+        let value = self.0.remove(name).unwrap_or_default();
+        Option::deserialize(value).map_err(|_| Fault::InvalidParameter(name.to_owned()))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::control::wire::{CloseCall, SessionsCall, TailCall};
 
     fn asked_by(message: &str) -> Result<Asked, Fault> {
         read(message.as_bytes()).expect("it is a request").asked
