@@ -7,7 +7,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio_util::sync::CancellationToken;
 
 use super::ServeArgs;
-use crate::control::listener::Listener;
+use crate::control::listener::{Listener, Passed};
 use crate::daemon::config::{Config, Origin};
 use crate::daemon::{DRAIN, Daemon, notify, signals};
 use crate::error::Failure;
@@ -25,6 +25,7 @@ pub(super) fn run(args: &ServeArgs, environment: &Environment) -> Result<(), Vec
 }
 
 fn serve(args: &ServeArgs, environment: &Environment) -> Result<(), Failure> {
+    let passed = Passed::take()?;
     logs::begin(environment, "info")?;
     let chosen = args.chosen();
     let path = paths::keyring(&chosen, environment, |path| path.exists())?;
@@ -41,7 +42,7 @@ fn serve(args: &ServeArgs, environment: &Environment) -> Result<(), Failure> {
         let config = Config::start(origin, checked, state.path().join("allowed.json"))?;
         let reloaded = config.clone();
         signals::on_hangup(move || reloaded.reload())?;
-        let control = Some(Listener::open(&socket)?);
+        let control = Some(Listener::open(&socket, passed)?);
         Daemon { config, state, control, phonework, drain: DRAIN }.run(stop).await
     });
     // All that matters is done: a disk or a name server that does not answer must not keep the process.

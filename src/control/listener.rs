@@ -3,17 +3,21 @@
 use std::fs::{DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{
     DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
 };
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
+use interprocess::ConnectWaitMode;
 use interprocess::local_socket::tokio::Listener as Inner;
-use interprocess::local_socket::{GenericFilePath, ListenerOptions, ToFsName as _};
+use interprocess::local_socket::{ConnectOptions, GenericFilePath, ListenerOptions, ToFsName as _};
 use interprocess::os::unix::local_socket::ListenerOptionsExt as _;
 use interprocess::os::unix::uds_local_socket::tokio::Listener as OfUnix;
 use listenfd::ListenFd;
 use rustix::fs::OFlags;
+use rustix::net::sockopt::socket_acceptconn;
 
 use crate::error::Failure;
 use crate::paths::lock_for_a_while;
@@ -21,14 +25,41 @@ use crate::paths::lock_for_a_while;
 /// Who is in the socket's group may connect; nobody else.
 const MODE: u32 = 0o660;
 
+/// The kernel takes no longer path for a socket, in bytes.
+const LONGEST_PATH: usize = 107;
+
 /// A listening socket. One that the daemon bound goes with it.
 #[derive(Debug)]
 pub struct Listener {
     pub(super) inner: Inner,
     /// The socket's group.
     pub(super) gid: u32,
+    /// The file of a socket that we bound.
+    _bound: Option<Bound>,
     /// Held as long as the socket is ours; it comes last, so that it is let go of when the socket is gone.
     _lock: Option<Lock>,
+}
+
+/// What systemd passed, if anything.
+#[derive(Debug)]
+pub struct Passed(Option<UnixListener>);
+
+/// The file of a socket; removed with this, unless something else has taken its place.
+#[derive(Debug)]
+struct Bound {
+    path: PathBuf,
+    device: u64,
+    inode: u64,
+}
+
+impl Drop for Bound {
+    fn drop(&mut self) {
+        let there = self.path.symlink_metadata();
+        if there.is_ok_and(|there| (there.dev(), there.ino()) == (self.device, self.inode)) {
+            // A file that stays is stale, and replaced by the next start.
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -41,22 +72,40 @@ impl Drop for Lock {
     }
 }
 
+impl Passed {
+    /// Takes it out of the environment, so that no child takes it for its own. To be called before there are threads.
+    ///
+    /// # Errors
+    /// When it is not one listening Unix stream socket.
+    pub fn take() -> Result<Self, Failure> {
+        let mut passed = ListenFd::from_env();
+        let cannot = |why: &str| {
+            Failure::failed(format!(
+                "what systemd passed as a socket cannot be used: {why}; the socket unit needs one ListenStream= with a path"
+            ))
+        };
+        if passed.len() > 1 {
+            return Err(cannot(&format!("there are {}", passed.len())));
+        }
+        let passed = passed.take_unix_listener(0).map_err(|error| cannot(&error.to_string()))?;
+        match passed.as_ref().map(socket_acceptconn) {
+            None | Some(Ok(true)) => Ok(Self(passed)),
+            Some(Ok(false)) => Err(cannot("it does not listen")),
+            Some(Err(error)) => Err(cannot(&error.to_string())),
+        }
+    }
+}
+
 impl Listener {
-    /// Takes the socket that systemd passed, or binds one at `path`. To be called within a tokio runtime.
+    /// Listens on what systemd passed, or else binds a socket at `path`. To be called within a tokio runtime.
     ///
     /// # Errors
     /// When another daemon answers there, something else is in the way, or the system refuses.
-    pub fn open(path: &Path) -> Result<Self, Failure> {
-        match ListenFd::from_env().take_unix_listener(0) {
-            Ok(None) => Self::bind(path),
-            Ok(Some(passed)) => Self::passed(passed),
-            Err(error) => Err(Failure::failed(format!(
-                "what systemd passed as a socket cannot be listened on: {error}; see ListenStream= in the socket unit"
-            ))),
-        }
+    pub fn open(path: &Path, passed: Passed) -> Result<Self, Failure> {
+        passed.0.map_or_else(|| Self::bind(path), Self::passed)
     }
 
-    fn passed(passed: std::os::unix::net::UnixListener) -> Result<Self, Failure> {
+    fn passed(passed: UnixListener) -> Result<Self, Failure> {
         let cannot = |error: io::Error| {
             Failure::failed(format!("the socket that systemd passed cannot be used: {error}; see its unit"))
         };
@@ -65,11 +114,16 @@ impl Listener {
         // A socket without a file has no group: only root and the daemon's user may change something then.
         let gid = gid.unwrap_or(u32::MAX);
         let inner = Inner::from(OfUnix::try_from(OwnedFd::from(passed)).map_err(cannot)?);
-        Ok(Self { inner, gid, _lock: None })
+        Ok(Self { inner, gid, _bound: None, _lock: None })
     }
 
     fn bind(path: &Path) -> Result<Self, Failure> {
         let shown = path.display();
+        if path.as_os_str().as_bytes().len() > LONGEST_PATH {
+            return Err(Failure::failed(format!(
+                "the path of the control socket {shown} is longer than {LONGEST_PATH} bytes; name a shorter one with --socket"
+            )));
+        }
         let cannot = |error: io::Error| {
             Failure::failed(format!(
                 "the control socket {shown} cannot be made: {error}; make its directory writable for this user or name another with --socket"
@@ -92,14 +146,17 @@ impl Listener {
         }
         remove_stale(path, cannot)?;
         let name = path.to_fs_name::<GenericFilePath>().map_err(cannot)?;
-        let inner = ListenerOptions::new().name(name).mode(MODE).create_tokio().map_err(cannot)?;
+        let inner = ListenerOptions::new().name(name).mode(MODE).reclaim_name(false);
+        let inner = inner.create_tokio().map_err(cannot)?;
+        let there = path.symlink_metadata().map_err(cannot)?;
+        let bound = Bound { path: path.to_owned(), device: there.dev(), inode: there.ino() };
         // Who may come in is the business of the directory's group. It is not to be had for everybody; then it is ours.
         let group = folder.metadata().map_err(cannot)?.gid();
         let _ = std::os::unix::fs::chown(path, None, Some(group));
         // The umask has narrowed the mode.
         std::fs::set_permissions(path, Permissions::from_mode(MODE)).map_err(cannot)?;
         let gid = path.metadata().map_err(cannot)?.gid();
-        Ok(Self { inner, gid, _lock: Some(Lock(lock)) })
+        Ok(Self { inner, gid, _bound: Some(bound), _lock: Some(Lock(lock)) })
     }
 }
 
@@ -126,14 +183,20 @@ fn remove_stale(path: &Path, cannot: impl Fn(io::Error) -> Failure) -> Result<()
             "{} is in the way of the control socket; move it away or name another place with --socket",
             path.display()
         ))),
-        Ok(_) => match std::os::unix::net::UnixStream::connect(path) {
+        Ok(_) => match knock(path) {
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
                 std::fs::remove_file(path).map_err(cannot)
             }
-            Ok(_) => Err(taken(path)),
+            Ok(()) => Err(taken(path)),
             Err(error) => Err(cannot(error)),
         },
     }
+}
+
+/// Connects, without waiting for one who has more callers already than he takes in.
+fn knock(path: &Path) -> io::Result<()> {
+    let name = path.to_fs_name::<GenericFilePath>()?;
+    ConnectOptions::new().name(name).wait_mode(ConnectWaitMode::Deferred).connect_sync().map(drop)
 }
 
 #[cfg(test)]
@@ -164,15 +227,29 @@ mod tests {
     async fn a_stale_socket_is_replaced_and_a_living_ones_is_not() {
         let (folder, path) = place();
         std::fs::create_dir(path.parent().unwrap()).unwrap();
-        drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+        drop(UnixListener::bind(&path).unwrap());
         let first = Listener::bind(&path).unwrap();
         let refused = "another phonework answers at DIR/run/control.sock; stop it first or name another socket with --socket";
         assert_eq!(sentence(&folder, &path), refused);
         drop(first);
-        let stranger = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        let stranger = UnixListener::bind(&path).unwrap();
+        assert_eq!(sentence(&folder, &path), refused);
+        // He is alive as well when nobody more can wait for him: he has not taken in who came just now.
+        rustix::net::listen(&stranger, 0).unwrap();
         assert_eq!(sentence(&folder, &path), refused);
         drop(stranger);
         Listener::bind(&path).unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_has_taken_the_sockets_place_stays_when_the_daemon_goes() {
+        let (_folder, path) = place();
+        let listener = Listener::bind(&path).unwrap();
+        std::fs::rename(&path, path.with_extension("old")).unwrap();
+        let other = UnixListener::bind(&path).unwrap();
+        drop(listener);
+        assert!(path.exists());
+        drop(other);
     }
 
     #[tokio::test]
@@ -186,6 +263,7 @@ mod tests {
         );
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "precious");
         let long = folder.path().join("x".repeat(120));
-        assert!(sentence(&folder, &long).contains("cannot be made: "), "{}", sentence(&folder, &long));
+        let too_long = " is longer than 107 bytes; name a shorter one with --socket";
+        assert!(sentence(&folder, &long).ends_with(too_long), "{}", sentence(&folder, &long));
     }
 }

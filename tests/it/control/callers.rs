@@ -153,6 +153,49 @@ async fn a_socket_that_systemd_passes_is_listened_on_and_stays() {
     assert!(passed.exists());
 }
 
+#[cfg(feature = "crash-points")]
+#[tokio::test]
+async fn what_systemd_passes_and_is_not_one_listening_socket_is_refused() {
+    // $1: what is passed, the rest: to whom.
+    const PASS: &str = "import os, socket, sys
+passed = {
+    'two': lambda: (listening(), listening()),
+    'deaf': socket.socketpair,
+    'letters': lambda: (socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM),),
+}
+def listening():
+    made = socket.socket(socket.AF_UNIX)
+    made.bind('')
+    made.listen()
+    return made
+sockets = passed[sys.argv[1]]()
+many = 1 if sys.argv[1] == 'deaf' else len(sockets)
+for n in range(many):
+    high = os.dup2(sockets[n].fileno(), 100 + n)
+for n in range(many):
+    os.dup2(100 + n, 3 + n)
+os.environ.update(LISTEN_FDS=str(many), LISTEN_PID=str(os.getpid()))
+os.execv(sys.argv[2], sys.argv[2:])";
+    for (passed, why) in [
+        ("two", "there are 2"),
+        ("deaf", "it does not listen"),
+        ("letters", "fd 3 is not a valid unix stream socket"),
+    ] {
+        let mut phonework = Phonework::installed(&Phonework::practice_agent(), json!({})).await;
+        phonework.set_wrapper(&["python3", "-c", PASS, passed]);
+        let output = phonework.serve().output().await.unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(
+            said,
+            format!(
+                "phonework: what systemd passed as a socket cannot be used: {why}; the socket unit needs one \
+                 ListenStream= with a path\n"
+            )
+        );
+        assert_eq!(output.status.code(), Some(1), "{said}");
+    }
+}
+
 #[tokio::test]
 async fn a_second_daemon_with_the_same_socket_says_so_and_the_first_is_heard_on() {
     let (phonework, mut operator) = started().await;
