@@ -27,7 +27,7 @@ pub enum Lineage {
     Daemon,
     /// From somewhere else.
     Elsewhere,
-    /// Nobody can tell, as the process has ended.
+    /// Nobody can tell: the process has ended, or is in a pid namespace that cannot be seen from here.
     Unknown,
 }
 
@@ -67,7 +67,7 @@ impl Keeper {
                 Rights::None("a process that Claude Code started may not use the control socket")
             }
             Lineage::Unknown if own => Rights::None(
-                "the process that connected is gone, and whether Claude Code started it cannot be told",
+                "whether Claude Code started the process that connected cannot be told: it is gone, or cannot be seen from here",
             ),
             Lineage::Elsewhere | Lineage::Unknown => {
                 let may_change = own || caller.peer.uid == 0 || caller.groups.contains(&self.gid);
@@ -156,6 +156,7 @@ mod tests {
         assert_eq!(lineage(i32::try_from(child.id()).unwrap()), Lineage::Unknown);
         assert_eq!(lineage(getpid().as_raw_pid()), Lineage::Elsewhere);
         assert_eq!(lineage(1), Lineage::Elsewhere);
+        assert_eq!(lineage(0), Lineage::Unknown);
     }
 
     #[test]

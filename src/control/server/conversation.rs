@@ -1,18 +1,22 @@
 //! One caller, from his first byte to his last.
 
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use interprocess::local_socket::tokio::Stream;
 use serde::Serialize;
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::time::timeout;
-use tracing::{debug, info, warn};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, Interest};
+use tokio::time::{sleep, timeout, timeout_at};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, warn};
 
-use super::room::Seat;
-use crate::control::codec::Framing;
+use super::change::{self, Change};
+use super::room::{Doing, Seat};
+use super::warnings::Warnings;
+use crate::control::codec::{Framing, TooLong};
 use crate::control::peer::Rights;
 use crate::control::request::{self, Asked, Fault, Request, SERVICE};
 use crate::control::wire::{Call, INTERFACE, Refusal};
@@ -24,6 +28,8 @@ const IDLE: Duration = Duration::from_secs(60);
 const ARRIVING: Duration = Duration::from_secs(10);
 /// A caller who takes nothing of his reply for so long is given up.
 const TAKING: Duration = Duration::from_secs(10);
+/// Between two looks whether a caller is there who has said all that he has to say.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// One caller's connection.
 pub(super) struct Conversation<H> {
@@ -33,67 +39,129 @@ pub(super) struct Conversation<H> {
     rights: Rights,
     seat: Seat,
     handler: H,
+    refusals: Arc<Warnings>,
 }
 
 impl<H: Handler> Conversation<H> {
-    pub(super) fn new(stream: Stream, peer: Peer, rights: Rights, seat: Seat, handler: H) -> Self {
+    pub(super) fn new(
+        stream: Stream,
+        peer: Peer,
+        rights: Rights,
+        seat: Seat,
+        handler: H,
+        refusals: Arc<Warnings>,
+    ) -> Self {
         let saying = Arc::new(stream);
         let hearing = Hearing { stream: Arc::clone(&saying), framing: Framing::default(), over: false };
-        Self { hearing, saying, peer, rights, seat, handler }
+        Self { hearing, saying, peer, rights, seat, handler, refusals }
     }
 
-    /// Answers until the caller leaves, makes no sense, or has to go.
-    pub(super) async fn hold(mut self) {
+    /// Answers until the caller leaves, makes no sense, or has to go, or the daemon stops.
+    pub(super) async fn hold(mut self, stop: CancellationToken) {
+        let cut = Cut { leave: self.seat.leave(), stop };
         loop {
             let message = tokio::select! {
-                () = self.seat.given_up() => return,
+                () = cut.comes() => return,
                 message = self.hearing.message() => message,
             };
-            // Who sends what is no request is told nothing more, as he does not speak Varlink.
-            let Some(request) = message.and_then(|message| request::read(&message)) else { return };
-            self.seat.is_served();
-            if self.answer(request).await.is_err() {
+            let request = match message {
+                Ok(Some(message)) => request::read(&message),
+                Ok(None) => return,
+                Err(TooLong) => None,
+            };
+            let Some(request) = request else {
+                // What follows cannot be told apart, so nothing more is said to him.
+                let nonsense = Fault::InvalidParameter("message".to_owned()).reply();
+                let mut answers = Answers { saying: &self.saying, more: false, oneway: false };
+                let _ = cut.or(answers.say(&nonsense)).await;
+                return;
+            };
+            if self.answer(request, &cut).await.is_err() {
                 return;
             }
-            self.seat.is_silent();
+            self.seat.does(Doing::Silent(Instant::now()));
         }
     }
 
-    async fn answer(&mut self, request: Request) -> Result<(), Gone> {
+    async fn answer(&mut self, request: Request, cut: &Cut) -> Result<(), Gone> {
         let Request { asked, more, oneway } = request;
         let mut answers = Answers { saying: &self.saying, more, oneway };
         let call = match asked {
             Ok(Asked::Call(call)) => call,
-            Ok(Asked::Info) => return answers.say(&json!({ "parameters": info() })).await,
+            Ok(Asked::Info) => return cut.or(answers.say(&json!({ "parameters": info() }))).await,
             Ok(Asked::Description(text)) => {
-                return answers.say(&json!({ "parameters": { "description": text } })).await;
+                return cut.or(answers.say(&json!({ "parameters": { "description": text } }))).await;
             }
-            Err(fault) => return answers.say(&fault.reply()).await,
+            Err(fault) => return cut.or(answers.say(&fault.reply())).await,
         };
         if let Err(reason) = permitted(&self.rights, &call) {
+            self.warn_of(change::name(&call), reason);
+            return cut.or(answers.say(&error(&Refusal::Forbidden { reason: reason.to_owned() }))).await;
+        }
+        let change = Change::of(&call, self.peer);
+        self.seat.does(if change.is_some() { Doing::Changing } else { Doing::Looking(Instant::now()) });
+        let handled = {
+            let mut handling = pin!(self.handler.handle(self.peer, call, &mut answers));
+            if change.is_some() {
+                // What was begun is ended, and told, whether or not anybody waits for it.
+                handling.await
+            } else {
+                tokio::select! {
+                    handled = &mut handling => handled,
+                    // Noticed while there is nothing to send, too.
+                    () = self.hearing.hung_up() => Err(Unanswered::Gone),
+                    () = cut.comes() => Err(Unanswered::Gone),
+                }
+            }
+        };
+        if let Some(change) = change {
+            change.over(&handled);
+        }
+        let error = match handled {
+            Ok(()) => return Ok(()),
+            Err(Unanswered::Gone) => return Err(Gone),
+            Err(Unanswered::Refused(refusal)) => error(&refusal),
+            Err(Unanswered::ExpectedMore) => Fault::ExpectedMore.reply(),
+        };
+        cut.or(answers.say(&error)).await
+    }
+
+    fn warn_of(&self, call: &str, reason: &str) {
+        let Peer { uid, pid } = self.peer;
+        if let Some(before) = self.refusals.due(uid, Instant::now()) {
             warn!(
-                peer_uid = self.peer.uid,
-                peer_pid = self.peer.pid,
-                call = name(&call),
+                peer_uid = uid,
+                peer_pid = pid,
+                call,
+                before,
                 "a call of the control socket was refused: {reason}"
             );
-            return answers.say(&error(&Refusal::Forbidden { reason: reason.to_owned() })).await;
+        } else {
+            debug!(peer_uid = uid, peer_pid = pid, call, "one more call was refused: {reason}");
         }
-        let changed = call.changes().then(|| (name(&call), subject(&call)));
-        let handling = self.handler.handle(self.peer, call, &mut answers);
-        // A caller who hangs up is noticed while there is nothing to send to him, too.
-        let unanswered = tokio::select! {
-            handled = handling => handled.err(),
-            () = self.hearing.hung_up() => Some(Unanswered::Gone),
-        };
-        if let (Some((call, subject)), None) = (changed, &unanswered) {
-            info!(peer_uid = self.peer.uid, peer_pid = self.peer.pid, call, subject, "done for an operator");
+    }
+}
+
+/// What ends a conversation from our side.
+struct Cut {
+    /// The seat is another's.
+    leave: CancellationToken,
+    stop: CancellationToken,
+}
+
+impl Cut {
+    async fn comes(&self) {
+        tokio::select! {
+            () = self.leave.cancelled() => {}
+            () = self.stop.cancelled() => {}
         }
-        match unanswered {
-            None => Ok(()),
-            Some(Unanswered::Refused(refusal)) => answers.say(&error(&refusal)).await,
-            Some(Unanswered::ExpectedMore) => answers.say(&Fault::ExpectedMore.reply()).await,
-            Some(Unanswered::Gone) => Err(Gone),
+    }
+
+    /// Goes on with what is being said until then.
+    async fn or(&self, saying: impl Future<Output = Result<(), Gone>>) -> Result<(), Gone> {
+        tokio::select! {
+            () = self.comes() => Err(Gone),
+            said = saying => said,
         }
     }
 }
@@ -119,27 +187,6 @@ fn info() -> Value {
     })
 }
 
-fn name(call: &Call) -> &'static str {
-    match call {
-        Call::Sessions(_) => "Sessions",
-        Call::Close(_) => "Close",
-        Call::Tail(_) => "Tail",
-        Call::Health(_) => "Health",
-        Call::Allowed => "Allowed",
-        Call::Allow(_) => "Allow",
-        Call::Disallow(_) => "Disallow",
-    }
-}
-
-/// What a call is about.
-fn subject(call: &Call) -> String {
-    match call {
-        Call::Close(call) => call.conv_id.to_string(),
-        Call::Allow(call) | Call::Disallow(call) => call.open_id.to_string(),
-        Call::Sessions(_) | Call::Tail(_) | Call::Health(_) | Call::Allowed => String::new(),
-    }
-}
-
 fn error(refusal: &Refusal) -> Value {
     // It has text fields only.
     serde_json::to_value(refusal).unwrap_or_default()
@@ -154,33 +201,41 @@ struct Hearing {
 
 impl Hearing {
     /// The next message; none when there will be none.
-    async fn message(&mut self) -> Option<Vec<u8>> {
+    ///
+    /// # Errors
+    /// When it is too long.
+    async fn message(&mut self) -> Result<Option<Vec<u8>>, TooLong> {
+        let asked_by = tokio::time::Instant::now() + IDLE;
+        let mut whole_by = None;
         loop {
-            match self.framing.take() {
-                Ok(Some(message)) => return Some(message.to_vec()),
-                Ok(None) if self.over => return None,
-                Ok(None) => {}
-                Err(_) => {
-                    debug!("a request on the control socket was too long");
-                    return None;
-                }
+            if let Some(message) = self.framing.take()? {
+                return Ok(Some(message.to_vec()));
             }
-            let limit = if self.framing.is_within() { ARRIVING } else { IDLE };
-            match timeout(limit, (&*self.stream).read_buf(self.framing.room())).await {
+            if self.over {
+                return Ok(None);
+            }
+            let by = if self.framing.is_within() {
+                *whole_by.get_or_insert_with(|| tokio::time::Instant::now() + ARRIVING)
+            } else {
+                asked_by
+            };
+            match timeout_at(by, (&*self.stream).read_buf(self.framing.room())).await {
                 Ok(Ok(1..)) => {}
                 Ok(Ok(0) | Err(_)) => self.over = true,
-                Err(_) => return None,
+                Err(_) => return Ok(None),
             }
         }
     }
 
     /// Resolves when the caller has hung up. What he sends meanwhile is kept for later, as far as there is room.
     async fn hung_up(&mut self) {
-        while !self.over {
-            if self.framing.is_full() {
-                return std::future::pending().await;
-            }
+        while !self.over && !self.framing.is_full() {
             self.over = !matches!((&*self.stream).read_buf(self.framing.room()).await, Ok(1..));
+        }
+        // Who has said all that he has to say may still listen.
+        let Stream::UdSocket(stream) = &*self.stream;
+        while stream.inner().ready(Interest::WRITABLE).await.is_ok_and(|ready| !ready.is_write_closed()) {
+            sleep(LOOK).await;
         }
     }
 }
@@ -219,13 +274,121 @@ impl Replies for Answers<'_> {
             #[serde(skip_serializing_if = "std::ops::Not::not")]
             continues: bool,
         }
-        if !last && !self.more {
+        if !last && !self.takes_more() {
             return Err(Gone);
         }
         self.say(&Reply { parameters: reply, continues: !last }).await
     }
 
     fn takes_more(&self) -> bool {
-        self.more
+        self.more && !self.oneway
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use interprocess::os::unix::uds_local_socket::tokio::Stream as OfUnix;
+    use tokio::net::UnixStream;
+    use tokio::task::JoinHandle;
+
+    use super::*;
+    use crate::control::server::room::Room;
+    use crate::control::wire::Sessions;
+
+    /// Lists no sessions, and shows nothing to those who follow.
+    #[derive(Clone)]
+    struct Empty;
+
+    impl Handler for Empty {
+        async fn handle<R: Replies>(&self, _: Peer, call: Call, replies: &mut R) -> Result<(), Unanswered> {
+            match call {
+                Call::Tail(_) => std::future::pending().await,
+                Call::Sessions(_)
+                | Call::Close(_)
+                | Call::Health(_)
+                | Call::Allowed
+                | Call::Allow(_)
+                | Call::Disallow(_) => Ok(replies.send(&Sessions::default(), true).await?),
+            }
+        }
+    }
+
+    /// A caller, and the conversation with him.
+    fn begun() -> (UnixStream, JoinHandle<()>) {
+        let (caller, ours) = UnixStream::pair().unwrap();
+        let stream = Stream::UdSocket(OfUnix::from(ours));
+        let (peer, seat) = (Peer { uid: 7, pid: 7 }, Room::new(1).enter(7, true).unwrap());
+        let conversation = Conversation::new(stream, peer, Rights::Look, seat, Empty, Arc::default());
+        (caller, tokio::spawn(conversation.hold(CancellationToken::new())))
+    }
+
+    const SESSIONS: &[u8] = b"{\"method\":\"io.phonework.Sessions\"}\0";
+    const ANSWER: &[u8] = b"{\"parameters\":{\"sessions\":[]}}\0";
+
+    async fn answered(caller: &mut UnixStream) {
+        let mut answer = vec![0; ANSWER.len()];
+        caller.read_exact(&mut answer).await.unwrap();
+        assert_eq!(answer, ANSWER);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_comes_in_drops_is_waited_for_as_long_as_any() {
+        let (mut caller, held) = begun();
+        let start = tokio::time::Instant::now();
+        for byte in SESSIONS.chunks(1) {
+            if caller.write_all(byte).await.is_err() {
+                break;
+            }
+            sleep(Duration::from_secs(3)).await;
+        }
+        held.await.unwrap();
+        let mut said = Vec::new();
+        let _ = caller.read_to_end(&mut said).await;
+        assert_eq!(said, b"");
+        assert!(start.elapsed() < ARRIVING + Duration::from_secs(4), "{:?}", start.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_asks_again_within_a_minute_stays_and_who_does_not_is_let_go_of() {
+        let (mut caller, held) = begun();
+        for _ in 0..3 {
+            sleep(IDLE - Duration::from_secs(1)).await;
+            caller.write_all(SESSIONS).await.unwrap();
+            answered(&mut caller).await;
+        }
+        let start = tokio::time::Instant::now();
+        held.await.unwrap();
+        assert_eq!(start.elapsed().as_secs(), IDLE.as_secs());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_takes_nothing_of_his_answers_is_given_up() {
+        let (mut caller, held) = begun();
+        let start = tokio::time::Instant::now();
+        // The system keeps so much for him, and no more.
+        while timeout(ARRIVING, caller.write_all(SESSIONS)).await.is_ok_and(|sent| sent.is_ok()) {}
+        held.await.unwrap();
+        assert_eq!(start.elapsed().as_secs(), TAKING.as_secs());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_has_said_all_and_still_listens_is_answered_and_who_is_gone_is_let_go_of() {
+        let follow = b"{\"method\":\"io.phonework.Tail\",\"more\":true}\0";
+        let (mut caller, held) = begun();
+        caller.write_all(&[SESSIONS, follow].concat()).await.unwrap();
+        caller.shutdown().await.unwrap();
+        answered(&mut caller).await;
+        sleep(Duration::from_secs(3600)).await;
+        assert!(!held.is_finished(), "he follows on");
+        drop(caller);
+        held.await.unwrap();
+
+        // More than is read ahead.
+        let (mut caller, held) = begun();
+        caller.write_all(&follow.repeat(3000)).await.unwrap();
+        sleep(Duration::from_secs(3600)).await;
+        assert!(!held.is_finished(), "he follows on");
+        drop(caller);
+        held.await.unwrap();
     }
 }

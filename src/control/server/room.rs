@@ -1,5 +1,6 @@
 //! How many callers there are, and who of them has to go for another.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -21,9 +22,22 @@ struct Guests {
 
 #[derive(Debug)]
 struct Guest {
-    /// Since when he has asked nothing; none while he is being answered.
-    silent_since: Option<Instant>,
+    uid: u32,
+    /// Whether he may do anything at all.
+    welcome: bool,
+    doing: Doing,
     leave: CancellationToken,
+}
+
+/// What a caller does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Doing {
+    /// He has asked nothing since then.
+    Silent(Instant),
+    /// He is being shown something, since then.
+    Looking(Instant),
+    /// He is changing something. That is brief, and not to be broken off.
+    Changing,
 }
 
 /// One caller's place; free again when this is dropped.
@@ -39,20 +53,19 @@ impl Room {
         Self { most, guests: Arc::default() }
     }
 
-    /// Takes somebody in; when there is no place, the one who has been silent longest is told to leave. None when all
-    /// are being answered.
-    pub(super) fn enter(&self) -> Option<Seat> {
+    /// Takes somebody in. When there is no place, somebody else is told to leave; none when nobody can be.
+    pub(super) fn enter(&self, uid: u32, welcome: bool) -> Option<Seat> {
         let mut guests = self.guests();
         if guests.present.len() >= self.most {
-            let silent = guests.present.iter().filter_map(|(id, guest)| Some((guest.silent_since?, *id)));
-            let (_, longest) = silent.min()?;
-            if let Some(guest) = guests.present.remove(&longest) {
+            let goes = guests.who_goes()?;
+            if let Some(guest) = guests.present.remove(&goes) {
                 guest.leave.cancel();
             }
         }
         let (id, leave) = (guests.next, CancellationToken::new());
         guests.next += 1;
-        guests.present.insert(id, Guest { silent_since: Some(Instant::now()), leave: leave.clone() });
+        let doing = Doing::Silent(Instant::now());
+        guests.present.insert(id, Guest { uid, welcome, doing, leave: leave.clone() });
         drop(guests);
         Some(Seat { id, room: self.clone(), leave })
     }
@@ -62,26 +75,37 @@ impl Room {
     }
 }
 
+impl Guests {
+    /// First those who may do nothing, then those who ask nothing, then those who look on. Among equals it is one of
+    /// the user with the most callers, so that nobody crowds others out, and of these the one who has been so longest.
+    fn who_goes(&self) -> Option<u64> {
+        let mut crowd: BTreeMap<u32, usize> = BTreeMap::new();
+        for guest in self.present.values() {
+            *crowd.entry(guest.uid).or_default() += 1;
+        }
+        let ranks = self.present.iter().filter_map(|(id, guest)| {
+            let (looking, since) = match guest.doing {
+                Doing::Silent(since) => (false, since),
+                Doing::Looking(since) => (true, since),
+                Doing::Changing => return None,
+            };
+            Some((guest.welcome, looking, Reverse(crowd.get(&guest.uid).copied()), since, *id))
+        });
+        ranks.min().map(|(.., id)| id)
+    }
+}
+
 impl Seat {
-    /// The caller is being answered.
-    pub(super) fn is_served(&self) {
-        self.set(None);
-    }
-
-    /// The caller has been answered.
-    pub(super) fn is_silent(&self) {
-        self.set(Some(Instant::now()));
-    }
-
-    fn set(&self, silent_since: Option<Instant>) {
+    /// What the caller does from now on.
+    pub(super) fn does(&self, doing: Doing) {
         if let Some(guest) = self.room.guests().present.get_mut(&self.id) {
-            guest.silent_since = silent_since;
+            guest.doing = doing;
         }
     }
 
-    /// Resolves when the caller has to leave.
-    pub(super) async fn given_up(&self) {
-        self.leave.cancelled().await;
+    /// Cancelled when the caller has to leave.
+    pub(super) fn leave(&self) -> CancellationToken {
+        self.leave.clone()
     }
 }
 
@@ -95,21 +119,59 @@ impl Drop for Seat {
 mod tests {
     use super::*;
 
+    /// Which of the seats have to be left.
+    fn left(seats: &[Seat]) -> Vec<usize> {
+        (0..seats.len()).filter(|n| seats[*n].leave.is_cancelled()).collect()
+    }
+
+    fn now() -> Instant {
+        Instant::now()
+    }
+
     #[test]
-    fn who_is_silent_longest_makes_room_and_who_is_served_stays() {
-        let room = Room::new(3);
-        let seats: Vec<Seat> = (0..3).map(|_| room.enter().unwrap()).collect();
-        seats[0].is_served();
-        let fourth = room.enter().unwrap();
-        let left: Vec<bool> = seats.iter().map(|seat| seat.leave.is_cancelled()).collect();
-        assert_eq!(left, [false, true, false]);
-        seats[2].is_served();
-        fourth.is_served();
-        assert!(room.enter().is_none());
-        seats[2].is_silent();
-        assert!(room.enter().is_some());
-        assert!(seats[2].leave.is_cancelled());
+    fn room_is_made_by_those_who_ask_nothing_then_by_those_who_look_on_and_never_by_a_change() {
+        let room = Room::new(4);
+        let seats: Vec<Seat> = (0..4).map(|_| room.enter(1, true).unwrap()).collect();
+        seats[0].does(Doing::Changing);
+        seats[1].does(Doing::Looking(now()));
+        let mut later = Vec::new();
+        for expected in [&[2_usize] as &[usize], &[2, 3], &[1, 2, 3]] {
+            let seat = room.enter(1, true).unwrap();
+            seat.does(Doing::Changing);
+            later.push(seat);
+            assert_eq!(left(&seats), expected);
+        }
+        assert!(room.enter(1, true).is_none());
+        later[1].does(Doing::Silent(now()));
+        later.push(room.enter(1, true).unwrap());
+        assert_eq!(left(&later), [1]);
         drop(seats);
-        assert_eq!(room.guests().present.len(), 1);
+        assert_eq!(room.guests().present.len(), 3);
+    }
+
+    #[test]
+    fn a_user_with_many_callers_crowds_nobody_out() {
+        let room = Room::new(5);
+        let mut seats = vec![room.enter(1, true).unwrap()];
+        seats.extend((0..4).map(|_| room.enter(2, true).unwrap()));
+        seats.iter().for_each(|seat| seat.does(Doing::Looking(now())));
+        let crowd: Vec<Seat> = (0..20)
+            .map(|_| {
+                let seat = room.enter(2, true).unwrap();
+                seat.does(Doing::Looking(now()));
+                seat
+            })
+            .collect();
+        assert_eq!(left(&seats), [1, 2, 3, 4]);
+        assert_eq!(left(&crowd), (0..16).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn who_may_do_nothing_goes_first() {
+        let room = Room::new(2);
+        let seats = [room.enter(1, true).unwrap(), room.enter(2, false).unwrap()];
+        seats[1].does(Doing::Looking(now()));
+        let _third = room.enter(3, true).unwrap();
+        assert_eq!(left(&seats), [1]);
     }
 }
