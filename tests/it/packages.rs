@@ -2,6 +2,7 @@
 
 mod contents;
 mod installed;
+mod rpm;
 mod story;
 mod varlinkctl;
 
@@ -10,14 +11,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::SystemTime;
 
-/// The version of the package that an upgrade is from, and of the one that it is to.
-const OLD: &str = "0.1.0-1";
-const NEW: &str = "0.1.0-2";
+/// The revision of the package that an upgrade is from, and of the one that it is to.
+const OLD: u32 = 1;
+const NEW: u32 = 2;
 
-/// This test's phonework as a package of this version, by `packaging/build`. It is built once for all tests.
-fn package(kind: &str, version: &str) -> PathBuf {
+/// This test's phonework as a package of this revision, by `packaging/build`. It is built once for all tests.
+fn package(kind: &str, revision: u32) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let folder = root.join("target/packaging/tests").join(format!("{kind}-{version}"));
+    let folder = root.join("target/packaging/tests").join(format!("{kind}-{revision}"));
     std::fs::create_dir_all(&folder).unwrap();
     let lock = File::create(folder.join("lock")).unwrap();
     lock.lock().unwrap();
@@ -27,18 +28,23 @@ fn package(kind: &str, version: &str) -> PathBuf {
     let made_of =
         made_of.map(|name| root.join(name)).into_iter().chain([env!("CARGO_BIN_EXE_phonework").into()]);
     let state = made_of.map(|path| format!("{:?}\n", youngest(&path))).collect::<String>();
+    let built = || {
+        let files = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
+        files.into_iter().filter(|path| path.extension().is_some_and(|extension| extension == kind))
+    };
     if std::fs::read_to_string(&stamp).ok().as_deref() != Some(&state) {
-        let built = Command::new(root.join("packaging/build"))
+        // Of another version.
+        built().for_each(|path| std::fs::remove_file(path).unwrap());
+        let building = Command::new(root.join("packaging/build"))
             .args(["--fast", "--binary", env!("CARGO_BIN_EXE_phonework"), "--only", kind])
-            .args(["--deb-version", version, "--output"])
+            .args(["--revision", &revision.to_string(), "--output"])
             .arg(&folder)
             .output()
             .unwrap();
-        assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+        assert!(building.status.success(), "{}", String::from_utf8_lossy(&building.stderr));
         std::fs::write(&stamp, state).unwrap();
     }
-    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    files.into_iter().find(|path| path.extension().is_some_and(|extension| extension == kind)).unwrap()
+    built().next().unwrap()
 }
 
 /// When the youngest of the files in a folder was written, or the one file.

@@ -32,6 +32,14 @@ fn the_debian_package_holds_what_an_operator_needs_and_lintian_finds_nothing_wro
 }
 
 #[test]
+fn the_debian_changelog_begins_with_this_version() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/debian/changelog");
+    let changelog = std::fs::read_to_string(path).unwrap();
+    let wanted = format!("phonework ({}-{OLD}) ", env!("CARGO_PKG_VERSION"));
+    assert!(changelog.starts_with(&wanted), "{changelog}");
+}
+
+#[test]
 fn the_rpm_holds_what_the_debian_package_holds() {
     let (deb, rpm) = (package("deb", OLD), package("rpm", OLD));
     let rpm = rpm.to_str().unwrap();

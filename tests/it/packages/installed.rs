@@ -30,7 +30,12 @@ pub(super) struct Installed {
 impl Installed {
     /// A system that never had a phonework.
     pub(super) async fn nowhere(system: System) -> Self {
-        let [old, new] = [OLD, NEW].map(|version| package("deb", version));
+        Self::with_packages("deb", system).await
+    }
+
+    /// The same with packages of this kind at hand.
+    pub(super) async fn with_packages(kind: &str, system: System) -> Self {
+        let [old, new] = [OLD, NEW].map(|revision| package(kind, revision));
         let more = json!({ "WORKING_DIR": "/srv/phonework", "CLAUDE_ENV": {} });
         // Long waits of Feishu's before it delivers again would only make the tests long.
         let feishu = Options { redelivery: vec![Duration::from_secs(1); 1000], ..Options::default() };
@@ -47,14 +52,19 @@ impl Installed {
         this
     }
 
-    /// Installs the package; what was said.
-    pub(super) async fn install(&self) -> String {
-        self.shell(&format!("dpkg --install {}", self.old.display())).await
+    /// Installs the package with a command that gets its path; what was said.
+    pub(super) async fn install_by(&self, command: &str) -> String {
+        self.shell(&format!("{command} {}", self.old.display())).await
     }
 
-    /// Installs the newer one; what was said.
-    pub(super) async fn upgrade(&self) -> String {
-        self.shell(&format!("dpkg --install {}", self.new.display())).await
+    /// Installs the newer one so; what was said.
+    pub(super) async fn upgrade_by(&self, command: &str) -> String {
+        self.shell(&format!("{command} {}", self.new.display())).await
+    }
+
+    /// Installs the Debian package; what was said.
+    pub(super) async fn install(&self) -> String {
+        self.install_by("dpkg --install").await
     }
 
     /// Writes the keyring as an operator does.
