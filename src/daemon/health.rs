@@ -24,7 +24,7 @@ use crate::feishu::socket::{ConnectionState, Phase};
 use crate::mail::{Depths, Recipient, Store};
 use crate::pulse::{self, Pulses};
 use crate::session::tap::Tap;
-use judge::judge;
+use judge::{Besides, judge};
 
 /// A part that does not answer within this time is said not to.
 const ANSWER: Duration = Duration::from_secs(2);
@@ -53,6 +53,7 @@ impl Health {
     pub(super) async fn tell(&self, probe: bool) -> Told {
         // What takes long comes first: all that is told is of one moment.
         let known = self.prover.known(probe).await;
+        let looked = known.is_known();
         let look = look(&self.news).await.ok();
         let mail = self.mail(look.as_ref().and_then(Look::last_received)).await;
         let sessions = match &look {
@@ -93,9 +94,12 @@ impl Health {
             sandbox: "off".to_owned(),
             stuck: self.pulses.stuck().iter().map(stuck).collect(),
         };
-        let nobody = settings.keyring.allowed.is_empty() && settings.let_in.is_empty();
-        let failing = api.failing.map(|(at, what)| Trouble { at, what });
-        (told.problems, told.notes) = judge(&told, failing.as_ref(), nobody, Timestamp::now());
+        let besides = Besides {
+            failing: api.failing.map(|(at, what)| Trouble { at, what }),
+            nobody: settings.keyring.allowed.is_empty() && settings.let_in.is_empty(),
+            looked,
+        };
+        (told.problems, told.notes) = judge(&told, &besides, Timestamp::now());
         if look.is_none() {
             told.problems.push("the sessions are not known: the router does not answer".to_owned());
         }

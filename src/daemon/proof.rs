@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{info, warn};
 
 use super::config::Settings;
@@ -21,6 +21,10 @@ const FIRST: Duration = Duration::from_secs(30);
 const GOOD_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 /// The version is looked at again after so long, when somebody asks.
 const VERSION_GOOD_FOR: Duration = Duration::from_secs(10 * 60);
+/// Who only wants to know how things are waits no longer than this.
+const LOOKING: Duration = Duration::from_secs(2);
+/// A probe has ended by then, and one before it, too.
+const PROBING: Duration = Duration::from_secs(5 * 60);
 /// So many wait for a proof.
 const WAITING: usize = 64;
 
@@ -33,6 +37,13 @@ pub(super) struct Known {
     pub(super) proof: Option<Proof>,
     /// When path and version were looked at, and of which command.
     looked: Option<(Instant, String)>,
+}
+
+impl Known {
+    /// Whether it was ever looked whether Claude Code is there.
+    pub(super) fn is_known(&self) -> bool {
+        self.looked.is_some()
+    }
 }
 
 enum Ask {
@@ -56,15 +67,16 @@ impl Prover {
         Self { asks, known }
     }
 
-    /// What is known; with `probe` Claude is asked first. It takes as long as that takes.
+    /// What is known; with `probe` Claude is asked first, and it takes as long as that takes.
     pub(super) async fn known(&self, probe: bool) -> Known {
         let (answer, answered) = oneshot::channel();
-        let ask = if probe { Ask::Probe(answer) } else { Ask::Look(answer) };
-        // When too many wait, or the daemon leaves, what is known has to do.
+        let (ask, patience) =
+            if probe { (Ask::Probe(answer), PROBING) } else { (Ask::Look(answer), LOOKING) };
+        // When too many wait, Claude is being asked just now, or the daemon leaves, what is known has to do.
         let asked = self.asks.try_send(ask).is_ok();
-        match answered.await {
-            Ok(known) if asked => known,
-            Ok(_) | Err(_) => self.known.borrow().clone(),
+        match timeout(patience, answered).await {
+            Ok(Ok(known)) if asked => known,
+            Ok(Ok(_) | Err(_)) | Err(_) => self.known.borrow().clone(),
         }
     }
 }

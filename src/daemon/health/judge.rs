@@ -9,14 +9,19 @@ use crate::control::wire::{Health, Link, Trouble};
 /// A message that Feishu has not taken for so long is a trouble.
 const OUTBOX: Duration = Duration::from_secs(5 * 60);
 
-/// The problems and the notes: sentences. `failing`: since when calls of Feishu's API fail; `nobody`: whether nobody
-/// may talk to the bot.
-pub(super) fn judge(
-    health: &Health,
-    failing: Option<&Trouble>,
-    nobody: bool,
-    now: Timestamp,
-) -> (Vec<String>, Vec<String>) {
+/// What the judge knows besides what is told.
+#[derive(Clone, Debug)]
+pub(super) struct Besides {
+    /// Since when calls of Feishu's API fail.
+    pub(super) failing: Option<Trouble>,
+    /// Whether nobody may talk to the bot.
+    pub(super) nobody: bool,
+    /// Whether it was looked for Claude Code.
+    pub(super) looked: bool,
+}
+
+/// The problems and the notes: sentences.
+pub(super) fn judge(health: &Health, besides: &Besides, now: Timestamp) -> (Vec<String>, Vec<String>) {
     let (mut problems, mut notes) = (Vec::new(), Vec::new());
     let connection = &health.connection;
     let why = || connection.last_error.as_ref().map(|error| format!(" ({error})")).unwrap_or_default();
@@ -30,7 +35,7 @@ pub(super) fn judge(
         }
         Link::Stopped => problems.push("phonework is leaving".to_owned()),
     }
-    if let Some(Trouble { at, what }) = failing {
+    if let Some(Trouble { at, what }) = &besides.failing {
         problems.push(format!("calls of Feishu's API fail since {}: {what}", clock(*at)));
     }
     let mail = &health.mail;
@@ -44,6 +49,9 @@ pub(super) fn judge(
         problems.push(format!("{many} messages to Feishu wait, the oldest since {}", clock(oldest)));
     }
     match (&health.claude.path, &health.claude.proof) {
+        (None, None) if !besides.looked => {
+            notes.push("whether Claude Code is there is not known yet; ask again".to_owned());
+        }
         (None, _) => problems.push(format!(
             "Claude Code is not there: {:?} (CLAUDE_COMMAND) cannot be found; install it for the daemon's user",
             health.claude.command
@@ -70,7 +78,7 @@ pub(super) fn judge(
         let last = last.unwrap_or_default();
         notes.push(format!("Feishu refused {} messages for good in the last 30 days{last}", mail.wedged));
     }
-    if nobody {
+    if besides.nobody {
         notes.push("nobody may talk to the bot: let somebody in with `phonework allow OPEN_ID`".to_owned());
     }
     if health.sandbox == "off" {
@@ -123,9 +131,11 @@ mod tests {
         }
     }
 
+    const NOTHING: Besides = Besides { failing: None, nobody: false, looked: true };
+
     #[test]
     fn when_all_works_there_is_nothing_to_say() {
-        assert_eq!(judge(&well(), None, false, NOW), (Vec::new(), Vec::new()));
+        assert_eq!(judge(&well(), &NOTHING, NOW), (Vec::new(), Vec::new()));
     }
 
     #[test]
@@ -142,13 +152,13 @@ mod tests {
         health.claude.proof = Some(Proof { at: NOW, by: By::Probe, passed: false, took_ms: 1, why });
         health.stuck = vec![Stuck { task: "router".into(), for_ms: 21_000 }];
         let failing = Trouble { at: NOW, what: "HTTP 503".into() };
-        let (mut problems, notes) = judge(&health, Some(&failing), false, NOW);
+        let (mut problems, notes) = judge(&health, &Besides { failing: Some(failing), ..NOTHING }, NOW);
         assert_eq!(notes, Vec::<String>::new());
         for (link, error) in [(Link::Connecting, None), (Link::Stopped, None)] {
             let mut health = well();
             (health.connection.state, health.connection.last_error) = (link, error);
             health.claude.path = None;
-            problems.extend(judge(&health, None, false, NOW).0);
+            problems.extend(judge(&health, &NOTHING, NOW).0);
         }
         insta::assert_snapshot!(problems.join("\n"), @r#"
         there is no connection to Feishu (the connection ended); it is tried again by itself
@@ -171,13 +181,16 @@ mod tests {
         health.sandbox = "off".into();
         health.mail.wedged = 2;
         health.mail.last_wedged = vec![Wedged { at: NOW, to: "oc_1".into(), why: "code 230028".into() }];
-        let (problems, notes) = judge(&health, None, true, NOW);
+        let (problems, mut notes) = judge(&health, &Besides { nobody: true, ..NOTHING }, NOW);
+        health.claude.path = None;
+        notes.extend(judge(&health, &Besides { looked: false, ..NOTHING }, NOW).1.into_iter().take(1));
         assert_eq!(problems, Vec::<String>::new());
         insta::assert_snapshot!(notes.join("\n"), @r"
         whether Claude Code answers is not known yet: nobody was answered since the start; `phonework health --probe` tries it
         Feishu refused 2 messages for good in the last 30 days; the last one at 1970-01-01 00:00:00 UTC: code 230028
         nobody may talk to the bot: let somebody in with `phonework allow OPEN_ID`
         there is no sandbox: Claude runs with the rights of the daemon's user
+        whether Claude Code is there is not known yet; ask again
         ");
     }
 }
