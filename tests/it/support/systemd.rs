@@ -166,8 +166,9 @@ impl Drop for SystemdBox {
         for pid in below.into_iter().chain([self.leader]) {
             let _ = kill_process(pid, Signal::KILL);
         }
-        // Empty control groups do no harm, should they stay; they can go when all processes have.
-        let script = "for try in 1 2 3 4 5 6 7 8 9; do \
+        // Empty control groups do no harm, should they stay; they can go when all processes have. So can a folder that
+        // systemd-nspawn makes, and removes only where /run is in memory.
+        let script = "rmdir /run/systemd/nspawn/propagate/$0; for try in 1 2 3 4 5 6 7 8 9; do \
                       find /sys/fs/cgroup -depth -type d -path \"*/$0*\" -exec rmdir {} + 2>/dev/null && break; \
                       sleep 0.1; done";
         let _ = std::process::Command::new("sh")
