@@ -52,8 +52,8 @@ async fn installing_starts_nothing_and_says_what_is_next(host: &Installed) {
     , but not configured, and does not run. Next:
       install -m 0640 -g phonework /usr/share/phonework/keyring.yaml /etc/phonework/
       editor /etc/phonework/keyring.yaml
-      phonework check
       sudo -u phonework -H claude    (once, to sign Claude Code in)
+      sudo -u phonework phonework check --keyring /etc/phonework/keyring.yaml
       systemctl enable --now phonework
     ") }
     let state = host.shell("systemctl is-active phonework; systemctl is-enabled phonework; true").await;
@@ -78,7 +78,9 @@ async fn what_was_said_leads_to_a_bot_that_answers(host: &Installed) {
     let said = host.shell("! phonework check").await;
     assert!(said.contains("/etc/phonework/keyring.yaml") && said.contains("FEISHU_APP_ID"), "{said}");
     host.configure().await;
-    let said = host.shell("phonework check").await;
+    let as_service = "setpriv --reuid=phonework --regid=phonework --init-groups --reset-env";
+    let check = "phonework check --keyring /etc/phonework/keyring.yaml";
+    let said = host.shell(&format!("{as_service} {check}")).await;
     assert!(said.starts_with("/etc/phonework/keyring.yaml is good"), "{said}");
     host.shell("systemctl enable --now phonework").await;
     host.phonework.connected_after(0).await;
