@@ -116,8 +116,12 @@ impl Daemon {
 
         // The lines of cut turns come behind what was not written.
         let unwritten = left.unwritten.into_iter().map(|entry| entry.conv_id).collect();
-        let project = |cut: &TurnStart| registry.running(&cut.conv_id).map(|session| session.cwd.clone());
-        let cut = left.cut.into_iter().map(|cut| (project(&cut), cut)).collect();
+        let cut = left.cut.into_iter().map(|turn| {
+            let session = registry.running(&turn.conv_id);
+            let closed = session.is_none_or(|session| session.closed_at.is_some());
+            Cut { project: session.map(|session| session.cwd.clone()), closed, turn }
+        });
+        let cut = cut.collect();
 
         let started = Timestamp::now();
         let credentials =
@@ -220,8 +224,8 @@ impl Daemon {
 
 /// What the last run left behind.
 struct Left {
-    /// Turns that ran, with their projects.
-    cut: Vec<(Option<PathBuf>, TurnStart)>,
+    /// Turns that ran.
+    cut: Vec<Cut>,
     /// Messages that waited.
     waiting: Vec<Mail>,
     words: Words,
@@ -231,8 +235,8 @@ impl Left {
     /// Tells the users of cut turns, then gives the router what waited. A disk that takes nothing holds it up; what it
     /// does not come to is left to the next start.
     async fn take_up(self, store: Store, news: mpsc::Sender<News>) {
-        for (project, cut) in self.cut {
-            tell_cut(&store, cut, project, self.words).await;
+        for cut in self.cut {
+            cut.tell(&store, self.words).await;
         }
         if !self.waiting.is_empty() {
             info!(messages = self.waiting.len(), "messages waited for this start");
@@ -245,29 +249,41 @@ impl Left {
     }
 }
 
-/// Tells a user that his turn was cut, and puts it on record.
-async fn tell_cut(store: &Store, cut: TurnStart, project: Option<PathBuf>, words: Words) {
-    info!(conv_id = %cut.conv_id, user = %cut.user, "a turn was cut when the daemon went down");
-    let reply = Reply { to: Recipient::Chat(cut.chat_id), under: cut.reply_to };
-    let at = Timestamp::now();
-    let line = AuditLine {
-        at,
-        conv_id: cut.conv_id,
-        user: cut.user,
-        turn: Some(cut.turn_id),
-        duration_ms: u64::try_from(at.duration_since(cut.at).as_millis()).unwrap_or(0),
-        prompt: cut.prompt.clone(),
-        response: String::new(),
-        outcome: "cut".to_owned(),
-        cost_usd: None,
-        tools: Vec::new(),
-        approvals: Vec::new(),
-    };
-    let mut settlement =
-        report::notice(cut.mail.into_iter().collect(), &reply, words.cut_by_crash(&cut.prompt));
-    settlement.turn = Some((cut.turn_id, "cut".to_owned()));
-    settlement.audit = project.map(|project| Record { project, line });
-    store.keep(settlement).await;
+/// A turn that ran when the last daemon went down.
+struct Cut {
+    turn: TurnStart,
+    /// Its session's, if that is still known.
+    project: Option<PathBuf>,
+    /// Whether its session was closed meanwhile.
+    closed: bool,
+}
+
+impl Cut {
+    /// Tells its user, and puts it on record.
+    async fn tell(self, store: &Store, words: Words) {
+        let Self { turn: cut, project, closed } = self;
+        info!(conv_id = %cut.conv_id, user = %cut.user, "a turn was cut when the daemon went down");
+        let reply = Reply { to: Recipient::Chat(cut.chat_id), under: cut.reply_to };
+        let at = Timestamp::now();
+        let line = AuditLine {
+            at,
+            conv_id: cut.conv_id,
+            user: cut.user,
+            turn: Some(cut.turn_id),
+            duration_ms: u64::try_from(at.duration_since(cut.at).as_millis()).unwrap_or(0),
+            prompt: cut.prompt.clone(),
+            response: String::new(),
+            outcome: "cut".to_owned(),
+            cost_usd: None,
+            tools: Vec::new(),
+            approvals: Vec::new(),
+        };
+        let said = if closed { words.cut_and_closed(&cut.prompt) } else { words.cut_by_crash(&cut.prompt) };
+        let mut settlement = report::notice(cut.mail.into_iter().collect(), &reply, said);
+        settlement.turn = Some((cut.turn_id, "cut".to_owned()));
+        settlement.audit = project.map(|project| Record { project, line });
+        store.keep(settlement).await;
+    }
 }
 
 /// Who has the keyring read again may have mended the app: the next try to connect need not wait.

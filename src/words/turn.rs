@@ -67,6 +67,17 @@ impl Words {
         )
     }
 
+    /// The same of a turn whose session was closed meanwhile.
+    #[must_use]
+    pub fn cut_and_closed(self, prompt: &str) -> String {
+        let prompt = beginning(prompt);
+        say!(
+            self,
+            "⚠️ phonework was interrupted while this ran: “{prompt}”. What it did so far stands; its session is closed.",
+            "⚠️ 这条消息执行时 phonework 被中断：“{prompt}”。已完成的部分保留；会话已关闭。"
+        )
+    }
+
     /// The head of a permission request.
     #[must_use]
     pub fn wants_to_use(self, tool: &str) -> String {

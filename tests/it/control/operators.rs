@@ -95,6 +95,24 @@ async fn a_session_that_an_operator_closes_is_over_and_its_owner_is_told_what_di
 }
 
 #[tokio::test]
+async fn a_turn_that_was_cut_after_its_session_was_closed_is_told_without_a_way_to_run_it_again() {
+    let mut phonework = Phonework::practising(json!({})).await;
+    phonework.open_shop().await;
+    // One who never ends by himself.
+    phonework.ask("run true", 1).await;
+    phonework.kill().await;
+    let path = phonework.state().join("sessions.json");
+    let sessions = std::fs::read_to_string(&path).unwrap();
+    let mut sessions: Value = serde_json::from_str(&sessions).unwrap();
+    sessions["sessions"][0]["closed_at"] = json!(jiff::Timestamp::now());
+    sessions["active"] = json!({});
+    std::fs::write(&path, sessions.to_string()).unwrap();
+    phonework.start().await;
+    let said = phonework.hear(&phonework.chat, 3).await;
+    assert!(said[2].ends_with("What it did so far stands; its session is closed."), "{said:?}");
+}
+
+#[tokio::test]
 async fn who_is_let_in_is_heard_at_once_and_after_a_restart_and_who_is_shut_out_is_not() {
     let mut phonework = Phonework::practising(json!({ "ALLOWED_OPEN_IDS": [] })).await;
     let mut operator = Varlink::connect(&phonework.socket()).await;
