@@ -1,10 +1,12 @@
 //! The client: a blocking Varlink client, for commands that ask one thing and end.
 
 use std::io::{ErrorKind, Read as _, Write as _};
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use interprocess::ConnectWaitMode;
+use interprocess::local_socket::traits::Stream as _;
+use interprocess::local_socket::{ConnectOptions, GenericFilePath, Stream, ToFsName as _};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -48,7 +50,7 @@ pub enum ClientError {
 
 /// A connection to the daemon.
 pub struct Client {
-    stream: UnixStream,
+    stream: Stream,
     path: PathBuf,
     read: Vec<u8>,
 }
@@ -86,7 +88,12 @@ impl Client {
     /// # Errors
     /// When nothing listens there, or the user may not connect.
     pub fn connect(path: &Path, patience: Duration) -> Result<Self, ClientError> {
-        let stream = UnixStream::connect(path).map_err(|error| {
+        // A daemon that is frozen takes nobody in.
+        let wait = ConnectWaitMode::Timeout(patience);
+        let connected = path
+            .to_fs_name::<GenericFilePath>()
+            .and_then(|name| ConnectOptions::new().name(name).wait_mode(wait).connect_sync());
+        let stream = connected.map_err(|error| {
             let kind = error.kind();
             let path = path.to_owned();
             if kind == ErrorKind::PermissionDenied {
@@ -110,8 +117,8 @@ impl Client {
     /// # Errors
     /// When the system does not take it.
     pub fn be_patient(&mut self, patience: Duration) -> Result<(), ClientError> {
-        let set = self.stream.set_read_timeout(Some(patience));
-        set.and_then(|()| self.stream.set_write_timeout(Some(patience)))
+        let set = self.stream.set_recv_timeout(Some(patience));
+        set.and_then(|()| self.stream.set_send_timeout(Some(patience)))
             .map_err(|error| self.broken(&error.to_string()))
     }
 
@@ -228,5 +235,24 @@ impl Client {
             "the daemon at {} does not do its part: {why}; see `journalctl -u phonework`",
             self.path.display()
         ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::{UnixListener, UnixStream};
+
+    use super::*;
+
+    #[test]
+    fn a_daemon_that_is_frozen_and_takes_nobody_in_more_is_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("control.sock");
+        let frozen = UnixListener::bind(&path).unwrap();
+        rustix::net::listen(&frozen, 0).unwrap();
+        let _waits = UnixStream::connect(&path).unwrap();
+        let patience = Duration::from_millis(100);
+        let refused = Client::connect(&path, patience).and_then(|mut client| client.version());
+        assert!(matches!(refused, Err(ClientError::Broken(_))), "{refused:?}");
     }
 }
