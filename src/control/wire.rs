@@ -51,7 +51,7 @@ pub struct Session {
     pub directory: String,
     /// What it does.
     pub state: State,
-    /// Whether its owner's plain messages in that chat go to it.
+    /// Whether its owner's plain messages go to it, in some chat.
     pub active: bool,
     /// When it was last asked something, or answered.
     pub last_activity_at: Timestamp,
