@@ -5,10 +5,12 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::spawn_blocking;
+use tokio::time::timeout;
 use tracing::{error, info, warn};
 
 use super::notify::{self, Reloads};
@@ -24,6 +26,8 @@ use crate::people::{LetIn, People, is_open_id};
 /// The configuration in force.
 pub type Settings = watch::Receiver<Arc<Checked>>;
 
+/// Who asks waits no longer for a disk.
+const ANSWER: Duration = Duration::from_secs(10);
 /// So many changes wait.
 const CHANGES: usize = 64;
 
@@ -158,9 +162,18 @@ impl Config {
 
     async fn ask<T>(&self, change: impl FnOnce(oneshot::Sender<T>) -> Change) -> Result<T, Refusal> {
         let (answer, answered) = oneshot::channel();
-        let leaving = || Refusal::Failed { reason: "phonework is leaving; ask again when it is back".into() };
-        self.changes.send(change(answer)).await.map_err(|_| leaving())?;
-        answered.await.map_err(|_| leaving())
+        let failed = |reason: &str| Refusal::Failed { reason: reason.to_owned() };
+        let asked = async {
+            self.changes.send(change(answer)).await.ok()?;
+            answered.await.ok()
+        };
+        match timeout(ANSWER, asked).await {
+            Ok(Some(answer)) => Ok(answer),
+            Ok(None) => Err(failed("phonework is leaving; ask again when it is back")),
+            Err(_) => Err(failed(
+                "the disk of the keyring or of the state directory does not answer; what was asked is done when it does",
+            )),
+        }
     }
 }
 
