@@ -214,10 +214,9 @@ impl Owner {
             return Some(why.to_owned());
         }
         let origin = self.origin.clone();
-        let read = spawn_blocking(move || origin.read()).await;
+        let read = spawn_blocking(move || origin.read().inspect(|checked| origin.warn_of(checked))).await;
         match read.unwrap_or_else(|error| Err(Failure::failed(error.to_string()))) {
             Ok(checked) => {
-                self.origin.warn_of(&checked);
                 if !checked.keyring.connects_as(&self.newest.borrow().keyring) {
                     warn!("FEISHU_APP_ID, FEISHU_APP_SECRET or FEISHU_DOMAIN changed: that takes a restart");
                 }
