@@ -151,6 +151,31 @@ pub struct Entry {
     pub altered: bool,
 }
 
+impl Entry {
+    /// One without what its kind may have.
+    #[must_use]
+    pub fn new(at: Timestamp, conv_id: ConvId, user: OpenId, turn: String, kind: Kind) -> Self {
+        Self {
+            at,
+            conv_id,
+            user,
+            turn,
+            kind,
+            text: None,
+            cut: None,
+            tool: None,
+            failed: None,
+            decision: None,
+            by: None,
+            outcome: None,
+            duration_ms: None,
+            cost_usd: None,
+            count: None,
+            altered: false,
+        }
+    }
+}
+
 /// What an [`Entry`] is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -79,24 +79,7 @@ pub struct Of<'a> {
 
 impl Of<'_> {
     fn entry(self, at: Timestamp, kind: Kind) -> Entry {
-        Entry {
-            at,
-            conv_id: self.conv_id.clone(),
-            user: self.user.clone(),
-            turn: self.turn.to_string(),
-            kind,
-            text: None,
-            cut: None,
-            tool: None,
-            failed: None,
-            decision: None,
-            by: None,
-            outcome: None,
-            duration_ms: None,
-            cost_usd: None,
-            count: None,
-            altered: false,
-        }
+        Entry::new(at, self.conv_id.clone(), self.user.clone(), self.turn.to_string(), kind)
     }
 
     fn said(self, at: Timestamp, kind: Kind, text: &str) -> Entry {

@@ -90,24 +90,8 @@ pub(crate) mod tests {
 
     /// An entry of session `c-k3v9x2mq` without what its kind may have.
     pub(crate) fn entry(second: i64, turn: &str, kind: Kind) -> Entry {
-        Entry {
-            at: jiff::Timestamp::from_second(1_790_000_000 + second).unwrap(),
-            conv_id: "c-k3v9x2mq".into(),
-            user: "ou_anna".into(),
-            turn: turn.to_owned(),
-            kind,
-            text: None,
-            cut: None,
-            tool: None,
-            failed: None,
-            decision: None,
-            by: None,
-            outcome: None,
-            duration_ms: None,
-            cost_usd: None,
-            count: None,
-            altered: false,
-        }
+        let at = jiff::Timestamp::from_second(1_790_000_000 + second).unwrap();
+        Entry::new(at, "c-k3v9x2mq".into(), "ou_anna".into(), turn.to_owned(), kind)
     }
 
     #[test]
