@@ -22,6 +22,8 @@ use crate::session::turn::Reply;
 pub enum Order {
     /// How the sessions are.
     Look(oneshot::Sender<Look>),
+    /// How many they are, and what they run.
+    Glance(oneshot::Sender<Glance>),
     /// Close a session: resolves when that is on disk; none when there is no such open session.
     Close(ConvId, oneshot::Sender<Option<Saved>>),
 }
@@ -31,11 +33,22 @@ pub enum Order {
 pub struct Look {
     settings: Arc<Checked>,
     registry: Registry,
-    /// The live sessions, with the processes above all that they run.
-    live: BTreeMap<ConvId, Option<u32>>,
+    live: BTreeSet<ConvId>,
     running: BTreeMap<ConvId, Timestamp>,
     queues: BTreeMap<ConvId, usize>,
-    last_received: Option<Timestamp>,
+}
+
+/// The sessions at one moment, in numbers: what it costs does not depend on how many sleep.
+#[derive(Clone, Debug)]
+pub struct Glance {
+    /// How many are not closed.
+    pub open: usize,
+    /// The live ones, with the processes above all that they run.
+    pub live: BTreeMap<ConvId, Option<u32>>,
+    /// How many work on a message.
+    pub running: usize,
+    /// When a message was last taken over.
+    pub last_received: Option<Timestamp>,
 }
 
 impl Router {
@@ -43,6 +56,7 @@ impl Router {
         // Whoever does not wait for the answer does not want it.
         match order {
             Order::Look(answer) => drop(answer.send(self.look())),
+            Order::Glance(answer) => drop(answer.send(self.glance())),
             Order::Close(conv_id, answer) => drop(answer.send(self.close_for_operator(&conv_id))),
         }
     }
@@ -52,9 +66,17 @@ impl Router {
         Look {
             settings: self.settings.clone(),
             registry: self.registry.clone(),
-            live: self.handles.iter().map(|(conv_id, handle)| (conv_id.clone(), handle.pid())).collect(),
+            live: self.handles.keys().cloned().collect(),
             running: begun.collect(),
             queues: self.desk.queues(),
+        }
+    }
+
+    fn glance(&self) -> Glance {
+        Glance {
+            open: self.registry.open_sessions(),
+            live: self.handles.iter().map(|(conv_id, handle)| (conv_id.clone(), handle.pid())).collect(),
+            running: self.desk.all_running(),
             last_received: self.last_received,
         }
     }
@@ -97,7 +119,7 @@ impl Look {
         let state = match (session.closed_at, running_since) {
             (Some(_), _) => wire::State::Closed,
             (None, Some(_)) => wire::State::Running,
-            (None, None) if self.live.contains_key(conv_id) => wire::State::Ready,
+            (None, None) if self.live.contains(conv_id) => wire::State::Ready,
             (None, None) => wire::State::Asleep,
         };
         let mode = session.permission_mode.clone();
@@ -120,25 +142,6 @@ impl Look {
             model: session.model.clone().or_else(|| keyring.claude_model.clone()),
             cost_usd: session.cost_usd,
         }
-    }
-
-    /// How many sessions are open, live and at work.
-    #[must_use]
-    pub fn counts(&self) -> (usize, usize, usize) {
-        let (sessions, _) = self.registry.parts();
-        let open = sessions.iter().filter(|session| session.closed_at.is_none()).count();
-        (open, self.live.len(), self.running.len())
-    }
-
-    /// The live sessions that have a process, each with the one above all that it runs.
-    pub fn processes(&self) -> impl Iterator<Item = (&ConvId, u32)> {
-        self.live.iter().filter_map(|(conv_id, pid)| Some((conv_id, (*pid)?)))
-    }
-
-    /// When a message was last taken over.
-    #[must_use]
-    pub fn last_received(&self) -> Option<Timestamp> {
-        self.last_received
     }
 
     /// The open and the closed sessions that are still known.

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use super::config::Settings;
 use super::proof::Prover;
-use crate::chat::operator::{Look, Order};
+use crate::chat::operator::{Glance, Look, Order};
 use crate::chat::router::News;
 use crate::claude::tree;
 use crate::control::wire::{
@@ -54,10 +54,11 @@ impl Health {
         // What takes long comes first: all that is told is of one moment.
         let known = self.prover.known(probe).await;
         let looked = known.is_known();
-        let look = look(&self.news).await.ok();
-        let mail = self.mail(look.as_ref().and_then(Look::last_received)).await;
-        let sessions = match &look {
-            Some(look) => sessions(look).await,
+        let glance = ask(&self.news, Order::Glance).await.ok();
+        let mail = self.mail(glance.as_ref().and_then(|glance| glance.last_received)).await;
+        let router_answers = glance.is_some();
+        let sessions = match glance {
+            Some(glance) => sessions(glance).await,
             None => Counts::default(),
         };
         let settings = self.settings.borrow().clone();
@@ -100,7 +101,7 @@ impl Health {
             looked,
         };
         (told.problems, told.notes) = judge(&told, &besides, Timestamp::now());
-        if look.is_none() {
+        if !router_answers {
             told.problems.push("the sessions are not known: the router does not answer".to_owned());
         }
         told.healthy = told.problems.is_empty();
@@ -186,11 +187,12 @@ fn connection(state: &ConnectionState) -> Connection {
     }
 }
 
-async fn sessions(look: &Look) -> Counts {
-    let (open, live, running) = look.counts();
-    let tops: Vec<_> = look.processes().map(|(conv_id, pid)| (conv_id.clone(), pid)).collect();
+async fn sessions(glance: Glance) -> Counts {
+    let Glance { open, live: tops, running, last_received: _ } = glance;
+    let live = tops.len();
     let weigh = move || {
         let weighed = tops.into_iter().filter_map(|(conv_id, pid)| {
+            let pid = pid?;
             let top = Pid::from_raw(i32::try_from(pid).ok()?)?;
             let below = tree::descendants(top);
             let memory_below =
