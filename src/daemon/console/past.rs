@@ -1,15 +1,20 @@
 //! The last turns of the sessions, from their audit logs.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
+use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
 use tokio::time::timeout;
 use tracing::debug;
 
 use crate::audit::{self, AuditEntry, AuditLine, Past};
+use crate::ids::ConvId;
 use crate::mail::Store;
 use crate::session::registry::Session;
 
+/// So many logs are read at once: one disk that does not answer holds up few others.
+const AT_ONCE: usize = 8;
 /// A project's disk that does not answer within this time is not waited for.
 const READING: Duration = Duration::from_secs(5);
 
@@ -21,11 +26,14 @@ pub(super) async fn turns(
     most: usize,
     since: Option<Timestamp>,
 ) -> Vec<Past> {
-    let mut all = Vec::new();
     // Each of the last turns is of one of the sessions that were active last.
-    for session in sessions.into_iter().take(most) {
-        all.extend(of_one(store, session, most).await);
-    }
+    let logs: Vec<_> = sessions
+        .into_iter()
+        .take(most)
+        .map(|session| (session.conv_id.clone(), session.cwd.clone()))
+        .collect();
+    let logs = stream::iter(logs).map(|(conv_id, project)| of_one(store.clone(), conv_id, project, most));
+    let mut all: Vec<Past> = logs.buffered(AT_ONCE).collect::<Vec<_>>().await.concat();
     all.retain(|past| since.is_none_or(|since| past.line.at > since));
     all.sort_by_key(|past| past.line.at);
     let too_many = all.len().saturating_sub(most);
@@ -33,22 +41,21 @@ pub(super) async fn turns(
     all
 }
 
-async fn of_one(store: &Store, session: &Session, most: usize) -> Vec<Past> {
-    let conv_id = &session.conv_id;
+async fn of_one(store: Store, conv_id: ConvId, project: PathBuf, most: usize) -> Vec<Past> {
     let mut turns = Vec::new();
     // A line may be written between the look at its hash and the look at the log; not twice.
     for _ in 0..2 {
-        let Ok(unwritten) = store.unwritten_of(conv_id).await else { return turns };
-        let Ok(head) = store.audit_head(conv_id).await else { return turns };
+        let Ok(unwritten) = store.unwritten_of(&conv_id).await else { return turns };
+        let Ok(head) = store.audit_head(&conv_id).await else { return turns };
         let before = unwritten.first().and_then(|entry| entry.prev.clone());
         let newest: Vec<String> =
             unwritten.iter().map(|entry| entry.hash.clone()).chain(before).chain(head).collect();
-        let (project, conv_id) = (session.cwd.clone(), conv_id.clone());
-        let read = tokio::task::spawn_blocking(move || audit::last(&project, &conv_id, most, &newest));
+        let (folder, name) = (project.clone(), conv_id.clone());
+        let read = tokio::task::spawn_blocking(move || audit::last(&folder, &name, most, &newest));
         turns = match timeout(READING, read).await {
             Ok(Ok(Ok(turns))) => turns,
             Ok(Ok(Err(error))) => {
-                debug!(conv_id = %session.conv_id, %error, "an audit log cannot be read");
+                debug!(%conv_id, %error, "an audit log cannot be read");
                 Vec::new()
             }
             Ok(Err(_)) | Err(_) => Vec::new(),
