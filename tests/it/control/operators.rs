@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::started;
-use crate::support::phonework::Phonework;
+use crate::support::phonework::{PATIENCE, Phonework};
 use crate::support::varlink::Varlink;
 
 /// The values of some fields of all sessions.
@@ -222,6 +222,70 @@ async fn what_is_said_and_done_is_told_once_first_the_past_and_then_as_it_happen
     let read = entries(&mut operator, 11).await;
     let altered: Vec<_> = read.iter().map(|entry| entry["altered"] == true).collect();
     assert_eq!(altered, [[true; 3].as_slice(), &[false; 8]].concat());
+}
+
+#[tokio::test]
+async fn more_sessions_than_one_reply_holds_come_in_several_or_not_at_all() {
+    let mut phonework = Phonework::installed(&Phonework::practice_agent(), json!({})).await;
+    phonework.sleeping(1001);
+    phonework.start().await;
+    let mut operator = Varlink::connect(&phonework.socket()).await;
+    let one = operator.call("Sessions", json!({})).await;
+    assert_eq!(one, Err("org.varlink.service.ExpectedMore".to_owned()));
+    operator.ask_more("Sessions", json!({})).await;
+    let mut all = Vec::new();
+    loop {
+        let reply = operator.reply().await.unwrap();
+        all.extend(reply["parameters"]["sessions"].as_array().unwrap().clone());
+        if reply["continues"] != true {
+            break;
+        }
+    }
+    let ids: std::collections::BTreeSet<_> = all.iter().map(|session| session["conv_id"].as_str()).collect();
+    assert_eq!((all.len(), ids.len()), (1001, 1001));
+    let health = operator.call("Health", json!({})).await.unwrap();
+    assert_eq!(health["sessions"]["open"], 1001);
+}
+
+#[tokio::test]
+async fn who_cannot_be_put_on_record_is_not_let_in_until_it_goes() {
+    let mut phonework = Phonework::practising(json!({ "ALLOWED_OPEN_IDS": [] })).await;
+    let mut operator = Varlink::connect(&phonework.socket()).await;
+    let anna = json!({ "open_id": phonework.anna });
+    // A folder in its place, as no disk can be broken so simply.
+    let place = phonework.state().join("allowed.json");
+    std::fs::create_dir(&place).unwrap();
+    assert_eq!(operator.call("Allow", anna.clone()).await, Err("io.phonework.Failed".to_owned()));
+    assert_eq!(operator.call("Allowed", json!({})).await, Ok(json!({ "people": [] })));
+    let said = phonework.ask("/list", 1).await;
+    assert!(said[0].contains("my operator has let in"), "{said:?}");
+    std::fs::remove_dir(&place).unwrap();
+    assert_eq!(operator.call("Allow", anna).await, Ok(json!({})));
+    phonework.kill().await;
+    phonework.start().await;
+    phonework.open_shop().await;
+}
+
+#[cfg(feature = "crash-points")]
+#[tokio::test]
+async fn a_disk_that_hangs_is_told_in_the_health_with_what_was_known_before() {
+    let mut phonework = Phonework::installed(&Phonework::practice_agent(), json!({})).await;
+    phonework.set_env("PHONEWORK_CRASH", Some("inbox-write:wait=12000@1".to_owned()));
+    phonework.start().await;
+    let mut operator = Varlink::connect(&phonework.socket()).await;
+    phonework.say("/list");
+    let unwell = async {
+        loop {
+            let health = operator.call("Health", json!({})).await.unwrap();
+            if health["healthy"] == false {
+                return health;
+            }
+        }
+    };
+    let health = tokio::time::timeout(PATIENCE, unwell).await.expect("health notices the disk");
+    assert_eq!(health["mail"]["answers"], false);
+    let problem = "mail.db does not answer: see to the disk of the state directory";
+    assert_eq!(health["problems"], json!([problem]));
 }
 
 #[tokio::test]
