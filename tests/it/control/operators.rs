@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::started;
-use crate::support::phonework::{PATIENCE, Phonework};
+use crate::support::phonework::Phonework;
 use crate::support::varlink::Varlink;
 
 /// The values of some fields of all sessions.
@@ -282,7 +282,9 @@ async fn a_disk_that_hangs_is_told_in_the_health_with_what_was_known_before() {
             }
         }
     };
-    let health = tokio::time::timeout(PATIENCE, unwell).await.expect("health notices the disk");
+    let health = tokio::time::timeout(crate::support::phonework::PATIENCE, unwell)
+        .await
+        .expect("health notices the disk");
     assert_eq!(health["mail"]["answers"], false);
     let problem = "mail.db does not answer: see to the disk of the state directory";
     assert_eq!(health["problems"], json!([problem]));
