@@ -28,6 +28,7 @@ use crate::feishu::{Client, Credentials};
 use crate::ids::OpenId;
 use crate::logs::Lasting;
 use crate::mail::courier::Deliver as _;
+use crate::mail::stage::Stage;
 use crate::mail::{self, Mail, Recipient, Store, TurnStart, courier};
 use crate::paths::StateDir;
 use crate::session::file::{self, Saver};
@@ -134,7 +135,7 @@ impl Daemon {
         let courier = tokio::spawn(pulses.pulse("courier").of(courier));
         let clerk = tokio::spawn(ledger::run(store.clone(), unwritten, flush.clone(), FLUSH));
 
-        let tap = Tap::default();
+        let (tap, stage) = (Tap::default(), Stage::default());
         let (news, news_rx) = mpsc::channel(NEWS);
         let (leave, leave_rx) = oneshot::channel();
         let (load, load_rx) = watch::channel(Load::default());
@@ -145,6 +146,7 @@ impl Daemon {
             saver,
             store: store.clone(),
             tap: tap.clone(),
+            stage: stage.clone(),
             load,
             pulse: pulses.pulse("router"),
         };

@@ -55,6 +55,39 @@ text_ids! {
     ClaudeSessionId,
 }
 
+/// A card that phonework changes while it lives: a running turn's, a request's. phonework gives it out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SlotId(uuid::Uuid);
+
+impl SlotId {
+    /// A new one.
+    #[must_use]
+    pub fn random() -> Self {
+        Self(uuid::Uuid::new_v4())
+    }
+
+    /// That of a turn's card, which has the turn's id: whoever tells the turn's end finds it again.
+    #[must_use]
+    pub fn of_turn(turn: uuid::Uuid) -> Self {
+        Self(turn)
+    }
+}
+
+impl std::fmt::Display for SlotId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::str::FromStr for SlotId {
+    type Err = uuid::Error;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self)
+    }
+}
+
 impl ConvId {
     /// A new id, short enough to be typed: `c-` and eight letters or digits.
     #[must_use]

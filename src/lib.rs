@@ -25,7 +25,7 @@
 //! - [`audit`]: what was asked and done, in the project.
 //! - [`chat`]: brings the sides together.
 //! - [`control`]: the control socket, by which operators look and act; [`people`]: who was let in at run time.
-//! - [`render`], [`words`]: what people read.
+//! - [`render`], [`words`]: what people read; [`act`]: what the buttons of a card ask for.
 //! - [`emulator`]: a Feishu on loopback, with a phone in the browser; for the demo and for the tests.
 //! - [`daemon`], [`cli`]: how it is put together and called; [`keyring`], [`paths`], [`logs`], [`error`],
 //!   [`language`], [`ids`]: what they need.
@@ -47,6 +47,7 @@
 //! - Secrets, prompts and answers reach no log; no secret of Feishu's reaches Claude.
 //! - There is no TCP port but the emulator's, which is on loopback.
 
+pub mod act;
 pub mod audit;
 pub mod chat;
 pub mod claude;

@@ -24,6 +24,7 @@ pub mod pacing;
 mod place;
 mod pruning;
 mod schema;
+pub mod stage;
 mod store;
 
 use jiff::Timestamp;
@@ -36,7 +37,8 @@ pub use store::{Committed, Store, StoreError, open, open_watched};
 
 use crate::{
     audit::{AuditEntry, Record},
-    ids::{ChatId, ConvId, MessageId, OpenId},
+    ids::{ChatId, ConvId, MessageId, OpenId, SlotId},
+    render::document::Document,
 };
 
 /// A message to take over.
@@ -152,6 +154,13 @@ pub struct Post {
 pub enum Body {
     /// A text, short enough for one message.
     Text(String),
+    /// A document, which comes down the ladder until Feishu takes it.
+    Document {
+        /// What it says.
+        document: Document,
+        /// The card that it becomes, or changes if that is in the chat already; none for one that stays as it is.
+        slot: Option<Slot>,
+    },
     /// An emoji on a message.
     Reaction {
         /// The message.
@@ -161,6 +170,15 @@ pub enum Body {
         /// What is sent as a text when Feishu refuses the reaction.
         otherwise: Option<String>,
     },
+}
+
+/// A card that is changed while it lives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Slot {
+    /// Its name.
+    pub id: SlotId,
+    /// What the card says if the daemon ends before it is changed once more; none when this is its last word.
+    pub epitaph: Option<Document>,
 }
 
 /// What the last run of the daemon left behind.

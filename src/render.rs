@@ -2,5 +2,7 @@
 //!
 //! Everything here is pure; nothing here knows how a message is sent.
 
+pub mod document;
+pub mod ladder;
 pub mod permission;
 pub mod split;

@@ -11,7 +11,7 @@ use crate::claude::launch::{Conversation, Launch, Program};
 use crate::ids::ConvId;
 use crate::mail::Recipient;
 use crate::render::split;
-use crate::session::actor::{self, Report, Setup, Work};
+use crate::session::actor::{self, Control, Report, Setup, Work};
 use crate::session::machine::{Input, Limits};
 use crate::session::registry::Session;
 use crate::session::report::Owner;
@@ -48,6 +48,7 @@ impl Router {
                 conversation: if session.begun { Conversation::Resume(id) } else { Conversation::New(id) },
                 model: session.model.clone().or_else(|| keyring.claude_model.clone()),
                 permission_mode: self.mode(session),
+                rules: session.rules.clone(),
                 trusted: keyring.trusted_projects.contains(&session.cwd),
                 env: keyring.claude_env.clone(),
             },
@@ -61,6 +62,7 @@ impl Router {
             language: keyring.language,
             message_limit: split::DEFAULT_LIMIT,
             store: self.store.clone(),
+            stage: self.stage.clone(),
             reports: self.reports.clone(),
             tap: self.tap.clone(),
         };
@@ -69,7 +71,7 @@ impl Router {
 
     /// Has a live session do something; false if it is not live.
     pub(super) fn control(&self, conv_id: &ConvId, input: Input) -> bool {
-        self.handles.get(conv_id).is_some_and(|handle| handle.control.try_send(input).is_ok())
+        self.handles.get(conv_id).is_some_and(|handle| handle.control.try_send(Control::Do(input)).is_ok())
     }
 
     pub(super) fn tell(&self, conv_id: &ConvId, input: Input) {
@@ -101,7 +103,12 @@ impl Router {
                         }
                     }
                     Report::Conversation(conv_id, id) => self.registry.begun(&conv_id, id),
-                    Report::Settled(_) | Report::Unbegun(_) => {}
+                    Report::Settled(_)
+                    | Report::Unbegun(_)
+                    | Report::Asking(..)
+                    | Report::NotAnAnswer(..)
+                    | Report::Mode(..)
+                    | Report::Rule(..) => {}
                 },
                 () = sleep_until(last.into()) => {
                     warn!(sessions = self.handles.len(), "some sessions did not end in time");

@@ -35,6 +35,7 @@ impl Router {
                 self.registry.begun(&conv_id, id);
                 self.saver.save(&self.registry);
             }
+            Report::Asking(..) | Report::NotAnAnswer(..) | Report::Mode(..) | Report::Rule(..) => {}
             Report::Ended { conv_id, cost_usd } => {
                 self.handles.remove(&conv_id);
                 self.seats.leave(&conv_id);

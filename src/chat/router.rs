@@ -25,8 +25,10 @@ use crate::crash::{self, Point};
 use crate::feishu::socket::Answer;
 use crate::ids::{ChatId, ConvId, MessageId, OpenId};
 use crate::keyring::Checked;
+use crate::mail::stage::Stage;
 use crate::mail::{Mail, Recipient, Settlement, Store};
 use crate::pulse::Pulse;
+use crate::render::document::Long;
 use crate::session::actor::{Handle, Report, Work};
 use crate::session::file::Saver;
 use crate::session::machine::Input;
@@ -68,6 +70,8 @@ pub struct Parts {
     pub store: Store,
     /// Who looks on.
     pub tap: Tap,
+    /// What is shown while it happens.
+    pub stage: Stage,
     /// Is told how much there is to do.
     pub load: watch::Sender<Load>,
     /// Its sign of life.
@@ -82,6 +86,7 @@ pub struct Router {
     pub(super) saver: Saver,
     pub(super) store: Store,
     pub(super) tap: Tap,
+    pub(super) stage: Stage,
     pub(super) scribe: Scribe,
     pub(super) desk: Desk<Pending>,
     pub(super) seats: Seats,
@@ -136,6 +141,7 @@ impl Router {
             saver: parts.saver,
             store: parts.store,
             tap: parts.tap,
+            stage: parts.stage,
             scribe,
             desk: Desk::default(),
             begun: BTreeMap::new(),
@@ -360,5 +366,6 @@ fn prompt(mail: &Mail) -> Prompt {
         text: mail.text.clone(),
         chat_id: mail.chat_id.clone(),
         reply: reply(mail),
+        long: Long::default(),
     }
 }

@@ -33,6 +33,8 @@ pub struct Launch {
     pub model: Option<String>,
     /// `default`, `acceptEdits`, `plan`, … as Claude Code names it. It has to be given anew on every resume.
     pub permission_mode: String,
+    /// What needs no question in this session, as Claude Code's rules.
+    pub rules: Vec<String>,
     /// Whether the project's own settings count: hooks, MCP servers, commands, rules.
     pub trusted: bool,
     /// Variables of the operator (`CLAUDE_ENV`), which win over the inherited ones.
@@ -235,6 +237,7 @@ mod tests {
             conversation: Conversation::New("5c3e".into()),
             model: None,
             permission_mode: "default".to_owned(),
+            rules: Vec::new(),
             trusted: false,
             env: BTreeMap::new(),
         }
@@ -274,6 +277,7 @@ mod tests {
             model: Some("opus".to_owned()),
             conversation: Conversation::Resume("5c3e".into()),
             permission_mode: "plan".to_owned(),
+            rules: Vec::new(),
             ..launch()
         }
         .arguments();
@@ -286,6 +290,7 @@ mod tests {
         let launch = Launch {
             model: Some(hostile.to_owned()),
             permission_mode: hostile.to_owned(),
+            rules: Vec::new(),
             conversation: Conversation::Resume(hostile.into()),
             ..launch()
         };

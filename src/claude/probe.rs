@@ -119,6 +119,7 @@ impl Probe {
             conversation: Conversation::New(ClaudeSessionId::random()),
             model: None,
             permission_mode: "default".to_owned(),
+            rules: Vec::new(),
             trusted: false,
             env: self.env.clone(),
         };

@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
 use super::{
-    Body, Depths, Post, Recipient, StoreError, Wedged,
+    Body, Depths, Post, Recipient, Slot, StoreError, Wedged,
     inbox::{optional_time, time},
 };
 use crate::ids::{ChatId, MessageId, OpenId};
@@ -37,14 +37,22 @@ pub enum Fate {
 }
 
 pub(super) fn add(db: &Connection, post: &Post, at: Timestamp) -> Result<(), StoreError> {
-    let (text, on, emoji) = match &post.body {
-        Body::Text(text) => (Some(text), None, None),
-        Body::Reaction { on, emoji, otherwise } => (otherwise.as_ref(), Some(on.as_str()), Some(emoji)),
+    let nothing = String::new();
+    let (text, on, emoji, document, slot) = match &post.body {
+        Body::Text(text) => (Some(text), None, None, None, None),
+        Body::Document { document, slot } => {
+            let json =
+                serde_json::to_string(document).map_err(|error| StoreError::Failed(error.to_string()))?;
+            (Some(&nothing), None, None, Some(json), slot.as_ref().map(|slot| slot.id.to_string()))
+        }
+        Body::Reaction { on, emoji, otherwise } => {
+            (otherwise.as_ref(), Some(on.as_str()), Some(emoji), None, None)
+        }
     };
     let (kind, id) = columns(&post.to);
     db.prepare_cached(
-        "INSERT INTO outbox (uuid, to_kind, to_id, reply_to, text, reaction_on, emoji, made)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        "INSERT INTO outbox (uuid, to_kind, to_id, reply_to, text, reaction_on, emoji, made, document, slot)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     )?
     .execute(params![
         Uuid::new_v4().to_string(),
@@ -55,6 +63,8 @@ pub(super) fn add(db: &Connection, post: &Post, at: Timestamp) -> Result<(), Sto
         on,
         emoji,
         at.as_millisecond(),
+        document,
+        slot,
     ])?;
     Ok(())
 }
@@ -69,15 +79,20 @@ pub(super) fn next(db: &Connection, lane: &Recipient, after: i64) -> Result<Opti
     let (kind, to) = columns(lane);
     let post = db
         .prepare_cached(
-            "SELECT id, uuid, reply_to, text, reaction_on, emoji, made, tries, unsure_since FROM outbox
+            "SELECT id, uuid, reply_to, text, reaction_on, emoji, made, tries, unsure_since, document, slot FROM outbox
              WHERE state = 'pending' AND to_kind = ?1 AND to_id = ?2 AND id > ?3 ORDER BY id LIMIT 1",
         )?
         .query_row(params![kind, to, after], |row| {
             let text: Option<String> = row.get(3)?;
             let reaction = row.get::<_, Option<String>>(4)?.zip(row.get(5)?);
-            let body = match reaction {
-                Some((on, emoji)) => Body::Reaction { on: MessageId::from(on), emoji, otherwise: text },
-                None => Body::Text(text.unwrap_or_default()),
+            let document: Option<String> = row.get(9)?;
+            let document = document.and_then(|json| serde_json::from_str(&json).ok());
+            let slot: Option<String> = row.get(10)?;
+            let slot = slot.and_then(|slot| slot.parse().ok()).map(|id| Slot { id, epitaph: None });
+            let body = match (reaction, document) {
+                (Some((on, emoji)), _) => Body::Reaction { on: MessageId::from(on), emoji, otherwise: text },
+                (None, Some(document)) => Body::Document { document, slot },
+                (None, None) => Body::Text(text.unwrap_or_default()),
             };
             let reply_to = row.get::<_, Option<String>>(2)?.map(MessageId::from);
             Ok(Queued {

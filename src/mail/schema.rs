@@ -15,7 +15,8 @@ const APPLICATION_ID: i32 = 0x7068_6f6e;
 
 /// What leads from each version of the format (`user_version`) to the next; the first makes an empty file version 1.
 /// Times are milliseconds since 1970.
-const STEPS: &[&str] = &["
+const STEPS: &[&str] = &[
+    "
 CREATE TABLE seen (
     kind TEXT NOT NULL CHECK (kind IN ('message', 'event')),
     id TEXT NOT NULL,
@@ -94,7 +95,27 @@ CREATE TABLE audit_head (
     conv_id TEXT PRIMARY KEY,
     hash TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
-"];
+",
+    "
+ALTER TABLE outbox ADD COLUMN document TEXT;
+ALTER TABLE outbox ADD COLUMN slot TEXT;
+ALTER TABLE outbox ADD COLUMN place TEXT;
+
+CREATE TABLE card (
+    slot TEXT PRIMARY KEY,
+    to_kind TEXT NOT NULL CHECK (to_kind IN ('chat', 'user')),
+    to_id TEXT NOT NULL,
+    reply_to TEXT,
+    made INTEGER NOT NULL,
+    message_id TEXT,
+    entity TEXT,
+    gone INTEGER NOT NULL DEFAULT 0,
+    epitaph TEXT
+) STRICT, WITHOUT ROWID;
+CREATE INDEX card_made ON card (made);
+CREATE INDEX card_open ON card (slot) WHERE epitaph IS NOT NULL;
+",
+];
 
 /// Why `mail.db` was not opened. The file is as it was.
 #[derive(Debug, thiserror::Error)]
@@ -322,7 +343,7 @@ mod tests {
             open(path).unwrap().execute_batch("PRAGMA user_version = 7").unwrap();
         });
         assert!(matches!(error, OpenError::Newer { found: 7, .. }));
-        insta::assert_snapshot!(sentence, @"mail.db was written by a newer phonework (format 7, this one knows 1): install that version again");
+        insta::assert_snapshot!(sentence, @"mail.db was written by a newer phonework (format 7, this one knows 2): install that version again");
     }
 
     #[test]

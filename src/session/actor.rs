@@ -10,13 +10,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Instant, SystemTime};
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tracing::{info, warn};
 
 use super::machine::{Effect, Input, Limits, Machine};
 use super::report::Owner;
 use super::tap::Tap;
 use super::turn::Prompt;
+use crate::act::{Press, Toast, ToastKind};
 use crate::claude::launch::Launch;
 use crate::claude::process::{Event, Exit, Process};
 use crate::claude::running::Elsewhere;
@@ -25,6 +26,8 @@ use crate::crash::{self, Point};
 use crate::ids::{ClaudeSessionId, ConvId};
 use crate::language::Language;
 use crate::mail::Store;
+use crate::mail::stage::Stage;
+use crate::words::Words;
 
 mod begin;
 mod perform;
@@ -47,7 +50,7 @@ pub struct Handle {
     /// Prompts, one at a time.
     pub work: mpsc::Sender<Work>,
     /// What does not wait for a turn's end.
-    pub control: mpsc::Sender<Input>,
+    pub control: mpsc::Sender<Control>,
     /// The process above all that the session runs; 0 while there is none.
     pid: Arc<AtomicU32>,
 }
@@ -60,6 +63,20 @@ impl Handle {
     }
 }
 
+/// What does not wait for a turn's end.
+#[derive(Debug)]
+pub enum Control {
+    /// For the machine.
+    Do(Input),
+    /// The session's owner pressed a button that concerns the running turn ([`Act::Stop`], [`Act::Decide`],
+    /// [`Act::Answer`]); he is shown at once what came of it.
+    ///
+    /// [`Act::Stop`]: crate::act::Act::Stop
+    /// [`Act::Decide`]: crate::act::Act::Decide
+    /// [`Act::Answer`]: crate::act::Act::Answer
+    Press(Press, oneshot::Sender<Toast>),
+}
+
 /// What a live session tells the router.
 #[derive(Debug)]
 pub enum Report {
@@ -69,6 +86,15 @@ pub enum Report {
     Unbegun(ConvId),
     /// Claude has the conversation on disk under this id.
     Conversation(ConvId, ClaudeSessionId),
+    /// Whether a question or a plan waits for the owner's words: what he types is the answer then
+    /// ([`Input::Typed`]).
+    Asking(ConvId, bool),
+    /// What was typed as an answer came too late to be one: it is a prompt like any other.
+    NotAnAnswer(ConvId, i64),
+    /// The session's permission mode is this from now on.
+    Mode(ConvId, String),
+    /// The owner allows what this rule covers for the rest of the session.
+    Rule(ConvId, String),
     /// The session sleeps. A prompt that was sent to it and is not reported settled was not begun.
     Ended {
         /// The session.
@@ -101,6 +127,8 @@ pub struct Setup {
     pub message_limit: usize,
     /// Where everything is put on record.
     pub store: Store,
+    /// What is shown while it happens.
+    pub stage: Stage,
     /// The router.
     pub reports: mpsc::Sender<Report>,
     /// Who looks on.
@@ -135,7 +163,7 @@ struct Actor {
 }
 
 enum Next {
-    Control(Input),
+    Control(Control),
     Work(Work),
     Claude(Event),
     Due,
@@ -147,7 +175,7 @@ impl Actor {
         pid: Arc<AtomicU32>,
         first: Option<Work>,
         mut work: mpsc::Receiver<Work>,
-        mut control: mpsc::Receiver<Input>,
+        mut control: mpsc::Receiver<Control>,
     ) {
         let conversation = setup.launch.conversation.clone();
         let (machine, begin) =
@@ -173,13 +201,16 @@ impl Actor {
         }
         while alive {
             let effects = match actor.next(&mut control, &mut work).await {
-                Next::Control(input) => {
+                Next::Control(control) => {
                     // A prompt that was sent before it comes before it: `/stop` must find it.
                     if let Ok(job) = work.try_recv() {
                         let effects = actor.begin(job).await;
                         alive = actor.perform(effects).await;
                     }
-                    actor.machine.handle(input, Instant::now())
+                    match control {
+                        Control::Do(input) => actor.machine.handle(input, Instant::now()),
+                        Control::Press(press, toast) => actor.pressed(press, toast),
+                    }
                 }
                 Next::Work(work) => actor.begin(work).await,
                 Next::Claude(Event::Line(output)) => actor.hear(output),
@@ -196,18 +227,21 @@ impl Actor {
         }
         // An order that crossed with the end is answered; the router answers those that come later.
         control.close();
-        while let Ok(input) = control.try_recv() {
-            if let Input::Decide(_, order) = input {
-                actor.perform(vec![Effect::NothingAsked(order)]).await;
-            } else if let Input::StopUnasked(order) = input {
-                actor.perform(vec![Effect::NothingRuns(order)]).await;
-            }
+        while let Ok(control) = control.try_recv() {
+            let effects = match control {
+                Control::Do(Input::Decide(_, order)) => vec![Effect::NothingAsked(order)],
+                Control::Do(Input::Typed(_, order)) => vec![Effect::NotAnAnswer(order)],
+                Control::Do(Input::StopUnasked(order)) => vec![Effect::NothingRuns(order)],
+                Control::Do(_) => continue,
+                Control::Press(press, toast) => actor.pressed(press, toast),
+            };
+            actor.perform(effects).await;
         }
         let cost_usd = actor.machine.cost_total();
         actor.report(Report::Ended { conv_id: actor.setup.conv_id.clone(), cost_usd }).await;
     }
 
-    async fn next(&mut self, control: &mut mpsc::Receiver<Input>, work: &mut mpsc::Receiver<Work>) -> Next {
+    async fn next(&mut self, control: &mut mpsc::Receiver<Control>, work: &mut mpsc::Receiver<Work>) -> Next {
         let due = self.machine.due();
         let process = &mut self.process;
         let line = async {
@@ -230,6 +264,15 @@ impl Actor {
             Some(job) = work.recv() => Next::Work(job),
             event = line => Next::Claude(event.unwrap_or_else(|| Event::Exited(Exit::default()))),
         }
+    }
+
+    /// Does what a button asks for.
+    fn pressed(&mut self, press: Press, toast: oneshot::Sender<Toast>) -> Vec<Effect> {
+        let _ = press;
+        let text = Words(self.setup.language).nothing_asked();
+        // Who pressed has waited no longer.
+        let _ = toast.send(Toast { kind: ToastKind::Warning, text });
+        Vec::new()
     }
 
     fn hear(&mut self, output: Output) -> Vec<Effect> {

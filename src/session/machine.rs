@@ -174,6 +174,8 @@ impl Machine {
             Input::NotStarted(why) => self.not_started(&why, now),
             Input::Deaf => self.give_up(Cause::Deaf, now),
             Input::Decide(decision, order) => self.decide(decision, order, now),
+            Input::Typed(_, order) => vec![Effect::NotAnAnswer(order)],
+            Input::Mode(_) => Vec::new(),
             Input::Stop(mail) if self.is_asked_by(mail) => self.end_turn(Outcome::Stopped, now),
             // It came too late; the next turn is not meant.
             Input::Stop(_) => Vec::new(),

@@ -61,6 +61,9 @@ pub struct Session {
     /// has by then.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub switched_by: Vec<MessageId>,
+    /// What its owner allowed for the rest of the session, as Claude Code's rules (`Bash(npm test *)`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<String>,
     /// What the conversation had cost in US dollars when its process last ended in good order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost_usd: Option<f64>,
@@ -92,6 +95,7 @@ impl Session {
             closed_at: None,
             closed_by: None,
             switched_by: Vec::new(),
+            rules: Vec::new(),
             cost_usd: None,
             opened_by: None,
             active_at: None,

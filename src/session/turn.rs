@@ -10,6 +10,7 @@ use uuid::Uuid;
 use crate::claude::wire::{Assistant, Block, PermissionRequest};
 use crate::ids::{ChatId, MessageId};
 use crate::mail::Recipient;
+use crate::render::document::Long;
 
 mod clock;
 mod done;
@@ -30,6 +31,8 @@ pub struct Prompt {
     pub chat_id: ChatId,
     /// Where the answer goes.
     pub reply: Reply,
+    /// What becomes of an answer that is longer than a few screens.
+    pub long: Long,
 }
 
 impl Prompt {

@@ -36,6 +36,7 @@ fn launch(program: Program, cwd: &Path) -> Launch {
         conversation: Conversation::New(ClaudeSessionId::random()),
         model: None,
         permission_mode: "default".to_owned(),
+        rules: Vec::new(),
         trusted: false,
         env: BTreeMap::new(),
     }

@@ -15,11 +15,14 @@ use super::{Advice, Ask, Deliver, Letter, Refused};
 use crate::{
     crash::{self, Point},
     ids::MessageId,
+    language::Language,
     logs::{Lasting, events},
     mail::{
         Body, Fate, Queued, Recipient, Store, StoreError,
         pacing::{Way, backoff},
     },
+    render::ladder::{Place, Plan, Sheet},
+    words::Words,
 };
 
 /// How long a try may take at most; Feishu's client gives up earlier.
@@ -108,6 +111,15 @@ impl<D: Deliver> Lane<D> {
         let mut reply_to = post.reply_to;
         let mut attempt = match post.body {
             Body::Text(text) => Attempt::Send { text },
+            Body::Document { document, .. } => {
+                let plan = Plan::of(&document, Words(Language::En));
+                match plan.sheet(&Place::default()) {
+                    Some(Sheet::Card(text) | Sheet::Text(text) | Sheet::File { text, .. }) => {
+                        Attempt::Send { text }
+                    }
+                    None => return Ok(Fate::Confirmed(None)),
+                }
+            }
             Body::Reaction { on, emoji, otherwise } => Attempt::React { on, emoji, otherwise },
         };
         let mut failures = 0;

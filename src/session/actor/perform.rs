@@ -77,6 +77,9 @@ impl Actor {
                     let words = Words(self.setup.language).nothing_asked();
                     self.settle(report::notice(vec![order.mail], &order.reply, words)).await;
                 }
+                Effect::NotAnAnswer(order) => {
+                    self.report(Report::NotAnAnswer(self.setup.conv_id.clone(), order.mail)).await;
+                }
                 Effect::NothingRuns(order) => {
                     let words = Words(self.setup.language).nothing_runs();
                     self.settle(report::notice(vec![order.mail], &order.reply, words)).await;

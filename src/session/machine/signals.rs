@@ -23,6 +23,10 @@ pub enum Input {
     Deaf,
     /// The answer to the oldest open permission request.
     Decide(Decision, Order),
+    /// The owner typed this while a question or a plan waits for his words.
+    Typed(String, Order),
+    /// The session's permission mode shall be this from now on, as Claude Code names it.
+    Mode(String),
     /// The turn of this inbox entry shall end now, if it still runs.
     Stop(i64),
     /// What Claude does without being asked shall end: a turn that it began by itself, what it runs in the background.
@@ -68,6 +72,8 @@ pub enum Effect {
     Followed(Order),
     /// There was nothing to decide.
     NothingAsked(Order),
+    /// Nothing waited for the owner's words: his message is a prompt.
+    NotAnAnswer(Order),
     /// There was nothing to stop.
     NothingRuns(Order),
     /// Tell the running turn's user, or the owner.

@@ -73,6 +73,7 @@ fn prompt(text: &str) -> Prompt {
         chat_id: "oc_1".into(),
         text: text.into(),
         reply: Reply { to: Recipient::Chat("oc_1".into()), under: None },
+        long: crate::render::document::Long::Parts,
     }
 }
 
