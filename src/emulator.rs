@@ -10,7 +10,7 @@
 
 mod answer;
 mod card_entity;
-mod cards;
+pub(crate) mod cards;
 mod clicks;
 mod content;
 mod control;

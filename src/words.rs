@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::language::Language;
 
 mod command;
+mod ladder;
 mod mail;
 mod trouble;
 mod turn;

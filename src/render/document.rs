@@ -26,6 +26,9 @@ pub struct Document {
     /// The file's name without its ending, should it become one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    /// Where the whole of it stands, for the case that not even a file is taken and some of it is left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub whole: Option<Box<str>>,
 }
 
 /// A card's head.

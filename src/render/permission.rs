@@ -4,7 +4,135 @@
 
 use std::fmt::Write as _;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
+
+use super::diff;
+use super::document::Block;
+
+/// What `tool` would do with `input`, as blocks: the command, the path and the diff of an edit, the path and the content
+/// of a new file, the URL; of any other tool, and of what has no place of its own, the input as JSON. None of it is taken
+/// for Markdown, and characters that would hide or turn round others are spelt out.
+#[must_use]
+pub fn blocks(tool: &str, input: &Value) -> Vec<Block> {
+    own(tool, input).unwrap_or_else(|| vec![json(input)])
+}
+
+/// None when a field that the tool cannot do without is missing or no text.
+fn own(tool: &str, input: &Value) -> Option<Vec<Block>> {
+    let fields = input.as_object()?;
+    let field = |name: &str| fields.get(name).and_then(Value::as_str);
+    let mut blocks = Vec::new();
+    let told: &[&str] = match tool {
+        "Bash" => {
+            blocks.push(code("bash", field("command")?));
+            blocks.extend(field("description").map(|words| Block::small(visible(words))));
+            &["command", "description"]
+        }
+        "Write" => {
+            let path = field("file_path")?;
+            blocks.push(Block::text(visible(path)));
+            blocks.push(code(language(path), field("content")?));
+            &["file_path", "content"]
+        }
+        "Edit" => {
+            blocks.push(Block::text(visible(field("file_path")?)));
+            blocks.push(code("diff", &diff::whole(field("old_string")?, field("new_string")?)));
+            &["file_path", "old_string", "new_string"]
+        }
+        "MultiEdit" => {
+            blocks.push(Block::text(visible(field("file_path")?)));
+            for edit in fields.get("edits")?.as_array()? {
+                let edit = edit.as_object()?;
+                let field = |name: &str| edit.get(name).and_then(Value::as_str);
+                blocks.push(code("diff", &diff::whole(field("old_string")?, field("new_string")?)));
+                blocks.extend(rest(edit, &["old_string", "new_string"]));
+            }
+            &["file_path", "edits"]
+        }
+        "NotebookEdit" => {
+            blocks.push(Block::text(visible(field("notebook_path")?)));
+            blocks.push(code("", field("new_source")?));
+            &["notebook_path", "new_source"]
+        }
+        "WebFetch" => {
+            blocks.push(Block::text(visible(field("url")?)));
+            blocks.extend(field("prompt").map(|words| Block::text(visible(words))));
+            &["url", "prompt"]
+        }
+        _ => return None,
+    };
+    blocks.extend(rest(fields, told));
+    Some(blocks)
+}
+
+/// The fields that were not told yet; what is told as text and is none counts as not told.
+fn rest(fields: &Map<String, Value>, told: &[&str]) -> Option<Block> {
+    let is_told = |name: &str, value: &Value| told.contains(&name) && (value.is_string() || value.is_array());
+    let rest: Map<String, Value> = fields
+        .iter()
+        .filter(|(name, value)| !is_told(name, value))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
+    (!rest.is_empty()).then(|| json(&Value::Object(rest)))
+}
+
+fn json(value: &Value) -> Block {
+    code("json", &serde_json::to_string_pretty(value).unwrap_or_default())
+}
+
+fn code(language: &str, text: &str) -> Block {
+    Block::code(language, visible(text))
+}
+
+/// What Markdown's fences call the language of a file.
+fn language(path: &str) -> &'static str {
+    match path.rsplit_once('.').map(|(_, ending)| ending) {
+        Some("rs") => "rust",
+        Some("py") => "python",
+        Some("js" | "mjs" | "cjs" | "jsx") => "javascript",
+        Some("ts" | "tsx") => "typescript",
+        Some("go") => "go",
+        Some("c" | "h") => "c",
+        Some("cc" | "cpp" | "hpp") => "cpp",
+        Some("java") => "java",
+        Some("sh" | "bash") => "bash",
+        Some("json") => "json",
+        Some("toml") => "toml",
+        Some("yaml" | "yml") => "yaml",
+        Some("html") => "html",
+        Some("css") => "css",
+        Some("sql") => "sql",
+        _ => "",
+    }
+}
+
+/// A text in which nothing is hidden: control characters, marks that turn the direction of writing round and marks
+/// without width are spelt as Rust spells them. Joiners stay, as emoji are made with them.
+fn visible(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for character in text.replace("\r\n", "\n").chars() {
+        let hides = match character {
+            '\n' | '\t' => false,
+            '\u{ad}'
+            | '\u{61c}'
+            | '\u{180e}'
+            | '\u{200b}'
+            | '\u{200e}'
+            | '\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{2069}'
+            | '\u{feff}'
+            | '\u{e0000}'..='\u{e007f}' => true,
+            character => character.is_control(),
+        };
+        if hides {
+            out.extend(character.escape_unicode());
+        } else {
+            out.push(character);
+        }
+    }
+    out
+}
 
 /// What `tool` would do with `input`.
 #[must_use]
@@ -74,5 +202,71 @@ mod tests {
     #[test]
     fn an_unknown_tool_is_shown_with_all_its_input() {
         assert_eq!(describe("X", &json!({"a": 1})), "```json\n{\n  \"a\": 1\n}\n```");
+    }
+
+    /// Each block in a line of its own kind.
+    fn shown(tool: &str, input: &Value) -> String {
+        let line = |block: &Block| serde_json::to_string(block).unwrap();
+        blocks(tool, input).iter().map(line).collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn nothing_of_what_would_run_is_left_out() {
+        let bash = json!({"command": "rm -rf a\n# b", "description": "Clean up", "run_in_background": true});
+        let edit = json!({"file_path": "/p/a.rs", "old_string": "a\nb\n", "new_string": "a\nc\n", "replace_all": true});
+        let edits = json!({"file_path": "/p/a.rs", "edits": [
+            {"old_string": "a", "new_string": "b"}, {"old_string": "c", "new_string": "d", "replace_all": true}]});
+        let note = json!({"notebook_path": "/p/n.ipynb", "new_source": "print(1)", "edit_mode": "insert"});
+        let shown = [
+            shown("Bash", &bash),
+            shown("Write", &json!({"file_path": "/p/a.py", "content": "print()\n"})),
+            shown("Edit", &edit),
+            shown("MultiEdit", &edits),
+            shown("NotebookEdit", &note),
+            shown("WebFetch", &json!({"url": "https://example.org/?q=<at>", "prompt": "**what**?"})),
+            shown("mcp__x__y", &json!({"a": {"b": [1]}})),
+            shown("Bash", &json!({"command": ["ls"]})),
+            shown("Bash", &json!({"command": "ls", "description": {"x": 1}})),
+        ];
+        insta::assert_snapshot!(shown.join("\n\n"), @r##"
+        {"block":"code","language":"bash","text":"rm -rf a\n# b"}
+        {"block":"small","text":"Clean up"}
+        {"block":"code","language":"json","text":"{\n  \"run_in_background\": true\n}"}
+
+        {"block":"text","text":"/p/a.py"}
+        {"block":"code","language":"python","text":"print()\n"}
+
+        {"block":"text","text":"/p/a.rs"}
+        {"block":"code","language":"diff","text":" a\n-b\n+c"}
+        {"block":"code","language":"json","text":"{\n  \"replace_all\": true\n}"}
+
+        {"block":"text","text":"/p/a.rs"}
+        {"block":"code","language":"diff","text":"-a\n+b"}
+        {"block":"code","language":"diff","text":"-c\n+d"}
+        {"block":"code","language":"json","text":"{\n  \"replace_all\": true\n}"}
+
+        {"block":"text","text":"/p/n.ipynb"}
+        {"block":"code","language":"","text":"print(1)"}
+        {"block":"code","language":"json","text":"{\n  \"edit_mode\": \"insert\"\n}"}
+
+        {"block":"text","text":"https://example.org/?q=<at>"}
+        {"block":"text","text":"**what**?"}
+
+        {"block":"code","language":"json","text":"{\n  \"a\": {\n    \"b\": [\n      1\n    ]\n  }\n}"}
+
+        {"block":"code","language":"json","text":"{\n  \"command\": [\n    \"ls\"\n  ]\n}"}
+
+        {"block":"code","language":"bash","text":"ls"}
+        {"block":"code","language":"json","text":"{\n  \"description\": {\n    \"x\": 1\n  }\n}"}
+        "##);
+    }
+
+    #[test]
+    fn what_would_hide_something_is_spelt_out() {
+        let input = json!({"command": "echo \u{202e}fdp\u{200b}.exe \u{1b}[8m\ttab 👩\u{200d}👧"});
+        assert_eq!(
+            blocks("Bash", &input),
+            vec![Block::code("bash", "echo \\u{202e}fdp\\u{200b}.exe \\u{1b}[8m\ttab 👩\u{200d}👧")]
+        );
     }
 }

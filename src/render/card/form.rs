@@ -1,0 +1,127 @@
+//! Forms: fields, and the buttons that submit them.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::element::{Element, button, flowing};
+use super::{line, shown};
+use crate::render::document::{Button, Field};
+use crate::render::limits;
+
+/// The names that are taken on a card: Feishu wants each once.
+#[derive(Debug, Default)]
+pub(in crate::render) struct Names(BTreeSet<String>);
+
+impl Names {
+    /// The name itself, or with a number when it is taken.
+    fn take(&mut self, wanted: &str) -> String {
+        let wanted = if wanted.is_empty() { "field" } else { wanted };
+        let name = match self.0.contains(wanted) {
+            false => wanted.to_owned(),
+            true => {
+                let numbered = (2_u32..).map(|n| format!("{wanted}_{n}"));
+                numbered.into_iter().find(|name| !self.0.contains(name)).unwrap_or_default()
+            }
+        };
+        self.0.insert(name.clone());
+        name
+    }
+
+    /// A form with its labels in Markdown of Feishu's. None when it has no button: Feishu takes none of these. What no
+    /// card has room for is left out: it can be typed.
+    pub(in crate::render) fn form(
+        &mut self,
+        fields: &[Field],
+        buttons: &[Button],
+        group: bool,
+        labels: bool,
+    ) -> Option<Element> {
+        let mut room = limits::FORM_BYTES;
+        let mut submits = Vec::new();
+        for one in buttons {
+            let Some(mut value) = button(one, group) else { continue };
+            value["form_action_type"] = "submit".into();
+            value["name"] = self.take("submit").into();
+            let bytes = value.to_string().len();
+            if bytes < room && submits.len() < MOST_BUTTONS {
+                room -= bytes;
+                submits.push(value);
+            }
+        }
+        if submits.is_empty() {
+            return None;
+        }
+        let mut elements = Vec::new();
+        for field in fields {
+            let Some(element) = self.field(field, labels, room) else { continue };
+            let bytes = element.to_string().len();
+            if bytes < room && elements.len() < MOST_FIELDS {
+                room -= bytes;
+                elements.push(element);
+            }
+        }
+        elements.push(flowing(submits));
+        let name = self.take("form");
+        let tables = elements
+            .iter()
+            .map(|element| crate::render::markdown::tables(element["content"].as_str().unwrap_or_default()))
+            .sum();
+        Some(Element::new(&json!({ "tag": "form", "name": name, "elements": elements }), tables))
+    }
+
+    fn field(&mut self, field: &Field, labels: bool, room: usize) -> Option<Value> {
+        match field {
+            Field::Label { text } if labels => {
+                let content = crate::render::markdown::translate(text);
+                Some(json!({ "tag": "markdown", "content": content }))
+            }
+            Field::Label { .. } => None,
+            Field::Choice { name, placeholder, options, many } => {
+                let mut seen = BTreeSet::new();
+                let mut left = room.saturating_sub(1_000);
+                let options: Vec<Value> = options
+                    .iter()
+                    .filter(|option| seen.insert(option.as_str()))
+                    .map(|option| {
+                        let text = line(option, limits::LABEL);
+                        json!({ "text": { "tag": "plain_text", "content": text }, "value": option })
+                    })
+                    .take_while(|option| {
+                        let bytes = option.to_string().len();
+                        let fits = bytes < left;
+                        left = left.saturating_sub(bytes);
+                        fits
+                    })
+                    .collect();
+                let tag = if *many { "multi_select_static" } else { "select_static" };
+                (!options.is_empty()).then(|| {
+                    json!({
+                        "tag": tag,
+                        "name": self.take(name),
+                        "placeholder": hint(placeholder),
+                        "options": options,
+                        "width": "fill",
+                    })
+                })
+            }
+            Field::Words { name, placeholder } => Some(json!({
+                "tag": "input",
+                "name": self.take(name),
+                "placeholder": hint(placeholder),
+                "input_type": "multiline_text",
+                "rows": 2,
+                "max_length": limits::FIELD,
+                "width": "fill",
+            })),
+        }
+    }
+}
+
+/// Buttons and fields of a form, so that it has room on a card: more than anybody fills in on a phone.
+const MOST_BUTTONS: usize = 20;
+const MOST_FIELDS: usize = 60;
+
+fn hint(text: &str) -> Value {
+    json!({ "tag": "plain_text", "content": line(&shown(text), limits::LABEL) })
+}

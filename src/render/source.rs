@@ -1,0 +1,44 @@
+//! A document as text: what is sent where no card is taken, and what a file holds. Pure.
+
+use super::document::{Block, Document, Field};
+use super::markdown::fenced;
+
+/// The words of a document as they were written; blocks are kept apart by an empty line. What opens at a touch is not
+/// among them, nor are buttons: how to do the same by typing is.
+pub(super) fn of(document: &Document) -> String {
+    let heading = document.heading.iter().map(|heading| heading.text.clone());
+    let blocks = document.blocks.iter().filter_map(block);
+    heading.chain(blocks).filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n\n")
+}
+
+/// The words of a block; none of one that text does not show.
+pub(super) fn block(block: &Block) -> Option<String> {
+    match block {
+        Block::Markdown { text }
+        | Block::Stream { text }
+        | Block::Text { text }
+        | Block::Small { text }
+        | Block::Typed { text } => Some(text.clone()),
+        Block::Code { language, text } => Some(fenced(language, text)),
+        Block::Row { text, small, .. } => {
+            Some([Some(text.as_str()), small.as_deref()].into_iter().flatten().collect::<Vec<_>>().join("\n"))
+        }
+        Block::Rule => Some("---".to_owned()),
+        Block::Form { fields, .. } => {
+            let fields: Vec<String> = fields.iter().filter_map(field).collect();
+            (!fields.is_empty()).then(|| fields.join("\n\n"))
+        }
+        Block::Fold { .. } | Block::Buttons { .. } => None,
+    }
+}
+
+fn field(field: &Field) -> Option<String> {
+    match field {
+        Field::Label { text } => Some(text.clone()),
+        Field::Choice { options, .. } => {
+            let options = options.iter().zip(1..).map(|(option, n)| format!("{n}. {option}"));
+            Some(options.collect::<Vec<_>>().join("\n"))
+        }
+        Field::Words { .. } => None,
+    }
+}
