@@ -72,6 +72,16 @@ impl SlotId {
     pub fn of_turn(turn: uuid::Uuid) -> Self {
         Self(turn)
     }
+
+    /// That of the card of a request that came in a turn: the same whenever it is asked for.
+    #[must_use]
+    pub fn of_request(turn: uuid::Uuid, request: &str) -> Self {
+        use sha2::Digest as _;
+        let hash = sha2::Sha256::new_with_prefix(turn.as_bytes()).chain_update(request).finalize();
+        let mut id = [0; 16];
+        id.iter_mut().zip(hash.iter()).for_each(|(to, from)| *to = *from);
+        Self(uuid::Builder::from_random_bytes(id).into_uuid())
+    }
 }
 
 impl std::fmt::Display for SlotId {

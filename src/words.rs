@@ -7,6 +7,7 @@ use crate::language::Language;
 mod command;
 mod ladder;
 mod mail;
+mod press;
 mod trouble;
 mod turn;
 

@@ -6,17 +6,24 @@
 //!
 //! Observed with Claude Code 2.1.330. Not here: reading, waiting, deciding.
 
+mod ask;
 mod input;
 mod output;
+mod tool;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::Value;
 use uuid::Uuid;
 
-pub use self::input::{allow, deny, initialize, interrupt, refuse_request, user_message};
+pub use self::ask::{Choosable, Grant, Matter, PermissionRequest, Question, Rule};
+pub use self::input::{
+    allow, answered, deny, initialize, interrupt, refuse_request, set_permission_mode, user_message,
+};
 pub use self::output::parse;
+pub use self::tool::{FileChange, Hunk, ToolEnd};
 use crate::ids::ClaudeSessionId;
 
 /// What one line of Claude Code's stdout means to phonework.
@@ -26,15 +33,33 @@ pub enum Output {
     Init(Init),
     /// A finished block of an answer, or a local text of Claude Code itself.
     Assistant(Assistant),
-    /// The model's message ended at the most that one may hold; Claude Code lets it go on in another.
-    CutOff,
-    /// A tool ended; one line for each tool use.
-    ToolResult {
-        /// The tool use that ended.
-        tool_use_id: String,
-        /// Whether the tool failed or was refused.
-        is_error: bool,
+    /// The model begins a message: what it costs to have read all before it is known.
+    CallBegan {
+        /// What the call used so far.
+        usage: Usage,
+        /// A subagent's.
+        subagent: bool,
     },
+    /// A piece of a text that is being written. [`Output::Assistant`] brings it again once it is whole.
+    TextDelta {
+        /// The piece.
+        text: String,
+        /// The place of its block in the message.
+        index: u64,
+        /// A subagent speaks: not part of the answer.
+        subagent: bool,
+    },
+    /// The model's message ended.
+    CallEnded {
+        /// What the call used; its zeros say nothing.
+        usage: Usage,
+        /// Whether it ended at the most that one may hold; Claude Code lets it go on in another.
+        cut_off: bool,
+        /// A subagent's.
+        subagent: bool,
+    },
+    /// A tool ended.
+    ToolResult(ToolEnd),
     /// A turn ended; exactly one for each turn.
     Result(TurnResult),
     /// Claude Code waits for leave to use a tool; answered with [`allow`] or [`deny`].
@@ -89,6 +114,8 @@ pub enum Output {
         /// Which limit, `five_hour` for example.
         kind: Option<String>,
     },
+    /// The permission mode is this from now on.
+    Mode(String),
     /// Anything else that is an object: a sign of life.
     Other,
     /// Not a JSON object.
@@ -121,6 +148,8 @@ pub struct Assistant {
     pub subagent: bool,
     /// Written by Claude Code itself, not by the model: an API error, a slash command's output.
     pub synthetic: bool,
+    /// The model that speaks, by its full name.
+    pub model: Option<String>,
     /// Cut by an interrupt; the text may end in the middle of a word.
     pub aborted: bool,
     /// For a failure, its kind: `authentication_failed`, `rate_limit`, `overloaded`, …
@@ -172,6 +201,17 @@ pub struct TurnResult {
     pub origin: Option<String>,
     /// The conversation.
     pub session_id: Option<ClaudeSessionId>,
+    /// How many tokens fit into each model that the conversation used, by its name.
+    pub windows: BTreeMap<String, u64>,
+}
+
+/// What one call of the model used, in tokens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// All that the model was given, whether it came from a cache or not.
+    pub input: u64,
+    /// What it wrote.
+    pub output: u64,
 }
 
 impl TurnResult {
@@ -187,29 +227,4 @@ impl TurnResult {
     pub fn is_interrupted(&self) -> bool {
         self.terminal_reason.as_deref().is_some_and(|reason| reason.starts_with("aborted_"))
     }
-}
-
-/// Claude Code asks whether it may use a tool. There is no time limit on its side.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct PermissionRequest {
-    /// The id to answer to; the only safe key, as several may be open at once.
-    pub request_id: String,
-    /// The tool's name.
-    pub tool: String,
-    /// The tool's input; all there is to show a change to a file.
-    pub input: Value,
-    /// The tool use it is about.
-    pub tool_use_id: Option<String>,
-    /// The tool use in words.
-    pub description: Option<String>,
-    /// Rules that would make the question needless (`addRules`, `setMode`, …); never to be sent back unseen.
-    pub suggestions: Vec<Value>,
-    /// Why it asks, when Claude Code says so.
-    pub reason: Option<String>,
-    /// A path outside what the session may touch.
-    pub blocked_path: Option<String>,
-    /// A subagent asks.
-    pub subagent: bool,
-    /// A question or a plan for the person, rather than a tool to allow.
-    pub for_person: bool,
 }

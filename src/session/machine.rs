@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use super::turn::{Decided, Outcome, Prompt, Reply, Turn};
+use super::turn::{Decided, Done, Gauges, Outcome, Prompt, Reply, Turn};
 use crate::claude::failure::Cause;
 use crate::claude::launch::Conversation;
 use crate::claude::wire;
@@ -21,7 +21,10 @@ use crate::language::Language;
 const COMMANDS_GRACE: Duration = Duration::from_secs(20);
 /// The `request_id` of the `initialize` request.
 const INITIALIZE: &str = "initialize";
+/// The `request_id` of a change of the permission mode.
+const SET_MODE: &str = "mode";
 
+mod deciding;
 mod hearing;
 mod lifecycle;
 mod signals;
@@ -29,7 +32,7 @@ mod signals;
 mod tests;
 mod time;
 
-pub use signals::{Decision, Effect, Input, Notice, Order};
+pub use signals::{Decision, Effect, Input, Notice, Order, Pressed};
 
 /// The times a session keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +74,7 @@ pub struct Machine {
     garbage: u32,
     /// Commands and subagents that Claude runs in the background.
     background: usize,
+    gauges: Gauges,
 }
 
 #[derive(Debug, PartialEq)]
@@ -127,6 +131,7 @@ impl Machine {
             restarted: false,
             garbage: 0,
             background: 0,
+            gauges: Gauges::default(),
         };
         (machine, vec![Effect::Write(wire::initialize(INITIALIZE))])
     }
@@ -135,6 +140,12 @@ impl Machine {
     #[must_use]
     pub fn cost_total(&self) -> Option<f64> {
         self.cost_total
+    }
+
+    /// What the session runs under now.
+    #[must_use]
+    pub fn gauges(&self) -> &Gauges {
+        &self.gauges
     }
 
     /// The running turn.
@@ -174,8 +185,8 @@ impl Machine {
             Input::NotStarted(why) => self.not_started(&why, now),
             Input::Deaf => self.give_up(Cause::Deaf, now),
             Input::Decide(decision, order) => self.decide(decision, order, now),
-            Input::Typed(_, order) => vec![Effect::NotAnAnswer(order)],
-            Input::Mode(_) => Vec::new(),
+            Input::Typed(text, order) => self.typed(&text, order, now),
+            Input::Mode(mode) => self.change_mode(mode),
             Input::Stop(mail) if self.is_asked_by(mail) => self.end_turn(Outcome::Stopped, now),
             // It came too late; the next turn is not meant.
             Input::Stop(_) => Vec::new(),
@@ -223,7 +234,7 @@ impl Machine {
                 Some(known) if !known.contains(name) => {
                     let outcome = Outcome::UnknownCommand(name.to_owned());
                     let turn = Turn::new(Some(prompt), self.limits.turn, now);
-                    return vec![Effect::Settle(turn.finish(outcome, None, now))];
+                    return self.settle(turn, outcome, None, now);
                 }
                 Some(_) => {}
             }
@@ -233,20 +244,20 @@ impl Machine {
         vec![Effect::Write(line)]
     }
 
-    fn decide(&mut self, decision: Decision, order: Order, now: Instant) -> Vec<Effect> {
-        let decided = match decision {
-            Decision::Allow => Decided::Allowed,
-            Decision::Deny(_) => Decided::Denied,
-        };
-        let Some(request) = self.turn.as_mut().and_then(|turn| turn.decide(decided, now)) else {
-            return vec![Effect::NothingAsked(order)];
-        };
-        let line = match decision {
-            Decision::Allow => wire::allow(&request.request_id),
-            Decision::Deny(reason) => {
-                wire::deny(&request.request_id, &reason.unwrap_or_else(|| "The user said no.".to_owned()))
-            }
-        };
-        vec![Effect::Write(line), Effect::Followed(order)]
+    /// Has Claude go on in this mode; a process that does not run gets it at its start.
+    fn change_mode(&mut self, mode: String) -> Vec<Effect> {
+        let line = matches!(self.process, Process::Up { .. })
+            .then(|| Effect::Write(wire::set_permission_mode(SET_MODE, &mode)));
+        line.into_iter().chain([Effect::Mode(mode)]).collect()
+    }
+
+    /// The end of a turn, and with it of all that it still asks.
+    fn settle(&self, mut turn: Turn, outcome: Outcome, cost_usd: Option<f64>, now: Instant) -> Vec<Effect> {
+        let withdrawn = turn.withdraw_all(now).into_iter();
+        let mut effects: Vec<Effect> =
+            withdrawn.map(|ask| Effect::Decided(ask, Decided::Withdrawn)).collect();
+        let done = turn.finish(outcome, cost_usd, now);
+        effects.push(Effect::Settle(Done { gauges: self.gauges.clone(), ..done }));
+        effects
     }
 }

@@ -8,8 +8,6 @@ use jiff::{Timestamp, Zoned};
 
 use super::machine::Notice;
 use super::turn::{Approval, Done, Outcome, Reply, ToolUse};
-use uuid::Uuid;
-
 use crate::audit::{AuditApproval, AuditLine, AuditTool, Record};
 use crate::claude::wire::PermissionRequest;
 use crate::ids::{ConvId, MessageId, OpenId};
@@ -81,6 +79,7 @@ pub fn sentence(notice: &Notice, words: Words) -> String {
         Notice::Compacted => words.compacted(),
         Notice::CompactionFailed => words.compaction_failed(),
         Notice::LineLost => words.line_lost(),
+        Notice::ModeRefused(mode) => words.mode_refused(mode),
         Notice::BackgroundEnded(tasks) => words.background_ended(*tasks),
     }
 }
@@ -138,16 +137,9 @@ fn reaction(on: &MessageId, user: &OpenId, emoji: &str, otherwise: Option<String
     Post { to: Recipient::User(user.clone()), reply_to: None, body }
 }
 
-/// A turn as the audit log keeps it; `at` is its end, `unasked` its id if nobody asked for it.
+/// A turn as the audit log keeps it; `at` is its end.
 #[must_use]
-pub fn record(
-    done: Done,
-    unasked: Uuid,
-    conv_id: &ConvId,
-    user: &OpenId,
-    project: &Path,
-    at: Timestamp,
-) -> Record {
+pub fn record(done: Done, conv_id: &ConvId, user: &OpenId, project: &Path, at: Timestamp) -> Record {
     let milliseconds = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     let began = at.checked_sub(done.took).unwrap_or(at);
     let approval = |approval: &Approval| AuditApproval {
@@ -167,7 +159,7 @@ pub fn record(
         at,
         conv_id: conv_id.clone(),
         user: user.clone(),
-        turn: Some(done.prompt.as_ref().map_or(unasked, |prompt| prompt.turn_id)),
+        turn: Some(done.id),
         prompt: done.prompt.map(|prompt| prompt.text).unwrap_or_default(),
         response: done.text,
         outcome: done.outcome.word().to_owned(),

@@ -7,16 +7,20 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
-use crate::claude::wire::{Assistant, Block, PermissionRequest};
+use crate::claude::wire::{Assistant, Block, PermissionRequest, ToolEnd};
 use crate::ids::{ChatId, MessageId};
 use crate::mail::Recipient;
 use crate::render::document::Long;
 
+mod ask;
 mod clock;
 mod done;
+mod speech;
 
+pub use ask::Ask;
 use clock::{Clock, Quiet};
-pub use done::{Approval, Decided, Done, Outcome, ToolUse};
+pub use done::{Approval, Decided, Done, Gauges, Outcome, ToolUse};
+use speech::Speech;
 
 /// A prompt on its way to Claude.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,13 +59,10 @@ pub struct Reply {
 /// A turn in progress.
 #[derive(Debug)]
 pub struct Turn {
+    id: Uuid,
     prompt: Option<Prompt>,
     started: Instant,
-    texts: Vec<String>,
-    /// The message whose text was the last thing that was heard.
-    speaking: Option<String>,
-    /// Whether the next text goes on where the last one broke off.
-    goes_on: bool,
+    speech: Speech,
     tools: Vec<ToolUse>,
     approvals: Vec<Approval>,
     open: VecDeque<Ask>,
@@ -90,22 +91,15 @@ pub struct Told {
     pub line_lost: bool,
 }
 
-#[derive(Debug)]
-struct Ask {
-    request: PermissionRequest,
-    expires: Instant,
-}
-
 impl Turn {
     /// A turn that begins now and may take `limit`.
     #[must_use]
     pub fn new(prompt: Option<Prompt>, limit: Duration, now: Instant) -> Self {
         Self {
+            id: prompt.as_ref().map_or_else(Uuid::new_v4, |prompt| prompt.turn_id),
             prompt,
             started: now,
-            texts: Vec::new(),
-            speaking: None,
-            goes_on: false,
+            speech: Speech::default(),
             tools: Vec::new(),
             approvals: Vec::new(),
             open: VecDeque::new(),
@@ -116,6 +110,18 @@ impl Turn {
             done: None,
             told: Told::default(),
         }
+    }
+
+    /// The name of the turn: its prompt's, or one of its own when nobody asked for it.
+    #[must_use]
+    pub fn id(&self) -> Uuid {
+        self.id
+    }
+
+    /// When it began.
+    #[must_use]
+    pub fn started(&self) -> Instant {
+        self.started
     }
 
     /// The prompt that it answers.
@@ -134,55 +140,70 @@ impl Turn {
         for block in said.blocks {
             match block {
                 Block::Text(text) if !said.subagent && !failure && !text.is_empty() => {
-                    self.hear_text(text, &said.message_id)
+                    self.speech.hear(text, said.message_id.as_deref());
                 }
                 Block::ToolUse { id, name, input } => {
-                    self.goes_on = false;
+                    self.speech.work();
                     let after = now.duration_since(self.started);
-                    self.tools.push(ToolUse { id, name, input, is_error: None, after });
-                    self.speaking = None;
+                    let (subagent, end) = (said.subagent, None);
+                    self.tools.push(ToolUse { id, name, input, subagent, after, end, is_error: None });
                 }
                 Block::Text(_) => {}
-                Block::Other => self.speaking = None,
+                Block::Other => self.speech.pause(),
             }
         }
     }
 
-    /// Texts of one message with nothing between them are one text in pieces.
-    fn hear_text(&mut self, text: String, message_id: &Option<String>) {
-        let goes_on = std::mem::take(&mut self.goes_on);
-        match self.texts.last_mut() {
-            Some(last) if goes_on || (message_id.is_some() && self.speaking == *message_id) => {
-                last.push_str(&text);
-            }
-            _ => self.texts.push(text),
-        }
-        self.speaking.clone_from(message_id);
+    /// Takes the beginning of a message of the model's.
+    pub fn message_begins(&mut self) {
+        self.speech.begin();
+    }
+
+    /// Takes a piece of a text that is being written; [`Turn::hear`] brings the whole of it.
+    pub fn stream(&mut self, index: u64, text: &str) {
+        self.speech.stream(index, text);
     }
 
     /// The text so far broke off at a limit; the next message goes on with it.
     pub fn cut_off(&mut self) {
-        self.goes_on = true;
+        self.speech.cut_off();
+    }
+
+    /// What Claude has said so far, also what it is writing now: so many bytes at the end of it, and how many are left
+    /// out before them.
+    #[must_use]
+    pub fn said(&self, at_most: usize) -> (String, usize) {
+        self.speech.end(at_most)
     }
 
     /// Takes the end of a tool use.
-    pub fn tool_ended(&mut self, tool_use_id: &str, is_error: bool) {
-        if let Some(tool) = self.tools.iter_mut().rev().find(|tool| tool.id == tool_use_id) {
-            tool.is_error = Some(is_error);
+    pub fn tool_ended(&mut self, end: ToolEnd, now: Instant) {
+        if let Some(tool) = self.tools.iter_mut().rev().find(|tool| tool.id == end.tool_use_id) {
+            tool.is_error = Some(end.is_error);
+            tool.end = Some((now.duration_since(self.started), end));
         }
     }
 
-    /// Takes a permission request; the turn's clock stands until every open one is decided.
-    pub fn ask(&mut self, request: PermissionRequest, expires: Instant, now: Instant) {
+    /// Takes a permission request, which is a denial after `time`; the turn's clock stands until every open one is
+    /// decided.
+    pub fn ask(&mut self, request: PermissionRequest, time: Duration, now: Instant) -> Ask {
         self.clock.stand(now);
         self.quiet.stand();
-        self.open.push_back(Ask { request, expires });
+        let after = now.duration_since(self.started);
+        let ask = Ask::new(request, self.speech.last(), self.id, after, now, time);
+        self.open.push_back(ask.clone());
+        ask
     }
 
-    /// The oldest open request.
+    /// The open requests, the oldest first.
+    pub fn asks(&self) -> impl Iterator<Item = &Ask> {
+        self.open.iter()
+    }
+
+    /// The tool that runs now: the one that was begun last of those that have not ended.
     #[must_use]
-    pub fn asked(&self) -> Option<&PermissionRequest> {
-        self.open.front().map(|ask| &ask.request)
+    pub fn running_tool(&self) -> Option<&ToolUse> {
+        self.tools.iter().rev().find(|tool| tool.is_error.is_none() && !tool.subagent)
     }
 
     /// The tools that were used so far.
@@ -203,30 +224,48 @@ impl Turn {
         self.open.len()
     }
 
-    /// Takes the oldest open request away, with what was decided.
-    pub fn decide(&mut self, decision: Decided, now: Instant) -> Option<PermissionRequest> {
-        self.take(0, decision, now)
+    /// Takes an open request away, with what was decided.
+    pub fn decide(&mut self, request_id: &str, decision: Decided, now: Instant) -> Option<Ask> {
+        let place = self.open.iter().position(|ask| ask.request.request_id == request_id)?;
+        let ask = self.open.remove(place)?;
+        self.approvals.push(Approval {
+            request_id: request_id.to_owned(),
+            tool: ask.request.tool.clone(),
+            input: ask.request.input.clone(),
+            decision,
+            after: now.duration_since(self.started),
+        });
+        if self.open.is_empty() {
+            self.clock.run(now);
+            self.quiet.run(now);
+        }
+        Some(ask)
     }
 
-    /// Takes away a request that Claude no longer asks.
-    pub fn withdraw(&mut self, request_id: &str, now: Instant) {
-        if let Some(place) = self.open.iter().position(|ask| ask.request.request_id == request_id) {
-            self.take(place, Decided::Withdrawn, now);
-        }
+    /// Takes away an open request whose time is over.
+    pub fn expire(&mut self, now: Instant) -> Option<Ask> {
+        let ask = self.open.iter().find(|ask| ask.expires <= now)?;
+        let request_id = ask.request.request_id.clone();
+        self.decide(&request_id, Decided::Expired, now)
     }
 
-    /// Takes the oldest request away if its time is over.
-    pub fn expire(&mut self, now: Instant) -> Option<PermissionRequest> {
-        if self.open.front()?.expires > now {
-            return None;
-        }
-        self.decide(Decided::Expired, now)
+    /// Takes away all that is open.
+    pub fn withdraw_all(&mut self, now: Instant) -> Vec<Ask> {
+        let open: Vec<String> = self.open.iter().map(|ask| ask.request.request_id.clone()).collect();
+        open.iter().filter_map(|request_id| self.decide(request_id, Decided::Withdrawn, now)).collect()
+    }
+
+    /// An open request whose person is to be told once more now; he is told once.
+    pub fn remind(&mut self, now: Instant) -> Option<Ask> {
+        let ask = self.open.iter_mut().find(|ask| ask.remind.is_some_and(|at| at <= now))?;
+        ask.remind = None;
+        Some(ask.clone())
     }
 
     /// When something is due: a request expires, a silence is to be told, or the turn has had its time.
     #[must_use]
     pub fn due(&self) -> Option<Instant> {
-        let expiry = self.open.iter().map(|ask| ask.expires).min();
+        let expiry = self.open.iter().flat_map(|ask| [Some(ask.expires), ask.remind]).flatten().min();
         expiry.into_iter().chain(self.clock.ends()).chain(self.quiet.due()).min()
     }
 
@@ -248,30 +287,31 @@ impl Turn {
         self.clock.ends().is_some_and(|end| end <= now)
     }
 
-    /// The turn, over.
+    /// The turn, over; nothing of it is open any more.
     #[must_use]
-    pub fn finish(mut self, outcome: Outcome, cost_usd: Option<f64>, now: Instant) -> Done {
-        while self.take(0, Decided::Withdrawn, now).is_some() {}
+    pub fn finish(self, outcome: Outcome, cost_usd: Option<f64>, now: Instant) -> Done {
         Done {
+            id: self.id,
             prompt: self.prompt,
-            text: joined(self.texts),
+            text: self.speech.joined(),
             outcome,
             took: now.duration_since(self.started),
             cost_usd,
             tools: self.tools,
             approvals: self.approvals,
+            gauges: Gauges::default(),
         }
     }
 
     /// Whether Claude has said nothing yet.
     #[must_use]
     pub fn is_silent(&self) -> bool {
-        self.texts.is_empty()
+        self.speech.is_silent()
     }
 
     /// Takes a text that came with the result alone.
     pub fn say(&mut self, text: String) {
-        self.texts.push(text);
+        self.speech.hear(text, None);
     }
 
     /// Parts what was said so far, which belongs to a turn that Claude began by itself, from the prompt that still
@@ -280,35 +320,9 @@ impl Turn {
     pub fn split_unasked(&mut self, now: Instant) -> Turn {
         let mut unasked = Turn::new(None, Duration::ZERO, now);
         unasked.started = self.started;
-        unasked.texts = std::mem::take(&mut self.texts);
+        unasked.speech = std::mem::take(&mut self.speech);
         unasked.tools = std::mem::take(&mut self.tools);
         unasked.error = self.error.take();
         unasked
     }
-
-    fn take(&mut self, place: usize, decision: Decided, now: Instant) -> Option<PermissionRequest> {
-        let Ask { request, .. } = self.open.remove(place)?;
-        self.approvals.push(Approval {
-            tool: request.tool.clone(),
-            input: request.input.clone(),
-            decision,
-            after: now.duration_since(self.started),
-        });
-        if self.open.is_empty() {
-            self.clock.run(now);
-            self.quiet.run(now);
-        }
-        Some(request)
-    }
-}
-
-/// The texts with an empty line between them; they may be long, so they are not copied twice.
-fn joined(texts: Vec<String>) -> String {
-    let mut texts = texts.into_iter();
-    let mut all = texts.next().unwrap_or_default();
-    for text in texts {
-        all.push_str("\n\n");
-        all.push_str(&text);
-    }
-    all
 }

@@ -6,6 +6,8 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::{Grant, Rule};
+
 /// A person's message, word for word. With the uuid the turn's result names it, and it can be cancelled.
 ///
 /// A text that begins with `/` is a slash command. File mentions (`@path`) would be read without a question: the
@@ -33,10 +35,52 @@ pub fn interrupt(request_id: &str) -> String {
     request(request_id, "interrupt")
 }
 
-/// Grants a permission request with the input that was asked for.
+/// Has the session go on in this permission mode, also in the middle of a turn.
 #[must_use]
-pub fn allow(request_id: &str) -> String {
-    success(request_id, &json!({"behavior": "allow"}))
+pub fn set_permission_mode(request_id: &str, mode: &str) -> String {
+    line(&json!({
+        "type": "control_request",
+        "request_id": request_id,
+        "request": {"subtype": "set_permission_mode", "mode": mode},
+    }))
+}
+
+/// Grants a permission request: what runs is `input`, which is what was shown, and beside it nothing is allowed but
+/// the grant, for this session.
+#[must_use]
+pub fn allow(request_id: &str, input: &Value, grant: Option<&Grant>) -> String {
+    let mut answer = json!({"behavior": "allow"});
+    if input.is_object() {
+        answer["updatedInput"] = input.clone();
+    }
+    if let Some(grant) = grant {
+        answer["updatedPermissions"] = json!([update(grant)]);
+    }
+    success(request_id, &answer)
+}
+
+/// Answers the questions of a request: `input` is the request's, `answers` are the questions' texts and what was said
+/// to each.
+#[must_use]
+pub fn answered(request_id: &str, input: &Value, answers: &[(String, String)]) -> String {
+    let mut input = input.clone();
+    let answers = answers.iter().map(|(question, answer)| (question.clone(), Value::from(answer.as_str())));
+    if let Value::Object(input) = &mut input {
+        input.insert("answers".to_owned(), Value::Object(answers.collect()));
+    }
+    allow(request_id, &input, None)
+}
+
+fn update(grant: &Grant) -> Value {
+    match grant {
+        Grant::Rules(rules) => json!({
+            "type": "addRules",
+            "rules": rules.iter().map(Rule::value).collect::<Vec<_>>(),
+            "behavior": "allow",
+            "destination": "session",
+        }),
+        Grant::AcceptEdits => json!({"type": "setMode", "mode": "acceptEdits", "destination": "session"}),
+    }
 }
 
 /// Refuses a permission request; the model reads `message` as the tool's result and goes on.
@@ -91,14 +135,15 @@ mod tests {
 
     #[test]
     fn an_answer_carries_the_request_id_inside_the_response() {
-        let answers = [allow("r1"), deny("r2", "no"), refuse_request("r3")].map(|line| {
+        let input = json!({"command": "ls"});
+        let answers = [allow("r1", &input, None), deny("r2", "no"), refuse_request("r3")].map(|line| {
             let answer: Value = serde_json::from_str(&line).unwrap();
             answer["response"].clone()
         });
         assert_eq!(
             answers,
             [
-                json!({"subtype": "success", "request_id": "r1", "response": {"behavior": "allow"}}),
+                json!({"subtype": "success", "request_id": "r1", "response": {"behavior": "allow", "updatedInput": {"command": "ls"}}}),
                 json!({"subtype": "success", "request_id": "r2", "response": {"behavior": "deny", "message": "no"}}),
                 json!({"subtype": "error", "request_id": "r3", "error": "phonework does not support this request"}),
             ]

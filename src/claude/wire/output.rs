@@ -1,11 +1,12 @@
 //! Reading a line of Claude Code's stdout.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use super::{Assistant, Block, Init, Output, PermissionRequest, TurnResult};
+use super::{Assistant, Block, Init, Output, PermissionRequest, ToolEnd, TurnResult, Usage};
 use crate::ids::ClaudeSessionId;
 
 type Object = Map<String, Value>;
@@ -18,13 +19,13 @@ pub fn parse(line: &[u8]) -> Output {
     match text(&message, "type").as_deref() {
         Some("system") => system(&message),
         Some("assistant") => assistant(message),
-        Some("user") => tool_result(&message),
+        Some("user") => ToolEnd::read(&message).map_or(Output::Other, Output::ToolResult),
         Some("result") => Output::Result(turn_result(message)),
         Some("control_request") => control_request(message),
         Some("control_response") => control_reply(take_object(&mut message, "response")),
         Some("control_cancel_request") => text(&message, "request_id")
             .map_or(Output::Other, |request_id| Output::PermissionWithdrawn { request_id }),
-        Some("stream_event") => stream_event(&message),
+        Some("stream_event") => stream_event(message),
         Some("conversation_reset") => Output::Cleared,
         Some("rate_limit_event") => rate_limit(&take_object(&mut message, "rate_limit_info")),
         Some(_) | None => Output::Other,
@@ -97,6 +98,7 @@ fn system(message: &Object) -> Output {
         Some("status") if text(message, "compact_result").as_deref() == Some("failed") => {
             Output::CompactionFailed
         }
+        Some("status") => text(message, "permissionMode").map_or(Output::Other, Output::Mode),
         Some("background_tasks_changed") => match message.get("tasks") {
             Some(Value::Array(tasks)) => Output::Background(tasks.len()),
             Some(_) | None => Output::Other,
@@ -105,15 +107,36 @@ fn system(message: &Object) -> Output {
     }
 }
 
-fn stream_event(message: &Object) -> Output {
-    let event = message.get("event").unwrap_or(&Value::Null);
-    let cut_off = event["type"] == "message_delta" && event["delta"]["stop_reason"] == "max_tokens";
-    if cut_off { Output::CutOff } else { Output::Other }
+fn stream_event(mut message: Object) -> Output {
+    let subagent = text(&message, "parent_tool_use_id").is_some();
+    let mut event = message.remove("event").unwrap_or_default();
+    match event["type"].as_str() {
+        Some("message_start") => Output::CallBegan { usage: usage(&event["message"]["usage"]), subagent },
+        Some("content_block_delta") => {
+            let index = event["index"].as_u64().unwrap_or_default();
+            match event.pointer_mut("/delta/text").map(Value::take) {
+                Some(Value::String(text)) => Output::TextDelta { text, index, subagent },
+                Some(_) | None => Output::Other,
+            }
+        }
+        Some("message_delta") => {
+            let cut_off = event["delta"]["stop_reason"] == "max_tokens";
+            Output::CallEnded { usage: usage(&event["usage"]), cut_off, subagent }
+        }
+        Some(_) | None => Output::Other,
+    }
+}
+
+fn usage(usage: &Value) -> Usage {
+    let count = |key: &str| usage[key].as_u64().unwrap_or_default();
+    let given = ["input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"];
+    Usage { input: given.map(count).into_iter().fold(0, u64::saturating_add), output: count("output_tokens") }
 }
 
 fn assistant(mut message: Object) -> Output {
     let mut body = take_object(&mut message, "message");
-    let synthetic = text(&body, "model").as_deref() == Some("<synthetic>");
+    let model = text(&body, "model");
+    let synthetic = model.as_deref() == Some("<synthetic>");
     let blocks = match body.remove("content") {
         Some(Value::String(text)) => vec![Block::Text(text)],
         Some(Value::Array(blocks)) => blocks.into_iter().map(block).collect(),
@@ -124,6 +147,7 @@ fn assistant(mut message: Object) -> Output {
         blocks,
         subagent: text(&message, "parent_tool_use_id").is_some(),
         synthetic,
+        model: model.filter(|_| !synthetic),
         aborted: flag(&message, "aborted"),
         error: text(&message, "error"),
     })
@@ -141,20 +165,6 @@ fn block(block: Value) -> Block {
         },
         Some(_) | None => Block::Other,
     }
-}
-
-fn tool_result(message: &Object) -> Output {
-    let blocks = message.get("message").and_then(|body| body.get("content")).and_then(Value::as_array);
-    blocks
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_object)
-        .filter(|block| text(block, "type").as_deref() == Some("tool_result"))
-        .find_map(|block| {
-            let tool_use_id = text(block, "tool_use_id")?;
-            Some(Output::ToolResult { tool_use_id, is_error: flag(block, "is_error") })
-        })
-        .unwrap_or(Output::Other)
 }
 
 fn turn_result(mut message: Object) -> TurnResult {
@@ -179,28 +189,23 @@ fn turn_result(mut message: Object) -> TurnResult {
             .and_then(Value::as_object)
             .map(|origin| text(origin, "kind").unwrap_or_default()),
         session_id: text(message, "session_id").map(ClaudeSessionId::from),
+        windows: windows(message),
     }
+}
+
+fn windows(message: &Object) -> BTreeMap<String, u64> {
+    let models = message.get("modelUsage").and_then(Value::as_object);
+    let window = |(name, usage): (&String, &Value)| Some((name.clone(), usage["contextWindow"].as_u64()?));
+    models.into_iter().flatten().filter_map(window).collect()
 }
 
 fn control_request(mut message: Object) -> Output {
     let Some(request_id) = text(&message, "request_id") else { return Output::Other };
-    let mut request = take_object(&mut message, "request");
+    let request = take_object(&mut message, "request");
     match (text(&request, "subtype").as_deref(), text(&request, "tool_name")) {
-        (Some("can_use_tool"), Some(tool)) => Output::Permission(PermissionRequest {
-            request_id,
-            tool,
-            tool_use_id: text(&request, "tool_use_id"),
-            description: text(&request, "description"),
-            reason: text(&request, "decision_reason"),
-            blocked_path: text(&request, "blocked_path"),
-            subagent: text(&request, "agent_id").is_some(),
-            for_person: flag(&request, "requires_user_interaction"),
-            input: request.remove("input").unwrap_or_default(),
-            suggestions: match request.remove("permission_suggestions") {
-                Some(Value::Array(suggestions)) => suggestions,
-                Some(_) | None => Vec::new(),
-            },
-        }),
+        (Some("can_use_tool"), Some(tool)) => {
+            Output::Permission(PermissionRequest::read(request_id, tool, request))
+        }
         // A dialog of a kind that was not declared must stay unanswered.
         (Some("request_user_dialog"), _) => Output::Other,
         (subtype, _) => {

@@ -78,12 +78,13 @@ fn an_echo_is_word_for_word_and_a_turn_has_a_start_an_answer_and_an_end() {
     let (before, result) = practice.until_result();
     let text = "**a**\n@b".to_owned();
     assert!(matches!(&before[0], Output::Init(init) if init.session_id.as_str() == ID));
-    let [Output::Assistant(Assistant { message_id, .. })] = &before[1..] else { panic!("{before:?}") };
-    let message_id = message_id.clone();
+    let [Output::Assistant(Assistant { message_id, model, .. })] = &before[1..] else { panic!("{before:?}") };
+    let (message_id, model) = (message_id.clone(), model.clone());
     assert_eq!(
         before[1..],
         [Output::Assistant(Assistant {
             message_id,
+            model,
             blocks: vec![Block::Text(text.clone())],
             ..Assistant::default()
         })]
@@ -164,9 +165,10 @@ fn a_command_runs_only_with_permission() {
     practice.ask("run echo done");
     let request = practice.permission();
     assert_eq!((request.tool.as_str(), request.input["command"].as_str()), ("Bash", Some("echo done")));
-    practice.send(&wire::allow(&request.request_id));
+    practice.send(&wire::allow(&request.request_id, &request.input, None));
     let (between, result) = practice.until_result();
-    assert_eq!(between[0], Output::ToolResult { tool_use_id: request.tool_use_id.unwrap(), is_error: false });
+    let Output::ToolResult(end) = &between[0] else { panic!("{between:?}") };
+    assert_eq!((Some(&end.tool_use_id), end.is_error), (request.tool_use_id.as_ref(), false));
     assert_eq!(result.text.unwrap(), "(practice agent, not Claude) The command said:\ndone\n");
 
     practice.ask("run touch /nonexistent/x");
@@ -191,7 +193,7 @@ fn an_interrupt_withdraws_the_question_and_kills_the_command() {
 
     practice.ask("run sleep 100000");
     let request = practice.permission();
-    practice.send(&wire::allow(&request.request_id));
+    practice.send(&wire::allow(&request.request_id, &request.input, None));
     practice.send(&wire::interrupt("i2"));
     assert_eq!(practice.until_result().1.terminal_reason.as_deref(), Some("aborted_tools"));
 }

@@ -56,8 +56,9 @@ impl Actor {
                         effects = self.machine.handle(Input::NotStarted(why), Instant::now()).into();
                     }
                 }
-                Effect::Ask(request, open) => {
-                    self.show_question(&request);
+                Effect::Ask(ask, open) => {
+                    let request = &ask.request;
+                    self.show_question(&ask);
                     info!(
                         name: events::APPROVAL_ASKED,
                         conv_id = %self.setup.conv_id,
@@ -67,8 +68,18 @@ impl Actor {
                     );
                     let reply = self.reply();
                     let words = Words(self.setup.language);
-                    let posts = report::ask(&request, open, &reply, words, self.setup.message_limit);
+                    let posts = report::ask(request, open, &reply, words, self.setup.message_limit);
                     self.settle(Settlement { posts, ..Settlement::at(Timestamp::now()) }).await;
+                }
+                // Their cards are not there yet.
+                Effect::Remind(_) | Effect::Decided(..) => {}
+                Effect::Rule(rule) => {
+                    self.setup.launch.rules.push(rule.clone());
+                    self.report(Report::Rule(self.setup.conv_id.clone(), rule)).await;
+                }
+                Effect::Mode(mode) => {
+                    self.setup.launch.permission_mode.clone_from(&mode);
+                    self.report(Report::Mode(self.setup.conv_id.clone(), mode)).await;
                 }
                 Effect::Followed(order) => {
                     self.settle(report::heard(order.mail, &order.message_id, &self.setup.owner.user)).await;
@@ -147,7 +158,7 @@ impl Actor {
         if mail.is_some() && done.outcome == Outcome::Answered {
             self.setup.tap.note_answer(at, done.took);
         }
-        let unasked = self.show_end(&done, at);
+        self.show_end(&done, at);
         self.tell_failure(&done.outcome);
         let is_long = done.text.len() >= LONG_ANSWER;
         let (conv_id, user) = (self.setup.conv_id.clone(), self.setup.owner.user.clone());
@@ -158,7 +169,7 @@ impl Actor {
                 mails: mail.into_iter().collect(),
                 turn: done.prompt.as_ref().map(|prompt| (prompt.turn_id, done.outcome.word().to_owned())),
                 posts: report::answer(&done, &reply, words, limit, &log, &Zoned::now()),
-                audit: Some(report::record(done, unasked, &conv_id, &user, &project, at)),
+                audit: Some(report::record(done, &conv_id, &user, &project, at)),
                 at,
             }
         };

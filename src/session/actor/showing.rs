@@ -6,18 +6,15 @@ use uuid::Uuid;
 
 use super::Actor;
 use super::perform::short;
-use crate::claude::wire::PermissionRequest;
 use crate::logs::events;
 use crate::session::tap::Of;
-use crate::session::turn::{Approval, Done};
+use crate::session::turn::{Approval, Ask, Done};
 
 /// What was shown of the running turn.
 #[derive(Debug, Default)]
 pub(super) struct Shown {
     tools: usize,
     approvals: usize,
-    /// The name of a turn that nobody asked for.
-    unasked: Option<Uuid>,
 }
 
 impl Actor {
@@ -27,13 +24,11 @@ impl Actor {
         let (tools, approvals) = (turn.tools(), turn.approvals());
         // A turn that Claude began by itself may give way to one that was asked for, which begins anew.
         let from = (self.shown.tools.min(tools.len()), self.shown.approvals.min(approvals.len()));
-        let name = turn.prompt().map(|prompt| prompt.turn_id);
         let (new_tools, new_approvals) = (&tools[from.0..], &approvals[from.1..]);
         (self.shown.tools, self.shown.approvals) = (tools.len(), approvals.len());
         self.log_decisions(new_approvals);
         if self.setup.tap.is_watched() {
-            let turn = name.unwrap_or_else(|| *self.shown.unasked.get_or_insert_with(Uuid::new_v4));
-            let (of, now) = (self.of(turn), Timestamp::now());
+            let (of, now) = (self.of(turn.id()), Timestamp::now());
             let tools = new_tools.iter().map(|tool| of.tool(now, tool));
             let approvals = new_approvals.iter().map(|approval| of.decided(now, approval));
             self.setup.tap.show(tools.chain(approvals));
@@ -46,27 +41,23 @@ impl Actor {
         }
     }
 
-    pub(super) fn show_question(&mut self, request: &PermissionRequest) {
+    pub(super) fn show_question(&self, ask: &Ask) {
         if self.setup.tap.is_watched() {
-            let asked = self.machine.turn().and_then(|turn| turn.prompt()).map(|prompt| prompt.turn_id);
-            let turn = asked.unwrap_or_else(|| *self.shown.unasked.get_or_insert_with(Uuid::new_v4));
-            self.setup.tap.show([self.of(turn).asked(Timestamp::now(), request)]);
+            self.setup.tap.show([self.of(ask.turn).asked(Timestamp::now(), &ask.request)]);
         }
     }
 
-    /// Shows the rest of a turn that is over; its name, should nobody have asked for it.
-    pub(super) fn show_end(&mut self, done: &Done, at: Timestamp) -> Uuid {
+    /// Shows the rest of a turn that is over.
+    pub(super) fn show_end(&mut self, done: &Done, at: Timestamp) {
         let shown = std::mem::take(&mut self.shown);
-        let unasked = shown.unasked.unwrap_or_else(Uuid::new_v4);
         self.log_decisions(done.approvals.get(shown.approvals..).unwrap_or_default());
         if self.setup.tap.is_watched() {
-            let of = self.of(done.prompt.as_ref().map_or(unasked, |prompt| prompt.turn_id));
+            let of = self.of(done.id);
             let tools = done.tools.iter().skip(shown.tools).map(|tool| of.tool(at, tool));
             let approvals =
                 done.approvals.iter().skip(shown.approvals).map(|approval| of.decided(at, approval));
             self.setup.tap.show(tools.chain(approvals).chain(of.over(at, done)));
         }
-        unasked
     }
 
     fn log_decisions(&self, approvals: &[Approval]) {

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use super::{Effect, INITIALIZE, Machine, Notice, Process};
 use crate::claude::failure::{self, Cause};
 use crate::claude::launch::Conversation;
-use crate::claude::wire::{self, Output, TurnResult};
-use crate::session::turn::{Outcome, Told, Turn};
+use crate::claude::wire::{self, Output, TurnResult, Usage};
+use crate::session::turn::{Decided, Outcome, Told, Turn};
 
 /// From this try of an API call on, its failing is told: until then it takes two seconds.
 const RETRIES_UNTOLD: u32 = 3;
@@ -28,6 +28,8 @@ impl Machine {
                 self.retried = false;
                 self.restarted = false;
                 self.turn_or_unasked(now);
+                self.gauges.model = init.model.or(self.gauges.model.take());
+                self.gauges.mode = init.permission_mode.or(self.gauges.mode.take());
                 let conversation = Conversation::Resume(init.session_id.clone());
                 if self.conversation == conversation {
                     return Vec::new();
@@ -36,26 +38,43 @@ impl Machine {
                 vec![Effect::Conversation(init.session_id)]
             }
             Output::Assistant(said) => {
+                if let Some(model) = said.model.clone().filter(|_| !said.subagent) {
+                    self.gauges.model = Some(model);
+                }
                 self.turn_or_unasked(now).hear(said, now);
                 Vec::new()
             }
-            Output::CutOff => {
-                if let Some(turn) = &mut self.turn {
+            Output::CallBegan { usage, subagent: false } => {
+                self.turn_or_unasked(now).message_begins();
+                self.gauge(usage);
+                Vec::new()
+            }
+            Output::TextDelta { text, index, subagent: false } => {
+                self.turn_or_unasked(now).stream(index, &text);
+                Vec::new()
+            }
+            Output::CallEnded { usage, cut_off, subagent: false } => {
+                if let Some(turn) = self.turn.as_mut().filter(|_| cut_off) {
                     turn.cut_off();
                 }
+                self.gauge(usage);
                 Vec::new()
             }
+            Output::CallBegan { .. } | Output::TextDelta { .. } | Output::CallEnded { .. } => Vec::new(),
             Output::Permission(request) => {
-                let expires = now + self.limits.approval;
+                let time = self.limits.approval;
                 let turn = self.turn_or_unasked(now);
-                turn.ask(request.clone(), expires, now);
-                vec![Effect::Ask(request, turn.open_requests())]
+                let ask = turn.ask(request, time, now);
+                vec![Effect::Ask(ask, turn.asks().count())]
             }
             Output::PermissionWithdrawn { request_id } => {
-                if let Some(turn) = &mut self.turn {
-                    turn.withdraw(&request_id, now);
-                }
-                Vec::new()
+                let turn = self.turn.as_mut();
+                let ask = turn.and_then(|turn| turn.decide(&request_id, Decided::Withdrawn, now));
+                ask.map(|ask| Effect::Decided(ask, Decided::Withdrawn)).into_iter().collect()
+            }
+            Output::Mode(mode) => {
+                let before = self.gauges.mode.replace(mode.clone());
+                if before.as_ref() == Some(&mode) { Vec::new() } else { vec![Effect::Mode(mode)] }
             }
             Output::Result(result) => self.result(result, now),
             Output::ControlReply { request_id, result } => {
@@ -69,9 +88,9 @@ impl Machine {
             Output::UnknownRequest { request_id, .. } => {
                 vec![Effect::Write(wire::refuse_request(&request_id))]
             }
-            Output::ToolResult { tool_use_id, is_error } => {
+            Output::ToolResult(end) => {
                 if let Some(turn) = &mut self.turn {
-                    turn.tool_ended(&tool_use_id, is_error);
+                    turn.tool_ended(end, now);
                 }
                 Vec::new()
             }
@@ -124,12 +143,13 @@ impl Machine {
         }
         let Some(mut turn) = self.turn.take() else { return Vec::new() };
         let cost = self.cost_of(&result);
+        self.gauges.window = window(&result, self.gauges.model.as_deref()).or(self.gauges.window);
         if turn.prompt().is_some_and(|prompt| !result.answers(&prompt.turn_id)) {
             // A turn of Claude's own came between; the prompt still waits for its answer.
             let mut unasked = turn.split_unasked(now);
             self.turn = Some(turn);
             let outcome = self.outcome(&result, &mut unasked);
-            let mut effects = vec![Effect::Settle(unasked.finish(outcome, cost, now))];
+            let mut effects = self.settle(unasked, outcome, cost, now);
             if self.turn.as_ref().is_some_and(|turn| turn.ending.is_some()) {
                 // The interrupt hit the other turn, and Claude would begin this one now.
                 effects.extend(self.terminate(now));
@@ -143,7 +163,7 @@ impl Machine {
         }
         let outcome = self.outcome(&result, &mut turn);
         self.process = Process::Up { idle_since: now };
-        let mut effects = vec![Effect::Settle(turn.finish(outcome, cost, now))];
+        let mut effects = self.settle(turn, outcome, cost, now);
         effects.extend(self.write_held(now));
         if (self.is_leaving() || self.sleepy) && !self.is_busy() {
             effects.extend(self.close(now));
@@ -168,6 +188,13 @@ impl Machine {
         }
     }
 
+    /// The newest call tells how much of the context the conversation takes.
+    fn gauge(&mut self, usage: Usage) {
+        if usage.input > 0 {
+            self.gauges.context = Some(usage.input.saturating_add(usage.output));
+        }
+    }
+
     /// The turn's share of the conversation's running total.
     fn cost_of(&mut self, result: &TurnResult) -> Option<f64> {
         let total = result.total_cost_usd?;
@@ -175,6 +202,12 @@ impl Machine {
         // `/clear` starts the total again.
         Some(if total >= before { total - before } else { total })
     }
+}
+
+/// The context of the model that speaks; of the largest one, should it go by another name there.
+fn window(result: &TurnResult, model: Option<&str>) -> Option<u64> {
+    let windows = &result.windows;
+    model.and_then(|model| windows.get(model)).or_else(|| windows.values().max()).copied()
 }
 
 /// The names in the reply to `initialize`: `{"commands":[{"name":"compact",…},…]}`.

@@ -36,7 +36,7 @@ impl Machine {
     fn settle_held(&mut self, outcome: Outcome, now: Instant) -> Vec<Effect> {
         self.held_until = None;
         let held = self.held.take().map(|prompt| Turn::new(Some(prompt), self.limits.turn, now));
-        held.map(|turn| Effect::Settle(turn.finish(outcome, None, now))).into_iter().collect()
+        held.map(|turn| self.settle(turn, outcome, None, now)).unwrap_or_default()
     }
 
     /// Ends what nobody asked for.
@@ -128,7 +128,7 @@ impl Machine {
         let mut effects = self.settle_held(outcome.clone(), now);
         if let Some(turn) = self.turn.take() {
             // Not that it was stopped: something of it may be left.
-            effects.push(Effect::Settle(turn.finish(outcome, None, now)));
+            effects.extend(self.settle(turn, outcome, None, now));
         }
         effects.push(Effect::End);
         effects
@@ -147,7 +147,7 @@ impl Machine {
         let outcome = ending.unwrap_or_else(|| {
             if unasked_and_told_to { Outcome::Stopped } else { Outcome::Crashed(why.to_owned()) }
         });
-        vec![Effect::Settle(turn.finish(outcome, None, now))]
+        self.settle(turn, outcome, None, now)
     }
 
     /// Claude would not start with the conversation's id: once, the other way is tried, and the prompt, which no model

@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use crate::claude::launch::Conversation;
 use crate::claude::process::Exit;
-use crate::claude::wire::{Output, PermissionRequest};
+use crate::claude::wire::Output;
 use crate::ids::{ClaudeSessionId, MessageId};
-use crate::session::turn::{Done, Prompt, Reply};
+use crate::session::turn::{Ask, Decided, Done, Prompt, Reply};
 
 /// What happens to a session.
 #[derive(Debug)]
@@ -61,13 +61,40 @@ pub enum Decision {
     Deny(Option<String>),
 }
 
+/// What came of a press of a button.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Pressed {
+    /// The turn is being stopped.
+    Stopping,
+    /// This was decided by it.
+    Decided(Decided),
+    /// Nothing: this was decided before.
+    Already(Decided),
+    /// Nothing: the turn is over.
+    Over,
+    /// Nothing: what was shown is not what Claude asks.
+    Changed,
+    /// Nothing: this is no answer to what Claude asks.
+    NotOffered,
+    /// Nothing: no answer was chosen or typed.
+    NoAnswer,
+}
+
 /// What the actor shall do.
 #[derive(Debug, PartialEq)]
 pub enum Effect {
     /// Write a line to Claude.
     Write(String),
-    /// Show a permission request to the session's owner; so many are open now.
-    Ask(PermissionRequest, usize),
+    /// Show a request of Claude's to the session's owner; so many are open now.
+    Ask(Ask, usize),
+    /// Tell the owner once more that this waits for him.
+    Remind(Ask),
+    /// Show what became of a request.
+    Decided(Ask, Decided),
+    /// What this rule covers needs no question for the rest of the session.
+    Rule(String),
+    /// The session's permission mode is this from now on.
+    Mode(String),
     /// The order was followed.
     Followed(Order),
     /// There was nothing to decide.
@@ -119,6 +146,8 @@ pub enum Notice {
     CompactionFailed,
     /// A line was too long to be read; a part of the answer may be missing.
     LineLost,
+    /// Claude would not go on in this permission mode.
+    ModeRefused(String),
     /// So many commands and subagents that ran in the background were ended.
     BackgroundEnded(usize),
 }

@@ -1,10 +1,12 @@
 use super::*;
 use crate::claude::process::Exit;
-use crate::claude::wire::{Assistant, Block, Init, Output, PermissionRequest, TurnResult};
+use crate::claude::wire::{Assistant, Block, Init, Output, PermissionRequest, TurnResult, Usage};
 use crate::mail::Recipient;
+use crate::session::turn::Ask;
 use serde_json::json;
 use uuid::Uuid;
 
+mod deciding;
 mod trouble;
 
 const LIMITS: Limits = Limits {
@@ -57,6 +59,14 @@ impl Bench {
         self.put(Input::Tick)
     }
 
+    /// Has Claude ask; what is shown of it.
+    fn ask(&mut self, request: PermissionRequest) -> Ask {
+        match &self.hear(Output::Permission(request))[..] {
+            [Effect::Ask(ask, _)] => ask.clone(),
+            effects => panic!("{effects:?}"),
+        }
+    }
+
     fn after(&mut self, seconds: u64) {
         self.now += Duration::from_secs(seconds);
     }
@@ -101,6 +111,10 @@ fn permission(id: &str) -> PermissionRequest {
         input: json!({"command": "make"}),
         ..PermissionRequest::default()
     }
+}
+
+fn allowed(id: &str) -> Effect {
+    Effect::Write(wire::allow(id, &permission(id).input, None))
 }
 
 fn settled(effects: &[Effect]) -> Vec<(Option<&str>, &str, &'static str)> {
@@ -198,51 +212,18 @@ fn a_process_that_is_killed_and_does_not_go_is_not_waited_for_for_ever() {
 fn a_turn_ends_at_its_time_but_waiting_for_a_person_does_not_count() {
     let mut bench = Bench::running();
     bench.after(299);
-    let asked = bench.hear(Output::Permission(permission("r1")));
-    assert_eq!(asked, [Effect::Ask(permission("r1"), 1)]);
-    bench.after(500);
+    let ask = bench.ask(permission("r1"));
+    bench.after(299);
     assert_eq!(bench.put(Input::Tick), []);
     assert_eq!(
         bench.put(Input::Decide(Decision::Allow, order())),
-        [Effect::Write(wire::allow("r1")), Effect::Followed(order())]
+        [allowed("r1"), Effect::Decided(ask, Decided::Allowed), Effect::Followed(order())]
     );
     assert_eq!(bench.put(Input::Tick), []);
     bench.after(1);
     assert_eq!(bench.put(Input::Tick), [Effect::Write(wire::interrupt("interrupt"))]);
     bench.wait();
     assert_eq!(settled(&bench.put(Input::Exited(Exit::default()))), [(Some("hi"), "", "timed_out")]);
-}
-
-#[test]
-fn an_unanswered_request_ends_as_a_denial() {
-    let mut bench = Bench::running();
-    bench.hear(Output::Permission(permission("r1")));
-    let effects = bench.wait();
-    let deny = Effect::Write(wire::deny("r1", "Nobody answered in time."));
-    assert_eq!(effects, [deny, Effect::Tell(Notice::Expired("Bash".into()))]);
-    assert_eq!(bench.put(Input::Decide(Decision::Allow, order())), [Effect::NothingAsked(order())]);
-}
-
-#[test]
-fn the_oldest_request_is_decided_first_and_a_withdrawn_one_never() {
-    let mut bench = Bench::running();
-    for id in ["r1", "r2", "r3"] {
-        bench.hear(Output::Permission(permission(id)));
-    }
-    bench.hear(Output::PermissionWithdrawn { request_id: "r1".into() });
-    assert_eq!(
-        bench.put(Input::Decide(Decision::Deny(Some("no".into())), order())),
-        [Effect::Write(wire::deny("r2", "no")), Effect::Followed(order())]
-    );
-    assert_eq!(
-        bench.put(Input::Decide(Decision::Allow, order())),
-        [Effect::Write(wire::allow("r3")), Effect::Followed(order())]
-    );
-    let effects = bench.hear(Output::Result(result()));
-    let [Effect::Settle(done)] = &effects[..] else { panic!("{effects:?}") };
-    use Decided::{Allowed, Denied, Withdrawn};
-    let decisions: Vec<_> = done.approvals.iter().map(|approval| approval.decision).collect();
-    assert_eq!(decisions, [Withdrawn, Denied, Allowed]);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::{Effect, Machine, Notice, Process};
 use crate::claude::wire;
-use crate::session::turn::{Outcome, Turn};
+use crate::session::turn::{Decided, Outcome, Turn};
 
 /// How long a killed process may take to be gone. Only the kernel can hold it, as it does on a disk that does not
 /// answer.
@@ -66,9 +66,13 @@ impl Machine {
         }
         let silence = turn.silence(now).map(|(lasted, left)| Notice::Silent { lasted, left });
         let mut effects: Vec<Effect> = silence.map(Effect::Tell).into_iter().collect();
-        while let Some(request) = turn.expire(now) {
-            effects.push(Effect::Write(wire::deny(&request.request_id, "Nobody answered in time.")));
-            effects.push(Effect::Tell(Notice::Expired(request.tool)));
+        while let Some(ask) = turn.expire(now) {
+            effects.push(Effect::Write(wire::deny(&ask.request.request_id, "Nobody answered in time.")));
+            effects.push(Effect::Tell(Notice::Expired(ask.request.tool.clone())));
+            effects.push(Effect::Decided(ask, Decided::Expired));
+        }
+        while let Some(ask) = turn.remind(now) {
+            effects.push(Effect::Remind(ask));
         }
         effects
     }

@@ -1,12 +1,15 @@
 //! What is left of a turn when it is over.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::Value;
+use uuid::Uuid;
 
 use super::Prompt;
 use crate::claude::running::Elsewhere;
+use crate::claude::wire::{Rule, ToolEnd};
 
 /// How a turn ended.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,23 +65,31 @@ impl Outcome {
 /// A permission request and what became of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Approval {
+    /// Claude's id of the request.
+    pub request_id: String,
     /// The tool that Claude wanted to use.
     pub tool: String,
     /// What it would have run, as Claude sent it.
     pub input: Value,
     /// What was decided.
     pub decision: Decided,
-    /// When, after the turn's beginning.
+    /// When it was decided, after the turn's beginning.
     pub after: Duration,
 }
 
 /// What became of a permission request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decided {
-    /// Its owner allowed it.
+    /// Its owner allowed it; a plan: approved it.
     Allowed,
-    /// Its owner denied it.
-    Denied,
+    /// Its owner allowed it, and what these rules cover for the rest of the session.
+    AllowedRules(Vec<Rule>),
+    /// Its owner allowed it, and edits for the rest of the session; a plan: approved it like that.
+    AllowedEdits,
+    /// Its owner denied it, for this reason if he gave one; a plan: sent it back with these words.
+    Denied(Option<String>),
+    /// Its owner answered: each question's text, and what he said to it.
+    Answered(Vec<(String, String)>),
     /// Nobody decided in time.
     Expired,
     /// The turn ended, or Claude no longer asked.
@@ -88,10 +99,13 @@ pub enum Decided {
 impl Decided {
     /// The word for it in the audit log.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub fn word(&self) -> &'static str {
         match self {
             Self::Allowed => "allowed",
-            Self::Denied => "denied",
+            Self::AllowedRules(_) => "allowed_rule",
+            Self::AllowedEdits => "allowed_edits",
+            Self::Denied(_) => "denied",
+            Self::Answered(_) => "answered",
             Self::Expired => "expired",
             Self::Withdrawn => "withdrawn",
         }
@@ -99,8 +113,15 @@ impl Decided {
 
     /// Whether a person decided.
     #[must_use]
-    pub fn by_a_person(self) -> bool {
-        matches!(self, Self::Allowed | Self::Denied)
+    pub fn by_a_person(&self) -> bool {
+        match self {
+            Self::Allowed
+            | Self::AllowedRules(_)
+            | Self::AllowedEdits
+            | Self::Denied(_)
+            | Self::Answered(_) => true,
+            Self::Expired | Self::Withdrawn => false,
+        }
     }
 }
 
@@ -113,15 +134,34 @@ pub struct ToolUse {
     pub name: String,
     /// What it was given.
     pub input: Value,
+    /// Whether a subagent used it.
+    pub subagent: bool,
     /// Whether it failed; none while it has not ended.
     pub is_error: Option<bool>,
     /// When it was used, after the turn's beginning.
     pub after: Duration,
+    /// When it ended, after the turn's beginning, and what is kept of its end.
+    pub end: Option<(Duration, ToolEnd)>,
+}
+
+/// What a session runs under, as far as Claude has said.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Gauges {
+    /// The model's full name.
+    pub model: Option<String>,
+    /// The permission mode.
+    pub mode: Option<String>,
+    /// Tokens that the conversation takes of the model's context.
+    pub context: Option<u64>,
+    /// Tokens that fit into it.
+    pub window: Option<u64>,
 }
 
 /// A turn that is over.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Done {
+    /// The turn's name.
+    pub id: Uuid,
     /// What was asked; none for a turn that Claude began by itself, as the end of a background command makes it do.
     pub prompt: Option<Prompt>,
     /// All that Claude said, word for word; its pieces are parted by an empty line.
@@ -136,4 +176,20 @@ pub struct Done {
     pub tools: Vec<ToolUse>,
     /// What was asked of its user.
     pub approvals: Vec<Approval>,
+    /// What it ran under at its end.
+    pub gauges: Gauges,
+}
+
+impl Done {
+    /// The files that were changed, with the lines that came and that went.
+    #[must_use]
+    pub fn files(&self) -> BTreeMap<&str, (usize, usize)> {
+        let mut files = BTreeMap::new();
+        for change in self.tools.iter().filter_map(|tool| tool.end.as_ref()?.1.file.as_ref()) {
+            let (added, removed): &mut (usize, usize) = files.entry(change.path.as_str()).or_default();
+            *added += change.added;
+            *removed += change.removed;
+        }
+        files
+    }
 }

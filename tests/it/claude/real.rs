@@ -116,7 +116,7 @@ async fn a_command_runs_when_it_was_allowed_and_not_when_it_was_denied() {
     let request = session.permission().await;
     assert_eq!((request.tool.as_str(), request.for_person, request.subagent), ("Bash", false, false));
     assert_eq!(request.input["command"], "echo done > allowed");
-    session.process.send(wire::allow(&request.request_id)).unwrap();
+    session.process.send(wire::allow(&request.request_id, &request.input, None)).unwrap();
     assert!(!session.turn().await.1.is_error);
     assert_eq!(std::fs::read_to_string(scene.project().join("allowed")).unwrap(), "done\n");
 
@@ -136,7 +136,7 @@ async fn an_interrupt_leaves_no_command_behind_and_the_session_goes_on() {
     let mut session = Session::start(&scene.launch());
     session.ask(&format!("bash {}", lifeline.holder()));
     let request = session.permission().await;
-    session.process.send(wire::allow(&request.request_id)).unwrap();
+    session.process.send(wire::allow(&request.request_id, &request.input, None)).unwrap();
     lifeline.begun().await;
     session.process.send(wire::interrupt("i1")).unwrap();
     let (_, result) = session.turn().await;
@@ -165,7 +165,7 @@ async fn the_end_of_a_session_is_the_end_of_its_commands() {
     let mut session = Session::start(&scene.launch());
     session.ask(&format!("bash setsid nohup sh -c '{}' & true", lifeline.holder()));
     let request = session.permission().await;
-    session.process.send(wire::allow(&request.request_id)).unwrap();
+    session.process.send(wire::allow(&request.request_id, &request.input, None)).unwrap();
     lifeline.begun().await;
     session.process.terminate();
     session.exit().await;
@@ -327,7 +327,7 @@ async fn a_hostile_project_has_no_effect() {
     }
     session.ask("bash env");
     let request = session.permission().await;
-    session.process.send(wire::allow(&request.request_id)).unwrap();
+    session.process.send(wire::allow(&request.request_id, &request.input, None)).unwrap();
     let said = session.turn().await.0.concat();
     assert!(
         said.contains("CLAUDE_CODE_DISABLE_FILE_MENTIONS=1") && !said.contains("HOSTILE_VARIABLE"),
@@ -377,7 +377,7 @@ async fn a_command_of_claude_sees_nothing_of_the_daemon() {
     let mut session = Session::start(&scene.launch());
     session.ask("bash env");
     let request = session.permission().await;
-    session.process.send(wire::allow(&request.request_id)).unwrap();
+    session.process.send(wire::allow(&request.request_id, &request.input, None)).unwrap();
     let said = session.turn().await.0.concat();
     assert!(said.contains("CLAUDECODE=1"), "{said}");
     for private in ["PHONEWORK_", "FEISHU_", "OPENAI_", "CREDENTIALS_DIRECTORY", "NOTIFY_SOCKET"] {

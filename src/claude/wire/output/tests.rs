@@ -34,6 +34,7 @@ fn an_answer_s_text_and_tool_uses_are_read_in_order() {
                     input: json!({"command": "ls"})
                 },
             ],
+            model: Some("m".to_owned()),
             ..Assistant::default()
         })
     );
@@ -71,7 +72,15 @@ fn a_subagent_s_words_and_a_cut_text_are_marked() {
 #[test]
 fn a_tool_s_end_is_told_from_an_echo() {
     let line = br#"{"type":"user","message":{"role":"user","content":[{"type":"tool_result","tool_use_id":"toolu_1","content":"made","is_error":true}]}}"#;
-    assert_eq!(parse(line), Output::ToolResult { tool_use_id: "toolu_1".to_owned(), is_error: true });
+    assert_eq!(
+        parse(line),
+        Output::ToolResult(ToolEnd {
+            tool_use_id: "toolu_1".to_owned(),
+            is_error: true,
+            output: "made".to_owned(),
+            ..ToolEnd::default()
+        })
+    );
     let echo = br#"{"type":"user","isReplay":true,"message":{"role":"user","content":"hi"}}"#;
     assert_eq!(parse(echo), Output::Other);
 }
@@ -125,7 +134,7 @@ fn a_permission_request_is_read_whole() {
             input: json!({"command": "touch y.txt"}),
             tool_use_id: Some("toolu_1".to_owned()),
             description: Some("touch y.txt".to_owned()),
-            suggestions: vec![json!({"type": "setMode", "mode": "acceptEdits", "destination": "session"})],
+            edits: true,
             blocked_path: Some("/p/y.txt".to_owned()),
             subagent: true,
             ..PermissionRequest::default()
@@ -203,7 +212,8 @@ fn a_message_that_reached_its_most_tokens_is_known_from_its_stream() {
         );
         parse(line.as_bytes())
     };
-    assert_eq!([delta("max_tokens"), delta("end_turn")], [Output::CutOff, Output::Other]);
+    let ended = |cut_off| Output::CallEnded { usage: Usage::default(), cut_off, subagent: false };
+    assert_eq!([delta("max_tokens"), delta("end_turn")], [ended(true), ended(false)]);
     assert_eq!(parse(br#"{"type":"stream_event","event":7}"#), Output::Other);
 }
 

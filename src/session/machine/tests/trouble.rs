@@ -44,9 +44,9 @@ fn a_silence_that_goes_on_is_told_again_after_five_minutes() {
 #[test]
 fn nobody_is_told_of_a_silence_while_claude_waits_for_a_person() {
     let mut bench = Bench::running();
-    bench.hear(Output::Permission(permission("r1")));
+    let ask = bench.ask(permission("r1"));
     bench.after(500);
-    assert_eq!(bench.put(Input::Tick), []);
+    assert_eq!(bench.put(Input::Tick), [Effect::Remind(Ask { remind: None, ..ask })]);
     bench.put(Input::Decide(Decision::Allow, order()));
     bench.after(59);
     assert_eq!(bench.put(Input::Tick), []);
@@ -249,7 +249,7 @@ fn a_command_for_a_program_that_always_ends_or_never_starts_is_settled() {
 fn an_answer_that_broke_off_at_a_limit_goes_on_without_a_seam() {
     let mut bench = Bench::running();
     bench.hear(text("half of a sen"));
-    bench.hear(Output::CutOff);
+    bench.hear(Output::CallEnded { usage: Usage::default(), cut_off: true, subagent: false });
     bench.hear(text("tence."));
     bench.hear(text("Another."));
     let answer = "half of a sentence.\n\nAnother.";

@@ -1,0 +1,174 @@
+//! What Claude Code asks a person: leave to use a tool, an answer to questions, a word about a plan.
+
+use std::fmt;
+
+use serde_json::{Map, Value, json};
+
+type Object = Map<String, Value>;
+
+/// Claude Code asks whether it may use a tool. There is no time limit on its side.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PermissionRequest {
+    /// The id to answer to; the only safe key, as several may be open at once.
+    pub request_id: String,
+    /// The tool's name.
+    pub tool: String,
+    /// The tool's input; all there is to show a change to a file.
+    pub input: Value,
+    /// The tool use it is about.
+    pub tool_use_id: Option<String>,
+    /// The tool use in words.
+    pub description: Option<String>,
+    /// Rules that would make this question needless in future; none when there are no such rules.
+    pub rules: Vec<Rule>,
+    /// Whether it would be needless if edits were accepted without a question.
+    pub edits: bool,
+    /// Why it asks, when Claude Code says so.
+    pub reason: Option<String>,
+    /// A path outside what the session may touch.
+    pub blocked_path: Option<String>,
+    /// A subagent asks.
+    pub subagent: bool,
+    /// A question or a plan for the person, rather than a tool to allow.
+    pub for_person: bool,
+}
+
+/// What a request is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Matter {
+    /// A tool to allow.
+    Tool,
+    /// Questions to answer, at least one.
+    Questions(Vec<Question>),
+    /// A plan to approve, in Markdown; none when Claude Code does not say it, as it stands in the last text then.
+    Plan(Option<String>),
+}
+
+/// One question of Claude's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Question {
+    /// The question; its answer goes by this text.
+    pub text: String,
+    /// A word or two for it.
+    pub header: String,
+    /// Whether several options may be chosen.
+    pub many: bool,
+    /// What can be chosen.
+    pub options: Vec<Choosable>,
+}
+
+/// An option of a question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Choosable {
+    /// What it is called, and what the answer says.
+    pub label: String,
+    /// What it means.
+    pub description: String,
+}
+
+/// A permission rule: a tool, and what of it is meant.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Rule {
+    /// The tool.
+    pub tool: String,
+    /// What of it, such as `npm test *`; none for all of it.
+    pub content: Option<String>,
+}
+
+/// What is allowed for the rest of the session, beside what was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Grant {
+    /// Whatever these rules cover.
+    Rules(Vec<Rule>),
+    /// Edits in the project.
+    AcceptEdits,
+}
+
+impl PermissionRequest {
+    /// Reads the body of a `can_use_tool` request.
+    pub(super) fn read(request_id: String, tool: String, mut request: Object) -> Self {
+        let text = |key: &str| request.get(key).and_then(Value::as_str).map(str::to_owned);
+        let flag = |key: &str| request.get(key).and_then(Value::as_bool).unwrap_or_default();
+        let suggestions = request.get("permission_suggestions").and_then(Value::as_array);
+        let suggestions = suggestions.map(Vec::as_slice).unwrap_or_default();
+        let always = !flag("suppress_always_allow_rule");
+        Self {
+            request_id,
+            tool,
+            tool_use_id: text("tool_use_id"),
+            description: text("description"),
+            rules: always.then(|| suggested_rules(suggestions)).unwrap_or_default(),
+            edits: suggestions.iter().any(|one| one["type"] == "setMode" && one["mode"] == "acceptEdits"),
+            reason: text("decision_reason"),
+            blocked_path: text("blocked_path"),
+            subagent: text("agent_id").is_some(),
+            for_person: flag("requires_user_interaction"),
+            input: request.remove("input").unwrap_or_default(),
+        }
+    }
+
+    /// What it is about.
+    #[must_use]
+    pub fn matter(&self) -> Matter {
+        match self.tool.as_str() {
+            "AskUserQuestion" => {
+                let questions = self.input["questions"].as_array().map(Vec::as_slice).unwrap_or_default();
+                let questions: Vec<Question> = questions.iter().filter_map(question).collect();
+                if questions.is_empty() { Matter::Tool } else { Matter::Questions(questions) }
+            }
+            "ExitPlanMode" => Matter::Plan(string(&self.input, "plan").filter(|plan| !plan.is_empty())),
+            _ => Matter::Tool,
+        }
+    }
+}
+
+impl Rule {
+    fn read(rule: &Value) -> Option<Self> {
+        Some(Self { tool: string(rule, "toolName")?, content: string(rule, "ruleContent") })
+    }
+
+    pub(super) fn value(&self) -> Value {
+        match &self.content {
+            Some(content) => json!({"toolName": self.tool, "ruleContent": content}),
+            None => json!({"toolName": self.tool}),
+        }
+    }
+}
+
+/// As Claude Code writes it in its settings: `Bash(npm test *)`.
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.content {
+            Some(content) => {
+                let content = content.replace('\\', "\\\\").replace('(', "\\(").replace(')', "\\)");
+                write!(f, "{}({content})", self.tool)
+            }
+            None => self.tool.fmt(f),
+        }
+    }
+}
+
+/// The rules of the first suggestion to allow something by rule.
+fn suggested_rules(suggestions: &[Value]) -> Vec<Rule> {
+    let suggestion = suggestions.iter().find(|one| one["type"] == "addRules" && one["behavior"] == "allow");
+    let rules = suggestion.and_then(|one| one["rules"].as_array());
+    rules.into_iter().flatten().filter_map(Rule::read).collect()
+}
+
+fn question(question: &Value) -> Option<Question> {
+    let options = question["options"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let choosable = |option: &Value| {
+        let description = string(option, "description").unwrap_or_default();
+        Some(Choosable { label: string(option, "label")?, description })
+    };
+    Some(Question {
+        text: string(question, "question")?,
+        header: string(question, "header").unwrap_or_default(),
+        many: question["multiSelect"].as_bool().unwrap_or_default(),
+        options: options.iter().filter_map(choosable).collect(),
+    })
+}
+
+fn string(value: &Value, key: &str) -> Option<String> {
+    value.get(key).and_then(Value::as_str).map(str::to_owned)
+}

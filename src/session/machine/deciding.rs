@@ -1,0 +1,180 @@
+//! What a person decides: about what Claude asks, by a button or by typing, once, and only what was shown to him.
+
+use std::time::Instant;
+
+use super::{Decision, Effect, Machine, Order, Pressed};
+use crate::act::{About, Act, Choice, Press, REASON, chosen_field, words_field};
+use crate::claude::wire::{self, Grant, Matter, Question};
+use crate::session::turn::{Ask, Decided, Outcome};
+
+mod typed;
+
+impl Machine {
+    /// Does what a button of a card of this session asks for, and says what came of it.
+    pub fn press(&mut self, press: &Press, now: Instant) -> (Vec<Effect>, Pressed) {
+        match &press.act {
+            Act::Stop { turn, .. } => {
+                let running = self.turn.as_ref().is_some_and(|running| running.id() == *turn);
+                if running || self.held.as_ref().is_some_and(|held| held.turn_id == *turn) {
+                    (self.end_turn(Outcome::Stopped, now), Pressed::Stopping)
+                } else {
+                    (Vec::new(), Pressed::Over)
+                }
+            }
+            Act::Decide { about, choice } => self.answer(about, |ask| chosen(ask, *choice, press), now),
+            Act::Answer { about, option } => {
+                self.answer(about, |ask| answers(ask, *option, press).map(Decided::Answered), now)
+            }
+            Act::Continue { .. }
+            | Act::Again { .. }
+            | Act::Dismiss { .. }
+            | Act::Close { .. }
+            | Act::Switch { .. }
+            | Act::Cancel { .. }
+            | Act::SendNow { .. }
+            | Act::RunLate
+            | Act::DiscardLate
+            | Act::Open { .. }
+            | Act::Mode { .. } => (Vec::new(), Pressed::NotOffered),
+        }
+    }
+
+    /// Decides about the oldest open request, as `/approve` and `/deny` do. What has to be answered in words cannot be
+    /// allowed.
+    pub(super) fn decide(&mut self, decision: Decision, order: Order, now: Instant) -> Vec<Effect> {
+        let allows = decision == Decision::Allow;
+        let decided = match decision {
+            Decision::Allow => Decided::Allowed,
+            Decision::Deny(reason) => Decided::Denied(reason),
+        };
+        let fits = |ask: &&Ask| !(allows && matches!(ask.matter, Matter::Questions(_)));
+        let Some(ask) = self.asks().find(fits).cloned() else { return vec![Effect::NothingAsked(order)] };
+        let mut effects = self.settle_request(&ask, decided, now);
+        effects.push(Effect::Followed(order));
+        effects
+    }
+
+    /// Takes what the owner typed while a question or a plan waits for his words.
+    pub(super) fn typed(&mut self, text: &str, order: Order, now: Instant) -> Vec<Effect> {
+        let Some(ask) = self.asks().find(|ask| ask.takes_words()).cloned() else {
+            return vec![Effect::NotAnAnswer(order)];
+        };
+        let decided = match &ask.matter {
+            Matter::Questions(questions) => Decided::Answered(typed::answers(questions, text)),
+            Matter::Plan(_) | Matter::Tool => Decided::Denied(Some(text.to_owned())),
+        };
+        let mut effects = self.settle_request(&ask, decided, now);
+        effects.push(Effect::Followed(order));
+        effects
+    }
+
+    /// Whether a question or a plan waits for the owner's words: what he types is [`Input::Typed`](super::Input::Typed) then.
+    #[must_use]
+    pub fn asks_for_words(&self) -> bool {
+        self.asks().any(Ask::takes_words)
+    }
+
+    /// What can be decided now: nothing of a turn that is being ended.
+    fn asks(&self) -> impl Iterator<Item = &Ask> {
+        self.turn.iter().filter(|turn| turn.ending.is_none()).flat_map(|turn| turn.asks())
+    }
+
+    fn answer(
+        &mut self,
+        about: &About,
+        decide: impl FnOnce(&Ask) -> Result<Decided, Pressed>,
+        now: Instant,
+    ) -> (Vec<Effect>, Pressed) {
+        let decided = self.find(about).and_then(|ask| decide(&ask).map(|decided| (ask, decided)));
+        match decided {
+            Ok((ask, decided)) => {
+                (self.settle_request(&ask, decided.clone(), now), Pressed::Decided(decided))
+            }
+            Err(pressed) => (Vec::new(), pressed),
+        }
+    }
+
+    /// The open request that a button is about: in the running turn, and with the input that was shown.
+    fn find(&self, about: &About) -> Result<Ask, Pressed> {
+        if let Some(ask) =
+            self.asks().find(|ask| ask.turn == about.turn && ask.request.request_id == about.request)
+        {
+            let same = ask.fingerprint == about.input;
+            return if same { Ok(ask.clone()) } else { Err(Pressed::Changed) };
+        }
+        let turn = self.turn.as_ref().filter(|turn| turn.id() == about.turn);
+        let decided = turn.and_then(|turn| {
+            turn.approvals().iter().rev().find(|approval| approval.request_id == about.request)
+        });
+        Err(decided.map_or(Pressed::Over, |approval| Pressed::Already(approval.decision.clone())))
+    }
+
+    /// Answers a request of Claude's, once.
+    fn settle_request(&mut self, ask: &Ask, decided: Decided, now: Instant) -> Vec<Effect> {
+        let id = &ask.request.request_id;
+        let Some(ask) = self.turn.as_mut().and_then(|turn| turn.decide(id, decided.clone(), now)) else {
+            return Vec::new();
+        };
+        let input = &ask.request.input;
+        let line = match &decided {
+            Decided::Allowed => wire::allow(id, input, None),
+            Decided::AllowedRules(rules) => wire::allow(id, input, Some(&Grant::Rules(rules.clone()))),
+            Decided::AllowedEdits => wire::allow(id, input, Some(&Grant::AcceptEdits)),
+            Decided::Answered(answers) => wire::answered(id, input, answers),
+            Decided::Denied(Some(reason)) => wire::deny(id, reason),
+            Decided::Denied(None) => wire::deny(
+                id,
+                match ask.matter {
+                    Matter::Tool => "The user said no.",
+                    Matter::Questions(_) => "The user does not want to answer.",
+                    Matter::Plan(_) => "The user does not approve this plan. Stay in plan mode.",
+                },
+            ),
+            Decided::Expired | Decided::Withdrawn => wire::deny(id, "Nobody answered in time."),
+        };
+        let mut effects = vec![Effect::Write(line)];
+        if let Decided::AllowedRules(rules) = &decided {
+            effects.extend(rules.iter().map(|rule| Effect::Rule(rule.to_string())));
+        }
+        effects.push(Effect::Decided(ask, decided));
+        effects
+    }
+}
+
+/// What a button says, if it can be said to this request.
+fn chosen(ask: &Ask, choice: Choice, press: &Press) -> Result<Decided, Pressed> {
+    let is_tool = ask.matter == Matter::Tool;
+    match choice {
+        Choice::Allow if !matches!(ask.matter, Matter::Questions(_)) => Ok(Decided::Allowed),
+        Choice::AllowRule if is_tool && !ask.request.rules.is_empty() => {
+            Ok(Decided::AllowedRules(ask.request.rules.clone()))
+        }
+        Choice::AllowEdits if ask.takes_edits() => Ok(Decided::AllowedEdits),
+        Choice::Allow | Choice::AllowRule | Choice::AllowEdits => Err(Pressed::NotOffered),
+        Choice::Deny => Ok(Decided::Denied(None)),
+        Choice::DenyWhy => {
+            Ok(Decided::Denied(press.fields.get(REASON).and_then(|texts| texts.first()).cloned()))
+        }
+    }
+}
+
+/// The answers that a form holds, or the one option of the only question.
+fn answers(ask: &Ask, option: Option<usize>, press: &Press) -> Result<Vec<(String, String)>, Pressed> {
+    let Matter::Questions(questions) = &ask.matter else { return Err(Pressed::NotOffered) };
+    if let Some(option) = option {
+        let [question] = &questions[..] else { return Err(Pressed::NotOffered) };
+        let label = question.options.get(option).map(|option| option.label.clone());
+        return label.map(|label| vec![(question.text.clone(), label)]).ok_or(Pressed::NotOffered);
+    }
+    let answers: Vec<(String, String)> =
+        questions.iter().enumerate().filter_map(|(n, question)| filled_in(n, question, press)).collect();
+    if answers.is_empty() { Err(Pressed::NoAnswer) } else { Ok(answers) }
+}
+
+/// What was chosen for a question, and what was typed beside it.
+fn filled_in(n: usize, question: &Question, press: &Press) -> Option<(String, String)> {
+    let fields = [chosen_field(n), words_field(n)];
+    let texts = fields.iter().filter_map(|field| press.fields.get(field)).flatten();
+    let texts: Vec<&str> = texts.map(String::as_str).collect();
+    (!texts.is_empty()).then(|| (question.text.clone(), texts.join(", ")))
+}

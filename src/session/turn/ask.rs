@@ -1,0 +1,86 @@
+//! A request of Claude's that waits for a person.
+
+use std::time::{Duration, Instant};
+
+use uuid::Uuid;
+
+use crate::act::{self, About};
+use crate::claude::wire::{Matter, PermissionRequest};
+use crate::ids::{ConvId, SlotId};
+
+/// A request of Claude's that waits for a person, or waited.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ask {
+    /// The request.
+    pub request: PermissionRequest,
+    /// What it is about; a plan that the request does not say is the last text before it.
+    pub matter: Matter,
+    /// The turn that asks.
+    pub turn: Uuid,
+    /// The hash of what was shown: a decision counts for nothing else.
+    pub fingerprint: String,
+    /// The card that asks.
+    pub slot: SlotId,
+    /// When it was asked, after the turn's beginning.
+    pub after: Duration,
+    /// When it is a denial without an answer.
+    pub expires: Instant,
+    /// When its person is told once more; none once he was.
+    pub remind: Option<Instant>,
+}
+
+impl Ask {
+    pub(super) fn new(
+        request: PermissionRequest,
+        said: Option<&str>,
+        turn: Uuid,
+        after: Duration,
+        now: Instant,
+        time: Duration,
+    ) -> Self {
+        let matter = match request.matter() {
+            Matter::Plan(None) => Matter::Plan(said.map(str::to_owned)),
+            matter => matter,
+        };
+        Self {
+            matter,
+            turn,
+            fingerprint: act::fingerprint(&request.tool, &request.input),
+            slot: SlotId::of_request(turn, &request.request_id),
+            after,
+            expires: now + time,
+            remind: Some(now + time / 2),
+            request,
+        }
+    }
+
+    /// What a button of its card says that it is about.
+    #[must_use]
+    pub fn about(&self, conv_id: &ConvId) -> About {
+        About {
+            conv_id: conv_id.clone(),
+            turn: self.turn,
+            request: self.request.request_id.clone(),
+            input: self.fingerprint.clone(),
+        }
+    }
+
+    /// Whether its person may answer it in his own words: a question or a plan.
+    #[must_use]
+    pub fn takes_words(&self) -> bool {
+        match self.matter {
+            Matter::Questions(_) | Matter::Plan(_) => true,
+            Matter::Tool => false,
+        }
+    }
+
+    /// Whether "accept edits in this session" can be an answer.
+    #[must_use]
+    pub fn takes_edits(&self) -> bool {
+        match self.matter {
+            Matter::Plan(_) => true,
+            Matter::Tool => self.request.edits,
+            Matter::Questions(_) => false,
+        }
+    }
+}
