@@ -1,19 +1,26 @@
 //! The practice agent (`phonework practice-agent`): a stand-in for Claude Code that needs no account.
 //!
-//! It speaks Claude Code's stream-json protocol on stdin and stdout, takes its flags, asks for permission, can be
-//! interrupted and resumed, and ends as it does; and it says in its answers that it is not Claude. What it does is
-//! driven by the first word of a prompt, listed in its `deed` module. It remembers one text for each session, in a
-//! folder of its own below `CLAUDE_CONFIG_DIR`, or in the cache directory. Where `PRACTICE_JOURNAL` names a file, it
-//! appends each prompt that it is given to it, as a JSON string in a line.
+//! It speaks Claude Code's stream-json protocol on stdin and stdout, takes its flags, asks for permission as it does,
+//! keeps to the mode and the rules that it is given, can be interrupted and resumed, and ends as it does; and it says
+//! in its answers that it is not Claude. What it does is driven by the first word of a prompt, listed in its `deed`
+//! module. It remembers one text for each session, in a folder of its own below `CLAUDE_CONFIG_DIR`, or in the cache
+//! directory. Where `PRACTICE_JOURNAL` names a file, it appends each prompt that it is given to it, as a JSON string in
+//! a line.
 //!
 //! Synchronous: one thread reads stdin, another runs a command, the main one does all the rest.
 
 mod agent;
 mod command;
 mod deed;
+mod files;
 mod journal;
 mod lines;
 mod memory;
+mod permission;
+mod person;
+mod progress;
+mod texts;
+mod tool;
 mod trouble;
 
 use std::ffi::OsString;
@@ -24,6 +31,7 @@ use std::process::ExitCode;
 use self::agent::Agent;
 use self::journal::Journal;
 use self::memory::Memory;
+use self::permission::{Launched, Permissions};
 use crate::ids::ClaudeSessionId;
 
 /// What it answers to `--version`.
@@ -61,7 +69,7 @@ struct Options {
     session_id: Option<String>,
     resume: Option<String>,
     model: Option<String>,
-    permission_mode: Option<String>,
+    permissions: Launched,
 }
 
 impl From<&[OsString]> for Options {
@@ -90,7 +98,14 @@ impl From<&[OsString]> for Options {
                 "--session-id" => &mut options.session_id,
                 "--resume" | "-r" => &mut options.resume,
                 "--model" => &mut options.model,
-                "--permission-mode" => &mut options.permission_mode,
+                "--dangerously-skip-permissions" | "--allow-dangerously-skip-permissions" => {
+                    options.permissions.bypass = true;
+                    continue;
+                }
+                "--permission-mode" => &mut options.permissions.mode,
+                "--allowedTools" | "--allowed-tools" => &mut options.permissions.allowed,
+                "--settings" => &mut options.permissions.settings,
+                "--setting-sources" => &mut options.permissions.sources,
                 _ => continue,
             };
             *slot = value.or_else(|| arguments.next().map(std::borrow::Cow::into_owned));
@@ -122,8 +137,8 @@ fn serve(
         }
         (true, true) | (false, false) => {
             let model = options.model.clone().unwrap_or_else(|| "practice".to_owned());
-            let mode = options.permission_mode.clone().unwrap_or_else(|| "default".to_owned());
-            Agent::new(output, memory, Journal::open()?, model, mode, input).run()
+            let permissions = Permissions::new(&options.permissions);
+            Agent::new(output, memory, Journal::open()?, model, permissions, input).run()
         }
     }
 }

@@ -14,6 +14,8 @@ use super::deed::{self, Deed, LABEL};
 use super::journal::Journal;
 use super::lines;
 use super::memory::Memory;
+use super::permission::Permissions;
+use super::texts;
 
 /// The status of an agent that was told to crash.
 const CRASHED: u8 = 70;
@@ -23,7 +25,7 @@ pub(super) struct Agent<W> {
     pub(super) memory: Memory,
     journal: Journal,
     pub(super) model: String,
-    pub(super) mode: String,
+    pub(super) permissions: Permissions,
     inputs: Receiver<Input>,
     /// For the thread that waits for a command.
     pub(super) ran: SyncSender<Input>,
@@ -61,6 +63,8 @@ pub(super) enum Woken {
 /// How a turn ends.
 pub(super) enum Ending {
     Said(String),
+    /// With a text that was written already.
+    Streamed(String),
     Failed(deed::Failure),
     Interrupted {
         reason: &'static str,
@@ -76,7 +80,7 @@ impl<W: Write> Agent<W> {
         memory: Memory,
         journal: Journal,
         model: String,
-        mode: String,
+        permissions: Permissions,
         input: impl Read + Send + 'static,
     ) -> Self {
         let (lines, inputs) = sync_channel(64);
@@ -96,7 +100,7 @@ impl<W: Write> Agent<W> {
             memory,
             journal,
             model,
-            mode,
+            permissions,
             inputs,
             ran,
             waiting,
@@ -132,7 +136,7 @@ impl<W: Write> Agent<W> {
         let texts: Vec<&str> = messages.iter().map(|message| message.text.as_str()).collect();
         let uuids: Vec<Uuid> = messages.iter().filter_map(|message| message.uuid).collect();
         self.memory.begin()?;
-        let init = lines::init(self.memory.session(), &self.model, &self.mode);
+        let init = lines::init(self.memory.session(), &self.model, self.permissions.mode());
         self.write(&init)?;
         let read = messages.iter().map(|message| message.read).max().unwrap_or_default();
         let ending = match self.act(Deed::of(&texts.join("\n")), read)? {
@@ -145,6 +149,8 @@ impl<W: Write> Agent<W> {
                 self.write(&lines::text(self.memory.session(), &text, false))?;
                 json!({"result": text})
             }
+            // All of it is there already.
+            Ending::Streamed(text) => json!({"result": text}),
             Ending::Failed(failure) => {
                 self.write(&lines::failure(self.memory.session(), failure))?;
                 json!({"result": failure.words, "is_error": true, "terminal_reason": "api_error",
@@ -154,7 +160,7 @@ impl<W: Write> Agent<W> {
                 "terminal_reason": reason, "errors": ["[ede_diagnostic] practice agent interrupted"]}),
         };
         self.last_failed = ending["is_error"] == true;
-        let result = lines::result(self.memory.session(), &uuids, &ending);
+        let result = lines::result(self.memory.session(), &self.model, &uuids, &ending);
         self.write(&result)?;
         Ok(None)
     }
@@ -163,20 +169,31 @@ impl<W: Write> Agent<W> {
         Ok(match deed {
             Deed::Echo(text) => Ending::Said(text),
             Deed::Say { length, texts } => {
-                let text = deed::say(length / texts);
+                let text = texts::say(length / texts);
                 for _ in 1..texts {
                     self.write(&lines::text(self.memory.session(), &text, false))?;
                 }
                 Ending::Said(text)
             }
             Deed::Slow(time) => return self.slow(time),
-            Deed::Stamp => Ending::Said(deed::stamp(read, Timestamp::now())),
+            Deed::Stamp => Ending::Said(texts::stamp(read, Timestamp::now())),
             Deed::Hang => loop {
                 if matches!(self.wait(None)?, Woken::InputEnded) {
                     std::thread::park();
                 }
             },
             Deed::Run(command) => return self.ask_and_run(&command),
+            Deed::AskOften(times) => return self.ask_often(times),
+            Deed::Stream { words, time } => return self.stream(words, time),
+            Deed::Work { times, bytes, time } => return self.work(times, bytes, time),
+            Deed::WriteFile { file, text } => return self.write_file(&file, &text),
+            Deed::Edit(change) => {
+                let change = change.as_ref().map(|[file, old, new]| (&**file, &**old, &**new));
+                return self.edit_file(change);
+            }
+            Deed::Fetch(url) => return self.fetch(&url),
+            Deed::Ask { many } => return self.question(many),
+            Deed::Plan => return self.plan(),
             Deed::Remember(text) => {
                 self.memory.remember(&text)?;
                 Ending::Said(format!("{LABEL} I will remember: {text}"))
@@ -197,7 +214,7 @@ impl<W: Write> Agent<W> {
             }
             Deed::Later(time, text) => self.later(time, text),
             Deed::Fail(failure) => Ending::Failed(failure),
-            Deed::Chat(prompt) => Ending::Said(deed::chat(&prompt)),
+            Deed::Chat(prompt) => Ending::Said(texts::chat(&prompt)),
         })
     }
 
@@ -276,7 +293,7 @@ impl<W: Write> Agent<W> {
         match line["request"]["subtype"].as_str() {
             Some("initialize") => {
                 let response = json!({"commands": [{"name": "cost"}], "models": [], "claude_code_version": super::VERSION,
-                    "current_permission_mode": self.mode, "pid": std::process::id()});
+                    "current_permission_mode": self.permissions.mode(), "pid": std::process::id()});
                 self.write(&lines::reply(request_id, &response))?;
                 Ok(None)
             }
@@ -285,8 +302,26 @@ impl<W: Write> Agent<W> {
                 self.write(&lines::reply(request_id, &json!({"still_queued": queued})))?;
                 Ok(Some(Woken::Interrupted))
             }
+            Some("set_permission_mode") => {
+                let mode = line["request"]["mode"].as_str().unwrap_or_default();
+                let set = self.permissions.set_mode(mode).map(str::to_owned);
+                match set {
+                    Ok(mode) => {
+                        self.write(&lines::reply(request_id, &json!({ "mode": mode })))?;
+                        self.write(&lines::mode(self.memory.session(), &mode))?;
+                    }
+                    Err(code) => self.write(&lines::refusal(request_id, code))?,
+                }
+                Ok(None)
+            }
+            Some("set_model") => {
+                let model = line["request"]["model"].as_str().filter(|model| *model != "default");
+                model.unwrap_or("practice").clone_into(&mut self.model);
+                self.write(&lines::reply(request_id, &json!({ "model": self.model })))?;
+                Ok(None)
+            }
             Some(_) | None => {
-                self.write(&lines::refusal(request_id))?;
+                self.write(&lines::refusal(request_id, "unsupported_request"))?;
                 Ok(None)
             }
         }

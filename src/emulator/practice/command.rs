@@ -5,68 +5,75 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, Output, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process_group};
-use serde_json::{Value, json};
-use uuid::Uuid;
+use serde_json::json;
 
 use super::agent::{Agent, Ending, Input, Woken};
 use super::deed::LABEL;
-use super::lines;
+use super::lines::Result;
+use super::tool::Leave;
 
 /// Of a command's output this much is told, as in Claude Code.
 const OUTPUT_SHOWN: usize = 30_000;
 
+/// How a command ended.
+enum Ran {
+    Said(String),
+    Failed(String),
+    Refused(String),
+    Interrupted,
+}
+
 impl<W: Write> Agent<W> {
     pub(super) fn ask_and_run(&mut self, command: &str) -> std::io::Result<Ending> {
-        let tool_use_id = format!("toolu_{}", Uuid::new_v4().simple());
-        let mut input = json!({"command": command, "description": "a command to practise with"});
-        let tool_use = lines::tool_use(self.memory.session(), &tool_use_id, &input);
-        self.write(&tool_use)?;
-        let answer = if self.mode == "bypassPermissions" {
-            json!({"behavior": "allow"})
-        } else {
-            match self.ask(&tool_use_id, &input)? {
-                Some(answer) => answer,
-                None => return Ok(Ending::Interrupted { reason: "aborted_tools" }),
-            }
-        };
-        if answer["behavior"] != "allow" {
-            let message = answer["message"].as_str().unwrap_or("The answer was invalid.");
-            let refused = lines::tool_result(self.memory.session(), &tool_use_id, message, true);
-            self.write(&refused)?;
-            return Ok(Ending::Said(format!("{LABEL} I did not run it: {message}")));
-        }
-        if let Some(updated) = answer.get("updatedInput").filter(|updated| updated["command"].is_string()) {
-            input = updated.clone();
-        }
-        let Some(output) = self.execute(input["command"].as_str().unwrap_or_default())? else {
-            return Ok(Ending::Interrupted { reason: "aborted_tools" });
-        };
-        let (text, failed) = match output {
-            Ok(output) => (shown(&output), !output.status.success()),
-            Err(error) => (error.to_string(), true),
-        };
-        let result = lines::tool_result(self.memory.session(), &tool_use_id, &text, failed);
-        self.write(&result)?;
-        Ok(Ending::Said(format!("{LABEL} The command {}:\n{text}", if failed { "failed" } else { "said" })))
+        Ok(match self.command(command)? {
+            Ran::Said(text) => Ending::Said(format!("{LABEL} The command said:\n{text}")),
+            Ran::Failed(text) => Ending::Said(format!("{LABEL} The command failed:\n{text}")),
+            Ran::Refused(message) => Ending::Said(format!("{LABEL} I did not run it: {message}")),
+            Ran::Interrupted => Ending::Interrupted { reason: "aborted_tools" },
+        })
     }
 
-    /// The answer to a permission request; none when it was interrupted.
-    fn ask(&mut self, tool_use_id: &str, input: &Value) -> std::io::Result<Option<Value>> {
-        let asked = Uuid::new_v4().to_string();
-        self.write(&lines::permission_request(&asked, tool_use_id, input))?;
-        loop {
-            match self.wait(None)? {
-                Woken::Answered { request_id, response } if request_id == asked => return Ok(Some(response)),
-                Woken::Interrupted => {
-                    self.write(&lines::withdrawal(&asked))?;
-                    return Ok(None);
-                }
-                Woken::InputEnded => {
-                    return Ok(Some(json!({"behavior": "deny", "message": "stream closed"})));
-                }
-                Woken::Answered { .. } | Woken::Deadline | Woken::Ran(_) => {}
+    /// One command after the other, each with its own question.
+    pub(super) fn ask_often(&mut self, times: usize) -> std::io::Result<Ending> {
+        let (mut allowed, mut denied) = (0, 0);
+        for number in 1..=times {
+            match self.command(&format!("echo {number}"))? {
+                Ran::Said(_) | Ran::Failed(_) => allowed += 1,
+                Ran::Refused(_) => denied += 1,
+                Ran::Interrupted => return Ok(Ending::Interrupted { reason: "aborted_tools" }),
             }
         }
+        Ok(Ending::Said(format!("{LABEL} Of {times} commands {allowed} ran and {denied} did not.")))
+    }
+
+    fn command(&mut self, command: &str) -> std::io::Result<Ran> {
+        let input = json!({"command": command, "description": "a command to practise with"});
+        let tool_use = match self.leave_for("Bash", input)? {
+            Leave::Given(tool_use) => tool_use,
+            Leave::Refused(message) => return Ok(Ran::Refused(message)),
+            Leave::Interrupted => return Ok(Ran::Interrupted),
+        };
+        let Some(output) = self.execute(tool_use.input["command"].as_str().unwrap_or_default())? else {
+            return Ok(Ran::Interrupted);
+        };
+        let (result, ran) = match output {
+            Ok(output) if output.status.success() => {
+                let (stdout, stderr) = (shown(&output.stdout), shown(&output.stderr));
+                let details =
+                    json!({"stdout": stdout, "stderr": stderr, "interrupted": false, "isImage": false});
+                let text = format!("{stdout}{stderr}");
+                let told = if text.is_empty() { "(Bash completed with no output)" } else { &text };
+                (Result::of(told, details), Ran::Said(text))
+            }
+            Ok(output) => {
+                let text = shown(&[&output.stdout[..], &output.stderr].concat());
+                let status = output.status.code().unwrap_or(1);
+                (Result::error(&format!("Exit code {status}\n{text}")), Ran::Failed(text))
+            }
+            Err(error) => (Result::error(&error.to_string()), Ran::Failed(error.to_string())),
+        };
+        self.tell(&tool_use.id, &result)?;
+        Ok(ran)
     }
 
     /// The command's output, or why it did not run; none when it was interrupted.
@@ -100,7 +107,6 @@ impl<W: Write> Agent<W> {
     }
 }
 
-fn shown(output: &Output) -> String {
-    let text = [&output.stdout[..], &output.stderr].concat();
-    String::from_utf8_lossy(&text).chars().take(OUTPUT_SHOWN).collect()
+fn shown(output: &[u8]) -> String {
+    String::from_utf8_lossy(output).chars().take(OUTPUT_SHOWN).collect()
 }

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
-
 /// Begins or is part of every answer that was not ordered word for word.
 pub(super) const LABEL: &str = "(practice agent, not Claude)";
 
@@ -16,12 +14,29 @@ pub(super) enum Deed {
     Say { length: usize, texts: usize },
     /// `slow S`: an answer after so many seconds.
     Slow(Duration),
-    /// `stamp`: when it had read the prompt, and when it begins to write the answer; see [`stamp`].
+    /// `stamp`: when it had read the prompt, and when it begins to write the answer; see [`super::texts::stamp`].
     Stamp,
     /// `hang`: no answer, and no reaction to an interrupt.
     Hang,
     /// `run COMMAND`: asks, then runs it in a shell.
     Run(String),
+    /// `ask30`: asks so often in one turn, each time for another command.
+    AskOften(usize),
+    /// `stream N words`, or `stream N words in S`: so many, as they come, in so many seconds.
+    Stream { words: usize, time: Duration },
+    /// `work N`, `work N BYTES`, `work N BYTES in S`: so many tools, with results of so many bytes, in so many seconds.
+    Work { times: usize, bytes: usize, time: Duration },
+    /// `write FILE TEXT`: asks, then writes it.
+    WriteFile { file: String, text: String },
+    /// `edit FILE OLD -> NEW`: asks, then puts the new text in the place of the old one; `edit` alone takes a file of
+    /// its own.
+    Edit(Option<[String; 3]>),
+    /// `fetch URL`: asks for a page.
+    Fetch(String),
+    /// `ask`: a question with a few answers; `ask many`: several, of all kinds.
+    Ask { many: bool },
+    /// `plan`: a plan to approve or to send back.
+    Plan,
     /// `remember TEXT`.
     Remember(String),
     /// `recall`.
@@ -80,6 +95,14 @@ const FAILURES: [(&str, Failure); 3] = [
 const MOST_CHARACTERS: usize = 64_000_000;
 const MOST_TEXTS: usize = 10_000;
 const MOST_MEGABYTES: usize = 200;
+const MOST_WORDS: usize = 100_000;
+const MOST_TOOLS: usize = 100_000;
+const MOST_BYTES: usize = 1_000_000;
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
+/// What a tool of `work` says.
+const FEW_BYTES: usize = 200;
+/// `ask30`.
+const OFTEN: usize = 30;
 
 impl Deed {
     pub(super) fn of(prompt: &str) -> Self {
@@ -98,12 +121,27 @@ impl Deed {
                 }
             }
             ("slow", rest) => {
-                let seconds = rest.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-                seconds.map_or_else(chat, Self::Slow)
+                let time = rest.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+                time.map_or_else(chat, Self::Slow)
             }
             ("stamp", "") => Self::Stamp,
             ("hang", "") => Self::Hang,
             ("run", rest) if !rest.is_empty() => Self::Run(rest.to_owned()),
+            ("ask30", "") => Self::AskOften(OFTEN),
+            ("stream", rest) => stream(rest).unwrap_or_else(chat),
+            ("work", rest) => work(rest).unwrap_or_else(chat),
+            ("write", rest) => match rest.split_once(char::is_whitespace) {
+                Some((file, text)) => Self::WriteFile { file: file.to_owned(), text: text.to_owned() },
+                None => chat(),
+            },
+            ("edit", "") => Self::Edit(None),
+            ("edit", rest) => edit(rest).unwrap_or_else(chat),
+            ("fetch", url) if url.starts_with("http://") || url.starts_with("https://") => {
+                Self::Fetch(url.to_owned())
+            }
+            ("ask", "") => Self::Ask { many: false },
+            ("ask", "many") => Self::Ask { many: true },
+            ("plan", "") => Self::Plan,
             ("remember", rest) if !rest.is_empty() => Self::Remember(rest.to_owned()),
             ("recall", "") => Self::Recall,
             ("crash", "") => Self::Crash,
@@ -126,43 +164,43 @@ impl Deed {
     }
 }
 
+/// `N words [in S]`
+fn stream(rest: &str) -> Option<Deed> {
+    let (count, rest) = rest.split_once(' ')?;
+    let words = count.parse().ok().filter(|&words| words <= MOST_WORDS)?;
+    let time = time(rest.trim().strip_prefix("words")?)?;
+    Some(Deed::Stream { words, time })
+}
+
+/// `N [BYTES] [in S]`
+fn work(rest: &str) -> Option<Deed> {
+    let (numbers, seconds) = rest.split_at(rest.find("in").unwrap_or(rest.len()));
+    let mut numbers = numbers.split_whitespace().map(str::parse);
+    let times = numbers.next()?.ok().filter(|&times| times <= MOST_TOOLS)?;
+    let bytes = numbers.next().unwrap_or(Ok(FEW_BYTES)).ok().filter(|&bytes| bytes <= MOST_BYTES)?;
+    (numbers.next().is_none()).then_some(Deed::Work { times, bytes, time: time(seconds)? })
+}
+
+/// Nothing, or `in S`.
+fn time(rest: &str) -> Option<Duration> {
+    if rest.trim().is_empty() {
+        return Some(Duration::ZERO);
+    }
+    let seconds = rest.trim().strip_prefix("in ")?.trim().parse().ok()?;
+    Duration::try_from_secs_f64(seconds).ok().filter(|&time| time <= LONGEST)
+}
+
+/// `FILE OLD -> NEW`
+fn edit(rest: &str) -> Option<Deed> {
+    let (file, change) = rest.split_once(' ')?;
+    let (old, new) = change.split_once(" -> ")?;
+    Some(Deed::Edit(Some([file, old, new].map(str::to_owned))))
+}
+
 fn later(rest: &str) -> Option<Deed> {
     let (seconds, text) = rest.split_once(' ')?;
     let time = Duration::try_from_secs_f64(seconds.parse().ok()?).ok()?;
     Some(Deed::Later(time, text.to_owned()))
-}
-
-/// The answer to a prompt that is nothing in particular.
-pub(super) fn chat(prompt: &str) -> String {
-    format!(
-        "{LABEL} You wrote: {prompt}\n\n\
-         I only practise. What I understand:\n\
-         echo TEXT: the text comes back\n\
-         say 9000 characters: a long answer, in parts\n\
-         run COMMAND: I ask for permission first\n\
-         slow 60: an answer that takes 60 seconds, to /stop\n\
-         remember TEXT, and later recall\n\
-         error 429, crash: something goes wrong"
-    )
-}
-
-/// Exactly `length` characters in numbered lines, so that a missing or doubled part shows.
-pub(super) fn say(length: usize) -> String {
-    let mut text = format!("{LABEL} {length} characters:\n");
-    let mut characters = text.chars().count();
-    let mut line = 0;
-    while characters < length {
-        line += 1;
-        let next = format!("{line:>6} {}\n", "The quick brown fox jumps over the lazy dog. 敏捷的棕色狐狸。");
-        characters += next.chars().count();
-        text.push_str(&next);
-    }
-    text.chars().take(length).collect()
-}
-
-/// Two moments, in nanoseconds since 1970: `(practice agent, not Claude) read 1764 wrote 1765`.
-pub(super) fn stamp(read: Timestamp, wrote: Timestamp) -> String {
-    format!("{LABEL} read {} wrote {}", read.as_nanosecond(), wrote.as_nanosecond())
 }
 
 #[cfg(test)]
@@ -179,6 +217,21 @@ mod tests {
             ("stamp", Deed::Stamp),
             ("hang", Deed::Hang),
             ("run ls -l", Deed::Run("ls -l".to_owned())),
+            ("ask30", Deed::AskOften(30)),
+            ("stream 9 words", Deed::Stream { words: 9, time: Duration::ZERO }),
+            ("stream 90 words in 1.5", Deed::Stream { words: 90, time: Duration::from_millis(1500) }),
+            ("work 5", Deed::Work { times: 5, bytes: 200, time: Duration::ZERO }),
+            ("work 500 4096 in 2", Deed::Work { times: 500, bytes: 4096, time: Duration::from_secs(2) }),
+            (
+                "write a.txt two  words",
+                Deed::WriteFile { file: "a.txt".to_owned(), text: "two  words".to_owned() },
+            ),
+            ("edit", Deed::Edit(None)),
+            ("edit a.rs x = 1 -> x = 2", Deed::Edit(Some(["a.rs", "x = 1", "x = 2"].map(str::to_owned)))),
+            ("fetch https://a.example/b", Deed::Fetch("https://a.example/b".to_owned())),
+            ("ask", Deed::Ask { many: false }),
+            ("ask many", Deed::Ask { many: true }),
+            ("plan", Deed::Plan),
             ("remember blue", Deed::Remember("blue".to_owned())),
             ("recall", Deed::Recall),
             ("crash", Deed::Crash),
@@ -203,6 +256,16 @@ mod tests {
             "echo",
             "say hello",
             "flood 201",
+            "stream of words",
+            "stream 9 words at once",
+            "work hard",
+            "work 5 in no time",
+            "work 5 5 5",
+            "write",
+            "edit this",
+            "fetch it",
+            "ask him",
+            "planes",
             "later",
             "later x y",
             "say 99999999999",
@@ -214,13 +277,5 @@ mod tests {
         ] {
             assert_eq!(Deed::of(prompt), Deed::Chat(prompt.to_owned()));
         }
-    }
-
-    #[test]
-    fn it_says_exactly_as_many_characters_as_asked() {
-        for length in [0, 5, 100, 9000] {
-            assert_eq!(say(length).chars().count(), length);
-        }
-        assert!(say(9000).starts_with(LABEL));
     }
 }

@@ -7,6 +7,12 @@ use uuid::Uuid;
 
 use super::deed::Failure;
 
+/// Tokens of a first request of Claude Code's, before any work, and what is new in it.
+const CACHED_TOKENS: u32 = 13_400;
+const FRESH_TOKENS: u32 = 100;
+/// What fits into a conversation.
+const CONTEXT_WINDOW: u32 = 200_000;
+
 pub(super) fn write(output: &mut impl Write, message: &Value) -> std::io::Result<()> {
     writeln!(output, "{message}")?;
     output.flush()
@@ -16,14 +22,20 @@ pub(super) fn init(session: &str, model: &str, mode: &str) -> Value {
     let cwd = std::env::current_dir().unwrap_or_default();
     json!({
         "type": "system", "subtype": "init", "session_id": session, "uuid": Uuid::new_v4(),
-        "cwd": cwd.to_string_lossy(), "tools": ["Bash"], "mcp_servers": [], "model": model, "permissionMode": mode,
+        "cwd": cwd.to_string_lossy(),
+        "tools": ["Bash", "Edit", "Write", "WebFetch", "AskUserQuestion", "ExitPlanMode"], "mcp_servers": [], "model": model, "permissionMode": mode,
         "claude_code_version": super::VERSION, "capabilities": [],
     })
 }
 
 /// A finished block of text; `aborted` when an interrupt cut it.
 pub(super) fn text(session: &str, text: &str, aborted: bool) -> Value {
-    let mut message = assistant(session, "practice", &json!({"type": "text", "text": text}));
+    said(session, &message_id(), text, aborted)
+}
+
+/// The same, of a message whose beginning was streamed.
+pub(super) fn said(session: &str, message_id: &str, text: &str, aborted: bool) -> Value {
+    let mut message = assistant(session, "practice", message_id, &json!({"type": "text", "text": text}));
     if aborted {
         message["aborted"] = Value::Bool(true);
     }
@@ -31,41 +43,90 @@ pub(super) fn text(session: &str, text: &str, aborted: bool) -> Value {
 }
 
 pub(super) fn failure(session: &str, failure: Failure) -> Value {
-    let mut message = assistant(session, "<synthetic>", &json!({"type": "text", "text": failure.words}));
+    let text = json!({"type": "text", "text": failure.words});
+    let mut message = assistant(session, "<synthetic>", &message_id(), &text);
     message["error"] = Value::from(failure.kind);
     message
 }
 
-pub(super) fn tool_use(session: &str, id: &str, input: &Value) -> Value {
-    assistant(session, "practice", &json!({"type": "tool_use", "id": id, "name": "Bash", "input": input}))
+pub(super) fn tool_use(session: &str, id: &str, tool: &str, input: &Value) -> Value {
+    let block = json!({"type": "tool_use", "id": id, "name": tool, "input": input});
+    assistant(session, "practice", &message_id(), &block)
 }
 
-fn assistant(session: &str, model: &str, block: &Value) -> Value {
+fn assistant(session: &str, model: &str, message_id: &str, block: &Value) -> Value {
+    let length = block["text"].as_str().map_or(20, tokens);
     json!({
         "type": "assistant", "session_id": session, "uuid": Uuid::new_v4(), "parent_tool_use_id": null,
         "message": {
-            "id": format!("msg_{}", Uuid::new_v4().simple()), "type": "message", "role": "assistant",
-            "model": model, "content": [block], "stop_reason": null,
+            "id": message_id, "type": "message", "role": "assistant", "model": model, "content": [block],
+            "stop_reason": null, "usage": usage(length),
         },
     })
 }
 
-pub(super) fn tool_result(session: &str, id: &str, content: &str, is_error: bool) -> Value {
+fn message_id() -> String {
+    format!("msg_{}", Uuid::new_v4().simple())
+}
+
+/// A raw event of the Messages API.
+pub(super) fn stream_event(session: &str, event: &Value) -> Value {
+    json!({
+        "type": "stream_event", "session_id": session, "uuid": Uuid::new_v4(), "parent_tool_use_id": null,
+        "event": event,
+    })
+}
+
+/// About what a text would take.
+pub(super) fn tokens(text: &str) -> usize {
+    text.chars().count() / 4 + 1
+}
+
+/// The tokens of one call; those of the input are always the same.
+pub(super) fn usage(output: usize) -> Value {
+    json!({
+        "input_tokens": FRESH_TOKENS, "cache_creation_input_tokens": 0, "cache_read_input_tokens": CACHED_TOKENS,
+        "output_tokens": output,
+    })
+}
+
+/// What a tool gave: what the model reads of it, and what a program does.
+pub(super) struct Result {
+    content: String,
+    details: Value,
+    failed: bool,
+}
+
+impl Result {
+    pub(super) fn of(content: impl Into<String>, details: Value) -> Self {
+        Self { content: content.into(), details, failed: false }
+    }
+
+    pub(super) fn error(content: &str) -> Self {
+        Self { content: content.to_owned(), details: format!("Error: {content}").into(), failed: true }
+    }
+}
+
+pub(super) fn tool_result(session: &str, id: &str, result: &Result) -> Value {
     json!({
         "type": "user", "session_id": session, "uuid": Uuid::new_v4(), "parent_tool_use_id": null,
         "message": {"role": "user", "content": [
-            {"type": "tool_result", "tool_use_id": id, "content": content, "is_error": is_error},
+            {"type": "tool_result", "tool_use_id": id, "content": result.content, "is_error": result.failed},
         ]},
+        "tool_use_result": result.details,
     })
 }
 
-pub(super) fn permission_request(request_id: &str, tool_use_id: &str, input: &Value) -> Value {
+/// A request of the agent's own.
+pub(super) fn request(request_id: &str, request: &Value) -> Value {
+    json!({"type": "control_request", "request_id": request_id, "request": request})
+}
+
+/// The permission mode is another one now.
+pub(super) fn mode(session: &str, mode: &str) -> Value {
     json!({
-        "type": "control_request", "request_id": request_id,
-        "request": {
-            "subtype": "can_use_tool", "tool_name": "Bash", "display_name": "Bash", "input": input,
-            "description": input["command"], "tool_use_id": tool_use_id, "permission_suggestions": [],
-        },
+        "type": "system", "subtype": "status", "status": null, "permissionMode": mode, "session_id": session,
+        "uuid": Uuid::new_v4(),
     })
 }
 
@@ -80,12 +141,11 @@ pub(super) fn reply(request_id: &str, response: &Value) -> Value {
     })
 }
 
-pub(super) fn refusal(request_id: &str) -> Value {
+pub(super) fn refusal(request_id: &str, code: &str) -> Value {
     json!({
         "type": "control_response",
         "response": {
-            "subtype": "error", "request_id": request_id, "error": "Unsupported control request",
-            "error_code": "unsupported_request",
+            "subtype": "error", "request_id": request_id, "error": format!("Refused: {code}"), "error_code": code,
         },
     })
 }
@@ -103,11 +163,15 @@ pub(super) fn compacted(session: &str) -> Value {
 }
 
 /// A turn's end; practising costs nothing.
-pub(super) fn result(session: &str, uuids: &[Uuid], ending: &Value) -> Value {
+pub(super) fn result(session: &str, model: &str, uuids: &[Uuid], ending: &Value) -> Value {
+    let output = ending["result"].as_str().map_or(0, tokens);
+    let models = json!({model: {"inputTokens": FRESH_TOKENS, "outputTokens": output,
+        "cacheReadInputTokens": CACHED_TOKENS, "cacheCreationInputTokens": 0, "costUSD": 0.0,
+        "contextWindow": CONTEXT_WINDOW, "maxOutputTokens": 64_000}});
     let mut result = json!({
         "type": "result", "subtype": "success", "is_error": false, "session_id": session, "uuid": Uuid::new_v4(),
         "num_turns": 1, "terminal_reason": "completed", "api_error_status": null, "total_cost_usd": 0.0,
-        "permission_denials": [], "user_message_uuids": uuids,
+        "permission_denials": [], "user_message_uuids": uuids, "usage": usage(output), "modelUsage": models,
     });
     if let (Some(result), Some(ending)) = (result.as_object_mut(), ending.as_object()) {
         result.extend(ending.clone());

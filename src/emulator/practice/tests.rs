@@ -1,3 +1,5 @@
+mod deeds;
+
 use std::io::{BufRead, BufReader, PipeReader, PipeWriter};
 use std::path::Path;
 use std::thread::JoinHandle;
@@ -30,6 +32,11 @@ impl Practice {
 
     fn ask(&self, text: &str) {
         self.send(&wire::user_message(&Uuid::new_v4(), text));
+    }
+
+    /// The next line as it is.
+    fn line(&mut self) -> serde_json::Value {
+        serde_json::from_slice(&self.lines.next().unwrap().unwrap()).unwrap()
     }
 
     fn next(&mut self) -> Option<Output> {

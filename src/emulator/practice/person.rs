@@ -1,0 +1,87 @@
+//! What only a person can answer: questions, and whether a plan is good.
+
+use std::io::Write;
+
+use serde_json::{Value, json};
+
+use super::agent::{Agent, Ending};
+use super::deed::LABEL;
+use super::lines::{self, Result};
+use super::texts;
+use super::tool::{Leave, ToolUse};
+
+impl<W: Write> Agent<W> {
+    /// Asks, and says what the answers were, word for word.
+    pub(super) fn question(&mut self, many: bool) -> std::io::Result<Ending> {
+        let ToolUse { id, input } = match self.leave_for("AskUserQuestion", texts::questions(many))? {
+            Leave::Given(tool_use) => tool_use,
+            Leave::Refused(message) => {
+                return Ok(Ending::Said(format!("{LABEL} You did not answer: {message}")));
+            }
+            Leave::Interrupted => return Ok(Ending::Interrupted { reason: "aborted_tools" }),
+        };
+        let answers = answers(&input);
+        let told = if answers.is_empty() {
+            "The user did not answer the questions.".to_owned()
+        } else {
+            let pairs: Vec<String> =
+                answers.iter().map(|(question, answer)| format!("{question:?}={answer:?}")).collect();
+            format!(
+                "Your questions have been answered: {}. You can now continue with these answers in mind.",
+                pairs.join(", ")
+            )
+        };
+        let details = json!({"questions": input["questions"], "answers": input["answers"]});
+        self.tell(&id, &Result::of(told, details))?;
+        let lines: Vec<String> =
+            answers.iter().map(|(question, answer)| format!("{question} {answer}")).collect();
+        Ok(Ending::Said(format!("{LABEL} You answered:\n\n{}", lines.join("\n\n"))))
+    }
+
+    /// Makes a plan, in plan mode, and once another when it is sent back.
+    pub(super) fn plan(&mut self) -> std::io::Result<Ending> {
+        if self.permissions.mode() != "plan" {
+            let _ = self.permissions.set_mode("plan");
+            self.write(&lines::mode(self.memory.session(), self.permissions.mode()))?;
+        }
+        let mut feedback: Option<String> = None;
+        loop {
+            let plan = texts::plan(feedback.as_deref());
+            let input = json!({"plan": plan, "planFilePath": "/tmp/plans/practice.md"});
+            match self.leave_for("ExitPlanMode", input)? {
+                Leave::Given(tool_use) => {
+                    let details = json!({"plan": plan, "isAgent": false});
+                    let told = "User has approved your plan. You can now start coding.";
+                    self.tell(&tool_use.id, &Result::of(told, details))?;
+                    let mode = self.permissions.mode();
+                    return Ok(Ending::Said(format!("{LABEL} The plan is approved; the mode is {mode}.")));
+                }
+                Leave::Interrupted => return Ok(Ending::Interrupted { reason: "aborted_tools" }),
+                Leave::Refused(message) if feedback.is_some() => {
+                    return Ok(Ending::Said(format!("{LABEL} I leave it at that. You said: {message}")));
+                }
+                Leave::Refused(message) => {
+                    let text = format!("{LABEL} You want it otherwise: {message}");
+                    self.write(&lines::text(self.memory.session(), &text, false))?;
+                    feedback = Some(message);
+                }
+            }
+        }
+    }
+}
+
+/// The answers in the order of the questions; a note behind its answer.
+fn answers(input: &Value) -> Vec<(&str, String)> {
+    let questions = input["questions"].as_array().into_iter().flatten();
+    let answered = questions.filter_map(|question| {
+        let question = question["question"].as_str()?;
+        let answer = match &input["answers"][question] {
+            Value::String(answer) => answer.clone(),
+            Value::Array(several) => several.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(","),
+            _ => return None,
+        };
+        let note = input["annotations"][question]["notes"].as_str();
+        Some((question, note.map_or(answer.clone(), |note| format!("{answer} ({note})"))))
+    });
+    answered.collect()
+}
