@@ -22,6 +22,7 @@ mod options;
 mod page;
 mod people;
 pub mod practice;
+mod pressing;
 mod rates;
 mod shown;
 mod socket;

@@ -7,10 +7,13 @@
 
 mod known;
 mod tables;
+mod words;
 
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
+
+pub(crate) use self::words::{answer, buttons, callback, flatten, is_unfinished};
 
 /// Feishu: 200 elements in one card.
 const MOST_ELEMENTS: usize = 200;
@@ -120,37 +123,6 @@ pub(crate) fn check(card: &Value) -> Result<(), CardFault> {
     let mut seen = Seen::default();
     check_list(body.get("elements"), Place { depth: 0, in_form: false }, &mut seen)?;
     seen.verdict()
-}
-
-/// The words of a card, a line for each element: titles, texts, and buttons as `[label]`.
-pub(crate) fn flatten(card: &Value) -> String {
-    let mut lines = Vec::new();
-    for place in ["title", "subtitle"] {
-        lines.extend(card["header"][place]["content"].as_str().map(str::to_owned));
-    }
-    let elements = if is_second_schema(card) { &card["body"]["elements"] } else { &card["elements"] };
-    flatten_into(elements, &mut lines);
-    lines.join("\n")
-}
-
-fn flatten_into(elements: &Value, lines: &mut Vec<String>) {
-    for element in elements.as_array().into_iter().flatten() {
-        let text = element["text"]["content"].as_str();
-        match element["tag"].as_str().unwrap_or_default() {
-            "markdown" | "plain_text" | "lark_md" => {
-                lines.extend(element["content"].as_str().map(str::to_owned))
-            }
-            "button" => lines.extend(text.map(|label| format!("[{label}]"))),
-            "hr" => lines.push("---".to_owned()),
-            _ => {
-                lines.extend(element["header"]["title"]["content"].as_str().map(str::to_owned));
-                lines.extend(text.map(str::to_owned));
-                for list in known::LISTS {
-                    flatten_into(&element[*list], lines);
-                }
-            }
-        }
-    }
 }
 
 #[derive(Default)]

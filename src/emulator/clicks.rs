@@ -1,5 +1,7 @@
 //! Pressing what is on a card: the callback, the toast, the card that comes back.
 
+mod form;
+
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -27,8 +29,10 @@ const PRESSABLE: [&str; 6] =
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Press {
-    /// The button with this label.
+    /// The first button with this label.
     Label(String),
+    /// The nth button, from 0, of those with this label.
+    LabelNth(String, usize),
     /// The nth, from 0, in the order of the card.
     Nth(usize),
     /// The one whose callback carries this value.
@@ -37,6 +41,8 @@ pub enum Press {
     Named(String),
     /// The one at this JSON pointer into the card.
     Pointer(String),
+    /// A button with this value that the card had before it changed: a phone may not have seen the change yet.
+    Earlier(Value),
 }
 
 /// A press, with what was filled in.
@@ -121,22 +127,31 @@ impl World {
         let chat_id = message.chat_id.clone();
         self.membership(user, &chat_id)?;
         let card = self.show(message).content;
-        let element = find(&card, &click.press).ok_or_else(|| Impossible::NoButton(id.clone()))?;
+        let earlier;
+        let element = match &click.press {
+            Press::Earlier(value) => {
+                earlier = json!({"tag": "button", "value": value});
+                &earlier
+            }
+            press => find(&card, press).ok_or_else(|| Impossible::NoButton(id.clone()))?,
+        };
         if element["disabled"] == json!(true) {
             return Err(Impossible::NoButton(id.clone()));
         }
-        let behavior = element["behaviors"].as_array().into_iter().flatten();
-        let callback =
-            behavior.filter(|each| each["type"].as_str() == Some("callback")).map(|each| &each["value"]);
-        let value = callback.chain(element.get("value")).next();
-        if value.is_none() && element["form_action_type"].as_str() != Some("submit") {
+        let value = cards::callback(element);
+        let submits = element["form_action_type"].as_str() == Some("submit");
+        if value.is_none() && !submits {
             return Ok(None);
         }
+        let filled = match form::around(&card, element).filter(|_| submits) {
+            Some(form) => Some(form::fill(form, click.form_value.as_ref())?),
+            None => click.form_value.clone(),
+        };
         let mut action = json!({"tag": element["tag"], "timezone": "Asia/Shanghai"});
         let given = [
             ("value", value.cloned()),
             ("name", element.get("name").cloned()),
-            ("form_value", click.form_value.clone().map(Value::Object)),
+            ("form_value", filled.map(Value::Object)),
             ("input_value", click.input_value.clone().map(Value::String)),
             ("option", click.option.clone().map(Value::String)),
         ];
@@ -244,6 +259,10 @@ fn find<'a>(card: &'a Value, press: &Press) -> Option<&'a Value> {
     match press {
         Press::Nth(place) => all.get(*place).copied(),
         Press::Label(label) => all.into_iter().find(|each| each["text"]["content"].as_str() == Some(label)),
+        Press::LabelNth(label, place) => {
+            let mut labelled = all.into_iter().filter(|each| each["text"]["content"].as_str() == Some(label));
+            labelled.nth(*place)
+        }
         Press::Named(name) => all.into_iter().find(|each| {
             [&each["element_id"], &each["name"]].iter().any(|given| given.as_str() == Some(name))
         }),
@@ -251,7 +270,7 @@ fn find<'a>(card: &'a Value, press: &Press) -> Option<&'a Value> {
             let behaviors = each["behaviors"].as_array().into_iter().flatten();
             behaviors.map(|behavior| &behavior["value"]).chain(each.get("value")).any(|given| given == value)
         }),
-        Press::Pointer(_) => None,
+        Press::Pointer(_) | Press::Earlier(_) => None,
     }
 }
 

@@ -25,6 +25,9 @@ pub enum Impossible {
     /// The card has no such button.
     #[error("the message {0} has nothing like that to press")]
     NoButton(MessageId),
+    /// A form lacks something, or holds what it cannot.
+    #[error("the form cannot be submitted: {0}")]
+    Field(String),
     /// Feishu refuses it.
     #[error("Feishu refuses it with code {0}")]
     Refused(i64),

@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{
-    content,
+    cards, content,
     state::{Message, Sender, World},
 };
 use crate::ids::{ChatId, MessageId, OpenId};
@@ -34,7 +34,8 @@ pub struct Shown {
     pub from_name: String,
     /// Feishu's `msg_type`: `text`, `post`, `interactive`, …
     pub msg_type: String,
-    /// Its words: a text verbatim with mentions as `@name`, a post or a card flattened to lines.
+    /// Its words: a text verbatim with mentions as `@name`, a post or a card as it is read, a line for each
+    /// element, buttons as `[label]`.
     pub text: String,
     /// The content's JSON, decoded; a card whole and as it is now. `null` when recalled.
     pub content: Value,
@@ -55,6 +56,42 @@ impl Shown {
     #[must_use]
     pub fn from_bot(&self) -> bool {
         self.from.is_none()
+    }
+
+    /// What it says and nothing beside it: of a card the Markdown and the plain texts of normal size at its top level,
+    /// with a line break between two, as they are read; of anything else its words.
+    #[must_use]
+    pub fn answer(&self) -> String {
+        if self.is_card() { cards::answer(&self.content) } else { self.text.clone() }
+    }
+
+    /// Whether it is a card of something that still goes on: it has a button that stops it.
+    #[must_use]
+    pub fn is_unfinished(&self) -> bool {
+        self.is_card() && cards::is_unfinished(&self.content)
+    }
+
+    /// Whether it is a card.
+    #[must_use]
+    pub fn is_card(&self) -> bool {
+        self.msg_type == "interactive"
+    }
+
+    /// What stands on the buttons that can be pressed, in their order; nothing when it is no card.
+    #[must_use]
+    pub fn buttons(&self) -> Vec<&str> {
+        let buttons = cards::buttons(&self.content).into_iter();
+        let enabled = buttons.filter(|button| button["disabled"] != true);
+        enabled.filter_map(|button| button["text"]["content"].as_str()).collect()
+    }
+
+    /// What the first button with this label carries to the bot. With [`super::Emulator::press_earlier`] it can be pressed
+    /// after the card has changed.
+    #[must_use]
+    pub fn value_of(&self, label: &str) -> Option<Value> {
+        let mut buttons = cards::buttons(&self.content).into_iter();
+        let button = buttons.find(|button| button["text"]["content"] == label)?;
+        cards::callback(button).cloned()
     }
 }
 

@@ -75,11 +75,10 @@ fn answers(input: &Value) -> Vec<(&str, String)> {
     let questions = input["questions"].as_array().into_iter().flatten();
     let answered = questions.filter_map(|question| {
         let question = question["question"].as_str()?;
-        let answer = match &input["answers"][question] {
-            Value::String(answer) => answer.clone(),
-            Value::Array(several) => several.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(","),
-            _ => return None,
-        };
+        let answer = &input["answers"][question];
+        let several =
+            answer.as_array().map(|several| several.iter().filter_map(Value::as_str).collect::<Vec<_>>());
+        let answer = answer.as_str().map(str::to_owned).or(several.map(|several| several.join(",")))?;
         let note = input["annotations"][question]["notes"].as_str();
         Some((question, note.map_or(answer.clone(), |note| format!("{answer} ({note})"))))
     });

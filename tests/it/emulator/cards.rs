@@ -1,8 +1,8 @@
-use phonework::emulator::{Clicked, Press, Toast};
+use phonework::emulator::{Clicked, Impossible, Press, Toast};
 use serde_json::{Value, json};
 
-use super::easy;
-use crate::support::bot::Bot;
+use super::{LONG, easy};
+use crate::support::bot::{Bot, Socket};
 
 fn card(elements: Value) -> Value {
     json!({"schema": "2.0", "body": {"elements": elements}})
@@ -111,4 +111,56 @@ async fn a_press_calls_the_bot_and_shows_its_toast_and_card() {
     }
     assert_eq!(emulator.shown(&chat)[0].text, "Later.");
     assert_eq!(emulator.complaints(), Vec::<String>::new());
+}
+
+/// Answers one press with a toast, and gives what the press said.
+async fn toasting(socket: &mut Socket, words: &str) -> Value {
+    let (frame, event) = socket.event().await;
+    let toast = json!({"toast": {"type": "success", "content": words}});
+    socket.ack(&frame, 200, Some(&toast)).await;
+    event["event"]["action"].clone()
+}
+
+#[tokio::test]
+async fn a_test_presses_buttons_by_their_labels_and_fills_in_forms() {
+    let emulator = easy().await;
+    let bot = Bot::new(&emulator).await;
+    let mut socket = bot.connect(&emulator).await;
+    let anna = emulator.user(0);
+    let chat = emulator.p2p(&anna);
+    let button = |label: &str, number: u32| {
+        json!({"tag": "button", "text": {"tag": "plain_text", "content": label},
+               "behaviors": [{"type": "callback", "value": {"n": number}}]})
+    };
+    let option = |name: &str| json!({"text": {"tag": "plain_text", "content": name}, "value": name});
+    let mut send = button("Send", 3);
+    send["name"] = json!("send");
+    send["form_action_type"] = json!("submit");
+    let form = json!({"tag": "form", "name": "f", "elements": [
+        {"tag": "multi_select_static", "name": "q0", "options": [option("a"), option("b")]},
+        {"tag": "input", "name": "w0"}, send]});
+    let whole = card(json!([
+        {"tag": "markdown", "content": "a&#95;b"}, button("Go", 1), button("Go", 2), form]));
+    bot.send(chat.as_str(), "interactive", &whole, &Value::Null).await;
+    let shown = emulator.card_with(&chat, "Send", LONG).await;
+    assert_eq!((shown.answer().as_str(), shown.buttons()), ("a_b", vec!["Go", "Go", "Send"]));
+
+    let id = &shown.message_id;
+    let (toast, action) = tokio::join!(emulator.press_nth(id, &anna, "Go", 1), toasting(&mut socket, "gone"));
+    assert_eq!((toast.content.as_str(), &action["value"]), ("gone", &json!({"n": 2})));
+    let fields = json!({"q0": ["b"]});
+    let (_, action) = tokio::join!(emulator.submit(id, &anna, "Send", fields), toasting(&mut socket, "sent"));
+    assert_eq!(action["form_value"], json!({"q0": ["b"], "w0": ""}));
+
+    let earlier = shown.value_of("Go").unwrap();
+    let path = format!("/open-apis/im/v1/messages/{id}");
+    let empty = json!({"content": card(json!([])).to_string()});
+    assert_eq!(bot.call("PATCH", &path, &empty).await.code, 0);
+    assert_eq!(
+        emulator.click(&anna, id, Press::Label("Go".into())).await,
+        Err(Impossible::NoButton(id.clone()))
+    );
+    let late = emulator.press_earlier(id, &anna, earlier, None);
+    let (_, action) = tokio::join!(late, toasting(&mut socket, "too late"));
+    assert_eq!(action["value"], json!({"n": 1}));
 }
