@@ -128,12 +128,11 @@ impl World {
         self.membership(user, &chat_id)?;
         let card = self.show(message).content;
         let earlier;
-        let element = match &click.press {
-            Press::Earlier(value) => {
-                earlier = json!({"tag": "button", "value": value});
-                &earlier
-            }
-            press => find(&card, press).ok_or_else(|| Impossible::NoButton(id.clone()))?,
+        let element = if let Press::Earlier(value) = &click.press {
+            earlier = json!({"tag": "button", "value": value});
+            &earlier
+        } else {
+            find(&card, &click.press).ok_or_else(|| Impossible::NoButton(id.clone()))?
         };
         if element["disabled"] == json!(true) {
             return Err(Impossible::NoButton(id.clone()));
