@@ -138,7 +138,7 @@ async fn outages(table: &mut Table, name: &str, outage: Duration) {
     let delivered = rigs.iter().map(|rig| async move {
         let chat = &rig.people[0].1;
         let is_there = |emulator: &Emulator| {
-            emulator.shown(chat).iter().any(|shown| shown.text.contains("That took 10 seconds"))
+            emulator.shown(chat).iter().any(|shown| shown.answer().contains("That took 10 seconds"))
         };
         since(rig, began, is_there).await
     });
@@ -168,7 +168,7 @@ async fn answered(rig: &Rig, began: Instant, prompt: &str) -> Duration {
     rig.emulator.say(user, chat, prompt);
     let answer = prompt.strip_prefix("echo ").unwrap();
     let is_there = |emulator: &Emulator| {
-        emulator.shown(chat).iter().any(|shown| shown.from_bot() && shown.text == answer)
+        emulator.shown(chat).iter().any(|shown| shown.from_bot() && shown.answer() == answer)
     };
     since(rig, began, is_there).await
 }

@@ -32,6 +32,12 @@ struct Person {
     asking: usize,
 }
 
+/// The bot's words in a chat.
+fn said(shown: &[Shown]) -> Vec<String> {
+    let said = shown.iter().filter(|shown| shown.from_bot() && !shown.is_unfinished());
+    said.map(Shown::answer).collect()
+}
+
 /// What a chat shows.
 #[derive(Default)]
 struct Heard<'a> {
@@ -105,8 +111,8 @@ impl People {
     /// Those whom Claude asks say yes, or no, or nothing.
     pub(crate) fn decide(&mut self, rig: &Rig) {
         for person in self.people.iter_mut().filter(|person| person.seen < person.asking) {
-            let shown = rig.emulator.shown(&person.chat);
-            let requests = person.heard(&shown).requests;
+            let said = said(&rig.emulator.shown(&person.chat));
+            let requests = person.heard(&said).requests;
             while person.seen < requests {
                 person.seen += 1;
                 let order = match fastrand::u8(..10) {
@@ -122,8 +128,8 @@ impl People {
     /// How many messages have no answer yet.
     pub(crate) fn unanswered(&self, rig: &Rig) -> usize {
         let open = |person: &Person| {
-            let shown = rig.emulator.shown(&person.chat);
-            let heard = person.heard(&shown);
+            let said = said(&rig.emulator.shown(&person.chat));
+            let heard = person.heard(&said);
             let replies: usize = heard.replies.values().sum();
             (person.prompts.len() + person.commands.len() + person.orders.len())
                 .saturating_sub(heard.answers.len() + heard.refused + heard.crashed + replies)
@@ -137,8 +143,8 @@ impl People {
         let audit = audit(rig);
         let mut complaints = Vec::new();
         for person in &self.people {
-            let shown = rig.emulator.shown(&person.chat);
-            let heard = person.heard(&shown);
+            let said = said(&rig.emulator.shown(&person.chat));
+            let heard = person.heard(&said);
             let mut complain = |what: String| complaints.push(format!("{}: {what}", person.user));
             let his: Vec<&Value> = audit.iter().filter(|line| line["user"] == person.user.as_str()).collect();
             let outcome = |word: &str| his.iter().filter(|line| line["outcome"] == word).count();
@@ -200,11 +206,11 @@ impl Person {
         self.orders.iter().filter(heard).count()
     }
 
-    fn heard<'a>(&self, shown: &'a [Shown]) -> Heard<'a> {
+    fn heard<'a>(&self, said: &'a [String]) -> Heard<'a> {
         let mut heard = Heard::default();
         // Token and number of each line of long answers: all of them have to be shown before the token counts.
         let mut lines: BTreeMap<&str, usize> = BTreeMap::new();
-        for text in shown.iter().filter(|shown| shown.from_bot()).map(|shown| shown.text.as_str()) {
+        for text in said {
             let own = text.strip_prefix(LABEL);
             if let Some(slow) = own.and_then(|own| own.strip_prefix("That took ")) {
                 let token = slow.split_whitespace().next().unwrap_or_default();

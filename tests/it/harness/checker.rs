@@ -46,7 +46,7 @@ struct Person<'a> {
     user: usize,
     sent: Vec<&'a Sent>,
     /// The bot's messages to him with the chat that they are in.
-    heard: Vec<(usize, Kind, &'a str)>,
+    heard: Vec<(usize, Kind, String)>,
     /// His prompts as the agents were given them.
     given: Vec<&'a str>,
     /// Prompt, outcome and response of his turns on record.
@@ -65,7 +65,7 @@ impl<'a> Person<'a> {
                     evidence.sent.iter().find(|sent| sent.id == *id).map(|sent| sent.user)
                 };
                 if chat == user || shown.reply_to.as_ref().and_then(whose) == Some(user) {
-                    heard.push((chat, phone::kind(&shown.text), shown.text.as_str()));
+                    heard.extend(phone::said(shown).into_iter().map(|text| (chat, phone::kind(&text), text)));
                 }
             }
         }
@@ -348,7 +348,7 @@ impl<'a> Person<'a> {
     fn parts_come_in_order(&self, broken: &mut Vec<String>) {
         for chat in [self.user, NAMES.len()] {
             let mut open = None;
-            for text in self.heard.iter().filter(|heard| heard.0 == chat).map(|heard| heard.2) {
+            for text in self.heard.iter().filter(|heard| heard.0 == chat).map(|heard| heard.2.as_str()) {
                 let head = text.strip_prefix('[').and_then(|rest| rest.split_once("]\n"));
                 let Some((place, total)) = head.and_then(|(head, _)| head.split_once('/')) else { continue };
                 let number = |digits: &str| digits.parse::<usize>().unwrap_or_default();

@@ -1,5 +1,7 @@
 //! What the bot's messages are, as a person at the phone tells them apart.
 
+use phonework::emulator::Shown;
+
 /// A message of the bot's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -29,6 +31,23 @@ pub(super) enum Kind {
     Remark,
     /// What nobody can explain.
     Unknown,
+}
+
+/// What a message of the bot's says: of a turn's card Claude's words and what the bot remarks on their end are two. What
+/// goes on still is not said yet.
+pub(super) fn said(shown: &Shown) -> Vec<String> {
+    if shown.is_unfinished() {
+        return Vec::new();
+    }
+    let text = shown.answer();
+    match text.rsplit_once('\n') {
+        Some((words, remark))
+            if shown.is_card() && ["⏹", "⚠️"].iter().any(|sign| remark.starts_with(sign)) =>
+        {
+            vec![words.to_owned(), remark.to_owned()]
+        }
+        _ => vec![text],
+    }
 }
 
 pub(super) fn is_list(text: &str) -> bool {

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use phonework::emulator::Shown;
+
 use super::day::{Evidence, GATE, IN_TWO, LATE, PLAIN, RECALLED, long};
 
 /// The sentences that are broken.
@@ -10,8 +12,9 @@ pub(super) fn broken(evidence: &Evidence) -> Vec<String> {
     if !evidence.plan.deaths.contains(&evidence.deaths) {
         broken.push(format!("the daemon died {} times, not {:?}", evidence.deaths, evidence.plan.deaths));
     }
-    let heard = evidence.chats.iter().flatten().filter(|shown| shown.from_bot());
-    let heard: Vec<&str> = heard.map(|shown| shown.text.as_str()).collect();
+    let heard = evidence.chats.iter().flatten().filter(|shown| shown.from_bot() && !shown.is_unfinished());
+    let heard: Vec<String> = heard.map(Shown::answer).collect();
+    let heard: Vec<&str> = heard.iter().map(String::as_str).collect();
     no_prompt_is_run_twice(evidence, &mut broken);
     every_turn_has_one_ending(evidence, &heard, &mut broken);
     the_long_answer_is_whole(evidence, &heard, &mut broken);

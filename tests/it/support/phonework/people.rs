@@ -101,5 +101,6 @@ impl Phonework {
 }
 
 fn texts(shown: &[Shown]) -> Vec<String> {
-    shown.iter().filter(|message| message.from_bot()).map(|message| message.text.clone()).collect()
+    let said = shown.iter().filter(|message| message.from_bot() && !message.is_unfinished());
+    said.map(Shown::answer).collect()
 }
