@@ -13,6 +13,7 @@
 //! talk.
 
 mod call;
+mod card;
 pub mod courier;
 mod inbox;
 mod keep;
@@ -31,6 +32,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 pub use crate::feishu::api::Recipient;
+pub use card::Card;
 pub use outbox::{Fate, Queued};
 pub use schema::OpenError;
 pub use store::{Committed, Store, StoreError, open, open_watched};

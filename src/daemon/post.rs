@@ -6,12 +6,12 @@ use uuid::Uuid;
 use super::config::Settings;
 use crate::chat::alarm::Alert;
 use crate::crash::{self, Point};
-use crate::feishu::api::{Api, Outgoing, Recipient};
+use crate::feishu::api::{self, Api, Outgoing, Recipient};
 use crate::feishu::content;
 use crate::feishu::failure::{self, ApiError, Refusal};
 use crate::feishu::socket::{ConnectionState, Phase};
-use crate::ids::MessageId;
-use crate::mail::courier::{Advice, Deliver, Letter, Objection, Refused};
+use crate::mail::courier::{Advice, Content, Deliver, Errand, Objection, Operation, Refused};
+use crate::render::ladder;
 use crate::words::Words;
 
 /// Feishu's API, for the courier, and the long connection, which tells when Feishu can be reached again.
@@ -23,33 +23,23 @@ pub(super) struct Post {
 }
 
 impl Deliver for Post {
-    async fn send(&self, letter: &Letter) -> Result<MessageId, Refused> {
-        let outgoing = Outgoing {
-            to: letter.to.clone(),
-            reply_to: letter.reply_to.clone(),
-            msg_type: "text".to_owned(),
-            content: content::text(&letter.text),
-            uuid: letter.uuid.clone(),
-        };
+    async fn run(&self, errand: &Errand) -> Result<Option<String>, Refused> {
         crash::at(Point::RequestSending);
-        let answer = self.api.send(&outgoing).await;
-        crash::at(Point::RequestAnswered);
-        answer.map_err(refused)
-    }
-
-    async fn react(&self, on: &MessageId, emoji: &str) -> Result<(), Refused> {
-        crash::at(Point::RequestSending);
-        let answer = self.api.react(on, emoji).await;
+        let answer = self.ask(errand).await;
         crash::at(Point::RequestAnswered);
         answer.map_err(refused)
     }
 
     fn in_place_of(&self, objection: Objection) -> String {
-        let words = Words(self.settings.borrow().keyring.language);
         match objection {
-            Objection::TooLong => words.not_taken_too_long(),
-            Objection::Content => words.not_taken(),
+            Objection::TooLong => self.words().not_taken_too_long(),
+            Objection::Content => self.words().not_taken(),
+            Objection::Shape => self.words().not_taken_as_it_is(),
         }
+    }
+
+    fn words(&self) -> Words {
+        Words(self.settings.borrow().keyring.language)
     }
 
     async fn recovered(&self) {
@@ -66,6 +56,41 @@ impl Deliver for Post {
     }
 }
 
+impl Post {
+    async fn ask(&self, errand: &Errand) -> Result<Option<String>, ApiError> {
+        match errand {
+            Errand::Send { to, reply_to, content, uuid } => {
+                let (msg_type, content) = match content {
+                    Content::Text(text) => ("text", content::text(text)),
+                    Content::Card(card) => ("interactive", card.clone()),
+                    Content::Entity(id) => ("interactive", content::entity(id)),
+                    Content::File(key) => ("file", content::file(key)),
+                };
+                let outgoing = Outgoing {
+                    to: to.clone(),
+                    reply_to: reply_to.clone(),
+                    msg_type: msg_type.to_owned(),
+                    content,
+                    uuid: uuid.clone(),
+                };
+                self.api.send(&outgoing).await.map(|id| Some(id.to_string()))
+            }
+            Errand::React { on, emoji } => self.api.react(on, emoji).await.map(|()| None),
+            Errand::Update { message_id, card } => self.api.update(message_id, card).await.map(|()| None),
+            Errand::Upload { name, text } => self.api.upload(name, text.clone().into()).await.map(Some),
+            Errand::Make { card } => self.api.make_entity(card).await.map(Some),
+            Errand::Operate { entity, sequence, operation } => {
+                let operation = match operation {
+                    Operation::Stream(text) => api::Operation::Stream { element: ladder::STREAM, text },
+                    Operation::Streaming(on) => api::Operation::Streaming(*on),
+                    Operation::Replace(card) => api::Operation::Replace(card),
+                };
+                self.api.operate(entity, *sequence, operation).await.map(|()| None)
+            }
+        }
+    }
+}
+
 fn refused(error: ApiError) -> Refused {
     let advice = match error.advice {
         failure::Advice::Retry { after, outcome_known } => Advice::Retry { after, outcome_known },
@@ -74,7 +99,12 @@ fn refused(error: ApiError) -> Refused {
         failure::Advice::Refused(Refusal::Content) => Advice::Unacceptable(Objection::Content),
         // The answer is owed until the app is mended.
         failure::Advice::Refused(Refusal::Operator) => Advice::Retry { after: None, outcome_known: true },
-        failure::Advice::Refused(Refusal::Undeliverable | Refusal::Bug) => Advice::Undeliverable,
+        failure::Advice::Refused(Refusal::Shape | Refusal::Bug) => Advice::Unacceptable(Objection::Shape),
+        failure::Advice::Refused(Refusal::CardGone) => Advice::CardGone,
+        failure::Advice::Refused(Refusal::StreamClosed) => Advice::StreamClosed,
+        failure::Advice::Refused(Refusal::Sequence) => Advice::Sequence,
+        failure::Advice::Refused(Refusal::Scope) => Advice::NotForThisApp,
+        failure::Advice::Refused(Refusal::Undeliverable) => Advice::Undeliverable,
     };
     Refused { advice, reason: error.to_string(), cause: error.cause() }
 }

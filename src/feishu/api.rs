@@ -4,6 +4,8 @@
 //! Nothing is retried in here but a call whose token was not accepted: when to try again is the caller's business,
 //! and [`ApiError::advice`] says how.
 
+mod cards;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,13 +17,17 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::calls::{ApiState, Calls};
-use super::failure::{self, Advice, ApiError, Refusal, classify, is_token_error, reset_after};
+use super::failure::{self, Advice, ApiError, Failed, Refusal, classify, is_token_error, reset_after};
 use super::token::{Token, TokenCache};
 use super::{Client, Credentials, body_up_to, excerpt, http_error_text};
 use crate::ids::{ChatId, MessageId, OpenId};
 
+pub use cards::Operation;
+
 /// The longest time for one HTTP exchange.
 pub const TIMEOUT: Duration = Duration::from_secs(10);
+/// The longest time for uploading a file: 30 MB at most.
+const UPLOAD_TIMEOUT: Duration = Duration::from_secs(60);
 /// The longest answer that is read.
 const BODY_LIMIT: usize = 4 * 1024 * 1024;
 
@@ -75,6 +81,13 @@ impl fmt::Debug for Outgoing {
     }
 }
 
+/// What a request carries.
+#[derive(Clone, Copy)]
+enum Body<'a> {
+    Json(&'a Value),
+    File(&'a cards::Upload),
+}
+
 impl Api {
     /// The API below a base URL such as `https://open.feishu.cn`.
     #[must_use]
@@ -113,7 +126,10 @@ impl Api {
             json!({ "msg_type": message.msg_type, "content": message.content, "uuid": message.uuid });
         let (api, answer) = if let Some(target) = &message.reply_to {
             let path = ["im", "v1", "messages", target.as_str(), "reply"];
-            (failure::REPLY, self.call(failure::REPLY, Method::POST, &path, None, Some(&body)).await?)
+            (
+                failure::REPLY,
+                self.call(failure::REPLY, Method::POST, &path, None, Some(Body::Json(&body))).await?,
+            )
         } else {
             let (kind, id) = match &message.to {
                 Recipient::Chat(chat) => ("chat_id", chat.as_str()),
@@ -121,7 +137,10 @@ impl Api {
             };
             body["receive_id"] = Value::from(id);
             let (path, query) = (["im", "v1", "messages"], Some(("receive_id_type", kind)));
-            (failure::CREATE, self.call(failure::CREATE, Method::POST, &path, query, Some(&body)).await?)
+            (
+                failure::CREATE,
+                self.call(failure::CREATE, Method::POST, &path, query, Some(Body::Json(&body))).await?,
+            )
         };
         let id = answer.pointer("/data/message_id").and_then(Value::as_str).filter(|id| !id.is_empty());
         id.map(MessageId::from).ok_or_else(|| unexpected(api, "the answer has no message_id"))
@@ -149,7 +168,7 @@ impl Api {
     pub async fn react(&self, message_id: &MessageId, emoji: &str) -> Result<(), ApiError> {
         let body = json!({ "reaction_type": { "emoji_type": emoji } });
         let path = ["im", "v1", "messages", message_id.as_str(), "reactions"];
-        self.call(failure::REACT, Method::POST, &path, None, Some(&body)).await?;
+        self.call(failure::REACT, Method::POST, &path, None, Some(Body::Json(&body))).await?;
         Ok(())
     }
 
@@ -160,7 +179,7 @@ impl Api {
         method: Method,
         path: &[&str],
         query: Option<(&str, &str)>,
-        body: Option<&Value>,
+        body: Option<Body<'_>>,
     ) -> Result<Value, ApiError> {
         let mut url = self.shared.url(api, path)?;
         if let Some((name, value)) = query {
@@ -203,7 +222,7 @@ impl Shared {
         let url = self.url(api, &["auth", "v3", "tenant_access_token", "internal"])?;
         let secret = self.credentials.app_secret.expose_secret();
         let body = json!({ "app_id": self.credentials.app_id, "app_secret": secret });
-        let answer = self.exchange(api, &Method::POST, &url, None, Some(&body)).await?;
+        let answer = self.exchange(api, &Method::POST, &url, None, Some(Body::Json(&body))).await?;
         let token =
             answer.get("tenant_access_token").and_then(Value::as_str).filter(|token| !token.is_empty());
         let token = token.ok_or_else(|| unexpected(api, "the answer has no tenant_access_token"))?;
@@ -219,7 +238,7 @@ impl Shared {
         method: &Method,
         url: &Url,
         token: Option<&Token>,
-        body: Option<&Value>,
+        body: Option<Body<'_>>,
     ) -> Result<Value, ApiError> {
         let answer = self.request(api, method, url, token, body).await;
         self.calls.note(&answer, Timestamp::now());
@@ -232,17 +251,19 @@ impl Shared {
         method: &Method,
         url: &Url,
         token: Option<&Token>,
-        body: Option<&Value>,
+        body: Option<Body<'_>>,
     ) -> Result<Value, ApiError> {
         let mut request = self.client.http().request(method.clone(), url.clone()).timeout(TIMEOUT);
         if let Some(token) = token {
             request = request.bearer_auth(token.secret.expose_secret());
         }
-        if let Some(body) = body {
-            request = request
+        request = match body {
+            None => request,
+            Some(Body::Json(body)) => request
                 .header(reqwest::header::CONTENT_TYPE, "application/json; charset=utf-8")
-                .body(body.to_string());
-        }
+                .body(body.to_string()),
+            Some(Body::File(file)) => request.timeout(UPLOAD_TIMEOUT).multipart(file.form()),
+        };
         let answer = request.send().await.map_err(|error| no_answer(api, error))?;
         let http = answer.status().as_u16();
         let header = |name| answer.headers().get(name).and_then(|value| value.to_str().ok());
@@ -262,7 +283,10 @@ impl Shared {
             http: Some(http),
             message: excerpt(said, 300),
             log_id: log_id.or_else(in_body),
-            advice: classify(api, http, code.filter(|code| *code != 0), reset),
+            advice: classify(
+                api,
+                Failed { http, code: code.filter(|code| *code != 0), message: said, reset },
+            ),
         })
     }
 }

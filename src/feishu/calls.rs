@@ -50,7 +50,16 @@ fn concerns_all(advice: Advice) -> bool {
     match advice {
         Advice::Retry { .. } | Advice::Refused(Refusal::Operator) => true,
         Advice::Refused(
-            Refusal::TooLong | Refusal::Content | Refusal::TargetGone | Refusal::Undeliverable | Refusal::Bug,
+            Refusal::TooLong
+            | Refusal::Content
+            | Refusal::Shape
+            | Refusal::TargetGone
+            | Refusal::CardGone
+            | Refusal::StreamClosed
+            | Refusal::Sequence
+            | Refusal::Scope
+            | Refusal::Undeliverable
+            | Refusal::Bug,
         ) => false,
     }
 }

@@ -1,6 +1,8 @@
 //! The `content` of messages to Feishu: JSON, which travels as a string inside JSON.
 
-use serde_json::json;
+use serde_json::{Value, json};
+
+use crate::act::{Toast, ToastKind};
 
 /// The content of a `text` message that shows `text` as it is.
 ///
@@ -9,6 +11,31 @@ use serde_json::json;
 #[must_use]
 pub fn text(text: &str) -> String {
     json!({ "text": without_mentions(text) }).to_string()
+}
+
+/// The content of an `interactive` message that shows a card entity. A card that travels in the message is its content
+/// as it is.
+#[must_use]
+pub fn entity(card_id: &str) -> String {
+    json!({ "type": "card", "data": { "card_id": card_id } }).to_string()
+}
+
+/// The content of a `file` message.
+#[must_use]
+pub fn file(key: &str) -> String {
+    json!({ "file_key": key }).to_string()
+}
+
+/// What a `card.action.trigger` is answered with: the card stays, and who pressed sees this for a moment.
+#[must_use]
+pub fn toast(toast: &Toast) -> Value {
+    let kind = match toast.kind {
+        ToastKind::Info => "info",
+        ToastKind::Success => "success",
+        ToastKind::Warning => "warning",
+        ToastKind::Error => "error",
+    };
+    json!({ "toast": { "type": kind, "content": toast.text } })
 }
 
 fn without_mentions(text: &str) -> String {
@@ -40,6 +67,12 @@ mod tests {
     #[test]
     fn text_goes_out_as_it_is() {
         assert_eq!(text("a \"b\"\n你好 <b> <atom> a < at"), r#"{"text":"a \"b\"\n你好 <b> <atom> a < at"}"#);
+    }
+
+    #[test]
+    fn a_press_is_answered_with_words_alone() {
+        let answer = toast(&Toast { kind: ToastKind::Success, text: "Allowed".into() });
+        assert_eq!(answer, json!({"toast": {"type": "success", "content": "Allowed"}}));
     }
 
     #[test]

@@ -4,9 +4,12 @@
 //! waits for another's trouble. The lanes ask the courier before each try; it owns the [`Pacing`], so the limits that
 //! they share hold. A lane's task lives as long as there is something for it to send.
 
+mod change;
+mod document;
+mod errand;
 mod lane;
 
-use std::{collections::BTreeMap, future::Future, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use tokio::{
     sync::{mpsc, oneshot},
@@ -19,74 +22,9 @@ use super::{
     Recipient, Store, StoreError,
     pacing::{Pacing, Way, backoff},
 };
-use crate::ids::MessageId;
 use lane::Lane;
 
-/// What brings mail to Feishu.
-pub trait Deliver: Clone + Send + Sync + 'static {
-    /// Sends a text; Feishu's id of the message.
-    fn send(&self, letter: &Letter) -> impl Future<Output = Result<MessageId, Refused>> + Send;
-
-    /// Puts an emoji on a message. Doing so again changes nothing.
-    fn react(&self, on: &MessageId, emoji: &str) -> impl Future<Output = Result<(), Refused>> + Send;
-
-    /// What the reader is told in place of a text that Feishu does not take.
-    fn in_place_of(&self, objection: Objection) -> String;
-
-    /// Resolves when the way to Feishu is open again after it was closed: what waits to be tried again need not wait.
-    fn recovered(&self) -> impl Future<Output = ()> + Send;
-}
-
-/// A text message.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Letter {
-    /// Where it goes.
-    pub to: Recipient,
-    /// The message that it replies to.
-    pub reply_to: Option<MessageId>,
-    /// What it says, as it is to be read.
-    pub text: String,
-    /// The same for each try (36 characters), so that Feishu shows one message.
-    pub uuid: String,
-}
-
-/// Feishu's no, or no answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refused {
-    /// What to do about it.
-    pub advice: Advice,
-    /// Why, for the log: nothing of what the message says.
-    pub reason: String,
-    /// The part of the reason that is the same every time that it is the reason.
-    pub cause: String,
-}
-
-/// What to do about a [`Refused`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Advice {
-    /// Try again.
-    Retry {
-        /// When the server says so: not before this time is over.
-        after: Option<Duration>,
-        /// Whether Feishu certainly did not take the message.
-        outcome_known: bool,
-    },
-    /// The message that is replied or reacted to is gone.
-    TargetGone,
-    /// Feishu does not take what the message says, but it may take something else in its place.
-    Unacceptable(Objection),
-    /// No further try will succeed.
-    Undeliverable,
-}
-
-/// What Feishu has against a text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Objection {
-    /// It is too long.
-    TooLong,
-    /// It did not pass a check of contents.
-    Content,
-}
+pub use errand::{Advice, Content, Deliver, Errand, Objection, Operation, Refused};
 
 /// Sends what is in the outbox and what comes into it, until `stop`; then goes on until the outbox is empty, for
 /// `drain` at most. What is left then is sent by the next run.
@@ -158,7 +96,7 @@ enum Ask {
     /// It wants to send.
     Pass { lane: Recipient, way: Way, go: oneshot::Sender<()> },
     /// Feishu has answered.
-    Answered { lane: Recipient },
+    Answered { lane: Recipient, way: Way },
 }
 
 struct Courier<D> {
@@ -195,7 +133,7 @@ impl<D: Deliver> Courier<D> {
     fn take(&mut self, ask: Ask) {
         match ask {
             Ask::Pass { lane, way, go } => self.asking.push((lane, way, go)),
-            Ask::Answered { lane } => self.pacing.answered(&lane, Instant::now().into_std()),
+            Ask::Answered { lane, way } => self.pacing.answered(&lane, way, Instant::now().into_std()),
         }
     }
 

@@ -17,7 +17,8 @@ fn knows(db: &Connection, id: &MessageId) -> Result<bool, StoreError> {
     let known = db
         .prepare_cached(
             "SELECT EXISTS (SELECT 1 FROM seen WHERE kind = 'message' AND id = ?1)
-                 OR EXISTS (SELECT 1 FROM outbox WHERE message_id = ?1)",
+                 OR EXISTS (SELECT 1 FROM outbox WHERE message_id = ?1)
+                 OR EXISTS (SELECT 1 FROM card WHERE message_id = ?1)",
         )?
         .query_row(params![id.as_str()], |row| row.get(0))?;
     Ok(known)

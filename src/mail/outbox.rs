@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
 use super::{
-    Body, Depths, Post, Recipient, Slot, StoreError, Wedged,
+    Body, Depths, Post, Recipient, Slot, StoreError, Wedged, card,
     inbox::{optional_time, time},
 };
 use crate::ids::{ChatId, MessageId, OpenId};
@@ -25,6 +25,8 @@ pub struct Queued {
     pub tries: u32,
     /// The first try of which it is not known whether Feishu took it.
     pub unsure_since: Option<Timestamp>,
+    /// Of a document, how far it has come, as [`Store::post_placed`](super::Store::post_placed) was told.
+    pub place: Option<String>,
 }
 
 /// How a post left the queue.
@@ -66,7 +68,10 @@ pub(super) fn add(db: &Connection, post: &Post, at: Timestamp) -> Result<(), Sto
         document,
         slot,
     ])?;
-    Ok(())
+    match &post.body {
+        Body::Document { slot: Some(slot), .. } => card::posted(db, post, slot, at),
+        Body::Document { slot: None, .. } | Body::Text(_) | Body::Reaction { .. } => Ok(()),
+    }
 }
 
 pub(super) fn lanes(db: &Connection) -> Result<Vec<Recipient>, StoreError> {
@@ -79,8 +84,8 @@ pub(super) fn next(db: &Connection, lane: &Recipient, after: i64) -> Result<Opti
     let (kind, to) = columns(lane);
     let post = db
         .prepare_cached(
-            "SELECT id, uuid, reply_to, text, reaction_on, emoji, made, tries, unsure_since, document, slot FROM outbox
-             WHERE state = 'pending' AND to_kind = ?1 AND to_id = ?2 AND id > ?3 ORDER BY id LIMIT 1",
+            "SELECT id, uuid, reply_to, text, reaction_on, emoji, made, tries, unsure_since, document, slot, place
+             FROM outbox WHERE state = 'pending' AND to_kind = ?1 AND to_id = ?2 AND id > ?3 ORDER BY id LIMIT 1",
         )?
         .query_row(params![kind, to, after], |row| {
             let text: Option<String> = row.get(3)?;
@@ -102,6 +107,7 @@ pub(super) fn next(db: &Connection, lane: &Recipient, after: i64) -> Result<Opti
                 made: time(row, 6)?,
                 tries: row.get(7)?,
                 unsure_since: optional_time(row, 8)?,
+                place: row.get(11)?,
             })
         })
         .optional()?;
@@ -119,6 +125,15 @@ pub(super) fn postpone(
          WHERE id = ?1 AND state = 'pending'",
     )?
     .execute(params![id, error, unsure_since.map(Timestamp::as_millisecond)])?;
+    Ok(())
+}
+
+/// A document has come so far. What comes next has not been tried yet.
+pub(super) fn place(db: &Connection, id: i64, place: &str) -> Result<(), StoreError> {
+    db.prepare_cached(
+        "UPDATE outbox SET place = ?2, tries = 0, unsure_since = NULL WHERE id = ?1 AND state = 'pending'",
+    )?
+    .execute(params![id, place])?;
     Ok(())
 }
 
@@ -158,14 +173,14 @@ pub(super) fn wedged(db: &Connection, most: u32) -> Result<Vec<Wedged>, StoreErr
     Ok(wedged.collect::<Result<_, _>>()?)
 }
 
-fn columns(lane: &Recipient) -> (&'static str, &str) {
+pub(super) fn columns(lane: &Recipient) -> (&'static str, &str) {
     match lane {
         Recipient::Chat(id) => ("chat", id.as_str()),
         Recipient::User(id) => ("user", id.as_str()),
     }
 }
 
-fn recipient(kind: &str, id: String) -> Recipient {
+pub(super) fn recipient(kind: &str, id: String) -> Recipient {
     match kind {
         "user" => Recipient::User(OpenId::from(id)),
         _ => Recipient::Chat(ChatId::from(id)),

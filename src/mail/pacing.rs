@@ -33,6 +33,28 @@ pub enum Way {
     Reply,
     /// An emoji on a message.
     React,
+    /// Another card in a message.
+    Update,
+    /// A file.
+    Upload,
+    /// A new card entity.
+    Make,
+    /// The text of an entity, as it is streamed.
+    Stream,
+    /// An entity's settings.
+    Settings,
+    /// Another card in an entity.
+    Replace,
+}
+
+impl Way {
+    /// Whether it puts something into the chat.
+    fn is_for_the_chat(self) -> bool {
+        match self {
+            Self::Create | Self::Reply | Self::React => true,
+            Self::Update | Self::Upload | Self::Make | Self::Stream | Self::Settings | Self::Replace => false,
+        }
+    }
 }
 
 /// Knows what was sent lately.
@@ -50,7 +72,7 @@ impl Pacing {
     pub fn ask(&mut self, lane: &Recipient, way: Way, now: Instant) -> Result<(), Instant> {
         let calls = self.ways.entry(way).or_default();
         let mut at = calls.free_at(API_LIMITS, now);
-        if let Some(lane) = self.lanes.get(lane) {
+        if let Some(lane) = self.lanes.get(lane).filter(|_| way.is_for_the_chat()) {
             at = at.max(lane.free_at(LANE_LIMITS, now));
         }
         if at > now {
@@ -62,7 +84,10 @@ impl Pacing {
 
     /// Notes that Feishu has answered. A lane has one message under way at a time, and it counts from the answer on:
     /// Feishu has counted it by then, however slow the network is.
-    pub fn answered(&mut self, lane: &Recipient, now: Instant) {
+    pub fn answered(&mut self, lane: &Recipient, way: Way, now: Instant) {
+        if !way.is_for_the_chat() {
+            return;
+        }
         self.lanes.entry(lane.clone()).or_default().add(LANE_LIMITS, now);
         self.lanes.retain(|_, messages| messages.times.back().is_some_and(|last| *last + SECOND > now));
     }
@@ -129,7 +154,7 @@ mod tests {
         let (mut pacing, start) = (Pacing::default(), Instant::now());
         for n in 0..5 {
             assert_eq!(pacing.ask(&chat(1), Way::Create, start + ms(n * 20)), Ok(()));
-            pacing.answered(&chat(1), start + ms(n * 20 + 10));
+            pacing.answered(&chat(1), Way::Create, start + ms(n * 20 + 10));
         }
         assert_eq!(pacing.ask(&chat(1), Way::Reply, start + ms(100)), Err(start + ms(1010)));
         assert_eq!(pacing.ask(&chat(2), Way::Create, start + ms(100)), Ok(()));
@@ -155,8 +180,8 @@ mod tests {
     #[test]
     fn quiet_chats_are_forgotten() {
         let (mut pacing, start) = (Pacing::default(), Instant::now());
-        pacing.answered(&chat(1), start);
-        pacing.answered(&chat(2), start + SECOND);
+        pacing.answered(&chat(1), Way::Create, start);
+        pacing.answered(&chat(2), Way::Create, start + SECOND);
         assert_eq!(pacing.lanes.keys().collect::<Vec<_>>(), vec![&chat(2)]);
     }
 
@@ -187,7 +212,7 @@ mod tests {
                 }
                 let asked = now;
                 now += ms(takes);
-                pacing.answered(&chat(lane), now);
+                pacing.answered(&chat(lane), Way::Create, now);
                 sent.entry(lane).or_default().push((asked, now));
             }
             // Feishu may count a message at any moment between the call and its answer.

@@ -21,7 +21,10 @@ const WEDGED: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// How long a session's last turn stays, so that it can be run again.
 const LAST_TURN: SignedDuration = SignedDuration::from_hours(90 * 24);
 
-const RULES: [(SignedDuration, &str); 5] = [
+/// How long cards are known: Feishu lets them be changed and pressed for 14 days.
+const CARDS: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+const RULES: [(SignedDuration, &str); 6] = [
     (SEEN, "DELETE FROM seen WHERE (kind, id) IN (SELECT kind, id FROM seen WHERE at < ?1 LIMIT ?2)"),
     (SETTLED, "DELETE FROM inbox WHERE seq IN (SELECT seq FROM inbox WHERE settled < ?1 LIMIT ?2)"),
     (
@@ -34,6 +37,7 @@ const RULES: [(SignedDuration, &str); 5] = [
         "DELETE FROM outbox WHERE id IN
              (SELECT id FROM outbox WHERE state = 'wedged' AND settled < ?1 LIMIT ?2)",
     ),
+    (CARDS, "DELETE FROM card WHERE slot IN (SELECT slot FROM card WHERE made < ?1 LIMIT ?2)"),
     (LAST_TURN, "DELETE FROM turn WHERE seq IN (SELECT seq FROM turn WHERE settled < ?1 LIMIT ?2)"),
 ];
 
@@ -90,11 +94,15 @@ mod tests {
              INSERT INTO turn (turn_id, conv_id, user, chat_id, in_group, prompt, started, outcome, settled) VALUES
                  ('a', 'c-1', 'u', 'c', 0, '', 0, 'answered', 0), ('b', 'c-1', 'u', 'c', 0, '', 0, 'answered', 0),
                  ('c', 'c-2', 'u', 'c', 0, '', 0, NULL, NULL);
+             INSERT INTO card (slot, to_kind, to_id, made) VALUES ('a', 'chat', 'c', 0), ('b', 'chat', 'c', {DAY});
              INSERT INTO seen VALUES ('message', 'a', 0), ('event', 'b', {});",
             7 * DAY
         ))
         .unwrap();
         let tables = |db: &Connection| ["inbox", "outbox", "turn"].map(|table| left(db, table));
+        let cards = |db: &Connection| {
+            db.query_row("SELECT count(*) FROM card", [], |row| row.get::<_, i64>(0)).unwrap()
+        };
         prune(&db, 0);
         assert_eq!(tables(&db), [vec![1, 2, 3, 4], vec![1, 2, 3], vec![1, 2, 3]]);
         prune(&db, 1);
@@ -102,6 +110,8 @@ mod tests {
         prune(&db, 7);
         let seen: i64 = db.query_row("SELECT count(*) FROM seen", [], |row| row.get(0)).unwrap();
         assert_eq!((tables(&db), seen), ([vec![1, 2], vec![1, 3], vec![1, 2, 3]], 1));
+        prune(&db, 30);
+        assert_eq!(cards(&db), 1);
         prune(&db, 100);
         assert_eq!(tables(&db), [vec![1, 2], vec![1], vec![3]]);
     }

@@ -110,9 +110,12 @@ CREATE TABLE card (
     message_id TEXT,
     entity TEXT,
     gone INTEGER NOT NULL DEFAULT 0,
+    unsure INTEGER NOT NULL DEFAULT 0,
+    ended INTEGER NOT NULL DEFAULT 0,
     epitaph TEXT
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX card_made ON card (made);
+CREATE INDEX card_message ON card (message_id) WHERE message_id IS NOT NULL;
 CREATE INDEX card_open ON card (slot) WHERE epitaph IS NOT NULL;
 ",
 ];

@@ -24,6 +24,7 @@ use tokio::sync::oneshot;
 use super::{
     Depths, Fate, Left, NewMail, OpenError, Post, Queued, Recipient, Settlement, TurnStart, Wedged,
     call::{Bells, Call, Wakes},
+    card::{self, Card},
     inbox,
     keeper::{Job, Keeper},
     ledger, outbox,
@@ -99,7 +100,7 @@ pub fn open(path: &Path) -> Result<(Store, Left), OpenError> {
 pub fn open_watched(path: &Path, pulse: Pulse) -> Result<(Store, Left), OpenError> {
     let unusable = |reason: String| OpenError::Unusable { path: path.into(), reason };
     let db = schema::open(path)?;
-    let left = left(&db).map_err(|error| unusable(error.to_string()))?;
+    let left = bury(&db).and_then(|()| left(&db)).map_err(|error| unusable(error.to_string()))?;
     let store = start(db, path, pulse).map_err(|error| unusable(error.to_string()))?;
     Ok((store, left))
 }
@@ -109,6 +110,13 @@ fn start(db: Connection, path: &Path, pulse: Pulse) -> io::Result<Store> {
     let (requests, queue) = sync_channel(QUEUE);
     thread::Builder::new().name("mail".into()).spawn(move || Keeper::new(db, place, pulse).run(&queue))?;
     Ok(Store { requests, bells: Arc::default() })
+}
+
+/// Has the cards say what they are to say after an end, in one transaction.
+fn bury(db: &Connection) -> Result<(), StoreError> {
+    let transaction = db.unchecked_transaction()?;
+    card::bury(&transaction, Timestamp::now())?;
+    Ok(transaction.commit()?)
 }
 
 fn left(db: &Connection) -> Result<Left, StoreError> {
@@ -259,6 +267,23 @@ impl Store {
     /// Notes a try that failed and is made again, and since when Feishu may have the post nevertheless.
     pub fn post_postponed(&self, id: i64, error: String, unsure_since: Option<Timestamp>) -> Committed<()> {
         self.call(move |db| outbox::postpone(db, id, &error, unsure_since))
+    }
+
+    /// Notes how far a document has come, and what is known of its card by then.
+    pub fn post_placed(&self, id: i64, place: String, card: Option<Card>) -> Committed<()> {
+        self.call(move |db| {
+            outbox::place(db, id, &place)?;
+            card.as_ref().map_or(Ok(()), |card| card::learn(db, card))
+        })
+    }
+
+    /// Takes a post out of the queue, and notes what is known of its card by then. A second time changes nothing.
+    pub fn document_ended(&self, id: i64, fate: Fate, card: Option<Card>, at: Timestamp) -> Committed<()> {
+        self.call(move |db| {
+            outbox::end(db, id, &fate, at)?;
+            card.as_ref().map_or(Ok(()), |card| card::learn(db, card))?;
+            write(Point::ConfirmationWrite)
+        })
     }
 
     /// Takes a post out of the queue. A second time changes nothing.

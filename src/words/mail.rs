@@ -127,4 +127,14 @@ impl Words {
             "飞书没有接收这条消息：内容太长。Claude 的回答保存在项目 .phonework 文件夹的审计日志里。"
         )
     }
+
+    /// In place of a message that Feishu refuses whatever it is sent as.
+    #[must_use]
+    pub fn not_taken_as_it_is(self) -> String {
+        say!(
+            self,
+            "Feishu did not take this message. What Claude answered is in the audit log, in the project's folder .phonework.",
+            "飞书没有接收这条消息。Claude 的回答保存在项目 .phonework 文件夹的审计日志里。"
+        )
+    }
 }

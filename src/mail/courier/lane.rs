@@ -11,22 +11,16 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::{Advice, Ask, Deliver, Letter, Refused};
+use super::{Advice, Ask, Content, Deliver, Errand, Objection, Refused};
 use crate::{
     crash::{self, Point},
     ids::MessageId,
-    language::Language,
     logs::{Lasting, events},
-    mail::{
-        Body, Fate, Queued, Recipient, Store, StoreError,
-        pacing::{Way, backoff},
-    },
-    render::ladder::{Place, Plan, Sheet},
-    words::Words,
+    mail::{Body, Card, Fate, Post, Queued, Recipient, Store, StoreError, pacing::backoff},
 };
 
 /// How long a try may take at most; Feishu's client gives up earlier.
-const TRY: Duration = Duration::from_secs(60);
+const TRY: Duration = Duration::from_secs(90);
 
 /// Feishu: a uuid is known for an hour; a second try later than that may show a second message.
 const UUID_WINDOW: SignedDuration = SignedDuration::from_hours(1);
@@ -35,22 +29,31 @@ const UUID_WINDOW: SignedDuration = SignedDuration::from_hours(1);
 const MOST_TRIES: u32 = 1_500;
 
 /// What the lane was told to end for: the courier or the store is gone.
-struct Gone;
+pub(super) struct Gone;
 
 pub(super) struct Lane<D> {
-    store: Store,
-    deliver: D,
-    to: Recipient,
+    pub(super) store: Store,
+    pub(super) deliver: D,
+    pub(super) to: Recipient,
     gate: mpsc::Sender<Ask>,
     /// What happened to posts and could not be written down yet. They are not sent again meanwhile.
-    unrecorded: VecDeque<(i64, Fate)>,
+    pub(super) unrecorded: VecDeque<Ended>,
     trouble: Lasting,
 }
 
-/// What is tried next for a post.
-enum Attempt {
-    React { on: MessageId, emoji: String, otherwise: Option<String> },
-    Send { text: String },
+/// What happened to a post.
+pub(super) struct Ended {
+    pub(super) id: i64,
+    pub(super) fate: Fate,
+    pub(super) card: Option<Card>,
+}
+
+/// A post that is being tried.
+pub(super) struct Trying {
+    pub(super) id: i64,
+    pub(super) tries: u32,
+    pub(super) unsure_since: Option<Timestamp>,
+    pub(super) failures: u32,
 }
 
 impl<D: Deliver> Lane<D> {
@@ -75,8 +78,8 @@ impl<D: Deliver> Lane<D> {
                     crash::at(Point::PostTaken);
                     failures = 0;
                     after = post.id;
-                    let Ok(fate) = self.deliver(post).await else { return };
-                    self.unrecorded.push_back((after, fate));
+                    let Ok(ended) = self.deliver(post).await else { return };
+                    self.unrecorded.push_back(ended);
                     continue;
                 }
                 Ok(None) if self.unrecorded.is_empty() => return,
@@ -92,8 +95,9 @@ impl<D: Deliver> Lane<D> {
     /// Writes down what happened. What fails is tried again after the next post; the posts themselves go on, as people
     /// wait for them.
     async fn record(&mut self) {
-        while let Some((id, fate)) = self.unrecorded.front() {
-            if let Err(error) = self.store.post_ended(*id, fate.clone(), Timestamp::now()).await {
+        while let Some(Ended { id, fate, card }) = self.unrecorded.front() {
+            let ended = self.store.document_ended(*id, fate.clone(), card.clone(), Timestamp::now());
+            if let Err(error) = ended.await {
                 tracing::debug!(%error, post = id, "a sent post could not be marked, it will be tried again");
                 return;
             }
@@ -102,99 +106,132 @@ impl<D: Deliver> Lane<D> {
         }
     }
 
-    /// Tries until Feishu has the post or refuses it for good. When it only objects to the text, the reader is told so
-    /// in the text's place, under a uuid that follows from the post's: after a crash in between, both are tried again,
-    /// and what was shown is not shown twice.
-    async fn deliver(&mut self, queued: Queued) -> Result<Fate, Gone> {
-        let Queued { id, mut uuid, post, mut tries, mut unsure_since, .. } = queued;
-        let mut objected = None;
-        let mut reply_to = post.reply_to;
-        let mut attempt = match post.body {
-            Body::Text(text) => Attempt::Send { text },
-            Body::Document { document, .. } => {
-                let plan = Plan::of(&document, Words(Language::En));
-                match plan.sheet(&Place::default()) {
-                    Some(Sheet::Card(text) | Sheet::Text(text) | Sheet::File { text, .. }) => {
-                        Attempt::Send { text }
-                    }
-                    None => return Ok(Fate::Confirmed(None)),
-                }
+    /// Tries until Feishu has the post or refuses it for good.
+    async fn deliver(&mut self, queued: Queued) -> Result<Ended, Gone> {
+        let Queued { id, uuid, post, tries, unsure_since, place, .. } = queued;
+        let Post { to: _, reply_to, body } = post;
+        let trying = Trying { id, tries, unsure_since, failures: 0 };
+        let fate = match body {
+            Body::Text(text) => {
+                let content = Content::Text(text);
+                self.text(trying, Errand::Send { to: self.to.clone(), reply_to, content, uuid }).await?
             }
-            Body::Reaction { on, emoji, otherwise } => Attempt::React { on, emoji, otherwise },
+            Body::Reaction { on, emoji, otherwise } => {
+                self.reaction(trying, Errand::React { on, emoji }, otherwise, uuid, reply_to).await?
+            }
+            Body::Document { document, slot } => {
+                let slot = slot.map(|slot| slot.id);
+                return self.document(trying, uuid, reply_to, &document, slot, place).await;
+            }
         };
-        let mut failures = 0;
+        Ok(Ended { id, fate, card: None })
+    }
+
+    /// When Feishu only objects to the text, the reader is told so in the text's place, under a uuid that follows from
+    /// the post's: after a crash in between, both are tried again, and what was shown is not shown twice.
+    async fn text(&mut self, mut trying: Trying, mut errand: Errand) -> Result<Fate, Gone> {
+        let refused = match self.persist(&mut trying, &mut errand).await? {
+            Ok(message_id) => return Ok(Fate::Confirmed(message_id.map(Into::into))),
+            Err(refused) => refused,
+        };
+        self.put_aside(trying.id, &refused.reason);
+        let Advice::Unacceptable(objection @ (Objection::TooLong | Objection::Content)) = refused.advice
+        else {
+            return Ok(Fate::Wedged(refused.reason));
+        };
+        if let Errand::Send { content, uuid, .. } = &mut errand {
+            *content = Content::Text(self.deliver.in_place_of(objection));
+            uuid.push_str("-instead");
+        }
+        trying.unsure_since = None;
+        if let Err(refused) = self.persist(&mut trying, &mut errand).await? {
+            self.put_aside(trying.id, &refused.reason);
+        }
+        Ok(Fate::Wedged(refused.reason))
+    }
+
+    async fn reaction(
+        &mut self,
+        mut trying: Trying,
+        mut errand: Errand,
+        otherwise: Option<String>,
+        uuid: String,
+        reply_to: Option<MessageId>,
+    ) -> Result<Fate, Gone> {
+        let Err(Refused { advice, reason, .. }) = self.persist(&mut trying, &mut errand).await? else {
+            return Ok(Fate::Confirmed(None));
+        };
+        if let Some(text) = otherwise {
+            tracing::info!(post = trying.id, %reason, "a reaction was refused, its text is sent instead");
+            let content = Content::Text(text);
+            return self.text(trying, Errand::Send { to: self.to.clone(), reply_to, content, uuid }).await;
+        }
+        // Nobody sees the message any more that it was for.
+        if advice == Advice::TargetGone {
+            return Ok(Fate::Confirmed(None));
+        }
+        self.put_aside(trying.id, &reason);
+        Ok(Fate::Wedged(reason))
+    }
+
+    /// Says that Feishu refused something for good.
+    pub(super) fn put_aside(&self, id: i64, reason: &str) {
+        tracing::error!(name: events::WEDGED, post = id, to = ?self.to, %reason, "refused for good, put aside");
+    }
+
+    /// Runs an errand until Feishu has done it or refuses it for good. A reply to a message that is gone is sent
+    /// without.
+    pub(super) async fn persist(
+        &mut self,
+        trying: &mut Trying,
+        errand: &mut Errand,
+    ) -> Result<Result<Option<String>, Refused>, Gone> {
         loop {
-            let began = Timestamp::now();
-            if is_over(unsure_since, began) {
+            let (id, began) = (trying.id, Timestamp::now());
+            if matches!(errand, Errand::Send { .. }) && is_over(trying.unsure_since, began) {
                 tracing::warn!(
                     post = id,
                     "sent again after Feishu has forgotten the first try: it may be seen twice"
                 );
             }
-            let refused = match self.attempt(&attempt, reply_to.as_ref(), &uuid).await? {
-                Ok(message_id) => {
+            let refused = match self.attempt(errand).await? {
+                Ok(answer) => {
                     self.got_through(id);
-                    return Ok(objected.map_or(Fate::Confirmed(message_id), Fate::Wedged));
+                    trying.failures = 0;
+                    return Ok(Ok(answer));
                 }
                 Err(refused) => refused,
             };
-            let reason = refused.reason;
-            if let Advice::Retry { after, outcome_known } = refused.advice {
-                tries += 1;
-                failures += 1;
-                if tries < MOST_TRIES {
-                    unsure_since = unsure_since.or((!outcome_known).then_some(began));
-                    if self.trouble.met(&refused.cause, Instant::now()) {
-                        tracing::warn!(post = id, tries, %reason, "not delivered yet, it will be tried again");
-                    } else {
-                        tracing::debug!(post = id, tries, %reason, "still not delivered");
-                    }
-                    if let Err(error) = self.store.post_postponed(id, reason, unsure_since).await {
-                        tracing::debug!(%error, post = id, "a failed try could not be noted");
-                    }
-                    let wait = sleep(backoff(failures, after, fastrand::f64()));
-                    tokio::select! {
-                        () = wait => {}
-                        // What Feishu itself asked for is waited out.
-                        () = self.deliver.recovered(), if after.is_none() => failures = 0,
-                    }
-                    continue;
-                }
+            let (advice, reason) = (refused.advice, &refused.reason);
+            if let Errand::Send { reply_to: target @ Some(_), .. } = errand
+                && advice == Advice::TargetGone
+            {
+                tracing::info!(post = id, %reason, "the message to reply to is gone, the reply is sent without");
+                *target = None;
+                continue;
             }
-            let is_gone = refused.advice == Advice::TargetGone;
-            attempt = match attempt {
-                Attempt::React { otherwise: Some(text), .. } => {
-                    tracing::info!(post = id, %reason, "a reaction was refused, its text is sent instead");
-                    Attempt::Send { text }
-                }
-                // Nobody sees the message any more that it was for.
-                Attempt::React { .. } if is_gone => return Ok(Fate::Confirmed(None)),
-                Attempt::Send { text } if is_gone && reply_to.is_some() => {
-                    tracing::info!(post = id, %reason, "the message to reply to is gone, the reply is sent without");
-                    reply_to = None;
-                    Attempt::Send { text }
-                }
-                Attempt::Send { .. } | Attempt::React { .. } => {
-                    tracing::error!(
-                        name: events::WEDGED,
-                        post = id,
-                        to = ?self.to,
-                        %reason,
-                        "refused for good, put aside"
-                    );
-                    let objection = match refused.advice {
-                        Advice::Unacceptable(objection) if objected.is_none() => objection,
-                        Advice::Unacceptable(_)
-                        | Advice::Retry { .. }
-                        | Advice::TargetGone
-                        | Advice::Undeliverable => return Ok(Fate::Wedged(objected.unwrap_or(reason))),
-                    };
-                    objected = Some(reason);
-                    uuid.push_str("-instead");
-                    unsure_since = None;
-                    Attempt::Send { text: self.deliver.in_place_of(objection) }
-                }
-            };
+            let Advice::Retry { after, outcome_known } = advice else { return Ok(Err(refused)) };
+            trying.tries += 1;
+            trying.failures += 1;
+            trying.unsure_since = trying.unsure_since.or((!outcome_known).then_some(began));
+            if trying.tries >= MOST_TRIES {
+                return Ok(Err(refused));
+            }
+            if self.trouble.met(&refused.cause, Instant::now()) {
+                tracing::warn!(post = id, tries = trying.tries, %reason, "not delivered yet, it will be tried again");
+            } else {
+                tracing::debug!(post = id, tries = trying.tries, %reason, "still not delivered");
+            }
+            let postponed = self.store.post_postponed(id, reason.clone(), trying.unsure_since);
+            if let Err(error) = postponed.await {
+                tracing::debug!(%error, post = id, "a failed try could not be noted");
+            }
+            let wait = sleep(backoff(trying.failures, after, fastrand::f64()));
+            tokio::select! {
+                () = wait => {}
+                // What Feishu itself asked for is waited out.
+                () = self.deliver.recovered(), if after.is_none() => trying.failures = 0,
+            }
         }
     }
 
@@ -206,39 +243,16 @@ impl<D: Deliver> Lane<D> {
     }
 
     /// One try, when the pace allows it.
-    async fn attempt(
-        &self,
-        attempt: &Attempt,
-        reply_to: Option<&MessageId>,
-        uuid: &str,
-    ) -> Result<Result<Option<MessageId>, Refused>, Gone> {
-        let way = match attempt {
-            Attempt::React { .. } => Way::React,
-            Attempt::Send { .. } if reply_to.is_some() => Way::Reply,
-            Attempt::Send { .. } => Way::Create,
-        };
+    async fn attempt(&self, errand: &Errand) -> Result<Result<Option<String>, Refused>, Gone> {
+        let way = errand.way();
         let (go, may_go) = oneshot::channel();
         self.gate.send(Ask::Pass { lane: self.to.clone(), way, go }).await.map_err(|_| Gone)?;
         may_go.await.map_err(|_| Gone)?;
-        let call = async {
-            match attempt {
-                Attempt::React { on, emoji, .. } => self.deliver.react(on, emoji).await.map(|()| None),
-                Attempt::Send { text } => {
-                    let letter = Letter {
-                        to: self.to.clone(),
-                        reply_to: reply_to.cloned(),
-                        text: text.clone(),
-                        uuid: uuid.into(),
-                    };
-                    self.deliver.send(&letter).await.map(Some)
-                }
-            }
-        };
-        let result = timeout(TRY, call).await.unwrap_or_else(|_| {
+        let result = timeout(TRY, self.deliver.run(errand)).await.unwrap_or_else(|_| {
             let advice = Advice::Retry { after: None, outcome_known: false };
             Err(Refused { advice, reason: "no answer".into(), cause: "no answer".into() })
         });
-        self.gate.send(Ask::Answered { lane: self.to.clone() }).await.map_err(|_| Gone)?;
+        self.gate.send(Ask::Answered { lane: self.to.clone(), way }).await.map_err(|_| Gone)?;
         Ok(result)
     }
 }

@@ -1,0 +1,111 @@
+//! Cards that are changed, card entities, and files.
+
+use reqwest::{
+    Method,
+    multipart::{Form, Part},
+};
+use serde_json::{Value, json};
+
+use super::{Api, ApiError, Body, failure, unexpected};
+use crate::ids::MessageId;
+
+/// A file to upload.
+pub(super) struct Upload {
+    name: String,
+    bytes: Vec<u8>,
+}
+
+impl Upload {
+    pub(super) fn form(&self) -> Form {
+        let file = Part::bytes(self.bytes.clone()).file_name(self.name.clone());
+        // `stream` is Feishu's word for any file.
+        Form::new().text("file_type", "stream").text("file_name", self.name.clone()).part("file", file)
+    }
+}
+
+/// What is done to a card entity. Each operation has a number, higher than those of all before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation<'a> {
+    /// The whole text of an element, while the card streams: 1 to 100,000 characters.
+    Stream {
+        /// The element's id.
+        element: &'a str,
+        /// The text.
+        text: &'a str,
+    },
+    /// Streaming goes on, or is over.
+    Streaming(bool),
+    /// A whole new card: JSON of schema 2.0.
+    Replace(&'a str),
+}
+
+impl Api {
+    /// Puts another card (JSON of schema 2.0) in the place of a message's.
+    ///
+    /// # Errors
+    /// See [`ApiError::advice`].
+    pub async fn update(&self, message_id: &MessageId, card: &str) -> Result<(), ApiError> {
+        let body = json!({ "content": card });
+        let path = ["im", "v1", "messages", message_id.as_str()];
+        self.call(failure::UPDATE, Method::PATCH, &path, None, Some(Body::Json(&body))).await?;
+        Ok(())
+    }
+
+    /// Uploads a file of 30 MB at most; its key, for a message of the type `file`.
+    ///
+    /// # Errors
+    /// See [`ApiError::advice`].
+    pub async fn upload(&self, name: &str, bytes: Vec<u8>) -> Result<String, ApiError> {
+        let file = Upload { name: name.to_owned(), bytes };
+        let path = ["im", "v1", "files"];
+        let answer = self.call(failure::UPLOAD, Method::POST, &path, None, Some(Body::File(&file))).await?;
+        text_at(failure::UPLOAD, &answer, "/data/file_key")
+    }
+
+    /// Makes a card entity of a card (JSON of schema 2.0); its id. Each call makes another one.
+    ///
+    /// # Errors
+    /// See [`ApiError::advice`].
+    pub async fn make_entity(&self, card: &str) -> Result<String, ApiError> {
+        let body = json!({ "type": "card_json", "data": card });
+        let path = ["cardkit", "v1", "cards"];
+        let answer = self.call(failure::ENTITY, Method::POST, &path, None, Some(Body::Json(&body))).await?;
+        text_at(failure::ENTITY, &answer, "/data/card_id")
+    }
+
+    /// Changes a card entity. `sequence` counts from 1 and rises with every operation on the entity.
+    ///
+    /// # Errors
+    /// See [`ApiError::advice`].
+    pub async fn operate(
+        &self,
+        entity: &str,
+        sequence: i32,
+        operation: Operation<'_>,
+    ) -> Result<(), ApiError> {
+        let cards = ["cardkit", "v1", "cards", entity];
+        let (api, method, path, body) = match operation {
+            Operation::Stream { element, text } => {
+                let path = [&cards[..], &["elements", element, "content"]].concat();
+                (failure::STREAM, Method::PUT, path, json!({ "content": text, "sequence": sequence }))
+            }
+            Operation::Streaming(on) => {
+                let settings = json!({ "config": { "streaming_mode": on } }).to_string();
+                let path = [&cards[..], &["settings"]].concat();
+                let body = json!({ "settings": settings, "sequence": sequence });
+                (failure::SETTINGS, Method::PATCH, path, body)
+            }
+            Operation::Replace(card) => {
+                let card = json!({ "type": "card_json", "data": card });
+                (failure::REPLACE, Method::PUT, cards.to_vec(), json!({ "card": card, "sequence": sequence }))
+            }
+        };
+        self.call(api, method, &path, None, Some(Body::Json(&body))).await?;
+        Ok(())
+    }
+}
+
+fn text_at(api: &'static str, answer: &Value, pointer: &str) -> Result<String, ApiError> {
+    let text = answer.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty());
+    text.map(str::to_owned).ok_or_else(|| unexpected(api, &format!("the answer has no {pointer}")))
+}

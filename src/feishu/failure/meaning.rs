@@ -1,0 +1,123 @@
+//! The table.
+
+use std::time::Duration;
+
+use super::{
+    Advice, CREATE, ENTITY, REPLACE, REPLY, Refusal, SETTINGS, STREAM, TOKEN, UPDATE, UPLOAD, is_token_error,
+};
+
+/// A failed answer, as far as its meaning hangs on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Failed<'a> {
+    /// The HTTP status.
+    pub http: u16,
+    /// Feishu's code, if the body was its JSON.
+    pub code: Option<i64>,
+    /// What the body says.
+    pub message: &'a str,
+    /// The wait that the server asks for.
+    pub reset: Option<Duration>,
+}
+
+/// What a failed answer of an API means. A token error reaches this only after a new token failed as well.
+#[must_use]
+pub fn classify(api: &str, failed: Failed<'_>) -> Advice {
+    let Failed { http, code, message, reset } = failed;
+    let again = |after, outcome_known| Advice::Retry { after, outcome_known };
+    let Some(code) = code else { return without_code(http, reset) };
+    match code {
+        99_991_400 | 11_232 | 11_233 | 11_247 => again(reset, true),
+        _ if http == 429 => again(reset, true),
+        // 5 requests a second for one chat or one message.
+        230_020 => again(reset.or(Some(Duration::from_secs(1))), true),
+        // The same uuid is on its way; a card is being used.
+        230_049 => again(Some(Duration::from_secs(1)), false),
+        200_810 => again(Some(Duration::from_secs(1)), true),
+        230_099 if message.contains("card action is lock") => again(Some(Duration::from_secs(1)), true),
+        2200 | 1500..=1503 | 300_000 | 300_120 => again(reset, false),
+        _ if http >= 500 => again(reset, false),
+        _ if is_token_error(code) => again(Some(Duration::from_secs(5)), true),
+        99_991_672 | 230_027 if may_be_missing(api) => Advice::Refused(Refusal::Scope),
+        10_014 | 10_015 | 99_991_543 | 99_991_662 | 99_991_673 | 99_991_672 | 99_991_401 | 99_991_403
+        | 230_006 | 230_027 => Advice::Refused(Refusal::Operator),
+        // Without a token nothing can be sent, so that nothing is refused for an unknown reason.
+        _ if api == TOKEN => again(Some(Duration::from_secs(30)), true),
+        _ => Advice::Refused(refusal(api, code, message)),
+    }
+}
+
+/// Whether there is a way round a call for which the app has no permission.
+fn may_be_missing(api: &str) -> bool {
+    [UPDATE, UPLOAD, ENTITY, STREAM, SETTINGS, REPLACE].contains(&api)
+}
+
+fn refusal(api: &str, code: i64, message: &str) -> Refusal {
+    if [ENTITY, STREAM, SETTINGS, REPLACE].contains(&api) {
+        return of_entity(code);
+    }
+    match code {
+        230_025 | 234_006 => Refusal::TooLong,
+        230_022 | 230_028 => Refusal::Content,
+        230_099 => of_card(sub_code(message)),
+        230_001 | 230_011 | 230_017 | 230_031 | 230_050 | 230_054 | 230_055 | 230_071 | 230_072 | 230_075
+        | 230_110 | 231_003
+            if api == UPDATE =>
+        {
+            Refusal::CardGone
+        }
+        230_011 | 230_110 | 231_003 if api == CREATE => Refusal::Undeliverable,
+        230_011 | 230_110 | 231_003 => Refusal::TargetGone,
+        230_019 | 230_050 | 230_071 | 230_072 | 230_111 if api == REPLY => Refusal::TargetGone,
+        230_002 | 230_013 | 230_018 | 230_029 | 230_034 | 230_035 | 230_038 | 230_050 | 230_053 | 230_054
+        | 230_075 | 232_009 => Refusal::Undeliverable,
+        _ => Refusal::Bug,
+    }
+}
+
+/// 230099: the message could not be made of the card. Whatever the reason, a simpler one may do.
+fn of_card(sub_code: Option<i64>) -> Refusal {
+    match sub_code {
+        Some(200_860) => Refusal::TooLong,
+        // The new card is of an older schema than the one that is shown, or what is shown is none.
+        Some(200_830) => Refusal::CardGone,
+        // 11310: elements or tables; 200861: a tag; 200621: the JSON; 200570: a picture; and so on.
+        Some(_) | None => Refusal::Shape,
+    }
+}
+
+/// What the APIs of card entities answer.
+fn of_entity(code: i64) -> Refusal {
+    match code {
+        200_740 | 200_750 | 300_311 | 230_002 | 230_011 | 230_031 | 230_110 => Refusal::CardGone,
+        200_850 | 200_510 | 300_309 => Refusal::StreamClosed,
+        300_317 | 200_770 => Refusal::Sequence,
+        200_860 | 230_025 => Refusal::TooLong,
+        230_022 | 230_028 => Refusal::Content,
+        10_002
+        | 200_220
+        | 300_121
+        | 300_122
+        | 300_301..=300_303
+        | 300_305
+        | 300_307
+        | 300_310
+        | 300_312..=300_315 => Refusal::Shape,
+        _ => Refusal::Bug,
+    }
+}
+
+/// The number after `ErrCode:`.
+fn sub_code(message: &str) -> Option<i64> {
+    let after = message.split_once("ErrCode:")?.1.trim_start();
+    let digits = after.len() - after.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    after.get(..digits)?.parse().ok()
+}
+
+/// An answer that is not the API's JSON comes from something between, which may be gone later.
+fn without_code(http: u16, reset: Option<Duration>) -> Advice {
+    match http {
+        413 => Advice::Refused(Refusal::TooLong),
+        400..500 => Advice::Retry { after: reset, outcome_known: true },
+        _ => Advice::Retry { after: reset, outcome_known: false },
+    }
+}

@@ -1,0 +1,188 @@
+//! The table, row by row.
+
+use super::*;
+
+const RESET: Option<Duration> = Some(Duration::from_secs(7));
+
+fn meant(api: &str, http: u16, code: Option<i64>, reset: Option<Duration>) -> Advice {
+    classify(api, Failed { http, code, message: "no", reset })
+}
+
+fn again(seconds: Option<u64>, outcome_known: bool) -> Advice {
+    Advice::Retry { after: seconds.map(Duration::from_secs), outcome_known }
+}
+
+#[test]
+fn rate_limits_wait_as_long_as_the_server_says() {
+    for code in [99_991_400, 11_232, 11_233, 11_247] {
+        assert_eq!(meant(CREATE, 400, Some(code), RESET), again(Some(7), true), "{code}");
+        assert_eq!(meant(CREATE, 429, Some(code), None), again(None, true), "{code}");
+    }
+    assert_eq!(meant(REPLY, 429, Some(1), RESET), again(Some(7), true));
+    assert_eq!(meant(REPLY, 429, None, RESET), again(Some(7), true));
+    assert_eq!(meant(REPLY, 400, Some(230_020), None), again(Some(1), true));
+    assert_eq!(meant(REPLY, 400, Some(230_020), RESET), again(Some(7), true));
+}
+
+#[test]
+fn an_unknown_outcome_is_tried_again() {
+    for (http, code) in [(500, Some(1)), (502, None), (200, Some(2200)), (400, Some(1501)), (200, None)] {
+        assert_eq!(meant(CREATE, http, code, None), again(None, false), "{http} {code:?}");
+    }
+    assert_eq!(meant(CREATE, 400, Some(230_049), None), again(Some(1), false));
+    assert_eq!(meant(CREATE, 404, None, None), again(None, true));
+    assert_eq!(meant(CREATE, 302, None, None), again(None, false));
+}
+
+#[test]
+fn a_token_that_stays_bad_is_tried_again_and_a_bad_secret_is_the_operators() {
+    for code in [99_991_661, 99_991_663, 99_991_664, 99_991_665, 99_991_668, 99_991_671, 99_991_677] {
+        assert_eq!(meant(CREATE, 400, Some(code), None), again(Some(5), true), "{code}");
+    }
+    for code in [10_014, 10_015, 99_991_543] {
+        assert_eq!(meant(TOKEN, 200, Some(code), None), Advice::Refused(Refusal::Operator), "{code}");
+    }
+    assert_eq!(meant(TOKEN, 200, Some(10_003), None), again(Some(30), true));
+}
+
+#[test]
+fn refusals_are_told_apart() {
+    for (api, code, refusal) in [
+        (CREATE, 230_025, Refusal::TooLong),
+        (REPLY, 230_011, Refusal::TargetGone),
+        (REPLY, 230_019, Refusal::TargetGone),
+        (REPLY, 230_050, Refusal::TargetGone),
+        (REPLY, 230_071, Refusal::TargetGone),
+        (REPLY, 230_072, Refusal::TargetGone),
+        (REPLY, 230_111, Refusal::TargetGone),
+        (REPLY, 231_003, Refusal::TargetGone),
+        (REACT, 231_003, Refusal::TargetGone),
+        (REACT, 230_110, Refusal::TargetGone),
+        (REACT, 231_001, Refusal::Bug),
+        (CREATE, 230_011, Refusal::Undeliverable),
+        (CREATE, 230_002, Refusal::Undeliverable),
+        (CREATE, 230_018, Refusal::Undeliverable),
+        (CREATE, 230_022, Refusal::Content),
+        (REPLY, 230_028, Refusal::Content),
+        (CREATE, 230_029, Refusal::Undeliverable),
+        (CREATE, 230_034, Refusal::Undeliverable),
+        (CREATE, 230_035, Refusal::Undeliverable),
+        (CREATE, 230_038, Refusal::Undeliverable),
+        (CREATE, 230_053, Refusal::Undeliverable),
+        (CREATE, 230_054, Refusal::Undeliverable),
+        (REPLY, 230_075, Refusal::Undeliverable),
+        (CREATE, 232_009, Refusal::Undeliverable),
+        (CREATE, 230_006, Refusal::Operator),
+        (CREATE, 230_013, Refusal::Undeliverable),
+        (CREATE, 230_027, Refusal::Operator),
+        (BOT_INFO, 99_991_672, Refusal::Operator),
+        (CREATE, 99_991_662, Refusal::Operator),
+        (CREATE, 99_991_673, Refusal::Operator),
+        (CREATE, 99_991_401, Refusal::Operator),
+        (CREATE, 99_991_403, Refusal::Operator),
+        (CREATE, 230_001, Refusal::Bug),
+        (CREATE, 230_017, Refusal::Bug),
+        (CREATE, 230_055, Refusal::Bug),
+        (CREATE, 230_099, Refusal::Shape),
+        (CREATE, -1, Refusal::Bug),
+        (UPDATE, 230_001, Refusal::CardGone),
+        (UPDATE, 230_002, Refusal::Undeliverable),
+        (UPDATE, 230_011, Refusal::CardGone),
+        (UPDATE, 230_017, Refusal::CardGone),
+        (UPDATE, 230_022, Refusal::Content),
+        (UPDATE, 230_025, Refusal::TooLong),
+        (UPDATE, 230_027, Refusal::Scope),
+        (UPDATE, 230_028, Refusal::Content),
+        (UPDATE, 230_031, Refusal::CardGone),
+        (UPDATE, 230_071, Refusal::CardGone),
+        (UPDATE, 230_110, Refusal::CardGone),
+        (UPDATE, 231_003, Refusal::CardGone),
+        (UPDATE, 99_991_672, Refusal::Scope),
+        (UPLOAD, 99_991_672, Refusal::Scope),
+        (UPLOAD, 234_001, Refusal::Bug),
+        (UPLOAD, 234_006, Refusal::TooLong),
+        (UPLOAD, 234_010, Refusal::Bug),
+        (ENTITY, 10_002, Refusal::Shape),
+        (ENTITY, 200_220, Refusal::Shape),
+        (ENTITY, 200_860, Refusal::TooLong),
+        (ENTITY, 300_301, Refusal::Shape),
+        (ENTITY, 300_302, Refusal::Shape),
+        (ENTITY, 300_303, Refusal::Shape),
+        (ENTITY, 300_305, Refusal::Shape),
+        (ENTITY, 300_307, Refusal::Shape),
+        (ENTITY, 99_991_672, Refusal::Scope),
+        (STREAM, 200_740, Refusal::CardGone),
+        (STREAM, 200_750, Refusal::CardGone),
+        (STREAM, 200_850, Refusal::StreamClosed),
+        (STREAM, 200_510, Refusal::StreamClosed),
+        (STREAM, 300_309, Refusal::StreamClosed),
+        (STREAM, 300_310, Refusal::Shape),
+        (STREAM, 300_311, Refusal::CardGone),
+        (STREAM, 300_313, Refusal::Shape),
+        (STREAM, 300_317, Refusal::Sequence),
+        (SETTINGS, 200_770, Refusal::Sequence),
+        (REPLACE, 200_860, Refusal::TooLong),
+        (REPLACE, 300_121, Refusal::Shape),
+        (REPLACE, 230_028, Refusal::Content),
+        (REPLACE, -1, Refusal::Bug),
+    ] {
+        assert_eq!(meant(api, 400, Some(code), RESET), Advice::Refused(refusal), "{api} {code}");
+    }
+    assert_eq!(meant(CREATE, 413, None, None), Advice::Refused(Refusal::TooLong));
+}
+
+#[test]
+fn why_a_card_could_not_be_built_is_read_from_what_the_answer_says() {
+    let said = |message: &str| {
+        let failed = Failed { http: 400, code: Some(230_099), message, reset: None };
+        [CREATE, REPLY, UPDATE].map(|api| classify(api, failed))
+    };
+    let words = "Failed to create card content, ext=ErrCode: ";
+    for (sub_code, refusal) in [
+        ("11310; ErrMsg: card table number over limit; ", Refusal::Shape),
+        ("11310; ErrMsg: element exceeds the limit; ", Refusal::Shape),
+        ("200861; ErrMsg: unsupported tag note; ", Refusal::Shape),
+        ("200621; ErrMsg: parse card json err; ", Refusal::Shape),
+        ("200570; ErrMsg: bad image key; ", Refusal::Shape),
+        ("200860", Refusal::TooLong),
+        ("200830; ErrMsg: schema", Refusal::CardGone),
+        ("x", Refusal::Shape),
+        ("99999999999999999999", Refusal::Shape),
+    ] {
+        let expected = [Advice::Refused(refusal); 3];
+        assert_eq!(said(&format!("{words}{sub_code}")), expected, "{sub_code}");
+    }
+    let locked = said(&format!("{words}11310; ErrMsg: card action is lock; "));
+    assert_eq!(locked, [again(Some(1), true); 3]);
+}
+
+#[test]
+fn an_operation_on_a_card_that_somebody_uses_or_that_went_wrong_inside_is_tried_again() {
+    assert_eq!(meant(STREAM, 400, Some(200_810), None), again(Some(1), true));
+    assert_eq!(meant(REPLACE, 400, Some(300_120), None), again(None, false));
+    assert_eq!(meant(UPDATE, 400, Some(230_020), None), again(Some(1), true));
+    assert_eq!(meant(SETTINGS, 400, Some(99_991_400), RESET), again(Some(7), true));
+}
+
+#[test]
+fn the_servers_wait_is_read_and_bounded() {
+    assert_eq!(reset_after(" 3 "), Some(Duration::from_secs(3)));
+    assert_eq!(reset_after("0"), Some(Duration::ZERO));
+    assert_eq!(reset_after("18446744073709551615"), Some(LONGEST_RESET));
+    assert_eq!(reset_after("-1"), None);
+    assert_eq!(reset_after("soon"), None);
+}
+
+#[test]
+fn an_error_is_one_sentence() {
+    let error = ApiError {
+        api: CREATE,
+        code: Some(230_002),
+        http: Some(400),
+        message: "Bot is not in chat".to_owned(),
+        log_id: Some("log-1".to_owned()),
+        advice: Advice::Refused(Refusal::Undeliverable),
+    };
+    let sentence = "im.message.create: code 230002 (HTTP 400) Bot is not in chat [log id log-1]";
+    assert_eq!(error.to_string(), sentence);
+}

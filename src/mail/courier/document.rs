@@ -1,0 +1,351 @@
+//! A document on its way: down the ladder until Feishu has all of it.
+//!
+//! After each sheet that Feishu took, and before each one that is tried on a lower rung, the place is on record, and a
+//! sheet's uuid follows from the post's and the place: whenever the daemon dies, it goes on with the very sheet that
+//! was under way, and what was shown is not shown twice.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use tokio::time::sleep;
+
+use super::{
+    Advice, Content, Deliver, Errand, Objection,
+    lane::{Ended, Gone, Lane, Trying},
+};
+use crate::{
+    ids::{MessageId, SlotId},
+    mail::{Card, Fate, StoreError, pacing::backoff},
+    render::{
+        document::Document,
+        ladder::{self, Place, Plan, Rung, Sheet},
+    },
+};
+
+/// So often a step down is noted before the sheet below is tried without: the disk must not keep answers back.
+const NOTES: u32 = 8;
+
+/// How far a document has come.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+struct Progress {
+    place: Place,
+    /// Whether the card of its slot shows what it is to show.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    shown: bool,
+    /// What Feishu has against this sheet on every rung: its reader is told so in its place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    instead: Option<Objection>,
+    /// Why a sheet was refused for good.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    wedged: Option<String>,
+}
+
+/// A document that is brought.
+pub(super) struct Descent {
+    pub(super) trying: Trying,
+    uuid: String,
+    reply_to: Option<MessageId>,
+    plan: Plan,
+    progress: Progress,
+    pub(super) card: Option<Card>,
+    /// The last message that Feishu made of it.
+    message_id: Option<MessageId>,
+}
+
+/// What became of a sheet.
+pub(super) enum Step {
+    /// Feishu has it.
+    Taken,
+    /// It is to be tried in another way, which is known to whoever looks again.
+    Again,
+    /// Feishu does not take it, for this reason.
+    Refused(Advice, String),
+}
+
+impl<D: Deliver> Lane<D> {
+    pub(super) async fn document(
+        &mut self,
+        trying: Trying,
+        uuid: String,
+        reply_to: Option<MessageId>,
+        document: &Document,
+        slot: Option<SlotId>,
+        place: Option<String>,
+    ) -> Result<Ended, Gone> {
+        // What cannot be read is of another version: whatever of it was taken is better seen twice than not at all.
+        let progress = place.and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default();
+        let plan = Plan::of(document, self.deliver.words());
+        let card = match slot {
+            Some(slot) => Some(self.card_of(slot).await?),
+            None => None,
+        };
+        let mut descent = Descent { trying, uuid, reply_to, plan, progress, card, message_id: None };
+        while let Some(sheet) = descent.sheet(&self.deliver) {
+            match self.bring(&mut descent, sheet).await? {
+                Step::Taken => {
+                    descent.progress.place = descent.plan.next(&descent.progress.place);
+                    descent.progress.shown = true;
+                    descent.progress.instead = None;
+                    descent.begin_anew();
+                    if descent.plan.sheet(&descent.progress.place).is_some() {
+                        self.note(&descent, 1).await;
+                    }
+                }
+                Step::Again => self.note(&descent, 1).await,
+                Step::Refused(Advice::Unacceptable(objection), reason) => {
+                    descent.refused(objection, reason, self);
+                    descent.begin_anew();
+                    self.note(&descent, NOTES).await;
+                }
+                // What is meant for this way only: another rung is another way.
+                Step::Refused(
+                    advice @ (Advice::NotForThisApp
+                    | Advice::CardGone
+                    | Advice::StreamClosed
+                    | Advice::Sequence),
+                    reason,
+                ) => {
+                    tracing::debug!(?advice, %reason, "a sheet comes down");
+                    descent.refused(Objection::Shape, reason, self);
+                    descent.begin_anew();
+                    self.note(&descent, NOTES).await;
+                }
+                Step::Refused(Advice::Retry { .. } | Advice::TargetGone | Advice::Undeliverable, reason) => {
+                    self.put_aside(descent.trying.id, &reason);
+                    descent.progress.wedged = Some(reason);
+                    if let Some(card) = &mut descent.card {
+                        card.unsure |= descent.trying.unsure_since.is_some() && card.message_id.is_none();
+                    }
+                    break;
+                }
+            }
+        }
+        let Descent { trying, progress, card, message_id, .. } = descent;
+        let fate = progress.wedged.map_or(Fate::Confirmed(message_id), Fate::Wedged);
+        Ok(Ended { id: trying.id, fate, card })
+    }
+
+    /// What is known of a slot's card.
+    async fn card_of(&mut self, slot: SlotId) -> Result<Card, Gone> {
+        let of_slot = |ended: &Ended| ended.card.clone().filter(|card| card.slot == slot);
+        if let Some(card) = self.unrecorded.iter().rev().find_map(of_slot) {
+            return Ok(card);
+        }
+        let mut failures = 0;
+        loop {
+            match self.store.card(slot).await {
+                Ok(card) => return Ok(card.unwrap_or_else(|| Card::new(slot, Timestamp::now()))),
+                Err(StoreError::Stopped) => return Err(Gone),
+                Err(error) => tracing::debug!(%error, "a card cannot be looked up, it will be tried again"),
+            }
+            failures += 1;
+            sleep(backoff(failures, None, fastrand::f64())).await;
+        }
+    }
+
+    /// Tries the sheet at the document's place in the one way that is next.
+    async fn bring(&mut self, descent: &mut Descent, sheet: Sheet) -> Result<Step, Gone> {
+        if !descent.progress.shown
+            && let Some(card) = &descent.card
+        {
+            let may_be_there = !card.gone && (card.message_id.is_some() || card.unsure);
+            match &sheet {
+                Sheet::Card(json) if may_be_there => return self.show(descent, json.clone()).await,
+                Sheet::Card(_) => {}
+                Sheet::Text(_) | Sheet::File { .. } if may_be_there => {
+                    let below = ladder::below(self.deliver.words());
+                    return Ok(match self.show(descent, below).await? {
+                        Step::Again => Step::Again,
+                        // The words come below it in any case.
+                        Step::Taken | Step::Refused(..) => {
+                            descent.progress.shown = true;
+                            descent.begin_anew();
+                            Step::Again
+                        }
+                    });
+                }
+                Sheet::Text(_) | Sheet::File { .. } => descent.progress.shown = true,
+            }
+        }
+        let content = match sheet {
+            Sheet::Card(json) => Content::Card(json),
+            Sheet::Text(text) => Content::Text(text),
+            Sheet::File { name, text } => {
+                let mut upload = Errand::Upload { name, text };
+                match self.persist(&mut descent.trying, &mut upload).await? {
+                    Ok(key) => Content::File(key.unwrap_or_default()),
+                    Err(refused) => return Ok(Step::Refused(refused.advice, refused.reason)),
+                }
+            }
+        };
+        // The first message of a slot is known by the slot's id, whoever sends it.
+        let first = !descent.progress.shown && descent.card.as_ref().is_some_and(|card| !card.gone);
+        let uuid = match &descent.card {
+            Some(card) if first => card.slot.to_string(),
+            Some(_) | None => uuid_at(&descent.uuid, &descent.progress),
+        };
+        let reply_to = descent.reply_to.clone();
+        let mut errand = Errand::Send { to: self.to.clone(), reply_to, content, uuid };
+        let sent = self.persist(&mut descent.trying, &mut errand).await?;
+        if let Errand::Send { reply_to, .. } = errand {
+            descent.reply_to = reply_to;
+        }
+        let message_id = match sent {
+            Ok(message_id) => message_id.map(MessageId::from),
+            Err(refused) => return Ok(Step::Refused(refused.advice, refused.reason)),
+        };
+        if !descent.progress.shown
+            && let Some(card) = &mut descent.card
+        {
+            *card = Card { message_id: message_id.clone(), ..Card::new(card.slot, card.made) };
+        }
+        descent.message_id = message_id;
+        Ok(Step::Taken)
+    }
+
+    /// Has the card of the slot, which is or may be in the chat, show this.
+    async fn show(&mut self, descent: &mut Descent, json: String) -> Result<Step, Gone> {
+        let Some(card) = &descent.card else { return Ok(Step::Taken) };
+        let Some(message_id) = card.message_id.clone() else {
+            return self.find(descent, json).await;
+        };
+        let changed = self.change(&mut descent.trying, card, &message_id, json).await?;
+        let Err(refused) = changed else {
+            descent.message_id = Some(message_id);
+            return Ok(Step::Taken);
+        };
+        match refused.advice {
+            Advice::CardGone
+            | Advice::NotForThisApp
+            | Advice::StreamClosed
+            | Advice::Sequence
+            | Advice::TargetGone => {
+                tracing::info!(
+                    post = descent.trying.id,
+                    reason = %refused.reason,
+                    "a card cannot be changed any more, a new one is sent"
+                );
+                if let Some(card) = &mut descent.card {
+                    card.gone = true;
+                }
+                descent.begin_anew();
+                Ok(Step::Again)
+            }
+            advice @ (Advice::Retry { .. } | Advice::Unacceptable(_) | Advice::Undeliverable) => {
+                Ok(Step::Refused(advice, refused.reason))
+            }
+        }
+    }
+
+    /// Learns the id of a message that may be in the chat, by sending it once more under its uuid. Its words may be
+    /// older ones then.
+    async fn find(&mut self, descent: &mut Descent, json: String) -> Result<Step, Gone> {
+        let Some(card) = &descent.card else { return Ok(Step::Taken) };
+        let content = card.entity.clone().map_or(Content::Card(json), Content::Entity);
+        let (to, reply_to, uuid) = (self.to.clone(), descent.reply_to.clone(), card.slot.to_string());
+        let mut errand = Errand::Send { to, reply_to, content, uuid };
+        let sent = self.persist(&mut descent.trying, &mut errand).await?;
+        let Some(card) = &mut descent.card else { return Ok(Step::Taken) };
+        match sent {
+            Ok(message_id) => {
+                card.message_id = message_id.map(MessageId::from);
+                card.unsure = false;
+                descent.begin_anew();
+                Ok(Step::Again)
+            }
+            // The entity is gone, or was sent already under another uuid.
+            Err(refused)
+                if card.entity.is_some()
+                    && !matches!(refused.advice, Advice::Retry { .. } | Advice::Undeliverable) =>
+            {
+                card.entity = None;
+                descent.begin_anew();
+                Ok(Step::Again)
+            }
+            Err(refused) => Ok(Step::Refused(refused.advice, refused.reason)),
+        }
+    }
+
+    /// Puts the place on record, trying so often. What was taken is known by its uuid, too, but a sheet of a lower rung
+    /// is not to be sent before it is known that the upper one is not.
+    async fn note(&self, descent: &Descent, times: u32) {
+        let id = descent.trying.id;
+        let Ok(json) = serde_json::to_string(&descent.progress) else { return };
+        for failures in 1..=times {
+            match self.store.post_placed(id, json.clone(), descent.card.clone()).await {
+                Ok(()) => return,
+                Err(error) => tracing::debug!(%error, post = id, "a document's place could not be noted"),
+            }
+            if failures < times {
+                sleep(backoff(failures, None, fastrand::f64()).min(Duration::from_secs(2))).await;
+            }
+        }
+    }
+}
+
+impl Descent {
+    /// What is to be sent next; none when all is sent.
+    fn sheet(&self, deliver: &impl Deliver) -> Option<Sheet> {
+        let sheet = self.plan.sheet(&self.progress.place)?;
+        Some(match self.progress.instead {
+            Some(objection) => Sheet::Text(deliver.in_place_of(objection)),
+            None => sheet,
+        })
+    }
+
+    /// The next try is the first of its kind.
+    fn begin_anew(&mut self) {
+        (self.trying.tries, self.trying.failures, self.trying.unsure_since) = (0, 0, None);
+    }
+
+    /// Goes one rung lower. At the foot the reader is told in the sheet's place; when that is refused as well, the rest
+    /// goes on without.
+    fn refused<D: Deliver>(&mut self, objection: Objection, reason: String, lane: &Lane<D>) {
+        let (id, place) = (self.trying.id, &self.progress.place);
+        if self.progress.instead.is_some() {
+            lane.put_aside(id, &reason);
+            self.progress.place = self.plan.next(place);
+            self.progress.instead = None;
+            return;
+        }
+        let mut lower = self.plan.lower(place);
+        // A file would get past the check, which is not for us to get round.
+        while objection == Objection::Content
+            && let Some(place) = &lower
+            && matches!(self.plan.sheet(place), Some(Sheet::File { .. }))
+        {
+            lower = self.plan.lower(place);
+        }
+        match lower {
+            Some(lower) => {
+                tracing::info!(post = id, %reason, rung = ?lower.rung, "a sheet was refused, it comes down the ladder");
+                self.progress.place = lower;
+            }
+            None => {
+                lane.put_aside(id, &reason);
+                self.progress.instead = Some(objection);
+                self.progress.wedged.get_or_insert(reason);
+            }
+        }
+    }
+}
+
+/// The uuid of the sheet at a place: Feishu takes 50 characters, the post's has 36.
+fn uuid_at(post: &str, progress: &Progress) -> String {
+    let Progress { place: Place { part, rung, taken }, instead, .. } = progress;
+    if instead.is_none() && progress.place == Place::default() {
+        return post.to_owned();
+    }
+    let rung = match rung {
+        Rung::Card => 'c',
+        Rung::Reduced => 'r',
+        Rung::Cards => 's',
+        Rung::Text => 't',
+        Rung::File => 'f',
+    };
+    let rung = if instead.is_some() { rung.to_ascii_uppercase() } else { rung };
+    let post: String = post.chars().filter(char::is_ascii_alphanumeric).take(32).collect();
+    format!("{post}{part:x}{rung}{taken:x}")
+}

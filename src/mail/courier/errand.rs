@@ -1,0 +1,168 @@
+//! What the courier asks of Feishu, and what it is told.
+
+use std::{future::Future, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    ids::MessageId,
+    mail::{Recipient, pacing::Way},
+    words::Words,
+};
+
+/// What brings mail to Feishu.
+pub trait Deliver: Clone + Send + Sync + 'static {
+    /// Runs an errand; Feishu's id of what was sent, uploaded or made, if anything was.
+    fn run(&self, errand: &Errand) -> impl Future<Output = Result<Option<String>, Refused>> + Send;
+
+    /// What the reader is told in place of a message that Feishu does not take.
+    fn in_place_of(&self, objection: Objection) -> String;
+
+    /// What the bot says by itself, as it is to be said now.
+    fn words(&self) -> Words;
+
+    /// Resolves when the way to Feishu is open again after it was closed: what waits to be tried again need not wait.
+    fn recovered(&self) -> impl Future<Output = ()> + Send;
+}
+
+/// Something to ask of Feishu.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Errand {
+    /// A message.
+    Send {
+        /// Where it goes.
+        to: Recipient,
+        /// The message that it replies to.
+        reply_to: Option<MessageId>,
+        /// What it shows.
+        content: Content,
+        /// The same for each try (50 characters at most), so that Feishu shows one message.
+        uuid: String,
+    },
+    /// An emoji on a message. Doing so again changes nothing.
+    React {
+        /// The message.
+        on: MessageId,
+        /// Feishu's name of the emoji.
+        emoji: String,
+    },
+    /// Another card in the place of a message's.
+    Update {
+        /// The message.
+        message_id: MessageId,
+        /// The card.
+        card: String,
+    },
+    /// A file, to be sent then.
+    Upload {
+        /// Its name.
+        name: String,
+        /// What is in it.
+        text: String,
+    },
+    /// A card entity, to be sent then.
+    Make {
+        /// The card.
+        card: String,
+    },
+    /// A change of a card entity.
+    Operate {
+        /// Feishu's id of the entity.
+        entity: String,
+        /// Higher than that of each operation before.
+        sequence: i32,
+        /// What changes.
+        operation: Operation,
+    },
+}
+
+/// What a message shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// A text, as it is to be read.
+    Text(String),
+    /// A card: JSON of schema 2.0.
+    Card(String),
+    /// A card entity, by Feishu's id.
+    Entity(String),
+    /// A file, by Feishu's key.
+    File(String),
+}
+
+/// A change of a card entity.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// The whole text of the element that is streamed.
+    Stream(String),
+    /// Streaming goes on, or is over.
+    Streaming(bool),
+    /// A whole new card.
+    Replace(String),
+}
+
+impl Errand {
+    /// The API of Feishu's that it goes through.
+    #[must_use]
+    pub fn way(&self) -> Way {
+        match self {
+            Self::Send { reply_to: Some(_), .. } => Way::Reply,
+            Self::Send { reply_to: None, .. } => Way::Create,
+            Self::React { .. } => Way::React,
+            Self::Update { .. } => Way::Update,
+            Self::Upload { .. } => Way::Upload,
+            Self::Make { .. } => Way::Make,
+            Self::Operate { operation: Operation::Stream(_), .. } => Way::Stream,
+            Self::Operate { operation: Operation::Streaming(_), .. } => Way::Settings,
+            Self::Operate { operation: Operation::Replace(_), .. } => Way::Replace,
+        }
+    }
+}
+
+/// Feishu's no, or no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// What to do about it.
+    pub advice: Advice,
+    /// Why, for the log: nothing of what the message says.
+    pub reason: String,
+    /// The part of the reason that is the same every time that it is the reason.
+    pub cause: String,
+}
+
+/// What to do about a [`Refused`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Advice {
+    /// Try again.
+    Retry {
+        /// When the server says so: not before this time is over.
+        after: Option<Duration>,
+        /// Whether Feishu certainly did not take the message.
+        outcome_known: bool,
+    },
+    /// The message that is replied or reacted to is gone.
+    TargetGone,
+    /// The card cannot be changed any more: it goes out as a new message.
+    CardGone,
+    /// The card entity does not stream any more.
+    StreamClosed,
+    /// The number of the operation is not higher than one before.
+    Sequence,
+    /// The app may not do this; there is another way.
+    NotForThisApp,
+    /// Feishu does not take what the message says, but it may take something else in its place.
+    Unacceptable(Objection),
+    /// No further try will succeed.
+    Undeliverable,
+}
+
+/// What Feishu has against a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Objection {
+    /// It is too long.
+    TooLong,
+    /// It did not pass a check of contents.
+    Content,
+    /// It is not what Feishu shows or understands.
+    Shape,
+}

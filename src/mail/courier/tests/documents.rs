@@ -1,0 +1,229 @@
+//! Documents on their way down the ladder, and cards that are changed.
+
+use super::*;
+use crate::{
+    ids::SlotId,
+    mail::Slot,
+    render::{
+        document::{Block, Document},
+        split::DEFAULT_LIMIT,
+    },
+};
+
+const SHAPE: Advice = Advice::Unacceptable(Objection::Shape);
+
+fn document(words: &str, slot: Option<(SlotId, Option<&str>)>) -> Post {
+    let one = |words: &str| Document::new(vec![Block::markdown(words)]);
+    let slot = slot.map(|(id, epitaph)| Slot { id, epitaph: epitaph.map(one) });
+    let body = Body::Document { document: one(words), slot };
+    Post { to: Recipient::Chat(ChatId::from("oc_1")), reply_to: None, body }
+}
+
+/// A text of so many parts, should it become one.
+fn long(parts: usize) -> String {
+    let line = "all that was found";
+    vec![line; (parts * DEFAULT_LIMIT - DEFAULT_LIMIT / 2) / (line.len() + 1)].join("\n")
+}
+
+/// What the double was asked, each with the first letters of what it was to show, and its uuid or number.
+fn asked(feishu: &Feishu) -> Vec<(String, String)> {
+    let short = |said: &str| said.chars().take(12).collect::<String>();
+    feishu.seen.lock().unwrap().iter().map(|seen| (short(&seen.said), seen.uuid.clone())).collect()
+}
+
+fn said(feishu: &Feishu) -> Vec<String> {
+    asked(feishu).into_iter().map(|(said, _)| said).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_document_is_one_card_under_the_posts_uuid() {
+    let (office, feishu) = (Office::new(), Feishu::new(|_| None));
+    office.post(vec![document("fine", None), text("oc_1", "next")]).await;
+    office.open(&feishu);
+    assert_eq!(office.done().await, Depths::default());
+    assert_eq!(feishu.said(), ["card fine", "next"]);
+    assert_eq!(asked(&feishu)[0].1.len(), 36);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_feishu_refuses_comes_down_to_text_and_each_part_is_sent_once_under_a_uuid_of_its_own() {
+    let mut lost = RETRY;
+    let (office, feishu) = (
+        Office::new(),
+        Feishu::new(move |seen| match seen.said.as_str() {
+            said if said.starts_with("card") => Some(SHAPE),
+            said if said.starts_with("[2/3]") => lost.take(),
+            _ => None,
+        }),
+    );
+    office.post(vec![document(&long(3), None), text("oc_1", "next")]).await;
+    office.open(&feishu);
+    assert_eq!(office.done().await, Depths::default());
+    let short: Vec<String> = said(&feishu).iter().map(|said| said[..4].to_owned()).collect();
+    assert_eq!(short, ["card", "card", "[1/3", "[2/3", "[2/3", "[3/3", "next"]);
+    let uuids: Vec<String> = asked(&feishu).into_iter().map(|(_, uuid)| uuid).collect();
+    assert_eq!(uuids[3], uuids[4]);
+    let different: std::collections::BTreeSet<_> = uuids.iter().collect();
+    assert_eq!(different.len(), 6);
+    assert!(uuids.iter().all(|uuid| uuid.len() <= 50), "{uuids:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_daemon_that_dies_between_the_parts_goes_on_with_the_one_that_was_under_way() {
+    let refuse = |seen: &Seen| {
+        if seen.said.starts_with("card") {
+            Some(SHAPE)
+        } else if seen.said.starts_with("[2/3]") {
+            RETRY
+        } else {
+            None
+        }
+    };
+    let (office, feishu) = (Office::new(), Feishu::new(refuse));
+    office.post(vec![document(&long(3), None)]).await;
+    let courier = office.open(&feishu);
+    feishu.called(5).await;
+    courier.abort();
+    assert!(courier.await.unwrap_err().is_cancelled());
+    let before = asked(&feishu);
+    // Cards are taken again; but what is on its way as text goes on as text.
+    let feishu = Feishu::new(|_| None);
+    office.open(&feishu);
+    office.done().await;
+    let after = asked(&feishu);
+    let short: Vec<&str> = after.iter().map(|(said, _)| &said[..5]).collect();
+    assert_eq!(short, ["[2/3]", "[3/3]"]);
+    assert_eq!(before.last().unwrap().1, after[0].1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_part_whose_contents_are_refused_on_every_rung_is_told_of_in_its_place_and_the_rest_is_sent() {
+    let (office, feishu) = (
+        Office::new(),
+        Feishu::new(|seen| {
+            let rude = seen.said.starts_with("card") || seen.said.starts_with("[2/3]");
+            rude.then_some(Advice::Unacceptable(Objection::Content))
+        }),
+    );
+    office.post(vec![document(&long(3), None), text("oc_1", "next")]).await;
+    office.open(&feishu);
+    assert_eq!(office.done().await, Depths { wedged: 1, ..Depths::default() });
+    let said = said(&feishu);
+    assert_eq!((said[2].as_str(), said[4].as_str()), (&said[2][..], "Content"), "{said:?}");
+    assert!(said[2].starts_with("[1/3]") && said[3].starts_with("[2/3]"), "{said:?}");
+    assert!(said[5].starts_with("[3/3]") && said[6] == "next" && said.len() == 7, "{said:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_text_that_is_refused_for_its_shape_becomes_a_file_and_without_the_permission_its_reader_is_told() {
+    for (permitted, last) in [(true, "file key"), (false, "Shape")] {
+        let (office, feishu) = (
+            Office::new(),
+            Feishu::new(move |seen| match seen.said.as_str() {
+                "upload answer.md" => (!permitted).then_some(Advice::NotForThisApp),
+                "file key" | "Shape" => None,
+                _ => Some(SHAPE),
+            }),
+        );
+        office.post(vec![document("odd", None)]).await;
+        office.open(&feishu);
+        let wedged = u32::from(!permitted);
+        assert_eq!(office.done().await, Depths { wedged, ..Depths::default() });
+        assert_eq!(feishu.said(), ["card odd", "card odd", "odd", "upload answer.md", last]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_later_post_of_a_slot_changes_its_card_also_after_a_restart() {
+    let (office, feishu) = (Office::new(), Feishu::new(|_| None));
+    let slot = SlotId::random();
+    office.post(vec![document("asked", Some((slot, Some("expired"))))]).await;
+    let courier = office.open(&feishu);
+    office.done().await;
+    courier.abort();
+    let _ = courier.await;
+    office.open(&feishu);
+    office.post(vec![document("allowed", Some((slot, None)))]).await;
+    office.done().await;
+    assert_eq!(feishu.said(), ["card asked", "update allowed"]);
+    assert_eq!(asked(&feishu)[0].1, slot.to_string());
+    assert_eq!(feishu.seen.lock().unwrap()[1].to, format!("om_{slot}"));
+    assert_eq!(open(&office.directory.path().join("mail.db")).unwrap().0.depths().await.unwrap().pending, 0);
+}
+
+#[tokio::test]
+async fn an_open_card_gets_its_epitaph_at_the_next_start_once() {
+    let (office, feishu) = (Office::new(), Feishu::new(|_| None));
+    let [asked, decided] = [SlotId::random(), SlotId::random()];
+    office
+        .post(vec![
+            document("one", Some((asked, Some("expired")))),
+            document("two", Some((decided, Some("expired")))),
+            document("allowed", Some((decided, None))),
+        ])
+        .await;
+    let courier = office.open(&feishu);
+    office.done().await;
+    courier.abort();
+    let _ = courier.await;
+    for _ in 0..2 {
+        let (store, _) = open(&office.directory.path().join("mail.db")).unwrap();
+        let stop = CancellationToken::new();
+        stop.cancel();
+        run(store, feishu.clone(), stop, Duration::from_secs(600)).await;
+    }
+    assert_eq!(feishu.said(), ["card one", "card two", "update allowed", "update expired"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_card_that_is_gone_comes_as_a_new_message_which_is_changed_from_then_on() {
+    let mut gone = Some(Advice::CardGone);
+    let (office, feishu) =
+        (Office::new(), Feishu::new(move |seen| if seen.said == "update two" { gone.take() } else { None }));
+    let slot = SlotId::random();
+    let words = ["one", "two", "three"];
+    office.post(words.map(|words| document(words, Some((slot, None)))).to_vec()).await;
+    office.open(&feishu);
+    assert_eq!(office.done().await, Depths::default());
+    assert_eq!(feishu.said(), ["card one", "update two", "card two", "update three"]);
+    let seen = feishu.seen.lock().unwrap().clone();
+    assert_ne!(seen[2].uuid, slot.to_string());
+    assert_eq!(seen[3].to, format!("om_{}", seen[2].uuid));
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_the_words_of_a_card_come_down_to_text_the_card_says_that_they_are_below() {
+    let (office, feishu) = (
+        Office::new(),
+        Feishu::new(|seen| (seen.said.starts_with("update") && seen.said.contains("found")).then_some(SHAPE)),
+    );
+    let slot = SlotId::random();
+    let posts = [document("working", Some((slot, None))), document(&long(2), Some((slot, None)))];
+    office.post(posts.to_vec()).await;
+    office.open(&feishu);
+    assert_eq!(office.done().await, Depths::default());
+    let said = feishu.said();
+    let short: Vec<String> = said.iter().map(|said| said.chars().take(20).collect()).collect();
+    assert_eq!(short[0], "card working");
+    assert!(short[1].starts_with("update all") && short[2].starts_with("update all"), "{short:?}");
+    assert_eq!(said[3], "update See the messages below.");
+    assert!(short[4].starts_with("[1/2]") && short[5].starts_with("[2/2]") && short.len() == 6, "{short:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_card_whose_post_could_not_be_marked_is_still_the_one_that_is_changed() {
+    let (office, feishu) = (Office::new(), Feishu::new(|_| None));
+    let other = rusqlite::Connection::open(office.directory.path().join("mail.db")).unwrap();
+    let trigger = "CREATE TRIGGER broken BEFORE UPDATE ON outbox BEGIN SELECT RAISE(ABORT, 'broken'); END";
+    other.execute_batch(trigger).unwrap();
+    let slot = SlotId::random();
+    office.post(["one", "two"].map(|words| document(words, Some((slot, None)))).to_vec()).await;
+    office.open(&feishu);
+    feishu.called(2).await;
+    assert_eq!(feishu.said(), ["card one", "update two"]);
+    other.execute_batch("DROP TRIGGER broken").unwrap();
+    office.done().await;
+    office.post(vec![document("three", Some((slot, None)))]).await;
+    office.done().await;
+    assert_eq!(feishu.said()[2], "update three");
+}
