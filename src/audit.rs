@@ -75,6 +75,9 @@ pub struct AuditApproval {
     pub input: serde_json::Value,
     /// What was decided, in one word.
     pub decision: String,
+    /// What was said with it: a reason, the rules that were allowed, the answers to questions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
     /// Who decided; `None` when nobody did.
     pub by: Option<OpenId>,
     /// When it was decided.

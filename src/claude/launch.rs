@@ -33,7 +33,8 @@ pub struct Launch {
     pub model: Option<String>,
     /// `default`, `acceptEdits`, `plan`, … as Claude Code names it. It has to be given anew on every resume.
     pub permission_mode: String,
-    /// What needs no question in this session, as Claude Code's rules.
+    /// What needs no question in this session, as Claude Code's rules (`Bash(npm test *)`). They go to it in its first
+    /// line.
     pub rules: Vec<String>,
     /// Whether the project's own settings count: hooks, MCP servers, commands, rules.
     pub trusted: bool,
@@ -126,6 +127,9 @@ const CHOSEN: &[(&str, &str)] = &[
     ("DISABLE_AUTOUPDATER", "1"),
 ];
 
+/// The permission mode in which nothing is asked; whoever asks for it gets the default.
+pub const BYPASS: &str = "bypassPermissions";
+
 /// Reads CLAUDE.md in the directories of `--add-dir`.
 const INSTRUCTIONS: (&str, &str) = ("CLAUDE_CODE_ADDITIONAL_DIRECTORIES_CLAUDE_MD", "1");
 
@@ -155,12 +159,11 @@ impl Launch {
             "--verbose",
             "--include-partial-messages",
             "--permission-prompt-tool=stdio",
-            // Questions with several choices need a form to answer them.
-            "--disallowedTools=AskUserQuestion",
         ]
         .map(str::to_owned)
         .into();
-        arguments.push(format!("--permission-mode={}", self.permission_mode));
+        let mode = Some(self.permission_mode.as_str()).filter(|mode| *mode != BYPASS).unwrap_or("default");
+        arguments.push(format!("--permission-mode={mode}"));
         if !self.trusted {
             arguments.push("--setting-sources=user".to_owned());
             arguments.push("--strict-mcp-config".to_owned());
@@ -259,7 +262,6 @@ mod tests {
                 "--verbose",
                 "--include-partial-messages",
                 "--permission-prompt-tool=stdio",
-                "--disallowedTools=AskUserQuestion",
                 "--permission-mode=default",
                 "--setting-sources=user",
                 "--strict-mcp-config",
@@ -277,11 +279,10 @@ mod tests {
             model: Some("opus".to_owned()),
             conversation: Conversation::Resume("5c3e".into()),
             permission_mode: "plan".to_owned(),
-            rules: Vec::new(),
             ..launch()
         }
         .arguments();
-        assert_eq!(arguments[7..], ["--permission-mode=plan", "--model=opus", "--resume=5c3e"]);
+        assert_eq!(arguments[6..], ["--permission-mode=plan", "--model=opus", "--resume=5c3e"]);
     }
 
     #[test]
@@ -290,11 +291,13 @@ mod tests {
         let launch = Launch {
             model: Some(hostile.to_owned()),
             permission_mode: hostile.to_owned(),
-            rules: Vec::new(),
+            rules: vec![hostile.to_owned()],
             conversation: Conversation::Resume(hostile.into()),
             ..launch()
         };
         assert!(launch.arguments().iter().all(|argument| argument != hostile));
+        let bypass = Launch { permission_mode: BYPASS.to_owned(), ..self::launch() };
+        assert_eq!(bypass.arguments(), self::launch().arguments());
     }
 
     #[test]

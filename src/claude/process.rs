@@ -39,6 +39,8 @@ const STDERR_KEPT: usize = 8 * 1024;
 const LONGEST_LINE: usize = 64 << 20;
 /// From this length on a line is parsed on a thread of its own, as that takes milliseconds.
 const LONG_LINE: usize = 1 << 20;
+/// The `request_id` of the line that hands over the session's rules.
+const RULES: &str = "rules";
 /// How long a pipe may be silent once the warden has ended; nobody should hold it then.
 const AFTERMATH: Duration = Duration::from_secs(2);
 
@@ -110,6 +112,10 @@ impl Process {
             kill: CancellationToken::new(),
             pid: Arc::clone(&warden.pid),
         };
+        if !launch.rules.is_empty() {
+            // The queue is empty.
+            let _ = process.send(wire::allow_rules(RULES, &launch.rules));
+        }
         tokio::spawn(write(stdin, inputs, process.input_end.clone()));
         let (terminate, kill) = (process.terminate.clone(), process.kill.clone());
         tokio::spawn(async move {

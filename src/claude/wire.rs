@@ -20,7 +20,8 @@ use uuid::Uuid;
 
 pub use self::ask::{Choosable, Grant, Matter, PermissionRequest, Question, Rule};
 pub use self::input::{
-    allow, answered, deny, initialize, interrupt, refuse_request, set_permission_mode, user_message,
+    allow, allow_rules, answered, deny, initialize, interrupt, refuse_request, set_permission_mode,
+    user_message,
 };
 pub use self::output::parse;
 pub use self::tool::{FileChange, Hunk, ToolEnd};

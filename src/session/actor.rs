@@ -17,7 +17,7 @@ use super::machine::{Effect, Input, Limits, Machine};
 use super::report::Owner;
 use super::tap::Tap;
 use super::turn::Prompt;
-use crate::act::{Press, Toast, ToastKind};
+use crate::act::{Press, Toast};
 use crate::claude::launch::Launch;
 use crate::claude::process::{Event, Exit, Process};
 use crate::claude::running::Elsewhere;
@@ -160,6 +160,8 @@ struct Actor {
     accepted: BTreeSet<Elsewhere>,
     /// What those who look on have seen of the running turn.
     shown: Shown,
+    /// Whether the router knows that a question or a plan waits for the owner's words.
+    asks: bool,
 }
 
 enum Next {
@@ -189,6 +191,7 @@ impl Actor {
             garbled: false,
             accepted: BTreeSet::new(),
             shown: Shown::default(),
+            asks: false,
         };
         let mut effects = vec![Effect::Launch(conversation)];
         effects.extend(begin);
@@ -209,7 +212,7 @@ impl Actor {
                     }
                     match control {
                         Control::Do(input) => actor.machine.handle(input, Instant::now()),
-                        Control::Press(press, toast) => actor.pressed(press, toast),
+                        Control::Press(press, toast) => actor.pressed(&press, toast),
                     }
                 }
                 Next::Work(work) => actor.begin(work).await,
@@ -224,6 +227,7 @@ impl Actor {
             };
             actor.show();
             alive = actor.perform(effects).await && alive;
+            actor.report_asking().await;
         }
         // An order that crossed with the end is answered; the router answers those that come later.
         control.close();
@@ -233,7 +237,7 @@ impl Actor {
                 Control::Do(Input::Typed(_, order)) => vec![Effect::NotAnAnswer(order)],
                 Control::Do(Input::StopUnasked(order)) => vec![Effect::NothingRuns(order)],
                 Control::Do(_) => continue,
-                Control::Press(press, toast) => actor.pressed(press, toast),
+                Control::Press(press, toast) => actor.pressed(&press, toast),
             };
             actor.perform(effects).await;
         }
@@ -266,13 +270,20 @@ impl Actor {
         }
     }
 
-    /// Does what a button asks for.
-    fn pressed(&mut self, press: Press, toast: oneshot::Sender<Toast>) -> Vec<Effect> {
-        let _ = press;
-        let text = Words(self.setup.language).nothing_asked();
+    /// Does what a button asks for. Who pressed it is told before it is done: he waits three seconds at most.
+    fn pressed(&mut self, press: &Press, toast: oneshot::Sender<Toast>) -> Vec<Effect> {
+        let (effects, came_of_it) = self.machine.press(press, Instant::now());
         // Who pressed has waited no longer.
-        let _ = toast.send(Toast { kind: ToastKind::Warning, text });
-        Vec::new()
+        let _ = toast.send(Words(self.setup.language).pressed(&came_of_it));
+        effects
+    }
+
+    /// Tells the router when what the owner types begins or ceases to be an answer.
+    async fn report_asking(&mut self) {
+        let asks = self.machine.asks_for_words();
+        if std::mem::replace(&mut self.asks, asks) != asks {
+            self.report(Report::Asking(self.setup.conv_id.clone(), asks)).await;
+        }
     }
 
     fn hear(&mut self, output: Output) -> Vec<Effect> {

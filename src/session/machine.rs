@@ -13,7 +13,7 @@ use jiff::Timestamp;
 
 use super::turn::{Decided, Done, Gauges, Outcome, Prompt, Reply, Turn};
 use crate::claude::failure::Cause;
-use crate::claude::launch::Conversation;
+use crate::claude::launch::{BYPASS, Conversation};
 use crate::claude::wire;
 use crate::language::Language;
 
@@ -21,8 +21,8 @@ use crate::language::Language;
 const COMMANDS_GRACE: Duration = Duration::from_secs(20);
 /// The `request_id` of the `initialize` request.
 const INITIALIZE: &str = "initialize";
-/// The `request_id` of a change of the permission mode.
-const SET_MODE: &str = "mode";
+/// What the `request_id` of a change of the permission mode begins with; the mode follows.
+const SET_MODE: &str = "mode ";
 
 mod deciding;
 mod hearing;
@@ -246,9 +246,22 @@ impl Machine {
 
     /// Has Claude go on in this mode; a process that does not run gets it at its start.
     fn change_mode(&mut self, mode: String) -> Vec<Effect> {
+        if mode == BYPASS {
+            return vec![Effect::Tell(Notice::ModeRefused(mode))];
+        }
         let line = matches!(self.process, Process::Up { .. })
-            .then(|| Effect::Write(wire::set_permission_mode(SET_MODE, &mode)));
+            .then(|| Effect::Write(wire::set_permission_mode(&format!("{SET_MODE}{mode}"), &mode)));
         line.into_iter().chain([Effect::Mode(mode)]).collect()
+    }
+
+    /// Claude's answer to a change of mode; where it is no, the session keeps the mode that it has.
+    fn mode_changed(&mut self, mode: &str, agreed: bool) -> Vec<Effect> {
+        if agreed {
+            self.gauges.mode = Some(mode.to_owned());
+            return Vec::new();
+        }
+        let keeps = self.gauges.mode.clone().map(Effect::Mode);
+        [Effect::Tell(Notice::ModeRefused(mode.to_owned()))].into_iter().chain(keeps).collect()
     }
 
     /// The end of a turn, and with it of all that it still asks.

@@ -146,6 +146,7 @@ pub fn record(done: Done, conv_id: &ConvId, user: &OpenId, project: &Path, at: T
         tool: approval.tool.clone(),
         input: approval.input.clone(),
         decision: approval.decision.word().to_owned(),
+        detail: approval.decision.detail(),
         by: approval.decision.by_a_person().then(|| user.clone()),
         at: began.checked_add(approval.after).unwrap_or(at),
     };

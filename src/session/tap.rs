@@ -229,6 +229,7 @@ mod tests {
                 tool: "Bash".into(),
                 input: "ls".into(),
                 decision: "allowed".into(),
+                detail: None,
                 by: Some("ou_1".into()),
                 at: at(20),
             }],

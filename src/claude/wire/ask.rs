@@ -127,6 +127,12 @@ impl Rule {
         Some(Self { tool: string(rule, "toolName")?, content: string(rule, "ruleContent") })
     }
 
+    /// Whether it covers every command there is.
+    fn is_boundless(&self) -> bool {
+        let content = self.content.as_deref().unwrap_or_default();
+        self.tool == "Bash" && content.chars().all(|c| matches!(c, '*' | ':' | ' '))
+    }
+
     pub(super) fn value(&self) -> Value {
         match &self.content {
             Some(content) => json!({"toolName": self.tool, "ruleContent": content}),
@@ -148,11 +154,12 @@ impl fmt::Display for Rule {
     }
 }
 
-/// The rules of the first suggestion to allow something by rule.
+/// The rules of the first suggestion to allow something by rule; none of them where one would allow every command.
 fn suggested_rules(suggestions: &[Value]) -> Vec<Rule> {
     let suggestion = suggestions.iter().find(|one| one["type"] == "addRules" && one["behavior"] == "allow");
     let rules = suggestion.and_then(|one| one["rules"].as_array());
-    rules.into_iter().flatten().filter_map(Rule::read).collect()
+    let rules: Option<Vec<Rule>> = rules.into_iter().flatten().map(Rule::read).collect();
+    rules.filter(|rules| !rules.iter().any(Rule::is_boundless)).unwrap_or_default()
 }
 
 fn question(question: &Value) -> Option<Question> {

@@ -45,6 +45,18 @@ pub fn set_permission_mode(request_id: &str, mode: &str) -> String {
     }))
 }
 
+/// Has what these rules cover need no question, beside what the person's own settings say. It counts from the next line
+/// on. In the arguments, which could do the same, every user of the machine could read the rules.
+#[must_use]
+pub fn allow_rules(request_id: &str, rules: &[String]) -> String {
+    let settings = json!({"permissions": {"allow": rules}});
+    line(&json!({
+        "type": "control_request",
+        "request_id": request_id,
+        "request": {"subtype": "apply_flag_settings", "settings": settings},
+    }))
+}
+
 /// Grants a permission request: what runs is `input`, which is what was shown, and beside it nothing is allowed but
 /// the grant, for this session.
 #[must_use]

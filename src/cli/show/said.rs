@@ -40,7 +40,7 @@ fn headline(entry: &Entry) -> (Style, String) {
         Kind::Approval => {
             let by = entry.by.as_deref().map(|by| format!(" by {}", plain(by))).unwrap_or_default();
             let what = match entry.decision.as_deref() {
-                Some(decision) => format!("{} {}{by}", tool(), plain(decision)),
+                Some(decision) => format!("{} {}{by}", tool(), plain(&decision.replace('_', " "))),
                 None => format!("{} needs leave", tool()),
             };
             (Style::Notable, what)

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use super::{Effect, INITIALIZE, Machine, Notice, Process};
+use super::{Effect, INITIALIZE, Machine, Notice, Process, SET_MODE};
 use crate::claude::failure::{self, Cause};
-use crate::claude::launch::Conversation;
+use crate::claude::launch::{BYPASS, Conversation};
 use crate::claude::wire::{self, Output, TurnResult, Usage};
 use crate::session::turn::{Decided, Outcome, Told, Turn};
 
@@ -74,10 +74,14 @@ impl Machine {
             }
             Output::Mode(mode) => {
                 let before = self.gauges.mode.replace(mode.clone());
-                if before.as_ref() == Some(&mode) { Vec::new() } else { vec![Effect::Mode(mode)] }
+                let news = before.as_ref() != Some(&mode) && mode != BYPASS;
+                if news { vec![Effect::Mode(mode)] } else { Vec::new() }
             }
             Output::Result(result) => self.result(result, now),
             Output::ControlReply { request_id, result } => {
+                if let Some(mode) = request_id.strip_prefix(SET_MODE) {
+                    return self.mode_changed(mode, result.is_ok());
+                }
                 if request_id != INITIALIZE {
                     return Vec::new();
                 }

@@ -102,12 +102,25 @@ impl Decided {
     pub fn word(&self) -> &'static str {
         match self {
             Self::Allowed => "allowed",
-            Self::AllowedRules(_) => "allowed_rule",
-            Self::AllowedEdits => "allowed_edits",
+            Self::AllowedRules(_) => "allowed_for_session",
+            Self::AllowedEdits => "allowed_with_edits",
             Self::Denied(_) => "denied",
             Self::Answered(_) => "answered",
             Self::Expired => "expired",
             Self::Withdrawn => "withdrawn",
+        }
+    }
+
+    /// What was said with it: a reason, rules, or each question and its answer on a line.
+    #[must_use]
+    pub fn detail(&self) -> Option<String> {
+        match self {
+            Self::AllowedRules(rules) => Some(lines(rules.iter().map(Rule::to_string))),
+            Self::Denied(reason) => reason.clone(),
+            Self::Answered(answers) => {
+                Some(lines(answers.iter().map(|(question, answer)| format!("{question} {answer}"))))
+            }
+            Self::Allowed | Self::AllowedEdits | Self::Expired | Self::Withdrawn => None,
         }
     }
 
@@ -123,6 +136,10 @@ impl Decided {
             Self::Expired | Self::Withdrawn => false,
         }
     }
+}
+
+fn lines(lines: impl Iterator<Item = String>) -> String {
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// A tool that Claude used.

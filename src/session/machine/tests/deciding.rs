@@ -1,6 +1,8 @@
 //! What a person decides.
 
 use super::*;
+use crate::act::{About, Act, Choice, Press, REASON, fingerprint};
+use crate::claude::wire::{Grant, Matter, Rule};
 
 #[test]
 fn an_unanswered_request_ends_as_a_denial() {
@@ -39,4 +41,332 @@ fn the_oldest_request_is_decided_first_and_a_withdrawn_one_never() {
     use Decided::{Allowed, Denied, Withdrawn};
     let decisions: Vec<_> = done.approvals.iter().map(|approval| approval.decision.clone()).collect();
     assert_eq!(decisions, [Withdrawn, Denied(Some("no".into())), Allowed]);
+}
+
+const SHOWN: &str = "what was shown";
+
+/// A request of the running turn's, and the machine that it waits in.
+fn asked(request: PermissionRequest) -> (Bench, Ask) {
+    let mut bench = Bench::running();
+    let ask = bench.ask(request);
+    (bench, ask)
+}
+
+fn suggesting() -> PermissionRequest {
+    let rule = Rule { tool: "Bash".into(), content: Some("make *".into()) };
+    PermissionRequest { rules: vec![rule], edits: true, ..permission("r1") }
+}
+
+fn questions() -> PermissionRequest {
+    let question = |text: &str, many: bool, labels: &[&str]| {
+        let options: Vec<_> =
+            labels.iter().map(|label| json!({"label": label, "description": SHOWN})).collect();
+        json!({"question": text, "header": "H", "multiSelect": many, "options": options})
+    };
+    let questions =
+        [question("Colour?", false, &["Red", "Blue"]), question("Sizes?", true, &["S", "M", "L"])];
+    let input = json!({"questions": questions});
+    PermissionRequest { tool: "AskUserQuestion".into(), input, for_person: true, ..permission("r1") }
+}
+
+fn one_question() -> PermissionRequest {
+    let mut request = questions();
+    request.input["questions"].as_array_mut().unwrap().remove(0);
+    request
+}
+
+fn plan(input: serde_json::Value) -> PermissionRequest {
+    PermissionRequest { tool: "ExitPlanMode".into(), input, for_person: true, ..permission("r1") }
+}
+
+fn press(ask: &Ask, choice: Choice) -> Press {
+    with_fields(Act::Decide { about: ask.about(&"c-1".into()), choice }, &[])
+}
+
+fn with_fields(act: Act, fields: &[(&str, &[&str])]) -> Press {
+    let texts = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect();
+    let fields = fields.iter().map(|&(name, values)| (name.to_owned(), texts(values))).collect();
+    Press { act, group: false, fields }
+}
+
+impl Bench {
+    fn press(&mut self, press: &Press) -> (Vec<Effect>, Pressed) {
+        self.machine.press(press, self.now)
+    }
+
+    fn type_in(&mut self, text: &str) -> Vec<Effect> {
+        self.put(Input::Typed(text.into(), order()))
+    }
+}
+
+fn answers(answers: &[(&str, &str)]) -> Vec<(String, String)> {
+    answers.iter().map(|&(question, answer)| (question.to_owned(), answer.to_owned())).collect()
+}
+
+#[test]
+fn every_button_of_a_tool_s_card_does_what_it_says_and_nothing_more() {
+    let input = permission("r1").input;
+    let rule = Rule { tool: "Bash".into(), content: Some("make *".into()) };
+    let rules = Grant::Rules(vec![rule.clone()]);
+    for (choice, line, decided) in [
+        (Choice::Allow, wire::allow("r1", &input, None), Decided::Allowed),
+        (Choice::AllowRule, wire::allow("r1", &input, Some(&rules)), Decided::AllowedRules(vec![rule])),
+        (Choice::AllowEdits, wire::allow("r1", &input, Some(&Grant::AcceptEdits)), Decided::AllowedEdits),
+        (Choice::Deny, wire::deny("r1", "The user said no."), Decided::Denied(None)),
+        (Choice::DenyWhy, wire::deny("r1", "The user said no."), Decided::Denied(None)),
+    ] {
+        let (mut bench, ask) = asked(suggesting());
+        let mut expected = vec![Effect::Write(line)];
+        if choice == Choice::AllowRule {
+            expected.push(Effect::Rule("Bash(make *)".into()));
+        }
+        expected.push(Effect::Decided(ask.clone(), decided.clone()));
+        assert_eq!(bench.press(&press(&ask, choice)), (expected, Pressed::Decided(decided)));
+    }
+}
+
+#[test]
+fn what_was_not_offered_cannot_be_chosen() {
+    let (mut bench, ask) = asked(permission("r1"));
+    for choice in [Choice::AllowRule, Choice::AllowEdits] {
+        assert_eq!(bench.press(&press(&ask, choice)), (vec![], Pressed::NotOffered));
+    }
+    let answer = with_fields(Act::Answer { about: ask.about(&"c-1".into()), option: Some(0) }, &[]);
+    assert_eq!(bench.press(&answer), (vec![], Pressed::NotOffered));
+    let (mut bench, ask) = asked(questions());
+    for choice in [Choice::Allow, Choice::AllowRule, Choice::AllowEdits] {
+        assert_eq!(bench.press(&press(&ask, choice)), (vec![], Pressed::NotOffered));
+    }
+    assert_eq!(bench.machine.turn().unwrap().asks().count(), 1);
+}
+
+#[test]
+fn a_reason_reaches_claude() {
+    let (mut bench, ask) = asked(permission("r1"));
+    let act = Act::Decide { about: ask.about(&"c-1".into()), choice: Choice::DenyWhy };
+    let decided = Decided::Denied(Some("not on a Friday".into()));
+    assert_eq!(
+        bench.press(&with_fields(act, &[(REASON, &["not on a Friday"])])),
+        (
+            vec![Effect::Write(wire::deny("r1", "not on a Friday")), Effect::Decided(ask, decided.clone())],
+            Pressed::Decided(decided)
+        )
+    );
+}
+
+#[test]
+fn a_decision_counts_once() {
+    let (mut bench, ask) = asked(permission("r1"));
+    bench.press(&press(&ask, Choice::Deny));
+    for choice in [Choice::Deny, Choice::Allow] {
+        assert_eq!(
+            bench.press(&press(&ask, choice)),
+            (vec![], Pressed::Already(Decided::Denied(None))),
+            "{choice:?}"
+        );
+    }
+}
+
+#[test]
+fn a_decision_counts_for_the_request_that_was_shown_and_for_no_other() {
+    let (mut bench, ask) = asked(permission("r1"));
+    let about = ask.about(&"c-1".into());
+    let other_turn = About { turn: Uuid::max(), ..about.clone() };
+    let other_request = About { request: "r2".into(), ..about.clone() };
+    let other_input = About { input: fingerprint("Bash", &json!({"command": "rm"})), ..about.clone() };
+    for (about, pressed) in
+        [(other_turn, Pressed::Over), (other_request, Pressed::Over), (other_input, Pressed::Changed)]
+    {
+        let press = with_fields(Act::Decide { about, choice: Choice::Allow }, &[]);
+        assert_eq!(bench.press(&press), (vec![], pressed));
+    }
+    assert_eq!(bench.press(&press(&ask, Choice::Allow)).1, Pressed::Decided(Decided::Allowed));
+}
+
+#[test]
+fn a_press_on_a_card_of_an_earlier_turn_does_nothing() {
+    let (mut bench, ask) = asked(permission("r1"));
+    let effects = bench.hear(Output::Result(result()));
+    assert_eq!(effects[0], Effect::Decided(ask.clone(), Decided::Withdrawn));
+    bench.put(Input::Prompt(Prompt { turn_id: Uuid::max(), ..prompt("next") }));
+    let again = bench.ask(permission("r1"));
+    assert_ne!(ask.slot, again.slot);
+    assert_eq!(bench.press(&press(&ask, Choice::Allow)), (vec![], Pressed::Over));
+    let stop = with_fields(Act::Stop { conv_id: "c-1".into(), turn: ask.turn }, &[]);
+    assert_eq!(bench.press(&stop), (vec![], Pressed::Over));
+    let stop = with_fields(Act::Stop { conv_id: "c-1".into(), turn: again.turn }, &[]);
+    let interrupt = Effect::Write(wire::interrupt("interrupt"));
+    assert_eq!(bench.press(&stop), (vec![interrupt], Pressed::Stopping));
+    assert_eq!(bench.press(&press(&again, Choice::Allow)), (vec![], Pressed::Over));
+}
+
+#[test]
+fn too_late_is_told_as_such() {
+    let (mut bench, ask) = asked(permission("r1"));
+    bench.wait();
+    bench.wait();
+    assert_eq!(bench.press(&press(&ask, Choice::Allow)), (vec![], Pressed::Already(Decided::Expired)));
+}
+
+#[test]
+fn each_request_expires_and_is_reminded_of_at_its_own_time() {
+    let (mut bench, first) = asked(permission("r1"));
+    bench.after(60);
+    let second = bench.ask(permission("r2"));
+    bench.press(&press(&first, Choice::Allow));
+    let second = Ask { remind: None, ..second };
+    assert_eq!(bench.wait(), [Effect::Remind(second.clone())]);
+    assert_eq!(bench.wait().last(), Some(&Effect::Decided(second, Decided::Expired)));
+}
+
+#[test]
+fn questions_are_answered_by_the_fields_of_a_form() {
+    let input = questions().input;
+    type Fields<'a> = &'a [(&'a str, &'a [&'a str])];
+    let table: [(Fields, &[(&str, &str)]); 4] = [
+        (&[("q0", &["Red"]), ("q1", &["S", "L"])], &[("Colour?", "Red"), ("Sizes?", "S, L")]),
+        (&[("w0", &["green"]), ("q1", &["M"])], &[("Colour?", "green"), ("Sizes?", "M")]),
+        (&[("q0", &["Blue"]), ("w0", &["but dark"])], &[("Colour?", "Blue, but dark")]),
+        (&[("w1", &["none"])], &[("Sizes?", "none")]),
+    ];
+    for (fields, said) in table {
+        let (mut bench, ask) = asked(questions());
+        let act = Act::Answer { about: ask.about(&"c-1".into()), option: None };
+        let line = Effect::Write(wire::answered("r1", &input, &answers(said)));
+        let decided = Decided::Answered(answers(said));
+        assert_eq!(
+            bench.press(&with_fields(act, fields)),
+            (vec![line, Effect::Decided(ask, decided.clone())], Pressed::Decided(decided))
+        );
+    }
+    let (mut bench, ask) = asked(questions());
+    let act = Act::Answer { about: ask.about(&"c-1".into()), option: None };
+    assert_eq!(bench.press(&with_fields(act, &[("q7", &["x"])])), (vec![], Pressed::NoAnswer));
+}
+
+#[test]
+fn one_option_answers_the_only_question() {
+    let pick = |request: PermissionRequest, option| {
+        let (mut bench, ask) = asked(request);
+        bench
+            .press(&with_fields(Act::Answer { about: ask.about(&"c-1".into()), option: Some(option) }, &[]))
+            .1
+    };
+    let answered = Decided::Answered(answers(&[("Sizes?", "M")]));
+    assert_eq!(pick(one_question(), 1), Pressed::Decided(answered));
+    assert_eq!(pick(one_question(), 3), Pressed::NotOffered);
+    assert_eq!(pick(questions(), 0), Pressed::NotOffered);
+}
+
+#[test]
+fn what_is_typed_answers_questions_by_number_by_label_or_in_its_own_words() {
+    let said = |request: PermissionRequest, text: &str| {
+        let (mut bench, _) = asked(request);
+        assert!(bench.machine.asks_for_words());
+        match &bench.type_in(text)[..] {
+            [Effect::Write(_), Effect::Decided(_, Decided::Answered(answers)), Effect::Followed(_)] => {
+                assert!(!bench.machine.asks_for_words());
+                answers.iter().map(|(question, answer)| format!("{question} {answer}")).collect::<Vec<_>>()
+            }
+            effects => panic!("{effects:?}"),
+        }
+    };
+    for (text, answer) in [
+        ("2", "Sizes? M"),
+        (" 2. ", "Sizes? M"),
+        ("l", "Sizes? L"),
+        ("1, l，M", "Sizes? S, L, M"),
+        ("1, no", "Sizes? 1, no"),
+        ("4", "Sizes? 4"),
+        ("0", "Sizes? 0"),
+        ("whatever you like\nreally", "Sizes? whatever you like\nreally"),
+    ] {
+        assert_eq!(said(one_question(), text), [answer], "{text}");
+    }
+    assert_eq!(said(questions(), "blue\n\n1,2\n"), ["Colour? Blue", "Sizes? S, M"]);
+    assert_eq!(said(questions(), "1"), ["Colour? 1", "Sizes? See the first answer."]);
+    assert_eq!(said(questions(), "a\nb\nc"), ["Colour? a\nb\nc", "Sizes? See the first answer."]);
+}
+
+#[test]
+fn what_is_typed_while_nothing_waits_for_words_is_a_prompt() {
+    let (mut bench, _) = asked(permission("r1"));
+    assert!(!bench.machine.asks_for_words());
+    assert_eq!(bench.type_in("go on"), [Effect::NotAnAnswer(order())]);
+}
+
+#[test]
+fn a_plan_is_approved_approved_with_edits_or_sent_back_with_words() {
+    let input = json!({"plan": "# First"});
+    let (mut bench, ask) = asked(plan(input.clone()));
+    assert_eq!(ask.matter, Matter::Plan(Some("# First".into())));
+    let edits = Effect::Write(wire::allow("r1", &input, Some(&Grant::AcceptEdits)));
+    assert_eq!(bench.press(&press(&ask, Choice::AllowEdits)).0[0], edits);
+
+    let (mut bench, _) = asked(plan(input.clone()));
+    let allow = Effect::Write(wire::allow("r1", &input, None));
+    assert_eq!(bench.put(Input::Decide(Decision::Allow, order()))[0], allow);
+
+    let (mut bench, ask) = asked(plan(input));
+    let decided = Decided::Denied(Some("tests first".into()));
+    assert_eq!(
+        bench.type_in("tests first"),
+        [
+            Effect::Write(wire::deny("r1", "tests first")),
+            Effect::Decided(ask, decided),
+            Effect::Followed(order())
+        ]
+    );
+}
+
+#[test]
+fn a_plan_that_the_request_does_not_tell_is_the_last_text() {
+    let mut bench = Bench::running();
+    bench.hear(text("I looked."));
+    bench.hear(text("1. Do it."));
+    assert_eq!(bench.ask(plan(json!({}))).matter, Matter::Plan(Some("1. Do it.".into())));
+}
+
+#[test]
+fn approve_passes_over_what_has_to_be_answered_in_words() {
+    let (mut bench, first) = asked(questions());
+    bench.ask(permission("r2"));
+    assert_eq!(bench.put(Input::Decide(Decision::Allow, order()))[0], allowed("r2"));
+    assert_eq!(bench.put(Input::Decide(Decision::Allow, order())), [Effect::NothingAsked(order())]);
+    let deny = Effect::Write(wire::deny("r1", "The user does not want to answer."));
+    assert_eq!(
+        bench.put(Input::Decide(Decision::Deny(None), order())),
+        [deny, Effect::Decided(first, Decided::Denied(None)), Effect::Followed(order())]
+    );
+}
+
+#[test]
+fn the_permission_mode_changes_in_the_middle_of_a_turn_and_is_kept() {
+    let mut bench = Bench::running();
+    let change = Effect::Write(wire::set_permission_mode("mode plan", "plan"));
+    assert_eq!(bench.put(Input::Mode("plan".into())), [change, Effect::Mode("plan".into())]);
+    let reply = |result| Output::ControlReply { request_id: "mode plan".into(), result };
+    assert_eq!(bench.hear(reply(Ok(json!({"mode": "plan"})))), []);
+    assert_eq!(bench.hear(Output::Mode("plan".into())), []);
+    assert_eq!(bench.machine.gauges().mode.as_deref(), Some("plan"));
+    // Claude Code changes it when a plan is approved.
+    assert_eq!(bench.hear(Output::Mode("acceptEdits".into())), [Effect::Mode("acceptEdits".into())]);
+    bench.put(Input::Mode("plan".into()));
+    let refused = Effect::Tell(Notice::ModeRefused("plan".into()));
+    assert_eq!(bench.hear(reply(Err("no".into()))), [refused, Effect::Mode("acceptEdits".into())]);
+}
+
+#[test]
+fn the_mode_in_which_nothing_is_asked_is_refused() {
+    let mut bench = Bench::running();
+    let refused = Effect::Tell(Notice::ModeRefused("bypassPermissions".into()));
+    assert_eq!(bench.put(Input::Mode("bypassPermissions".into())), [refused]);
+    assert_eq!(bench.hear(Output::Mode("bypassPermissions".into())), []);
+}
+
+#[test]
+fn a_process_that_is_on_its_way_out_gets_the_mode_at_its_next_start() {
+    let mut bench = Bench::fresh();
+    bench.put(Input::Sleep);
+    assert_eq!(bench.put(Input::Mode("plan".into())), [Effect::Mode("plan".into())]);
 }
