@@ -4,7 +4,8 @@
 //! It speaks the parts of the open API and of the long connection that a bot uses, and it refuses what Feishu refuses:
 //! tokens, sizes, rates, cards. Where Feishu's documentation leaves a question open, the stricter reading is taken.
 //! Everything that can go wrong at Feishu can be made to go wrong here ([`Fault`], [`Ending`], [`Delivering`],
-//! [`Rubbish`]). What is not here: any check of what an app may do, users' own tokens, encryption, webhooks.
+//! [`Rubbish`]), the app can be set up badly, and time can pass ([`Emulator::withhold_scope`], [`Emulator::age`]). What is
+//! not here: users' own tokens, encryption, webhooks.
 //!
 //! One lock owns the state and is never held across an await; every change rings a bell, so that nothing polls.
 
@@ -12,6 +13,7 @@ mod answer;
 mod card_entity;
 pub(crate) mod cards;
 mod clicks;
+mod console;
 mod content;
 mod control;
 mod delivery;

@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{
@@ -33,7 +34,9 @@ pub(crate) struct CardEntity {
     sequence: i64,
     uuids: BTreeSet<String>,
     streaming_since: Option<Instant>,
-    created: Instant,
+    /// Whether the time was ended before it was over.
+    streaming_timed_out: bool,
+    pub(crate) created: Timestamp,
 }
 
 /// An operation on an entity, with what its request carries.
@@ -72,7 +75,8 @@ impl World {
             sequence: 0,
             uuids: BTreeSet::new(),
             streaming_since: streaming.then(Instant::now),
-            created: Instant::now(),
+            streaming_timed_out: false,
+            created: Timestamp::now(),
         };
         self.cards.insert(card_id.clone(), entity);
         Ok(json!({ "card_id": card_id }))
@@ -93,7 +97,7 @@ impl World {
             return Err(Refusal::new(200_740, "card entity does not exist"));
         };
         let now = Instant::now();
-        if now.duration_since(entity.created) > LIVES {
+        if Timestamp::now().duration_since(entity.created).unsigned_abs() > LIVES {
             return Err(Refusal::new(200_750, "card entity is expired"));
         }
         if uuid.is_some_and(|uuid| entity.uuids.contains(uuid)) {
@@ -120,7 +124,13 @@ impl World {
 impl CardEntity {
     /// Whether streaming is on, which a time-out ends.
     pub(crate) fn is_streaming(&self, now: Instant) -> bool {
-        self.streaming_since.is_some_and(|since| now.duration_since(since) < STREAMING_LASTS)
+        let lasts = |since| now.duration_since(since) < STREAMING_LASTS;
+        !self.streaming_timed_out && self.streaming_since.is_some_and(lasts)
+    }
+
+    /// The time that streaming lasts is over, if it was on.
+    pub(crate) fn time_out(&mut self) {
+        self.streaming_timed_out |= self.streaming_since.is_some();
     }
 
     fn apply(&mut self, operation: Operation, now: Instant) -> Result<(), Refusal> {
@@ -183,6 +193,7 @@ impl CardEntity {
         };
         if let Some(streaming) = config["streaming_mode"].as_bool() {
             self.streaming_since = streaming.then_some(now);
+            self.streaming_timed_out = false;
         }
         if self.card.get("config").is_none() {
             self.card["config"] = json!({});

@@ -1,12 +1,13 @@
 //! Which cards Feishu takes, and the words of a card. Pure.
 //!
-//! Of schema 2.0 are checked: properties and tags, ids, the number of elements and of tables, nesting, forms, and
-//! what buttons, inputs and selects require. Not checked: the values of styles, Markdown beyond its tables, and
-//! everything inside charts, tables and pictures. Of schema 1.0, where Feishu ignores what it does not know, only that
+//! Of schema 2.0 are checked: properties and tags, ids, the number of elements and of tables, nesting, forms, what
+//! buttons, inputs and selects require, and addresses in Markdown. Not checked: most values of styles, Markdown beyond
+//! its tables and addresses, and everything inside charts, tables and pictures. Of schema 1.0, where Feishu ignores what it does not know, only that
 //! there are elements.
 
 mod known;
 mod tables;
+mod values;
 mod words;
 
 use std::collections::BTreeSet;
@@ -117,6 +118,7 @@ pub(crate) fn check(card: &Value) -> Result<(), CardFault> {
         if header.get("title").is_none_or(|title| !title.is_object()) {
             return Err(CardFault::Property("header.title is required".into()));
         }
+        values::header(&card["header"])?;
     }
     let Some(body) = object(top, "body")? else { return Err(CardFault::Property("body is required".into())) };
     properties("body", body, known::BODY)?;
@@ -184,6 +186,7 @@ fn check_element(element: &Value, place: Place, seen: &mut Seen) -> Result<(), C
     if element_known.interactive {
         check_interactive(tag, element, place, seen)?;
     }
+    values::check(tag, element)?;
     let inner = Place {
         depth: place.depth + usize::from(element_known.container),
         in_form: place.in_form || tag == "form",
@@ -338,11 +341,12 @@ mod tests {
 
     #[test]
     fn a_form_stands_at_the_root_and_can_be_submitted() {
-        let submit = json!({"tag": "button", "name": "go", "form_action_type": "submit"});
+        let label = json!({"tag": "plain_text", "content": "Go"});
+        let submit = json!({"tag": "button", "text": label, "name": "go", "form_action_type": "submit"});
         let form =
             json!({"tag": "form", "name": "f", "elements": [{"tag": "input", "name": "answer"}, submit]});
         assert_eq!(check(&card(json!([form]))), Ok(()));
-        let inside = json!({"tag": "collapsible_panel", "elements": [form]});
+        let inside = json!({"tag": "collapsible_panel", "header": {"title": label}, "elements": [form]});
         assert_eq!(
             check(&card(json!([inside]))),
             Err(CardFault::Property("form may not be inside a container".into()))

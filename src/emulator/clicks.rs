@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -21,6 +22,8 @@ use crate::ids::{MessageId, OpenId};
 /// Feishu: a click's token changes the card within 30 minutes, twice.
 const TOKEN_LASTS: Duration = Duration::from_secs(30 * 60);
 const TOKEN_USES: u8 = 2;
+/// Feishu: what is on a card of schema 2.0 can be pressed for 14 days.
+const CLICKABLE: Duration = Duration::from_secs(14 * 24 * 3600);
 /// What people press or fill in.
 const PRESSABLE: [&str; 6] =
     ["button", "input", "select_static", "multi_select_static", "checker", "interactive_container"];
@@ -100,6 +103,9 @@ impl Shared {
         let Some((token, envelope)) = self.change(|world| world.press(user, id, &click, app_id))? else {
             return Ok(Clicked { toast: None, card_replaced: false, error: None });
         };
+        if !self.look(|world| world.console.callbacks) {
+            return Ok(Clicked { toast: None, card_replaced: false, error: Some(200_340) });
+        }
         let answered = self.call_back(&envelope).await;
         Ok(self.change(|world| {
             if let Some(token) = world.callback_tokens.get_mut(&token) {
@@ -126,6 +132,9 @@ impl World {
         let message = message.ok_or_else(|| Impossible::NoMessage(id.clone()))?;
         let chat_id = message.chat_id.clone();
         self.membership(user, &chat_id)?;
+        if Timestamp::now().duration_since(message.created).unsigned_abs() > CLICKABLE {
+            return Err(Impossible::Expired(id.clone()));
+        }
         let card = self.show(message).content;
         let earlier;
         let element = if let Press::Earlier(value) = &click.press {

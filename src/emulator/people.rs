@@ -25,6 +25,9 @@ pub enum Impossible {
     /// The card has no such button.
     #[error("the message {0} has nothing like that to press")]
     NoButton(MessageId),
+    /// The card is older than 14 days.
+    #[error("the card {0} is too old to be pressed")]
+    Expired(MessageId),
     /// A form lacks something, or holds what it cannot.
     #[error("the form cannot be submitted: {0}")]
     Field(String),

@@ -15,6 +15,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     answer::Refusal,
     card_entity::CardEntity,
+    console::Console,
     delivery::{Ack, Pending},
     faults::Faults,
     http::ApiCall,
@@ -188,6 +189,7 @@ pub(crate) struct World {
     pub(crate) cards: BTreeMap<String, CardEntity>,
     pub(crate) stored: BTreeMap<String, Stored>,
     pub(crate) callback_tokens: HashMap<String, CallbackToken>,
+    pub(crate) console: Console,
     pub(crate) revision: u64,
 }
 
@@ -218,6 +220,7 @@ impl World {
             cards: BTreeMap::new(),
             stored: BTreeMap::new(),
             callback_tokens: HashMap::new(),
+            console: Console::default(),
             revision: 0,
         }
     }

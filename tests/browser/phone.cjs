@@ -15,7 +15,8 @@ inBrowser(browser, async (page) => {
   const card = page.locator(".bubble.card").first();
   assert.equal(await card.locator("header").textContent(), attack);
   assert.equal(await card.locator("pre code").textContent(), "let x = 1; // <b>");
-  assert.equal(await card.locator("a").count(), 1, "only the http link is one");
+  assert.equal(await page.locator(".bubble", { hasText: "bad" }).count(), 1);
+  assert.equal(await page.locator(".bubble a").count(), 1, "only the http link is one");
   await card.getByRole("button", { name: "Yes" }).click();
   await page.locator("#toast", { hasText: "you said yes" }).waitFor();
 

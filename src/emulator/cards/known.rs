@@ -117,6 +117,83 @@ pub(super) fn element(tag: &str) -> Option<Element> {
     })
 }
 
+/// Of a text within an element.
+pub(super) const TEXT: &[&str] = &[
+    "tag",
+    "content",
+    "i18n",
+    "i18n_content",
+    "element_id",
+    "text_size",
+    "text_color",
+    "text_align",
+    "lines",
+    "icon",
+];
+
+/// In the header of a panel that opens.
+pub(super) const PANEL_HEADER: &[&str] = &[
+    "title",
+    "background_color",
+    "vertical_align",
+    "padding",
+    "width",
+    "position",
+    "icon",
+    "icon_position",
+    "icon_expanded_angle",
+];
+
+/// The colours of a card's head.
+pub(super) const TEMPLATES: &[&str] = &[
+    "blue",
+    "wathet",
+    "turquoise",
+    "green",
+    "yellow",
+    "orange",
+    "red",
+    "carmine",
+    "violet",
+    "purple",
+    "indigo",
+    "grey",
+    "default",
+];
+
+/// The sizes of a text, without those that a card gives names of its own.
+pub(super) const TEXT_SIZES: &[&str] = &[
+    "heading-0",
+    "heading-1",
+    "heading-2",
+    "heading-3",
+    "heading-4",
+    "heading",
+    "normal",
+    "notation",
+    "xxxx-large",
+    "xxx-large",
+    "xx-large",
+    "x-large",
+    "large",
+    "medium",
+    "small",
+    "x-small",
+];
+
+/// How a button may look.
+pub(super) const BUTTON_TYPES: &[&str] = &[
+    "default",
+    "primary",
+    "danger",
+    "text",
+    "primary_text",
+    "danger_text",
+    "primary_filled",
+    "danger_filled",
+    "laser",
+];
+
 const BUTTON: &[&str] = &[
     "text",
     "type",

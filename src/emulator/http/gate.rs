@@ -139,7 +139,11 @@ async fn pass(shared: &Arc<Shared>, request: Request, next: Next) -> Response {
         let admitted = shared.change(|world| {
             let limits = [(50, Duration::from_secs(1)), (1000, Duration::from_secs(60))];
             world.admit(&key, &limits).map_err(Refusal::too_frequent)?;
-            if free { Ok(()) } else { check_token(world, request.headers(), life) }
+            if free {
+                return Ok(());
+            }
+            check_token(world, request.headers(), life)?;
+            world.console.check(request.method(), request.uri().path())
         });
         if let Err(refusal) = admitted {
             return refuse(&refusal);

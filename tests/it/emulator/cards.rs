@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use phonework::emulator::{Clicked, Impossible, Press, Toast};
 use serde_json::{Value, json};
 
@@ -163,4 +165,60 @@ async fn a_test_presses_buttons_by_their_labels_and_fills_in_forms() {
     let late = emulator.press_earlier(id, &anna, earlier, None);
     let (_, action) = tokio::join!(late, toasting(&mut socket, "too late"));
     assert_eq!(action["value"], json!({"n": 1}));
+}
+
+#[tokio::test]
+async fn an_app_that_is_not_set_up_well_is_refused_and_its_cards_are_dead() {
+    let emulator = easy().await;
+    let bot = Bot::new(&emulator).await;
+    let _socket = bot.connect(&emulator).await;
+    let anna = emulator.user(0);
+    let chat = emulator.p2p(&anna);
+    emulator.withhold_scope("cardkit:card:write");
+    let entity = json!({"type": "card_json", "data": question().to_string()});
+    let refused = bot.call("POST", "/open-apis/cardkit/v1/cards", &entity).await;
+    assert_eq!((refused.http, refused.code), (400, 99_991_672));
+    assert!(refused.body["msg"].as_str().unwrap().contains("[cardkit:card:write]"), "{refused:?}");
+    emulator.grant_scope("cardkit:card:write");
+    assert_eq!(bot.call("POST", "/open-apis/cardkit/v1/cards", &entity).await.code, 0);
+
+    bot.send(chat.as_str(), "interactive", &question(), &Value::Null).await;
+    let id = emulator.shown(&chat)[0].message_id.clone();
+    emulator.subscribe_callbacks(false);
+    let unsubscribed = emulator.click(&anna, &id, Press::Nth(0)).await.unwrap();
+    assert_eq!(unsubscribed, Clicked { toast: None, card_replaced: false, error: Some(200_340) });
+}
+
+#[tokio::test]
+async fn streaming_ends_by_itself_and_an_old_card_is_neither_changed_nor_pressed() {
+    let emulator = easy().await;
+    let bot = Bot::new(&emulator).await;
+    let anna = emulator.user(0);
+    let chat = emulator.p2p(&anna);
+    let mut streaming = question();
+    streaming["config"] = json!({"streaming_mode": true});
+    let made = json!({"type": "card_json", "data": streaming.to_string()});
+    let made = bot.call("POST", "/open-apis/cardkit/v1/cards", &made).await;
+    let card_id = made.body["data"]["card_id"].as_str().unwrap().to_owned();
+    let content = json!({"type": "card", "data": {"card_id": card_id}});
+    bot.send(chat.as_str(), "interactive", &content, &Value::Null).await;
+    let base = format!("/open-apis/cardkit/v1/cards/{card_id}");
+    let text = format!("{base}/elements/text/content");
+    emulator.end_streaming();
+    assert_eq!(bot.call("PUT", &text, &json!({"content": "two", "sequence": 1})).await.code, 200_850);
+    let settings = json!({"settings": "{\"config\":{\"streaming_mode\":true}}", "sequence": 2});
+    assert_eq!(bot.call("PATCH", &format!("{base}/settings"), &settings).await.code, 0);
+    assert_eq!(bot.call("PUT", &text, &json!({"content": "two", "sequence": 3})).await.code, 0);
+
+    bot.send(chat.as_str(), "interactive", &question(), &Value::Null).await;
+    let ids: Vec<_> = emulator.shown(&chat).into_iter().map(|shown| shown.message_id).collect();
+    for id in &ids {
+        emulator.age(id, Duration::from_secs(15 * 24 * 3600));
+        let pressed = emulator.click(&anna, id, Press::Nth(0)).await;
+        assert_eq!(pressed, Err(Impossible::Expired(id.clone())));
+    }
+    assert_eq!(bot.call("PUT", &text, &json!({"content": "three", "sequence": 4})).await.code, 200_750);
+    let patch = json!({"content": question().to_string()});
+    let path = format!("/open-apis/im/v1/messages/{}", ids[1]);
+    assert_eq!(bot.call("PATCH", &path, &patch).await.code, 230_031);
 }
