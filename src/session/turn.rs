@@ -326,3 +326,6 @@ impl Turn {
         unasked
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,8 @@ use uuid::Uuid;
 
 use super::*;
 
+mod told;
+
 #[test]
 fn the_start_of_a_turn_names_session_model_mode_and_version() {
     let line = br#"{"type":"system","subtype":"init","cwd":"/p","session_id":"5c3e","tools":["Bash"],"model":"claude-opus-5-5","permissionMode":"default","claude_code_version":"2.1.330","skills":[]}"#;
@@ -322,6 +324,13 @@ fn key() -> impl Strategy<Value = String> {
         "user_message_uuids",
         "result",
         "parent_tool_use_id",
+        "event",
+        "permission_suggestions",
+        "questions",
+        "tool_use_result",
+        "structuredPatch",
+        "filePath",
+        "modelUsage",
     ])
     .prop_map(str::to_owned)
 }
@@ -340,7 +349,7 @@ proptest! {
     #[test]
     fn no_object_makes_it_panic(
         kind in prop::sample::select(vec!["system", "assistant", "user", "result", "control_request",
-            "control_response", "control_cancel_request", "rate_limit_event"]),
+            "control_response", "control_cancel_request", "rate_limit_event", "stream_event"]),
         fields in prop::collection::btree_map(key(), anything(), 0..8),
     ) {
         let mut message: Object = fields.into_iter().collect();

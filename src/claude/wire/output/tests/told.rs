@@ -1,0 +1,196 @@
+//! What a turn's card is made of: pieces of text, ends of tools, tokens, and what is asked.
+
+use super::*;
+use crate::claude::wire::{Choosable, FileChange, Grant, Hunk, Matter, Question, Rule, allow};
+
+fn line(value: Value) -> Output {
+    parse(value.to_string().as_bytes())
+}
+
+fn end(content: Value, result: Value) -> ToolEnd {
+    let block = json!({"type": "tool_result", "tool_use_id": "t", "content": content});
+    match line(json!({"type": "user", "message": {"content": [block]}, "tool_use_result": result})) {
+        Output::ToolResult(end) => end,
+        output => panic!("{output:?}"),
+    }
+}
+
+#[test]
+fn a_message_is_told_from_its_first_token_to_its_last() {
+    let event =
+        |event: Value| line(json!({"type": "stream_event", "event": event, "parent_tool_use_id": null}));
+    let usage = json!({"input_tokens": 3, "cache_read_input_tokens": 1000, "cache_creation_input_tokens": 20,
+                       "output_tokens": 1});
+    assert_eq!(
+        [
+            event(json!({"type": "message_start", "message": {"id": "m", "usage": usage}})),
+            event(
+                json!({"type": "content_block_start", "index": 1, "content_block": {"type": "text", "text": ""}})
+            ),
+            event(
+                json!({"type": "content_block_delta", "index": 1, "delta": {"type": "text_delta", "text": "hi "}})
+            ),
+            event(json!({"type": "content_block_delta", "index": 2, "delta": {"type": "input_json_delta",
+                         "partial_json": "{"}})),
+            event(json!({"type": "message_delta", "delta": {}, "usage": {"output_tokens": 7}})),
+        ],
+        [
+            Output::CallBegan { usage: Usage { input: 1023, output: 1 }, subagent: false },
+            Output::Other,
+            Output::TextDelta { text: "hi ".into(), index: 1, subagent: false },
+            Output::Other,
+            Output::CallEnded { usage: Usage { input: 0, output: 7 }, cut_off: false, subagent: false },
+        ]
+    );
+    let subagent = json!({"type": "stream_event", "parent_tool_use_id": "t",
+        "event": {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "x"}}});
+    assert_eq!(line(subagent), Output::TextDelta { text: "x".into(), index: 0, subagent: true });
+}
+
+#[test]
+fn the_context_of_each_model_comes_with_the_result() {
+    let usage = json!({"a": {"contextWindow": 200_000}, "b": {"contextWindow": 1_000_000}, "c": {}, "d": 7});
+    let Output::Result(result) = line(json!({"type": "result", "modelUsage": usage})) else { panic!() };
+    assert_eq!(result.windows, BTreeMap::from([("a".to_owned(), 200_000), ("b".to_owned(), 1_000_000)]));
+}
+
+#[test]
+fn a_change_of_mode_is_told() {
+    let changed = json!({"type": "system", "subtype": "status", "status": null, "permissionMode": "plan"});
+    assert_eq!(line(changed), Output::Mode("plan".into()));
+    assert_eq!(line(json!({"type": "system", "subtype": "status", "status": "requesting"})), Output::Other);
+}
+
+#[test]
+fn of_a_tool_s_output_the_end_is_kept_and_no_picture() {
+    assert_eq!(end(json!("made"), json!({})).output, "made");
+    let blocks = json!([{"type": "text", "text": "one"}, {"type": "image", "source": {"data": "AAAA"}},
+                        {"type": "text", "text": "two"}]);
+    assert_eq!(end(blocks, json!(null)).output, "one\ntwo");
+    let long = end(json!("语".repeat(10_000)), json!("Error"));
+    assert_eq!((long.output.len(), long.cut), (4095, true));
+    assert_eq!(end(json!(7), json!([])), ToolEnd { tool_use_id: "t".into(), ..ToolEnd::default() });
+}
+
+#[test]
+fn an_edit_s_lines_are_kept_and_counted() {
+    let patch = json!([{"oldStart": 1, "oldLines": 3, "newStart": 1, "newLines": 4,
+                        "lines": [" a", "-b", "+B", "+BB", " c"]}]);
+    let result = json!({"filePath": "/p/f", "oldString": "b", "structuredPatch": patch});
+    assert_eq!(
+        end(json!("done"), result).file,
+        Some(FileChange {
+            path: "/p/f".into(),
+            added: 2,
+            removed: 1,
+            hunks: vec![Hunk {
+                old_start: 1,
+                new_start: 1,
+                lines: [" a", "-b", "+B", "+BB", " c"].map(str::to_owned).into()
+            }],
+            ..FileChange::default()
+        })
+    );
+    let result = json!({"type": "create", "filePath": "/p/g", "content": "a\nb\n", "structuredPatch": []});
+    assert_eq!(
+        end(json!("done"), result).file,
+        Some(FileChange {
+            path: "/p/g".into(),
+            created: true,
+            added: 2,
+            hunks: vec![Hunk { old_start: 0, new_start: 1, lines: vec!["+a".into(), "+b".into()] }],
+            ..FileChange::default()
+        })
+    );
+    let read = json!({"type": "text", "file": {"filePath": "/p/f"}});
+    assert_eq!(end(json!("1 a"), read).file, None);
+}
+
+#[test]
+fn of_a_large_change_four_kilobytes_are_kept_and_all_lines_counted() {
+    let content = format!("{}\n", "x".repeat(99)).repeat(10_000);
+    let result = json!({"type": "create", "filePath": "/p/g", "content": content, "structuredPatch": []});
+    let file = end(json!("done"), result).file.unwrap();
+    assert_eq!((file.added, file.cut, file.hunks[0].lines.len()), (10_000, true, 40));
+    let lines: Vec<String> = (0..10_000).map(|n| format!("-{n}{}", "x".repeat(5000))).collect();
+    let result = json!({"filePath": "/p/g", "structuredPatch": [{"lines": lines}, {"lines": ["+a"]}]});
+    let file = end(json!("done"), result).file.unwrap();
+    assert_eq!((file.added, file.removed, file.cut, file.hunks), (1, 10_000, true, vec![]));
+}
+
+fn asked(tool: &str, request: Value) -> PermissionRequest {
+    let mut request = request;
+    request["subtype"] = json!("can_use_tool");
+    request["tool_name"] = json!(tool);
+    match line(json!({"type": "control_request", "request_id": "r", "request": request})) {
+        Output::Permission(request) => request,
+        output => panic!("{output:?}"),
+    }
+}
+
+#[test]
+fn of_the_suggestions_the_rule_and_the_accepting_of_edits_are_taken_and_nothing_else() {
+    let rule = |content: &str| json!({"toolName": "Bash", "ruleContent": content});
+    let suggestions = |rules: Value, behavior: &str| {
+        json!([{"type": "addDirectories", "directories": ["/"], "destination": "session"},
+               {"type": "addRules", "rules": rules, "behavior": behavior, "destination": "userSettings"},
+               {"type": "setMode", "mode": "acceptEdits", "destination": "session"}])
+    };
+    let read = |suggestions: Value| {
+        let request = asked("Bash", json!({"permission_suggestions": suggestions}));
+        (request.rules, request.edits)
+    };
+    let make = Rule { tool: "Bash".into(), content: Some("make *".into()) };
+    let (rules, edits) = read(suggestions(json!([rule("make *")]), "allow"));
+    assert_eq!((&rules, edits), (&vec![make], true));
+    let granted: Value = serde_json::from_str(&allow("r", &json!({}), Some(&Grant::Rules(rules)))).unwrap();
+    assert_eq!(
+        granted["response"]["response"],
+        json!({"behavior": "allow", "updatedInput": {}, "updatedPermissions": [{"type": "addRules",
+               "rules": [rule("make *")], "behavior": "allow", "destination": "session"}]})
+    );
+    for none in [
+        suggestions(json!([rule("make *")]), "deny"),
+        suggestions(json!([rule("make *"), {"ruleContent": "x"}]), "allow"),
+        suggestions(json!([rule("make *"), rule(":*")]), "allow"),
+        suggestions(json!([{"toolName": "Bash"}]), "allow"),
+        suggestions(json!(7), "allow"),
+    ] {
+        assert_eq!(read(none.clone()).0, [], "{none}");
+    }
+    assert_eq!(read(json!([{"type": "setMode", "mode": "bypassPermissions"}])), (vec![], false));
+    let suppressed = json!({"suppress_always_allow_rule": true,
+        "permission_suggestions": suggestions(json!([rule("make *")]), "allow")});
+    assert_eq!(asked("Bash", suppressed).rules, []);
+}
+
+#[test]
+fn a_rule_is_written_as_claude_code_s_settings_have_it() {
+    let rule = |tool: &str, content: Option<&str>| {
+        Rule { tool: tool.into(), content: content.map(str::to_owned) }.to_string()
+    };
+    assert_eq!(rule("WebSearch", None), "WebSearch");
+    assert_eq!(rule("Bash", Some("npm test *")), "Bash(npm test *)");
+    assert_eq!(rule("Bash", Some(r#"python3 -c "f(1, '\n')""#)), r#"Bash(python3 -c "f\(1, '\\n'\)")"#);
+}
+
+#[test]
+fn questions_and_plans_are_told_from_tools() {
+    let question = json!({"question": "Colour?", "header": "C", "multiSelect": true,
+                          "options": [{"label": "Red", "description": "r"}, {"description": "no label"}]});
+    let input = json!({"questions": [question, {"header": "no question"}, 7]});
+    assert_eq!(
+        asked("AskUserQuestion", json!({"input": input})).matter(),
+        Matter::Questions(vec![Question {
+            text: "Colour?".into(),
+            header: "C".into(),
+            many: true,
+            options: vec![Choosable { label: "Red".into(), description: "r".into() }],
+        }])
+    );
+    assert_eq!(asked("AskUserQuestion", json!({"input": {}})).matter(), Matter::Tool);
+    let plan = |input: Value| asked("ExitPlanMode", json!({ "input": input })).matter();
+    assert_eq!(plan(json!({"plan": "# One"})), Matter::Plan(Some("# One".into())));
+    assert_eq!([plan(json!({})), plan(json!({"plan": ""}))], [Matter::Plan(None), Matter::Plan(None)]);
+    assert_eq!(asked("Bash", json!({"input": {"plan": "x"}})).matter(), Matter::Tool);
+}
