@@ -1,5 +1,8 @@
 //! The real Claude Code against a scripted Messages API.
 
+mod asking;
+mod driven;
+
 use phonework::claude::failure::{self, Cause};
 use serde_json::Value;
 
@@ -103,7 +106,7 @@ async fn a_turn_is_answered_word_for_word_and_the_next_remembers_it() {
     let second = scene.api.requests().last().unwrap()["messages"].to_string();
     assert!(second.contains("first words") && second.contains("second words"));
     let tools = scene.api.requests()[0]["tools"].to_string();
-    assert!(tools.contains("\"Bash\"") && !tools.contains("AskUserQuestion"), "{tools}");
+    assert!(tools.contains("\"Bash\"") && tools.contains("AskUserQuestion"), "{tools}");
     session.process.close_input();
     assert_eq!(session.exit().await.1.code, Some(0));
 }

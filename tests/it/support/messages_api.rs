@@ -37,6 +37,8 @@ pub(crate) enum Reply {
         /// Its input.
         input: Value,
     },
+    /// A text, and then the use of a tool.
+    TextAndTool(String, &'static str, Value),
     /// An HTTP error.
     Status(u16, Value),
     /// The HTTP error 429 with these headers.
@@ -167,9 +169,9 @@ async fn serve(State(shared): State<Arc<Shared>>, request: Request) -> Response 
         Reply::Text(text) => (vec![text_block(&text)], "end_turn", None),
         Reply::Broken(text) => (vec![text_block(&text)], "max_tokens", None),
         Reply::Refusal => (vec![text_block("")], "refusal", None),
-        Reply::Tool { name, input } => {
-            let id = format!("toolu_{call:024}");
-            (vec![json!({"type": "tool_use", "id": id, "name": name, "input": input})], "tool_use", None)
+        Reply::Tool { name, input } => (vec![tool_block(call, name, &input)], "tool_use", None),
+        Reply::TextAndTool(text, name, input) => {
+            (vec![text_block(&text), tool_block(call, name, &input)], "tool_use", None)
         }
         Reply::Hold(first, gate, second) => {
             (vec![text_block(&first), text_block(&second)], "end_turn", Some(gate))
@@ -203,6 +205,10 @@ fn cut(model: &str, text: &str) -> Response {
     let broken = std::iter::once(Err(std::io::Error::other("cut")));
     let body = Body::from_stream(stream::iter(chunks.chain(broken)));
     ([("content-type", "text/event-stream")], body).into_response()
+}
+
+fn tool_block(call: usize, name: &str, input: &Value) -> Value {
+    json!({"type": "tool_use", "id": format!("toolu_{call:024}"), "name": name, "input": input})
 }
 
 fn text_block(text: &str) -> Value {

@@ -1,0 +1,173 @@
+//! The real Claude Code, driven by a session's machine whose clock the test moves.
+
+use std::time::Instant;
+
+use phonework::act::{Act, Choice, Press};
+use phonework::claude::wire::PermissionRequest;
+use phonework::language::Language;
+use phonework::mail::Recipient;
+use phonework::render::document::Long;
+use phonework::session::machine::{Effect, Input, Limits, Machine, Pressed};
+use phonework::session::turn::{Ask, Decided, Done, Prompt, Reply};
+
+use super::*;
+
+pub(super) const LIMITS: Limits = Limits {
+    turn: Duration::from_secs(300),
+    idle: Duration::from_secs(1800),
+    approval: Duration::from_secs(3600),
+};
+
+/// A session: it does what the actor does, but for the chat and the disk.
+pub(super) struct Driven {
+    session: Session,
+    pub(super) launch: Launch,
+    pub(super) machine: Machine,
+    /// By how much the test has moved the clock.
+    moved: Duration,
+    /// What was to be shown or kept, and was not looked at yet.
+    effects: std::collections::VecDeque<Effect>,
+    mails: i64,
+}
+
+impl Driven {
+    pub(super) fn start(launch: Launch) -> Self {
+        let (machine, effects) =
+            Machine::new(launch.conversation.clone(), LIMITS, Language::En, None, Instant::now());
+        let session = Session::start(&launch);
+        let (moved, mails) = (Duration::ZERO, 0);
+        let mut driven =
+            Self { session, launch, machine, moved, effects: std::collections::VecDeque::new(), mails };
+        driven.perform(effects);
+        driven
+    }
+
+    pub(super) fn now(&self) -> Instant {
+        Instant::now() + self.moved
+    }
+
+    fn perform(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            match &effect {
+                Effect::Write(line) => self.session.process.send(line.clone()).unwrap(),
+                Effect::CloseInput => self.session.process.close_input(),
+                Effect::Terminate => self.session.process.terminate(),
+                Effect::Launch(conversation) => {
+                    self.launch.conversation = conversation.clone();
+                    self.session = Session::start(&self.launch);
+                }
+                Effect::Conversation(id) => self.launch.conversation = Conversation::Resume(id.clone()),
+                Effect::Rule(rule) => self.launch.rules.push(rule.clone()),
+                Effect::Mode(mode) => self.launch.permission_mode.clone_from(mode),
+                _ => self.effects.push_back(effect),
+            }
+        }
+    }
+
+    pub(super) fn put(&mut self, input: Input) {
+        let effects = self.machine.handle(input, self.now());
+        self.perform(effects);
+    }
+
+    pub(super) fn prompt(&mut self, text: &str) {
+        self.mails += 1;
+        self.put(Input::Prompt(Prompt {
+            turn_id: Uuid::new_v4(),
+            mail: self.mails,
+            text: text.to_owned(),
+            chat_id: "oc_1".into(),
+            reply: Reply { to: Recipient::Chat("oc_1".into()), under: None },
+            long: Long::Parts,
+        }));
+    }
+
+    /// Lets so much time pass that nothing happens in but what is due.
+    pub(super) fn after(&mut self, time: Duration) {
+        self.moved += time;
+        self.put(Input::Tick);
+    }
+
+    pub(super) fn press(&mut self, press: &Press) -> Pressed {
+        let (effects, pressed) = self.machine.press(press, self.now());
+        self.perform(effects);
+        pressed
+    }
+
+    pub(super) fn choose(&mut self, ask: &Ask, choice: Choice) -> Pressed {
+        self.press(&button(ask, choice))
+    }
+
+    /// Takes a line of Claude's, or its end.
+    pub(super) async fn hear(&mut self) -> Option<Output> {
+        match self.session.event().await {
+            Event::Line(output) => {
+                self.put(Input::Claude(output.clone()));
+                Some(output)
+            }
+            Event::Exited(exit) => {
+                self.put(Input::Exited(exit));
+                None
+            }
+        }
+    }
+
+    /// The next effect that `wanted` makes something of; those before it are passed over.
+    pub(super) async fn until<T>(&mut self, wanted: impl Fn(Effect) -> Option<T>) -> T {
+        loop {
+            while let Some(effect) = self.effects.pop_front() {
+                if let Some(found) = wanted(effect) {
+                    return found;
+                }
+            }
+            self.hear().await;
+        }
+    }
+
+    /// The next request of Claude's. A turn that ends without one is a failure.
+    pub(super) async fn asked(&mut self) -> Ask {
+        self.until(|effect| match effect {
+            Effect::Ask(ask, _) => Some(ask),
+            Effect::Settle(done) => panic!("it asked nothing: {done:?}"),
+            _ => None,
+        })
+        .await
+    }
+
+    /// The end of the turn. A request before it is a failure.
+    pub(super) async fn done(&mut self) -> Done {
+        self.until(|effect| match effect {
+            Effect::Settle(done) => Some(done),
+            Effect::Ask(ask, _) => panic!("it asked: {ask:?}"),
+            _ => None,
+        })
+        .await
+    }
+
+    /// A turn in which Claude asks for one thing, and what is chosen.
+    pub(super) async fn with(&mut self, prompt: &str, choice: Choice) -> (PermissionRequest, Done) {
+        self.prompt(prompt);
+        let ask = self.asked().await;
+        assert!(matches!(self.choose(&ask, choice), Pressed::Decided(_)));
+        (ask.request, self.done().await)
+    }
+
+    /// What was decided next.
+    pub(super) async fn decided(&mut self) -> (Ask, Decided) {
+        self.until(|effect| match effect {
+            Effect::Decided(ask, decided) => Some((ask, decided)),
+            _ => None,
+        })
+        .await
+    }
+
+    /// Puts the process to sleep and waits until it is gone.
+    pub(super) async fn sleep(&mut self) {
+        self.put(Input::Sleep);
+        self.until(|effect| (effect == Effect::End).then_some(())).await;
+    }
+}
+
+pub(super) fn button(ask: &Ask, choice: Choice) -> Press {
+    let act = Act::Decide { about: ask.about(&"c-1".into()), choice };
+    Press { act, group: false, fields: BTreeMap::new() }
+}
