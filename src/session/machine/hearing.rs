@@ -45,12 +45,16 @@ impl Machine {
                 Vec::new()
             }
             Output::CallBegan { usage, subagent: false } => {
-                self.turn_or_unasked(now).message_begins();
+                if let Some(turn) = &mut self.turn {
+                    turn.message_begins();
+                }
                 self.gauge(usage);
                 Vec::new()
             }
             Output::TextDelta { text, index, subagent: false } => {
-                self.turn_or_unasked(now).stream(index, &text);
+                if let Some(turn) = &mut self.turn {
+                    turn.stream(index, &text);
+                }
                 Vec::new()
             }
             Output::CallEnded { usage, cut_off, subagent: false } => {
@@ -103,14 +107,19 @@ impl Machine {
                 self.tell_once(long, |told| &mut told.retrying, Notice::Retrying { status })
             }
             Output::Compacted { trigger } if trigger == "manual" => {
+                self.gauges.context = None;
                 self.turn_or_unasked(now).done = Some(Outcome::Compacted);
                 Vec::new()
             }
             Output::Cleared => {
+                self.gauges.context = None;
                 self.turn_or_unasked(now).done = Some(Outcome::Cleared);
                 Vec::new()
             }
-            Output::Compacted { .. } => self.tell_once(true, |told| &mut told.compacted, Notice::Compacted),
+            Output::Compacted { .. } => {
+                self.gauges.context = None;
+                self.tell_once(true, |told| &mut told.compacted, Notice::Compacted)
+            }
             Output::CompactionFailed => {
                 self.tell_once(true, |told| &mut told.compaction_failed, Notice::CompactionFailed)
             }
