@@ -131,11 +131,11 @@ impl Daemon {
         let flush = CancellationToken::new();
         let (state, connection) = watch::channel(ConnectionState::new(started));
         let post = Post { api: api.clone(), connection, settings: settings.clone() };
-        let courier = courier::run(store.clone(), post.clone(), flush.clone(), FLUSH);
+        let (tap, stage) = (Tap::default(), Stage::default());
+        let courier = courier::run(store.clone(), stage.clone(), post.clone(), flush.clone(), FLUSH);
         let courier = tokio::spawn(pulses.pulse("courier").of(courier));
         let clerk = tokio::spawn(ledger::run(store.clone(), unwritten, flush.clone(), FLUSH));
 
-        let (tap, stage) = (Tap::default(), Stage::default());
         let (news, news_rx) = mpsc::channel(NEWS);
         let (leave, leave_rx) = oneshot::channel();
         let (load, load_rx) = watch::channel(Load::default());

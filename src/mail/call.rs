@@ -78,7 +78,7 @@ impl<T> Default for Bell<T> {
 }
 
 impl<T: Ord> Bell<T> {
-    fn ring(&self, these: BTreeSet<T>) {
+    pub(super) fn ring(&self, these: BTreeSet<T>) {
         if !these.is_empty() {
             self.rung_for.lock().unwrap_or_else(PoisonError::into_inner).extend(these);
             self.woken.notify_one();

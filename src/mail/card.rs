@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
-    Body, Committed, Post, Slot, Store, StoreError,
+    Body, Committed, Post, Recipient, Slot, Store, StoreError,
     inbox::time,
     outbox::{self, columns},
 };
@@ -41,10 +41,30 @@ impl Card {
     }
 }
 
+/// A picture that is about to be brought.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Mark {
+    pub(super) to: Recipient,
+    pub(super) reply_to: Option<MessageId>,
+    pub(super) card: Card,
+    pub(super) epitaph: Option<Document>,
+}
+
 impl Store {
     /// A card; `None` when nothing was ever committed for it.
     pub(super) fn card(&self, slot: SlotId) -> Committed<Option<Card>> {
         self.call(move |db| find(db, slot))
+    }
+
+    /// Notes what is known of a card.
+    pub(super) fn card_known(&self, card: Card) -> Committed<()> {
+        self.call(move |db| learn(db, &card))
+    }
+
+    /// Notes that a picture is brought now, and what the card says if the daemon ends after that. False when the card
+    /// has its last word, or a post for it waits: then the picture is not to be shown.
+    pub(super) fn picture_begins(&self, mark: Mark) -> Committed<bool> {
+        self.call(move |db| begin(db, &mark))
     }
 }
 
@@ -97,6 +117,35 @@ pub(super) fn learn(db: &Connection, card: &Card) -> Result<(), StoreError> {
         card.unsure,
     ])?;
     Ok(())
+}
+
+fn begin(db: &Connection, mark: &Mark) -> Result<bool, StoreError> {
+    let slot = mark.card.slot.to_string();
+    let too_late: bool = db
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM card WHERE slot = ?1 AND ended <> 0)
+                 OR EXISTS (SELECT 1 FROM outbox
+                            WHERE state = 'pending' AND to_kind = ?2 AND to_id = ?3 AND slot = ?1)",
+        )?
+        .query_row(params![slot, columns(&mark.to).0, columns(&mark.to).1], |row| row.get(0))?;
+    if too_late {
+        return Ok(false);
+    }
+    let (kind, id) = columns(&mark.to);
+    db.prepare_cached(
+        "INSERT INTO card (slot, to_kind, to_id, reply_to, made, epitaph) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+         ON CONFLICT (slot) DO UPDATE SET epitaph = excluded.epitaph",
+    )?
+    .execute(params![
+        slot,
+        kind,
+        id,
+        mark.reply_to.as_ref().map(MessageId::as_str),
+        mark.card.made.as_millisecond(),
+        mark.epitaph.as_ref().map(json).transpose()?,
+    ])?;
+    learn(db, &mark.card)?;
+    Ok(true)
 }
 
 /// Makes each open epitaph a post of its slot.

@@ -8,11 +8,13 @@ mod change;
 mod document;
 mod errand;
 mod lane;
+mod picture;
+mod scope;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::{Notify, mpsc, oneshot},
     task::{Id, JoinSet},
     time::{Instant, sleep, sleep_until},
 };
@@ -20,21 +22,35 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Recipient, Store, StoreError,
-    pacing::{Pacing, Way, backoff},
+    pacing::{Haste, Pacing, Way, backoff},
+    stage::Stage,
 };
 use lane::Lane;
+use scope::Scope;
 
 pub use errand::{Advice, Content, Deliver, Errand, Objection, Operation, Refused};
+pub(super) use picture::Screen;
 
-/// Sends what is in the outbox and what comes into it, until `stop`; then goes on until the outbox is empty, for
-/// `drain` at most. What is left then is sent by the next run.
-pub async fn run(store: Store, deliver: impl Deliver, stop: CancellationToken, drain: Duration) {
+/// Sends what is in the outbox and what comes into it, and what the stage shows, until `stop`; then goes on until the
+/// outbox is empty, for `drain` at most. What is left then is sent by the next run.
+pub async fn run(
+    store: Store,
+    stage: Stage,
+    deliver: impl Deliver,
+    stop: CancellationToken,
+    drain: Duration,
+) {
     let Some(pending) = pending(&store, &stop).await else { return };
     let (gate, mut asks) = mpsc::channel(64);
     let mut courier = Courier {
-        store: store.clone(),
-        deliver,
-        gate,
+        office: Office {
+            store: store.clone(),
+            stage: stage.clone(),
+            deliver,
+            gate,
+            scope: Arc::default(),
+            stop: stop.clone(),
+        },
         pacing: Pacing::default(),
         asking: Vec::new(),
         lanes: BTreeMap::new(),
@@ -57,6 +73,7 @@ pub async fn run(store: Store, deliver: impl Deliver, stop: CancellationToken, d
                 return;
             }
             lanes = store.fresh_lanes() => courier.look_after(lanes),
+            lanes = stage.fresh(), if deadline.is_none() => courier.look_after(lanes),
             Some(ask) = asks.recv() => courier.take(ask),
             Some(ended) = courier.tasks.join_next_with_id() => {
                 courier.ended(ended.map_or_else(|error| (error.id(), Some(error)), |(id, ())| (id, None)));
@@ -94,26 +111,41 @@ async fn until(at: Option<Instant>) {
 /// What a lane tells the courier.
 enum Ask {
     /// It wants to send.
-    Pass { lane: Recipient, way: Way, go: oneshot::Sender<()> },
+    Pass { lane: Recipient, way: Way, haste: Haste, go: oneshot::Sender<Pass> },
     /// Feishu has answered.
     Answered { lane: Recipient, way: Way },
 }
 
-struct Courier<D> {
+/// Whether a lane may send; if not, when it may ask again. What is owed waits until it may.
+type Pass = Result<(), Instant>;
+
+/// What all lanes work with.
+#[derive(Clone)]
+struct Office<D> {
     store: Store,
+    stage: Stage,
     deliver: D,
     gate: mpsc::Sender<Ask>,
+    scope: Arc<Scope>,
+    /// From here on no pictures are brought.
+    stop: CancellationToken,
+}
+
+struct Courier<D> {
+    office: Office<D>,
     pacing: Pacing,
     /// Lanes that want to send, in the order in which they asked.
-    asking: Vec<(Recipient, Way, oneshot::Sender<()>)>,
+    asking: Vec<(Recipient, Way, oneshot::Sender<Pass>)>,
     lanes: BTreeMap<Recipient, AtWork>,
     tasks: JoinSet<()>,
 }
 
 struct AtWork {
     task: Id,
-    /// Whether posts came since the task began; it may have looked for them too early.
+    /// Whether posts or pictures came since the task began; it may have looked for them too early.
     again: bool,
+    /// Wakes it when it waits until it may bring a picture.
+    poke: Arc<Notify>,
 }
 
 impl<D: Deliver> Courier<D> {
@@ -122,17 +154,24 @@ impl<D: Deliver> Courier<D> {
         for lane in lanes {
             if let Some(at_work) = self.lanes.get_mut(&lane) {
                 at_work.again = true;
+                at_work.poke.notify_one();
                 continue;
             }
-            let walk = Lane::new(&self.store, &self.deliver, &lane, &self.gate).walk();
+            let poke = Arc::<Notify>::default();
+            let walk = Lane::new(self.office.clone(), &lane, poke.clone()).walk();
             let task = self.tasks.spawn(walk).id();
-            self.lanes.insert(lane, AtWork { task, again: false });
+            self.lanes.insert(lane, AtWork { task, again: false, poke });
         }
     }
 
     fn take(&mut self, ask: Ask) {
         match ask {
-            Ask::Pass { lane, way, go } => self.asking.push((lane, way, go)),
+            Ask::Pass { lane, way, haste: Haste::Owed, go } => self.asking.push((lane, way, go)),
+            Ask::Pass { lane, way, haste: Haste::Spare, go } => {
+                let pass = self.pacing.ask(&lane, way, Haste::Spare, Instant::now().into_std());
+                // A task that does not wait any more has ended.
+                let _ = go.send(pass.map_err(Instant::from_std));
+            }
             Ask::Answered { lane, way } => self.pacing.answered(&lane, way, Instant::now().into_std()),
         }
     }
@@ -141,9 +180,11 @@ impl<D: Deliver> Courier<D> {
     fn let_through(&mut self, now: Instant) -> Option<Instant> {
         let mut next = None;
         for (lane, way, go) in std::mem::take(&mut self.asking) {
-            match self.pacing.ask(&lane, way, now.into_std()) {
+            match self.pacing.ask(&lane, way, Haste::Owed, now.into_std()) {
                 // A task that does not wait any more has ended.
-                Ok(()) => drop(go.send(())),
+                Ok(()) => {
+                    let _ = go.send(Ok(()));
+                }
                 Err(at) => {
                     next = Some(next.map_or(at, |next: std::time::Instant| next.min(at)));
                     self.asking.push((lane, way, go));

@@ -17,6 +17,10 @@ const LANE_LIMITS: &[Limit] = &[Limit { calls: 5, span: SECOND }];
 const API_LIMITS: &[Limit] =
     &[Limit { calls: 50, span: SECOND }, Limit { calls: 1_000, span: Duration::from_secs(60) }];
 
+/// What pictures leave to the mail that is owed: they are never the ones that use up what Feishu takes.
+const SPARE_LIMITS: &[Limit] =
+    &[Limit { calls: 30, span: SECOND }, Limit { calls: 600, span: Duration::from_secs(60) }];
+
 /// The waits after the first failure and after many.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
@@ -57,6 +61,15 @@ impl Way {
     }
 }
 
+/// Whether something has to be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Haste {
+    /// It is owed.
+    Owed,
+    /// It can be left out.
+    Spare,
+}
+
 /// Knows what was sent lately.
 #[derive(Debug, Default)]
 pub struct Pacing {
@@ -69,9 +82,13 @@ impl Pacing {
     ///
     /// # Errors
     /// When to ask again.
-    pub fn ask(&mut self, lane: &Recipient, way: Way, now: Instant) -> Result<(), Instant> {
+    pub fn ask(&mut self, lane: &Recipient, way: Way, haste: Haste, now: Instant) -> Result<(), Instant> {
         let calls = self.ways.entry(way).or_default();
-        let mut at = calls.free_at(API_LIMITS, now);
+        let limits = match haste {
+            Haste::Owed => API_LIMITS,
+            Haste::Spare => SPARE_LIMITS,
+        };
+        let mut at = calls.free_at(limits, now);
         if let Some(lane) = self.lanes.get(lane).filter(|_| way.is_for_the_chat()) {
             at = at.max(lane.free_at(LANE_LIMITS, now));
         }
@@ -153,28 +170,46 @@ mod tests {
     fn the_sixth_message_to_a_chat_waits_for_a_second_from_the_first_answer() {
         let (mut pacing, start) = (Pacing::default(), Instant::now());
         for n in 0..5 {
-            assert_eq!(pacing.ask(&chat(1), Way::Create, start + ms(n * 20)), Ok(()));
+            assert_eq!(pacing.ask(&chat(1), Way::Create, Haste::Owed, start + ms(n * 20)), Ok(()));
             pacing.answered(&chat(1), Way::Create, start + ms(n * 20 + 10));
         }
-        assert_eq!(pacing.ask(&chat(1), Way::Reply, start + ms(100)), Err(start + ms(1010)));
-        assert_eq!(pacing.ask(&chat(2), Way::Create, start + ms(100)), Ok(()));
-        assert_eq!(pacing.ask(&chat(1), Way::React, start + ms(100)), Err(start + ms(1010)));
-        assert_eq!(pacing.ask(&chat(1), Way::Reply, start + ms(1010)), Ok(()));
+        assert_eq!(pacing.ask(&chat(1), Way::Reply, Haste::Owed, start + ms(100)), Err(start + ms(1010)));
+        assert_eq!(pacing.ask(&chat(2), Way::Create, Haste::Owed, start + ms(100)), Ok(()));
+        assert_eq!(pacing.ask(&chat(1), Way::React, Haste::Owed, start + ms(100)), Err(start + ms(1010)));
+        assert_eq!(pacing.ask(&chat(1), Way::Reply, Haste::Owed, start + ms(1010)), Ok(()));
     }
 
     #[test]
     fn one_api_takes_fifty_calls_a_second_and_a_thousand_a_minute() {
         let (mut pacing, start) = (Pacing::default(), Instant::now());
         for n in 0..50 {
-            assert_eq!(pacing.ask(&chat(n), Way::Create, start), Ok(()));
+            assert_eq!(pacing.ask(&chat(n), Way::Create, Haste::Owed, start), Ok(()));
         }
-        assert_eq!(pacing.ask(&chat(50), Way::Create, start), Err(start + SECOND));
-        assert_eq!(pacing.ask(&chat(50), Way::Reply, start), Ok(()));
+        assert_eq!(pacing.ask(&chat(50), Way::Create, Haste::Owed, start), Err(start + SECOND));
+        assert_eq!(pacing.ask(&chat(50), Way::Reply, Haste::Owed, start), Ok(()));
         for n in 50..1000 {
             let now = start + SECOND * (n / 50);
-            assert_eq!(pacing.ask(&chat(n), Way::Create, now), Ok(()));
+            assert_eq!(pacing.ask(&chat(n), Way::Create, Haste::Owed, now), Ok(()));
         }
-        assert_eq!(pacing.ask(&chat(0), Way::Create, start + SECOND * 20), Err(start + SECOND * 60));
+        assert_eq!(
+            pacing.ask(&chat(0), Way::Create, Haste::Owed, start + SECOND * 20),
+            Err(start + SECOND * 60)
+        );
+    }
+
+    #[test]
+    fn pictures_leave_room_for_what_is_owed_and_changes_of_cards_do_not_count_for_the_chat() {
+        let (mut pacing, start) = (Pacing::default(), Instant::now());
+        for _ in 0..30 {
+            assert_eq!(pacing.ask(&chat(1), Way::Update, Haste::Spare, start), Ok(()));
+            pacing.answered(&chat(1), Way::Update, start);
+        }
+        assert_eq!(pacing.ask(&chat(1), Way::Update, Haste::Spare, start), Err(start + SECOND));
+        for _ in 30..50 {
+            assert_eq!(pacing.ask(&chat(1), Way::Update, Haste::Owed, start), Ok(()));
+        }
+        assert_eq!(pacing.ask(&chat(1), Way::Update, Haste::Owed, start), Err(start + SECOND));
+        assert_eq!(pacing.ask(&chat(1), Way::Create, Haste::Owed, start), Ok(()));
     }
 
     #[test]
@@ -205,10 +240,10 @@ mod tests {
             let mut sent: BTreeMap<u32, Vec<(Instant, Instant)>> = BTreeMap::new();
             for (pause, lane, takes) in steps {
                 now += ms(pause);
-                if let Err(at) = pacing.ask(&chat(lane), Way::Create, now) {
+                if let Err(at) = pacing.ask(&chat(lane), Way::Create, Haste::Owed, now) {
                     prop_assert!(at > now && at <= now + SECOND);
                     now = at;
-                    prop_assert_eq!(pacing.ask(&chat(lane), Way::Create, now), Ok(()));
+                    prop_assert_eq!(pacing.ask(&chat(lane), Way::Create, Haste::Owed, now), Ok(()));
                 }
                 let asked = now;
                 now += ms(takes);

@@ -5,11 +5,13 @@
 //! The last word of a card is a post of the outbox; with it the card is off the stage.
 
 use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use super::Recipient;
+use tokio::time::Instant;
+
+use super::{Recipient, call::Bell, courier::Screen};
 use crate::{
     ids::{MessageId, SlotId},
     render::document::Document,
@@ -32,17 +34,88 @@ pub struct Picture {
 /// The stage. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct Stage {
-    pictures: Arc<Mutex<BTreeMap<SlotId, Picture>>>,
+    house: Arc<House>,
+}
+
+#[derive(Debug, Default)]
+struct House {
+    scenes: Mutex<BTreeMap<SlotId, Scene>>,
+    /// For the courier: whose pictures are new.
+    bell: Bell<Recipient>,
+}
+
+/// A card on the stage.
+#[derive(Debug)]
+struct Scene {
+    to: Recipient,
+    /// The newest picture, until somebody brings it.
+    picture: Option<Picture>,
+    screen: Screen,
+}
+
+/// What a lane may do for the stage.
+#[derive(Debug)]
+pub(super) enum Due {
+    /// Bring this picture.
+    Now(SlotId, Picture, Screen),
+    /// Wait until then.
+    At(Instant),
+    /// Nothing.
+    Nothing,
 }
 
 impl Stage {
     /// Shows this in the place of what the card showed before.
     pub fn show(&self, slot: SlotId, picture: Picture) {
-        self.pictures.lock().unwrap_or_else(PoisonError::into_inner).insert(slot, picture);
+        let to = picture.to.clone();
+        let scene = Scene { to: to.clone(), picture: None, screen: Screen::default() };
+        self.scenes().entry(slot).or_insert(scene).picture = Some(picture);
+        self.house.bell.ring([to].into());
     }
 
     /// Takes a card off the stage that gets no last word; if it is in the chat already, it stays as it is.
     pub fn clear(&self, slot: SlotId) {
-        self.pictures.lock().unwrap_or_else(PoisonError::into_inner).remove(&slot);
+        self.scenes().remove(&slot);
+    }
+
+    /// Takes a card off the stage because its last word is about to be sent; what is known of it.
+    pub(super) fn end(&self, slot: SlotId) -> Option<Screen> {
+        self.scenes().remove(&slot).map(|scene| scene.screen)
+    }
+
+    /// Takes the picture of a recipient's that is due first.
+    pub(super) fn due(&self, to: &Recipient, now: Instant) -> Due {
+        let mut scenes = self.scenes();
+        let waiting = scenes.iter_mut().filter(|(_, scene)| scene.picture.is_some() && scene.to == *to);
+        let Some((slot, scene)) = waiting.min_by_key(|(_, scene)| scene.screen.not_before()) else {
+            return Due::Nothing;
+        };
+        match scene.screen.not_before() {
+            Some(at) if at > now => Due::At(at),
+            Some(_) | None => match scene.picture.take() {
+                Some(picture) => Due::Now(*slot, picture, std::mem::take(&mut scene.screen)),
+                None => Due::Nothing,
+            },
+        }
+    }
+
+    /// Gives back what is known of a card, and a picture that is to be tried again unless there is a newer one.
+    pub(super) fn put_back(&self, slot: SlotId, screen: Screen, again: Option<Picture>) {
+        if let Some(scene) = self.scenes().get_mut(&slot) {
+            scene.screen = screen;
+            scene.picture = scene.picture.take().or(again);
+            if scene.screen.is_over() {
+                scene.picture = None;
+            }
+        }
+    }
+
+    /// Whose pictures are new since the last call; waits until there are some. For one caller.
+    pub(super) async fn fresh(&self) -> BTreeSet<Recipient> {
+        self.house.bell.take().await
+    }
+
+    fn scenes(&self) -> MutexGuard<'_, BTreeMap<SlotId, Scene>> {
+        self.house.scenes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -8,10 +8,13 @@ use super::{
     Advice, Deliver, Errand, Operation, Refused,
     lane::{Gone, Lane, Trying},
 };
-use crate::{ids::MessageId, mail::Card};
+use crate::{
+    ids::MessageId,
+    mail::{Card, pacing::Haste},
+};
 
 /// So often the number of an operation is raised when Feishu has seen a higher one.
-const LEAPS: i32 = 3;
+const LEAPS: u32 = 3;
 
 /// By so much: more operations than a card ever sees.
 const LEAP: i32 = 1_000_000;
@@ -22,6 +25,7 @@ impl<D: Deliver> Lane<D> {
         &mut self,
         trying: &mut Trying,
         card: &Card,
+        sequence: &mut i32,
         message_id: &MessageId,
         json: String,
     ) -> Result<Result<(), Refused>, Gone> {
@@ -29,38 +33,77 @@ impl<D: Deliver> Lane<D> {
             let mut errand = Errand::Update { message_id: message_id.clone(), card: json };
             return Ok(self.persist(trying, &mut errand).await?.map(|_| ()));
         };
-        // A card that streams shows what it is told later, and cannot be forwarded. Whether it did stream does not matter.
-        let still = Operation::Streaming(false);
-        if let Err(refused) = self.operate(trying, card, &entity, still).await? {
-            tracing::debug!(reason = %refused.reason, "a card could not be told that it streams no more");
+        // A card that streams shows what it is told later, and cannot be forwarded. Whether it did stream is not known
+        // here, and does not matter.
+        let operations = [Operation::Streaming(false), Operation::Replace(json)];
+        let mut done = Ok(());
+        for operation in operations {
+            let mut leaps = 0;
+            done = loop {
+                let mut errand = numbered(card, &entity, sequence, operation.clone());
+                match self.persist(trying, &mut errand).await? {
+                    Err(refused) if refused.advice == Advice::Sequence && leaps < LEAPS => {
+                        leaps += 1;
+                        *sequence = sequence.saturating_add(LEAP);
+                    }
+                    done => break done.map(|_| ()),
+                }
+            };
         }
-        self.operate(trying, card, &entity, Operation::Replace(json)).await
+        Ok(done)
     }
 
-    /// An operation under a number that is higher than those before, whoever gave them.
-    async fn operate(
-        &mut self,
-        trying: &mut Trying,
+    /// Changes an entity if that can be done now.
+    pub(super) async fn operate(
+        &self,
         card: &Card,
         entity: &str,
+        sequence: &mut i32,
         operation: Operation,
     ) -> Result<Result<(), Refused>, Gone> {
         let mut leaps = 0;
         loop {
-            let sequence = sequence(card.made, Timestamp::now()).saturating_add(leaps * LEAP);
-            let operation = operation.clone();
-            let mut errand = Errand::Operate { entity: entity.to_owned(), sequence, operation };
-            match self.persist(trying, &mut errand).await? {
-                Err(refused) if refused.advice == Advice::Sequence && leaps < LEAPS => leaps += 1,
+            let errand = numbered(card, entity, sequence, operation.clone());
+            match self.attempt(&errand, Haste::Spare).await? {
+                Err(refused) if refused.advice == Advice::Sequence && leaps < LEAPS => {
+                    leaps += 1;
+                    *sequence = sequence.saturating_add(LEAP);
+                }
                 done => return Ok(done.map(|_| ())),
             }
         }
     }
 }
 
-/// The number of an operation: the milliseconds since the card was made, so that it rises over restarts without being
-/// kept. Feishu takes 31 bits, which are 24 days; the card lives for 14.
-fn sequence(made: Timestamp, now: Timestamp) -> i32 {
+/// An operation with a number that is higher than the last one's.
+fn numbered(card: &Card, entity: &str, last: &mut i32, operation: Operation) -> Errand {
+    *last = last.saturating_add(1).max(by_time(card.made, Timestamp::now()));
+    Errand::Operate { entity: entity.to_owned(), sequence: *last, operation }
+}
+
+/// The number of an operation by the time: the milliseconds since the card was made, so that it rises over restarts
+/// without being kept. Feishu takes 31 bits, which are 24 days; an entity lives for 14.
+fn by_time(made: Timestamp, now: Timestamp) -> i32 {
     let since = Duration::try_from(now.duration_since(made)).unwrap_or_default().as_millis();
-    i32::try_from(since).unwrap_or(i32::MAX - 1).saturating_add(1)
+    i32::try_from(since).unwrap_or(i32::MAX).clamp(1, i32::MAX - 10 * LEAP)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::SlotId;
+
+    #[test]
+    fn operations_are_numbered_upwards_whatever_the_clock_does() {
+        let made = Timestamp::now() - jiff::SignedDuration::from_hours(1);
+        let card = Card::new(SlotId::random(), made);
+        let mut last = 0;
+        let mut next = || match numbered(&card, "7", &mut last, Operation::Streaming(false)) {
+            Errand::Operate { sequence, .. } => sequence,
+            other => panic!("{other:?}"),
+        };
+        let numbers = [next(), next(), next()];
+        assert!(numbers[0] >= 3_600_000 && numbers[0] < numbers[1] && numbers[1] < numbers[2], "{numbers:?}");
+        assert_eq!(by_time(Timestamp::now() + jiff::SignedDuration::from_hours(1), Timestamp::now()), 1);
+    }
 }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::sleep;
 
 use super::{
-    Advice, Content, Deliver, Errand, Objection,
+    Advice, Content, Deliver, Errand, Objection, Screen,
     lane::{Ended, Gone, Lane, Trying},
 };
 use crate::{
@@ -50,6 +50,8 @@ pub(super) struct Descent {
     plan: Plan,
     progress: Progress,
     pub(super) card: Option<Card>,
+    /// The number of the last operation on its card, if that is an entity and there was one.
+    sequence: i32,
     /// The last message that Feishu made of it.
     message_id: Option<MessageId>,
 }
@@ -76,13 +78,19 @@ impl<D: Deliver> Lane<D> {
     ) -> Result<Ended, Gone> {
         // What cannot be read is of another version: whatever of it was taken is better seen twice than not at all.
         let progress = place.and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default();
-        let plan = Plan::of(document, self.deliver.words());
-        let card = match slot {
-            Some(slot) => Some(self.card_of(slot).await?),
-            None => None,
-        };
-        let mut descent = Descent { trying, uuid, reply_to, plan, progress, card, message_id: None };
-        while let Some(sheet) = descent.sheet(&self.deliver) {
+        let plan = Plan::of(document, self.office.deliver.words());
+        let mut descent =
+            Descent { trying, uuid, reply_to, plan, progress, card: None, sequence: 0, message_id: None };
+        if let Some(slot) = slot {
+            // From here on no picture is shown: it would come after its last word.
+            let (known, sequence) = self.office.stage.end(slot).map(Screen::leave).unwrap_or_default();
+            descent.sequence = sequence;
+            descent.card = Some(match known {
+                Some(card) => card,
+                None => self.card_of(slot).await?,
+            });
+        }
+        while let Some(sheet) = descent.sheet(&self.office.deliver) {
             match self.bring(&mut descent, sheet).await? {
                 Step::Taken => {
                     descent.progress.place = descent.plan.next(&descent.progress.place);
@@ -135,7 +143,7 @@ impl<D: Deliver> Lane<D> {
         }
         let mut failures = 0;
         loop {
-            match self.store.card(slot).await {
+            match self.office.store.card(slot).await {
                 Ok(card) => return Ok(card.unwrap_or_else(|| Card::new(slot, Timestamp::now()))),
                 Err(StoreError::Stopped) => return Err(Gone),
                 Err(error) => tracing::debug!(%error, "a card cannot be looked up, it will be tried again"),
@@ -155,7 +163,7 @@ impl<D: Deliver> Lane<D> {
                 Sheet::Card(json) if may_be_there => return self.show(descent, json.clone()).await,
                 Sheet::Card(_) => {}
                 Sheet::Text(_) | Sheet::File { .. } if may_be_there => {
-                    let below = ladder::below(self.deliver.words());
+                    let below = ladder::below(self.office.deliver.words());
                     return Ok(match self.show(descent, below).await? {
                         Step::Again => Step::Again,
                         // The words come below it in any case.
@@ -207,11 +215,11 @@ impl<D: Deliver> Lane<D> {
 
     /// Has the card of the slot, which is or may be in the chat, show this.
     async fn show(&mut self, descent: &mut Descent, json: String) -> Result<Step, Gone> {
-        let Some(card) = &descent.card else { return Ok(Step::Taken) };
+        let Descent { trying, card: Some(card), sequence, .. } = descent else { return Ok(Step::Taken) };
         let Some(message_id) = card.message_id.clone() else {
             return self.find(descent, json).await;
         };
-        let changed = self.change(&mut descent.trying, card, &message_id, json).await?;
+        let changed = self.change(trying, card, sequence, &message_id, json).await?;
         let Err(refused) = changed else {
             descent.message_id = Some(message_id);
             return Ok(Step::Taken);
@@ -274,7 +282,7 @@ impl<D: Deliver> Lane<D> {
         let id = descent.trying.id;
         let Ok(json) = serde_json::to_string(&descent.progress) else { return };
         for failures in 1..=times {
-            match self.store.post_placed(id, json.clone(), descent.card.clone()).await {
+            match self.office.store.post_placed(id, json.clone(), descent.card.clone()).await {
                 Ok(()) => return,
                 Err(error) => tracing::debug!(%error, post = id, "a document's place could not be noted"),
             }

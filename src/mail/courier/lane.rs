@@ -2,21 +2,26 @@
 
 use std::{
     collections::VecDeque,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::{
-    sync::{mpsc, oneshot},
-    time::{sleep, timeout},
+    sync::{Notify, oneshot},
+    time::{Instant as Moment, sleep, sleep_until, timeout},
 };
 
-use super::{Advice, Ask, Content, Deliver, Errand, Objection, Refused};
+use super::{Advice, Ask, Content, Deliver, Errand, Objection, Office, Refused};
 use crate::{
     crash::{self, Point},
     ids::MessageId,
     logs::{Lasting, events},
-    mail::{Body, Card, Fate, Post, Queued, Recipient, Store, StoreError, pacing::backoff},
+    mail::{
+        Body, Card, Fate, Post, Queued, Recipient, StoreError,
+        pacing::{Haste, backoff},
+        stage::Due,
+    },
 };
 
 /// How long a try may take at most; Feishu's client gives up earlier.
@@ -32,10 +37,9 @@ const MOST_TRIES: u32 = 1_500;
 pub(super) struct Gone;
 
 pub(super) struct Lane<D> {
-    pub(super) store: Store,
-    pub(super) deliver: D,
+    pub(super) office: Office<D>,
     pub(super) to: Recipient,
-    gate: mpsc::Sender<Ask>,
+    poke: Arc<Notify>,
     /// What happened to posts and could not be written down yet. They are not sent again meanwhile.
     pub(super) unrecorded: VecDeque<Ended>,
     trouble: Lasting,
@@ -57,23 +61,17 @@ pub(super) struct Trying {
 }
 
 impl<D: Deliver> Lane<D> {
-    pub(super) fn new(store: &Store, deliver: &D, to: &Recipient, gate: &mpsc::Sender<Ask>) -> Self {
-        Self {
-            store: store.clone(),
-            deliver: deliver.clone(),
-            to: to.clone(),
-            gate: gate.clone(),
-            unrecorded: VecDeque::new(),
-            trouble: Lasting::default(),
-        }
+    pub(super) fn new(office: Office<D>, to: &Recipient, poke: Arc<Notify>) -> Self {
+        let (to, trouble) = (to.clone(), Lasting::default());
+        Self { office, to, poke, unrecorded: VecDeque::new(), trouble }
     }
 
-    /// Sends all that is pending, then ends.
+    /// Sends all that is pending, brings pictures when nothing is, and ends when there are none.
     pub(super) async fn walk(mut self) {
         let (mut after, mut failures) = (0, 0);
         loop {
             self.record().await;
-            match self.store.next_post(&self.to, after).await {
+            match self.office.store.next_post(&self.to, after).await {
                 Ok(Some(post)) => {
                     crash::at(Point::PostTaken);
                     failures = 0;
@@ -82,8 +80,22 @@ impl<D: Deliver> Lane<D> {
                     self.unrecorded.push_back(ended);
                     continue;
                 }
-                Ok(None) if self.unrecorded.is_empty() => return,
-                Ok(None) => {}
+                Ok(None) => match self.due() {
+                    Due::Now(slot, picture, screen) => {
+                        let Ok(()) = self.picture(slot, picture, screen).await else { return };
+                        continue;
+                    }
+                    Due::At(at) => {
+                        tokio::select! {
+                            () = sleep_until(at) => {}
+                            () = self.poke.notified() => {}
+                            () = self.office.stop.cancelled() => {}
+                        }
+                        continue;
+                    }
+                    Due::Nothing if self.unrecorded.is_empty() => return,
+                    Due::Nothing => {}
+                },
                 Err(StoreError::Stopped) => return,
                 Err(error) => tracing::debug!(%error, "the outbox cannot be read, it will be tried again"),
             }
@@ -92,11 +104,19 @@ impl<D: Deliver> Lane<D> {
         }
     }
 
+    /// What is to be done for the stage; nothing when the daemon leaves.
+    fn due(&self) -> Due {
+        if self.office.stop.is_cancelled() {
+            return Due::Nothing;
+        }
+        self.office.stage.due(&self.to, Moment::now())
+    }
+
     /// Writes down what happened. What fails is tried again after the next post; the posts themselves go on, as people
     /// wait for them.
     async fn record(&mut self) {
         while let Some(Ended { id, fate, card }) = self.unrecorded.front() {
-            let ended = self.store.document_ended(*id, fate.clone(), card.clone(), Timestamp::now());
+            let ended = self.office.store.document_ended(*id, fate.clone(), card.clone(), Timestamp::now());
             if let Err(error) = ended.await {
                 tracing::debug!(%error, post = id, "a sent post could not be marked, it will be tried again");
                 return;
@@ -140,7 +160,7 @@ impl<D: Deliver> Lane<D> {
             return Ok(Fate::Wedged(refused.reason));
         };
         if let Errand::Send { content, uuid, .. } = &mut errand {
-            *content = Content::Text(self.deliver.in_place_of(objection));
+            *content = Content::Text(self.office.deliver.in_place_of(objection));
             uuid.push_str("-instead");
         }
         trying.unsure_since = None;
@@ -194,7 +214,7 @@ impl<D: Deliver> Lane<D> {
                     "sent again after Feishu has forgotten the first try: it may be seen twice"
                 );
             }
-            let refused = match self.attempt(errand).await? {
+            let refused = match self.attempt(errand, Haste::Owed).await? {
                 Ok(answer) => {
                     self.got_through(id);
                     trying.failures = 0;
@@ -222,7 +242,7 @@ impl<D: Deliver> Lane<D> {
             } else {
                 tracing::debug!(post = id, tries = trying.tries, %reason, "still not delivered");
             }
-            let postponed = self.store.post_postponed(id, reason.clone(), trying.unsure_since);
+            let postponed = self.office.store.post_postponed(id, reason.clone(), trying.unsure_since);
             if let Err(error) = postponed.await {
                 tracing::debug!(%error, post = id, "a failed try could not be noted");
             }
@@ -230,7 +250,7 @@ impl<D: Deliver> Lane<D> {
             tokio::select! {
                 () = wait => {}
                 // What Feishu itself asked for is waited out.
-                () = self.deliver.recovered(), if after.is_none() => trying.failures = 0,
+                () = self.office.deliver.recovered(), if after.is_none() => trying.failures = 0,
             }
         }
     }
@@ -242,17 +262,25 @@ impl<D: Deliver> Lane<D> {
         }
     }
 
-    /// One try, when the pace allows it.
-    async fn attempt(&self, errand: &Errand) -> Result<Result<Option<String>, Refused>, Gone> {
-        let way = errand.way();
+    /// One try: of what is owed when the pace allows it, of what can be left out if it does now.
+    pub(super) async fn attempt(
+        &self,
+        errand: &Errand,
+        haste: Haste,
+    ) -> Result<Result<Option<String>, Refused>, Gone> {
+        let (way, gate) = (errand.way(), &self.office.gate);
         let (go, may_go) = oneshot::channel();
-        self.gate.send(Ask::Pass { lane: self.to.clone(), way, go }).await.map_err(|_| Gone)?;
-        may_go.await.map_err(|_| Gone)?;
-        let result = timeout(TRY, self.deliver.run(errand)).await.unwrap_or_else(|_| {
+        gate.send(Ask::Pass { lane: self.to.clone(), way, haste, go }).await.map_err(|_| Gone)?;
+        if let Err(at) = may_go.await.map_err(|_| Gone)? {
+            let after = Some(at.saturating_duration_since(Moment::now()));
+            let advice = Advice::Retry { after, outcome_known: true };
+            return Ok(Err(Refused { advice, reason: "no room".into(), cause: "no room".into() }));
+        }
+        let result = timeout(TRY, self.office.deliver.run(errand)).await.unwrap_or_else(|_| {
             let advice = Advice::Retry { after: None, outcome_known: false };
             Err(Refused { advice, reason: "no answer".into(), cause: "no answer".into() })
         });
-        self.gate.send(Ask::Answered { lane: self.to.clone(), way }).await.map_err(|_| Gone)?;
+        gate.send(Ask::Answered { lane: self.to.clone(), way }).await.map_err(|_| Gone)?;
         Ok(result)
     }
 }

@@ -1,6 +1,7 @@
 //! The courier against a scripted Feishu, on paused time.
 
 mod documents;
+mod pictures;
 mod played;
 
 use super::*;
@@ -185,7 +186,7 @@ async fn a_stop_waits_until_the_outbox_is_empty() {
     let (office, feishu, stop) = (Office::new(), Feishu::new(|_| None), CancellationToken::new());
     office.post((0..4).map(|n| text("oc_1", &n.to_string())).collect()).await;
     stop.cancel();
-    run(office.store.clone(), feishu.clone(), stop, Duration::from_secs(600)).await;
+    run(office.store.clone(), office.stage.clone(), feishu.clone(), stop, Duration::from_secs(600)).await;
     assert_eq!(feishu.said(), ["0", "1", "2", "3"]);
     assert_eq!(office.store.depths().await.unwrap(), Depths::default());
 }
@@ -195,8 +196,13 @@ async fn a_stop_ends_at_its_deadline_and_leaves_the_rest_pending() {
     let feishu = Feishu { hangs: true, ..Feishu::new(|_| None) };
     let (office, stop) = (Office::new(), CancellationToken::new());
     office.post(vec![text("oc_1", "a"), text("oc_1", "b")]).await;
-    let courier =
-        tokio::spawn(run(office.store.clone(), feishu.clone(), stop.clone(), Duration::from_secs(5)));
+    let courier = tokio::spawn(run(
+        office.store.clone(),
+        office.stage.clone(),
+        feishu.clone(),
+        stop.clone(),
+        Duration::from_secs(5),
+    ));
     feishu.called(1).await;
     let stopped = Instant::now();
     stop.cancel();

@@ -170,7 +170,7 @@ async fn an_open_card_gets_its_epitaph_at_the_next_start_once() {
         let (store, _) = open(&office.directory.path().join("mail.db")).unwrap();
         let stop = CancellationToken::new();
         stop.cancel();
-        run(store, feishu.clone(), stop, Duration::from_secs(600)).await;
+        run(store, Stage::default(), feishu.clone(), stop, Duration::from_secs(600)).await;
     }
     assert_eq!(feishu.said(), ["card one", "card two", "update allowed", "update expired"]);
 }

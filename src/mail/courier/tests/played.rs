@@ -160,13 +160,14 @@ pub(super) const RETRY: Option<Advice> = Some(Advice::Retry { after: None, outco
 pub(super) struct Office {
     pub(super) directory: tempfile::TempDir,
     pub(super) store: Store,
+    pub(super) stage: Stage,
 }
 
 impl Office {
     pub(super) fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let (store, _) = open(&directory.path().join("mail.db")).unwrap();
-        Self { directory, store }
+        Self { directory, store, stage: Stage::default() }
     }
 
     pub(super) async fn post(&self, posts: Vec<Post>) {
@@ -178,6 +179,7 @@ impl Office {
     pub(super) fn open(&self, feishu: &Feishu) -> JoinHandle<()> {
         tokio::spawn(run(
             self.store.clone(),
+            self.stage.clone(),
             feishu.clone(),
             CancellationToken::new(),
             Duration::from_secs(1),
