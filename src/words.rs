@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use crate::language::Language;
 
+mod card;
 mod command;
 mod ladder;
 mod mail;
 mod press;
+mod request;
 mod trouble;
 mod turn;
 

@@ -1,0 +1,65 @@
+//! The card that asks whether a tool may be used: all that would run, and the ways to decide. Pure.
+
+use jiff::Zoned;
+
+use super::{
+    Scene, one_line,
+    request::{TOOL, decide},
+};
+use crate::{
+    act::{About, Choice, REASON},
+    claude::wire::PermissionRequest,
+    render::{
+        document::{Block, Document, Field, Look, Tone},
+        permission,
+    },
+    session::turn::Ask,
+};
+
+pub(super) fn asking(scene: &Scene, ask: &Ask, until: &Zoned, open: usize, about: &About) -> Document {
+    let (words, request) = (scene.words, &ask.request);
+    let mut blocks = what(request);
+    if let Some(why) = &request.reason {
+        blocks.push(Block::small(words.why_asked(why)));
+    }
+    if let Some(path) = &request.blocked_path {
+        blocks.push(Block::small(words.concerns(path)));
+    }
+    if request.subagent {
+        blocks.push(Block::small(words.asked_by_subagent()));
+    }
+    let button = |label, look, choice| decide(label, look, about, choice);
+    let mut buttons = vec![button(words.allow_button(), Look::Primary, Choice::Allow)];
+    if !request.rules.is_empty() {
+        let rules: Vec<String> = request.rules.iter().map(ToString::to_string).collect();
+        blocks.push(Block::small(words.rule(&rules.join(", "))));
+        buttons.push(button(words.allow_rule_button(), Look::Plain, Choice::AllowRule));
+    }
+    if ask.takes_edits() {
+        buttons.push(button(words.allow_edits_button(), Look::Plain, Choice::AllowEdits));
+    }
+    buttons.push(button(words.deny_button(), Look::Danger, Choice::Deny));
+    blocks.extend([
+        Block::small(words.decide_until(&scene.clock(until))),
+        Block::Buttons { buttons },
+        Block::Form {
+            fields: vec![Field::Words { name: REASON.to_owned(), placeholder: words.deny_why_hint() }],
+            buttons: vec![button(words.deny_why_button(), Look::Plain, Choice::DenyWhy)],
+        },
+        Block::typed(words.how_to_decide(open)),
+    ]);
+    let head = words.asks_for(&one_line(&request.tool, TOOL), &scene.project_name());
+    let preview = preview(request);
+    Document { preview: Some(preview), ..Document::new(blocks).headed(Tone::Asking, head) }
+}
+
+/// All that would run.
+pub(super) fn what(request: &PermissionRequest) -> Vec<Block> {
+    permission::blocks(&request.tool, &request.input)
+}
+
+fn preview(request: &PermissionRequest) -> String {
+    let what = ["command", "file_path", "url"].iter().find_map(|field| request.input[field].as_str());
+    let what = what.map(|what| format!(": {}", one_line(what, 60))).unwrap_or_default();
+    format!("🔐 {}{what}", one_line(&request.tool, TOOL))
+}

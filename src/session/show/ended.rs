@@ -1,0 +1,170 @@
+//! The card of a turn that is over: the answer, what went wrong, what was done, and what can be done next. Pure.
+
+use std::path::Path;
+
+use super::{Scene, one_line, work};
+use crate::{
+    act::Act,
+    render::document::{Block, Button, Document, Long, Look, Tone},
+    session::turn::{Done, Outcome},
+};
+
+/// What the list of chats shows of an answer, in characters.
+const PREVIEW: usize = 80;
+
+/// The document that ends a turn: Claude's words as they are, then what the bot has to say about it. `log` is where the
+/// whole of it stands. None for a turn that nobody asked for and that was ended before it said a word.
+#[must_use]
+pub fn document(scene: &Scene, done: &Done, log: &Path) -> Option<Document> {
+    let remark = remark(scene, done);
+    if done.prompt.is_none() && done.text.is_empty() && remark.is_none() {
+        return None;
+    }
+    let mut blocks = Vec::new();
+    if !done.text.is_empty() {
+        blocks.push(Block::markdown(&done.text));
+    }
+    let preview = if done.text.is_empty() { remark.as_deref().unwrap_or_default() } else { &done.text };
+    let preview = one_line(preview, PREVIEW).replace("**", "").replace('`', "");
+    blocks.extend(remark.map(Block::text));
+    if was_run(&done.outcome) {
+        blocks.extend(work::panels(scene, done));
+        blocks.push(Block::small(work::small_print(scene, done)));
+    }
+    let buttons = buttons(scene, done);
+    if !buttons.is_empty() {
+        blocks.push(Block::Buttons { buttons });
+        blocks.push(Block::typed(scene.words.ended_typed(done.prompt.is_some())));
+    }
+    let document = Document {
+        preview: Some(preview),
+        group: scene.group,
+        long: done.prompt.as_ref().map_or(Long::Parts, |prompt| prompt.long),
+        name: Some(file_name(scene)),
+        whole: Some(log.display().to_string().into()),
+        ..Document::new(blocks)
+    };
+    Some(match head(scene, done) {
+        Some((tone, text)) => document.headed(tone, text),
+        None => document,
+    })
+}
+
+/// The last word of a card whose turn was ended before anything came of it.
+#[must_use]
+pub fn stopped(scene: &Scene) -> Document {
+    let head = scene.words.stopped_head(&scene.project_name());
+    let document = Document::new(vec![Block::text(scene.words.stopped())]).headed(Tone::Past, head);
+    Document { group: scene.group, ..document }
+}
+
+/// The last word of a card whose turn nobody asked for, if the daemon ends before the turn does.
+#[must_use]
+pub fn interrupted(scene: &Scene) -> Document {
+    let head = scene.words.cut_head(&scene.project_name());
+    let document = Document::new(vec![Block::text(scene.words.cut_unasked())]).headed(Tone::Bad, head);
+    Document { group: scene.group, ..document }
+}
+
+/// What the bot has to say about how the turn ended.
+fn remark(scene: &Scene, done: &Done) -> Option<String> {
+    let (words, now, unasked) = (scene.words, scene.now, done.prompt.is_none());
+    match &done.outcome {
+        Outcome::Answered if done.text.is_empty() && !unasked => Some(words.no_text()),
+        Outcome::Answered => None,
+        Outcome::Failed(sentence) | Outcome::Crashed(sentence) => Some(words.failed(sentence)),
+        Outcome::Stopped if done.text.is_empty() && unasked => None,
+        Outcome::Stopped => Some(words.stopped()),
+        Outcome::TimedOut(limit) if unasked => Some(words.timed_out_unasked(*limit)),
+        Outcome::TimedOut(limit) => Some(words.timed_out(*limit)),
+        Outcome::Cut => Some(match &done.prompt {
+            Some(prompt) => words.cut_by_stop(&prompt.text),
+            None => words.cut_unasked(),
+        }),
+        Outcome::UnknownCommand(name) => Some(words.unknown_command(name)),
+        Outcome::Limited { until, otherwise, .. } if *until <= now.timestamp() => {
+            Some(words.failed(otherwise))
+        }
+        Outcome::Limited { until, words: claudes, .. } => {
+            Some(words.failed(&words.limited(*until, now, claudes.as_deref())))
+        }
+        Outcome::Compacted => Some(words.compacted_as_asked()),
+        Outcome::Cleared => Some(words.cleared_as_asked()),
+        Outcome::OpenElsewhere(other) => Some(words.open_elsewhere(other, now)),
+    }
+}
+
+/// An answer that was asked for and went well needs no head.
+fn head(scene: &Scene, done: &Done) -> Option<(Tone, String)> {
+    let (words, project) = (scene.words, scene.project_name());
+    let (tone, head) = match &done.outcome {
+        Outcome::Answered | Outcome::Compacted | Outcome::Cleared | Outcome::UnknownCommand(_) => {
+            (Tone::Plain, None)
+        }
+        Outcome::Failed(_) | Outcome::Crashed(_) | Outcome::Limited { .. } => {
+            (Tone::Bad, Some(words.failed_head(&project)))
+        }
+        Outcome::Stopped | Outcome::TimedOut(_) => (Tone::Past, Some(words.stopped_head(&project))),
+        Outcome::Cut => (Tone::Bad, Some(words.cut_head(&project))),
+        Outcome::OpenElsewhere(_) => (Tone::Past, Some(words.not_run_head(&project))),
+    };
+    let head = if done.prompt.is_none() { Some(words.unasked()) } else { head };
+    head.map(|head| (tone, head))
+}
+
+fn was_run(outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::Answered
+        | Outcome::Failed(_)
+        | Outcome::Stopped
+        | Outcome::TimedOut(_)
+        | Outcome::Crashed(_)
+        | Outcome::Cut
+        | Outcome::Limited { .. }
+        | Outcome::Compacted
+        | Outcome::Cleared => true,
+        Outcome::UnknownCommand(_) | Outcome::OpenElsewhere(_) => false,
+    }
+}
+
+fn buttons(scene: &Scene, done: &Done) -> Vec<Button> {
+    let words = scene.words;
+    let (conv_id, turn) = (scene.conv_id.clone(), scene.turn);
+    let go_on = || {
+        let act = Act::Continue { conv_id: conv_id.clone(), turn };
+        Button::new(words.continue_button(), Look::Plain, act)
+    };
+    let again = || {
+        let act = Act::Again { conv_id: conv_id.clone(), turn };
+        let button = Button::new(words.again_button(), Look::Plain, act);
+        done.prompt.is_some().then_some(button)
+    };
+    let close = || Button {
+        confirm: Some(words.close_confirm(&scene.project_name())),
+        ..Button::new(words.close_button(), Look::Plain, Act::Close { conv_id: conv_id.clone() })
+    };
+    let dismiss = || {
+        let act = Act::Dismiss { conv_id: conv_id.clone(), turn };
+        Button::new(words.dismiss_button(), Look::Plain, act)
+    };
+    match &done.outcome {
+        Outcome::Answered
+        | Outcome::Failed(_)
+        | Outcome::Stopped
+        | Outcome::TimedOut(_)
+        | Outcome::Crashed(_) => [go_on()].into_iter().chain(again()).chain([close()]).collect(),
+        Outcome::Limited { .. } | Outcome::OpenElsewhere(_) => again().into_iter().chain([close()]).collect(),
+        Outcome::Cut => again().into_iter().chain([go_on(), dismiss()]).collect(),
+        Outcome::UnknownCommand(_) | Outcome::Compacted | Outcome::Cleared => Vec::new(),
+    }
+}
+
+/// The project and the time, in letters that any file system takes.
+fn file_name(scene: &Scene) -> String {
+    let safe = |c: char| if c.is_alphanumeric() || matches!(c, '.' | '_' | '-') { c } else { '-' };
+    let project: String = scene.project_name().chars().map(safe).collect();
+    format!("{}-{}", project.trim_start_matches('.'), scene.now.strftime("%Y-%m-%d-%H%M"))
+}
+
+#[cfg(test)]
+mod tests;

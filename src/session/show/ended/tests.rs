@@ -1,0 +1,80 @@
+use super::super::tests::*;
+use super::*;
+use serde_json::json;
+
+fn end(done: &Done) -> String {
+    told(|scene| document(scene, done, Path::new(LOG)).unwrap())
+}
+
+#[test]
+fn an_answer_comes_whole_with_what_it_took_and_what_can_be_done_next() {
+    insta::assert_snapshot!(end(&done(Outcome::Answered)));
+}
+
+#[test]
+fn what_was_edited_and_run_is_in_panels() {
+    let tools = vec![
+        used("Bash", json!({"command": "cargo test"}), true, "error: no\n", None),
+        used(
+            "Edit",
+            json!({"file_path": "/home/ann/shop/src/a.rs"}),
+            false,
+            "ok",
+            Some(change("/home/ann/shop/src/a.rs", &[" fn a() {", "-    1", "+    2", "+    .into()", " }"])),
+        ),
+        used("Bash", json!({"command": "cargo test"}), false, "2 passed\n", None),
+        used("Read", json!({"file_path": "/etc/hosts"}), false, "127.0.0.1", None),
+    ];
+    insta::assert_snapshot!(end(&Done { tools, ..done(Outcome::Answered) }));
+}
+
+#[test]
+fn a_turn_that_went_wrong_says_so_in_its_head() {
+    let failed =
+        Done { text: String::new(), ..done(Outcome::Failed("The API fails (HTTP 500).".to_owned())) };
+    insta::assert_snapshot!(end(&failed));
+}
+
+#[test]
+fn a_stopped_turn_keeps_what_was_said() {
+    insta::assert_snapshot!(end(&done(Outcome::Stopped)));
+}
+
+#[test]
+fn a_cut_turn_can_be_run_again_or_left() {
+    insta::assert_snapshot!(end(&done(Outcome::Cut)));
+}
+
+#[test]
+fn a_turn_that_nobody_asked_for_has_its_heading_and_cannot_be_run_again() {
+    insta::assert_snapshot!(end(&Done { prompt: None, ..done(Outcome::Answered) }));
+}
+
+#[test]
+fn a_turn_that_nobody_heard_of_ends_without_a_word() {
+    let done = Done { prompt: None, text: String::new(), ..done(Outcome::Stopped) };
+    assert_eq!(in_english(|scene| document(scene, &done, Path::new(LOG))), None);
+}
+
+#[test]
+fn panels_hold_little_of_a_turn_that_did_much() {
+    let line = "x".repeat(90);
+    let lines: Vec<String> = (0..200).map(|n| format!("+{n} {line}")).collect();
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    let mut tools = Vec::new();
+    for n in 0..500 {
+        let command = json!({"command": format!("echo {n} {}", "字".repeat(2000))});
+        tools.push(used("Bash", command, false, &"字".repeat(1300), None));
+        tools.push(used("Edit", json!({}), false, "", Some(change(&format!("/home/ann/shop/{n}"), &lines))));
+    }
+    let done = Done { tools, ..done(Outcome::Answered) };
+    let document = in_english(|scene| document(scene, &done, Path::new(LOG))).unwrap();
+    let size = serde_json::to_string(&document).unwrap().len();
+    assert!(size < 14 << 10, "{size} bytes");
+    let folds: Vec<&str> = document
+        .blocks
+        .iter()
+        .filter_map(|block| if let Block::Fold { title, .. } = block { Some(title.as_str()) } else { None })
+        .collect();
+    assert_eq!(folds, ["Edits: 500 (+100000 −0)", "Commands: 500"]);
+}

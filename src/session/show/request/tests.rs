@@ -1,0 +1,137 @@
+use std::time::Duration;
+
+use super::super::tests::*;
+use super::*;
+use crate::claude::wire::{PermissionRequest, Rule};
+use serde_json::{Value, json};
+
+fn questions(input: Value) -> Ask {
+    asked(PermissionRequest {
+        request_id: "q".to_owned(),
+        tool: "AskUserQuestion".to_owned(),
+        input,
+        for_person: true,
+        ..PermissionRequest::default()
+    })
+}
+
+fn plan() -> Ask {
+    asked(PermissionRequest {
+        request_id: "p".to_owned(),
+        tool: "ExitPlanMode".to_owned(),
+        input: json!({}),
+        for_person: true,
+        ..PermissionRequest::default()
+    })
+}
+
+fn ask(ask: &Ask) -> String {
+    let until = now().checked_add(Duration::from_secs(600)).unwrap();
+    told(|scene| asking(scene, ask, &until, 1))
+}
+
+fn after(ask: &Ask, decided: &Decided) -> String {
+    told(|scene| super::decided(scene, ask, decided, &now()))
+}
+
+#[test]
+fn a_permission_request_shows_all_that_would_run_and_every_way_to_decide() {
+    insta::assert_snapshot!(ask(&bash()));
+}
+
+#[test]
+fn a_request_without_a_rule_offers_none() {
+    let mut request = bash().request;
+    (request.rules, request.edits) = (Vec::new(), false);
+    insta::assert_snapshot!(ask(&asked(request)));
+}
+
+#[test]
+fn a_decided_request_says_what_was_decided_by_whom_and_when() {
+    let rules = vec![Rule { tool: "Bash".to_owned(), content: Some("npm test *".to_owned()) }];
+    let decisions = [
+        Decided::Allowed,
+        Decided::AllowedRules(rules),
+        Decided::AllowedEdits,
+        Decided::Denied(None),
+        Decided::Denied(Some("Not the build folder".to_owned())),
+        Decided::Expired,
+        Decided::Withdrawn,
+    ];
+    let all: Vec<String> = decisions.iter().map(|decided| after(&bash(), decided)).collect();
+    insta::assert_snapshot!(all.join("\n\n————————\n\n"));
+}
+
+#[test]
+fn a_request_that_a_restart_left_open_is_expired() {
+    insta::assert_snapshot!(told(|scene| epitaph(scene, &bash())));
+}
+
+#[test]
+fn a_decided_request_stays_one_card() {
+    let mut request = bash().request;
+    request.input = json!({"command": "echo 字\n".repeat(20_000)});
+    let ask = asked(request);
+    let documents =
+        in_english(|scene| [super::decided(scene, &ask, &Decided::Allowed, scene.now), epitaph(scene, &ask)]);
+    for document in documents {
+        let size = serde_json::to_string(&document).unwrap().len();
+        assert!((6 << 10..9 << 10).contains(&size), "{size} bytes");
+        assert!(read(&document).contains("\n…"));
+    }
+}
+
+#[test]
+fn one_question_of_few_options_has_a_button_for_each() {
+    let question = json!({"questions": [{
+        "question": "Which database?", "header": "Database", "multiSelect": false,
+        "options": [
+            {"label": "Postgres", "description": "As in production"},
+            {"label": "SQLite", "description": "No server"},
+        ],
+    }]});
+    insta::assert_snapshot!(ask(&questions(question)));
+}
+
+#[test]
+fn several_questions_are_a_form() {
+    let input = json!({"questions": [
+        {"question": "Which database?", "header": "Database", "options": [
+            {"label": "Postgres", "description": "As in production"}, {"label": "SQLite"}]},
+        {"question": "Which checks?", "multiSelect": true, "options": [
+            {"label": "Lint"}, {"label": "Test"}, {"label": "Lint"}]},
+    ]});
+    insta::assert_snapshot!(ask(&questions(input)));
+}
+
+#[test]
+fn answered_questions_show_their_answers() {
+    let input = json!({"questions": [{"question": "Which?", "options": [{"label": "A"}]}]});
+    let answers = vec![("Which?".to_owned(), "A".to_owned())];
+    let all = [Decided::Answered(answers), Decided::Denied(None)];
+    let all: Vec<String> = all.iter().map(|decided| after(&questions(input.clone()), decided)).collect();
+    insta::assert_snapshot!(all.join("\n\n————————\n\n"));
+}
+
+#[test]
+fn a_plan_that_is_not_sent_is_the_last_text() {
+    insta::assert_snapshot!(ask(&plan()));
+}
+
+#[test]
+fn a_plan_is_approved_or_sent_back() {
+    let all = [Decided::AllowedEdits, Decided::Denied(Some("Smaller steps".to_owned()))];
+    let all: Vec<String> = all.iter().map(|decided| after(&plan(), decided)).collect();
+    insta::assert_snapshot!(all.join("\n\n————————\n\n"));
+}
+
+#[test]
+fn a_reminder_names_what_waits() {
+    let until = now().checked_add(Duration::from_secs(300)).unwrap();
+    let asks = [bash(), questions(json!({"questions": [{"question": "Which?"}]})), plan()];
+    let all: Vec<String> = asks
+        .iter()
+        .map(|ask| told(|scene| Document::new(vec![Block::text(reminder(scene, ask, &until))])))
+        .collect();
+    insta::assert_snapshot!(all.join("\n\n"));
+}

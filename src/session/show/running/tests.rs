@@ -1,0 +1,114 @@
+use super::super::tests::*;
+use super::*;
+use crate::claude::wire::{Assistant, Block as Said, ToolEnd};
+use crate::session::turn::Outcome;
+use serde_json::{Value, json};
+
+/// A turn that says and does things, a second after the other.
+struct Running {
+    turn: Turn,
+    now: Instant,
+}
+
+impl Running {
+    fn new() -> Self {
+        let now = Instant::now();
+        Self { turn: Turn::new(Some(prompt()), Duration::from_secs(300), now), now }
+    }
+
+    fn says(&mut self, text: &str) {
+        self.hears(Said::Text(text.to_owned()));
+    }
+
+    fn uses(&mut self, id: &str, name: &str, input: Value) {
+        self.hears(Said::ToolUse { id: id.to_owned(), name: name.to_owned(), input });
+    }
+
+    fn hears(&mut self, block: Said) {
+        self.now += Duration::from_secs(1);
+        self.turn.hear(Assistant { blocks: vec![block], ..Assistant::default() }, self.now);
+    }
+
+    fn ends(&mut self, id: &str, is_error: bool) {
+        self.now += Duration::from_secs(1);
+        let end = ToolEnd { tool_use_id: id.to_owned(), is_error, ..ToolEnd::default() };
+        self.turn.tool_ended(end, self.now);
+    }
+
+    fn shown(&self) -> String {
+        told(|scene| document(scene, &self.turn, self.now))
+    }
+}
+
+#[test]
+fn a_running_turn_shows_what_it_does_what_it_did_and_what_it_says() {
+    let mut running = Running::new();
+    running.says("I look at it.");
+    for n in 0..5 {
+        let id = n.to_string();
+        running.uses(&id, "Bash", json!({"command": format!("echo {n}")}));
+        running.ends(&id, n == 3);
+    }
+    running.now += Duration::from_secs(60);
+    running.uses("last", "Edit", json!({"file_path": "/home/ann/shop/src/a.rs"}));
+    running.turn.stream(1, "And now");
+    insta::assert_snapshot!(running.shown());
+}
+
+#[test]
+fn a_turn_that_has_just_begun_is_at_it() {
+    insta::assert_snapshot!(Running::new().shown());
+}
+
+#[test]
+fn a_turn_that_asks_says_that_it_waits() {
+    let mut running = Running::new();
+    running.uses("t", "Bash", json!({"command": "make"}));
+    running.turn.ask(bash().request, Duration::from_secs(600), running.now);
+    insta::assert_snapshot!(running.shown());
+}
+
+#[test]
+fn a_turn_that_is_being_stopped_cannot_be_stopped_again() {
+    let mut running = Running::new();
+    running.turn.ending = Some(Outcome::Stopped);
+    insta::assert_snapshot!(running.shown());
+}
+
+#[test]
+fn of_a_long_text_the_end_is_shown_and_its_beginning_stays_while_it_grows() {
+    let mut running = Running::new();
+    let mut before = String::new();
+    let (mut typed_out, mut redrawn) = (0, 0);
+    for n in 0..20_000 {
+        running.turn.stream(0, &format!("line {n} 字\n"));
+        if n % 20 != 0 {
+            continue;
+        }
+        let document = in_english(|scene| document(scene, &running.turn, running.now));
+        let text = document
+            .blocks
+            .iter()
+            .find_map(|block| if let Block::Stream { text } = block { Some(text.clone()) } else { None });
+        let text = text.unwrap();
+        assert!(text.len() <= 8 << 10, "{}", text.len());
+        assert!(text.ends_with(&format!("line {n} 字\n")));
+        *(if text.starts_with(&before) { &mut typed_out } else { &mut redrawn }) += 1;
+        before = text;
+    }
+    assert!(typed_out > 10 * redrawn, "{typed_out} typed out, {redrawn} drawn anew");
+}
+
+#[test]
+fn the_card_of_a_long_turn_is_as_small_as_any() {
+    let mut running = Running::new();
+    for n in 0..500 {
+        let id = n.to_string();
+        running.says(&"字\n".repeat(1000));
+        running.uses(&id, "Bash", json!({"command": "x".repeat(10_000)}));
+        running.ends(&id, false);
+    }
+    let shown = running.shown();
+    assert!(shown.len() < 24 << 10, "{} bytes for both languages", shown.len());
+    assert!(shown.contains("+497 more before"));
+}

@@ -1,0 +1,145 @@
+//! What a turn did besides talking, in panels that open at a touch: its edits as short diffs, its commands with the end
+//! of their output. Pure.
+
+use std::path::Path;
+
+use super::{Scene, ending, one_line, opening};
+use crate::{
+    claude::wire::FileChange,
+    render::document::Block,
+    session::turn::{Done, ToolUse},
+};
+
+/// A panel holds so many bytes of code: both of them beside an answer of a few screens are one card.
+const PANEL: usize = 5 << 10;
+/// Of one diff so many lines are shown.
+const DIFF_LINES: usize = 40;
+/// Of one command so many bytes are shown, and of its output so many at the end.
+const COMMAND: usize = 300;
+const OUTPUT: usize = 700;
+
+/// The panels of a turn that is over.
+pub(super) fn panels(scene: &Scene, done: &Done) -> Vec<Block> {
+    edits(scene, done).into_iter().chain(commands(scene, done)).collect()
+}
+
+fn edits(scene: &Scene, done: &Done) -> Option<Block> {
+    let changes: Vec<&FileChange> =
+        done.tools.iter().filter_map(|tool| tool.end.as_ref()?.1.file.as_ref()).collect();
+    if changes.is_empty() {
+        return None;
+    }
+    let added = changes.iter().map(|change| change.added).sum();
+    let removed = changes.iter().map(|change| change.removed).sum();
+    let mut blocks = Vec::new();
+    let mut left = PANEL;
+    let mut shown = 0;
+    for change in &changes {
+        let diff = diff(change);
+        if shown > 0 && diff.len() > left {
+            break;
+        }
+        left = left.saturating_sub(diff.len());
+        shown += 1;
+        let path = Path::new(&change.path);
+        let path = path.strip_prefix(scene.project).unwrap_or(path).display();
+        blocks.push(Block::text(format!("{path} +{} −{}", change.added, change.removed)));
+        if !diff.is_empty() {
+            blocks.push(Block::code("diff", diff));
+        }
+    }
+    blocks.extend(left_out(scene, changes.len() - shown));
+    Some(Block::Fold { title: scene.words.edits_title(changes.len(), added, removed), blocks })
+}
+
+/// The change as `diff` writes it, in `PANEL` bytes at most.
+fn diff(change: &FileChange) -> String {
+    let mut diff = String::new();
+    let mut lines = 0;
+    let mut cut = change.cut;
+    for hunk in &change.hunks {
+        if lines >= DIFF_LINES {
+            cut = true;
+            break;
+        }
+        diff.push_str(&format!("@@ -{} +{} @@\n", hunk.old_start, hunk.new_start));
+        for line in &hunk.lines {
+            lines += 1;
+            if lines > DIFF_LINES {
+                cut = true;
+                break;
+            }
+            diff.push_str(line);
+            diff.push('\n');
+        }
+    }
+    let (part, whole) = opening(&diff, PANEL);
+    let (length, cut) = (part.len(), cut || !whole);
+    diff.truncate(length);
+    if cut {
+        diff.push('…');
+    }
+    diff
+}
+
+fn commands(scene: &Scene, done: &Done) -> Option<Block> {
+    let ran = |tool: &&ToolUse| tool.name == "Bash" && tool.end.is_some();
+    let commands: Vec<&ToolUse> = done.tools.iter().filter(ran).collect();
+    if commands.is_empty() {
+        return None;
+    }
+    let failed = commands.iter().filter(|tool| tool.is_error == Some(true)).count();
+    // The last ones tell how it ended.
+    let mut left = PANEL;
+    let mut shown = Vec::new();
+    for tool in commands.iter().rev() {
+        let text = command(tool);
+        if text.len() > left {
+            break;
+        }
+        left -= text.len();
+        shown.push(Block::code("", text));
+    }
+    let mut blocks: Vec<Block> = left_out(scene, commands.len() - shown.len()).into_iter().collect();
+    blocks.extend(shown.into_iter().rev());
+    Some(Block::Fold { title: scene.words.commands_title(commands.len(), failed), blocks })
+}
+
+fn command(tool: &ToolUse) -> String {
+    let command = tool.input["command"].as_str().unwrap_or_default();
+    let (command, whole) = opening(command, COMMAND);
+    let sign = if tool.is_error == Some(true) { "✗" } else { "✓" };
+    let mut text = format!("{sign} $ {command}{}", if whole { "" } else { "…" });
+    let end = tool.end.as_ref().map(|(_, end)| end);
+    let output = end.map_or("", |end| end.output.trim_end());
+    if !output.is_empty() {
+        let shown = ending(output, OUTPUT);
+        let cut = shown.len() < output.len() || end.is_some_and(|end| end.cut);
+        text.push_str(if cut { "\n…\n" } else { "\n" });
+        text.push_str(shown);
+    }
+    text
+}
+
+fn left_out(scene: &Scene, more: usize) -> Option<Block> {
+    (more > 0).then(|| Block::small(scene.words.more_left_out(more)))
+}
+
+/// The project, the session and what the turn ran under and used, in one line.
+pub(super) fn small_print(scene: &Scene, done: &Done) -> String {
+    let words = scene.words;
+    let files = done.files();
+    let added = files.values().map(|lines| lines.0).sum();
+    let removed = files.values().map(|lines| lines.1).sum();
+    let gauges = &done.gauges;
+    let parts = [
+        Some(scene.project_name()),
+        Some(scene.conv_id.to_string()),
+        gauges.model.as_deref().map(|model| one_line(model, 60)),
+        Some(words.took(done.took)),
+        done.cost_usd.filter(|&cost| cost >= 0.000_05).map(|cost| format!("${cost:.4}")),
+        gauges.context.map(|tokens| words.context_used(tokens, gauges.window)),
+        (!files.is_empty()).then(|| words.files_changed(files.len(), added, removed)),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(" · ")
+}
