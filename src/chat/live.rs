@@ -10,7 +10,6 @@ use super::router::{LAST_WORDS, Router};
 use crate::claude::launch::{Conversation, Launch, Program};
 use crate::ids::ConvId;
 use crate::mail::Recipient;
-use crate::render::split;
 use crate::session::actor::{self, Control, Report, Setup, Work};
 use crate::session::machine::{Input, Limits};
 use crate::session::registry::Session;
@@ -60,7 +59,6 @@ impl Router {
             },
             cost_usd: session.cost_usd,
             language: keyring.language,
-            message_limit: split::DEFAULT_LIMIT,
             store: self.store.clone(),
             stage: self.stage.clone(),
             reports: self.reports.clone(),

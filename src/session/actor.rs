@@ -16,14 +16,14 @@ use tracing::{info, warn};
 use super::machine::{Effect, Input, Limits, Machine};
 use super::report::Owner;
 use super::tap::Tap;
-use super::turn::Prompt;
+use super::turn::{Prompt, Reply};
 use crate::act::{Press, Toast};
 use crate::claude::launch::Launch;
 use crate::claude::process::{Event, Exit, Process};
 use crate::claude::running::Elsewhere;
 use crate::claude::wire::Output;
 use crate::crash::{self, Point};
-use crate::ids::{ClaudeSessionId, ConvId};
+use crate::ids::{ClaudeSessionId, ConvId, SlotId};
 use crate::language::Language;
 use crate::mail::Store;
 use crate::mail::stage::Stage;
@@ -32,8 +32,10 @@ use crate::words::Words;
 mod begin;
 mod perform;
 mod showing;
+mod staging;
 
 use showing::Shown;
+use staging::{Screen, is_lively};
 
 /// A prompt for a session, or the wish to have the last one run again.
 #[derive(Clone, Debug, PartialEq)]
@@ -123,8 +125,6 @@ pub struct Setup {
     pub cost_usd: Option<f64>,
     /// For what the bot itself says.
     pub language: Language,
-    /// The longest message, in characters.
-    pub message_limit: usize,
     /// Where everything is put on record.
     pub store: Store,
     /// What is shown while it happens.
@@ -162,6 +162,12 @@ struct Actor {
     shown: Shown,
     /// Whether the router knows that a question or a plan waits for the owner's words.
     asks: bool,
+    /// What the chat shows of turns that are not over; nearly always one.
+    screens: Vec<Screen>,
+    /// Whether what is shown of the running turn has changed since it was drawn.
+    lively: bool,
+    /// The cards that ask, and where they are.
+    asking: Vec<(SlotId, Reply)>,
 }
 
 enum Next {
@@ -192,6 +198,9 @@ impl Actor {
             accepted: BTreeSet::new(),
             shown: Shown::default(),
             asks: false,
+            screens: Vec::new(),
+            lively: false,
+            asking: Vec::new(),
         };
         let mut effects = vec![Effect::Launch(conversation)];
         effects.extend(begin);
@@ -226,8 +235,11 @@ impl Actor {
                 Next::Due => actor.machine.handle(Input::Tick, Instant::now()),
             };
             actor.show();
-            alive = actor.perform(effects).await && alive;
+            actor.draw(Instant::now());
+            // Who sees the question may answer at once.
             actor.report_asking().await;
+            alive = actor.perform(effects).await && alive;
+            actor.clear_screens().await;
         }
         // An order that crossed with the end is answered; the router answers those that come later.
         control.close();
@@ -246,7 +258,7 @@ impl Actor {
     }
 
     async fn next(&mut self, control: &mut mpsc::Receiver<Control>, work: &mut mpsc::Receiver<Work>) -> Next {
-        let due = self.machine.due();
+        let due = self.machine.due().into_iter().chain(self.drawing_due()).min();
         let process = &mut self.process;
         let line = async {
             match process {
@@ -293,6 +305,7 @@ impl Actor {
         {
             warn!(conv_id = %self.setup.conv_id, "claude writes what cannot be read; further such lines are not told");
         }
+        self.lively |= is_lively(&output);
         self.machine.handle(Input::Claude(output), Instant::now())
     }
 }

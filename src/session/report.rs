@@ -1,18 +1,17 @@
-//! What a session's turns look like in the chat and in the audit log. Pure.
+//! What is said of a session's turns in a sentence, and what the audit log keeps of them. Pure.
+//!
+//! Their cards are in `session::show`.
 
-use std::borrow::Cow;
 use std::path::Path;
 use std::time::Duration;
 
-use jiff::{Timestamp, Zoned};
+use jiff::Timestamp;
 
 use super::machine::Notice;
-use super::turn::{Approval, Done, Outcome, Reply, ToolUse};
+use super::turn::{Approval, Done, Reply, ToolUse};
 use crate::audit::{AuditApproval, AuditLine, AuditTool, Record};
-use crate::claude::wire::PermissionRequest;
 use crate::ids::{ConvId, MessageId, OpenId};
 use crate::mail::{Body, Post, Recipient, Settlement};
-use crate::render::{permission, split};
 use crate::words::Words;
 
 /// Whose session it is.
@@ -22,50 +21,6 @@ pub struct Owner {
     pub user: OpenId,
     /// Where things go that answer no message.
     pub home: Reply,
-}
-
-/// The most messages that one answer becomes: 20 seconds at Feishu's 5 a second, and more than anybody reads on a
-/// phone. Of a longer one the beginning and the end are shown.
-const MOST_PARTS: usize = 100;
-
-/// The messages that end a turn: Claude's words as they are, then what the bot has to say about it. A turn that nobody
-/// asked for has a heading. `log` is where the whole of an answer stands that is too long for a chat; `now` is in the
-/// zone in which times are told.
-#[must_use]
-pub fn answer(done: &Done, reply: &Reply, words: Words, limit: usize, log: &Path, now: &Zoned) -> Vec<Post> {
-    let unasked = done.prompt.is_none();
-    let remark = match &done.outcome {
-        Outcome::Answered if done.text.is_empty() && !unasked => Some(words.no_text()),
-        Outcome::Answered => None,
-        Outcome::Failed(sentence) | Outcome::Crashed(sentence) => Some(words.failed(sentence)),
-        Outcome::Stopped if done.text.is_empty() && unasked => None,
-        Outcome::Stopped => Some(words.stopped()),
-        Outcome::TimedOut(limit) if unasked => Some(words.timed_out_unasked(*limit)),
-        Outcome::TimedOut(limit) => Some(words.timed_out(*limit)),
-        Outcome::Cut => Some(match &done.prompt {
-            Some(prompt) => words.cut_by_stop(&prompt.text),
-            None => words.cut_unasked(),
-        }),
-        Outcome::UnknownCommand(name) => Some(words.unknown_command(name)),
-        Outcome::Limited { until, otherwise, .. } if *until <= now.timestamp() => {
-            Some(words.failed(otherwise))
-        }
-        Outcome::Limited { until, words: claudes, .. } => {
-            Some(words.failed(&words.limited(*until, now, claudes.as_deref())))
-        }
-        Outcome::Compacted => Some(words.compacted_as_asked()),
-        Outcome::Cleared => Some(words.cleared_as_asked()),
-        Outcome::OpenElsewhere(other) => Some(words.open_elsewhere(other, now)),
-    };
-    let heading = |text: &str| format!("{}\n{text}", words.unasked());
-    let (text, remark) = match (unasked, done.text.is_empty()) {
-        (true, false) => (Cow::Owned(heading(&done.text)), remark),
-        (true, true) => (Cow::Borrowed(""), remark.map(|remark| heading(&remark))),
-        (false, _) => (Cow::Borrowed(done.text.as_str()), remark),
-    };
-    let mut posts = abridged(&text, reply, words, limit, log);
-    posts.extend(remark.map(|text| text_post(text, reply)));
-    posts
 }
 
 /// A notice in words.
@@ -82,18 +37,6 @@ pub fn sentence(notice: &Notice, words: Words) -> String {
         Notice::ModeRefused(mode) => words.mode_refused(mode),
         Notice::BackgroundEnded(tasks) => words.background_ended(*tasks),
     }
-}
-
-/// The messages that ask for a permission; `open` requests wait now.
-#[must_use]
-pub fn ask(request: &PermissionRequest, open: usize, reply: &Reply, words: Words, limit: usize) -> Vec<Post> {
-    let text = format!(
-        "{}\n{}\n{}",
-        words.wants_to_use(&request.tool),
-        permission::describe(&request.tool, &request.input),
-        words.how_to_decide(open)
-    );
-    texts(&text, reply, limit)
 }
 
 /// One sentence of the bot's, which also answers these inbox entries.
@@ -172,24 +115,6 @@ pub fn record(done: Done, conv_id: &ConvId, user: &OpenId, project: &Path, at: T
     Record { project: project.to_owned(), line }
 }
 
-/// A text, or its beginning and its end.
-fn abridged(text: &str, reply: &Reply, words: Words, limit: usize, log: &Path) -> Vec<Post> {
-    let parts = split::parts(text, limit);
-    let Some(left_out) = parts.len().checked_sub(MOST_PARTS).filter(|&left_out| left_out > 0) else {
-        return parts.iter().map(|part| text_post(part.to_string(), reply)).collect();
-    };
-    let (beginning, rest) = parts.split_at(MOST_PARTS / 2);
-    let end = &rest[left_out..];
-    let notice = words.abridged(parts.len(), left_out, &log.display().to_string());
-    let texts =
-        beginning.iter().map(ToString::to_string).chain([notice]).chain(end.iter().map(ToString::to_string));
-    texts.map(|text| text_post(text, reply)).collect()
-}
-
 fn text_post(text: String, reply: &Reply) -> Post {
     Post { to: reply.to.clone(), reply_to: reply.under.clone(), body: Body::Text(text) }
-}
-
-fn texts(text: &str, reply: &Reply, limit: usize) -> Vec<Post> {
-    split::split(text, limit).into_iter().map(|part| text_post(part, reply)).collect()
 }

@@ -12,16 +12,6 @@ impl Words {
         say!(self, "(Claude ended its turn without a text.)", "（Claude 结束了这一轮，没有文字。）")
     }
 
-    /// Between the beginning and the end of an answer that is too long for a chat.
-    #[must_use]
-    pub fn abridged(self, parts: usize, left_out: usize, log: &str) -> String {
-        say!(
-            self,
-            "✂️ This answer would be {parts} messages; {left_out} of them are left out here. The whole of it is in {log}.",
-            "✂️ 这个回答需要 {parts} 条消息，这里省略了 {left_out} 条。全文在 {log} 中。"
-        )
-    }
-
     /// That a turn failed; the sentence says why.
     #[must_use]
     pub fn failed(self, sentence: &str) -> String {
@@ -76,12 +66,6 @@ impl Words {
             "⚠️ phonework was interrupted while this ran: “{prompt}”. What it did so far stands; its session is closed.",
             "⚠️ 这条消息执行时 phonework 被中断：“{prompt}”。已完成的部分保留；会话已关闭。"
         )
-    }
-
-    /// The head of a permission request.
-    #[must_use]
-    pub fn wants_to_use(self, tool: &str) -> String {
-        say!(self, "🔐 Claude wants to use {tool}:", "🔐 Claude 想使用 {tool}：")
     }
 
     /// The foot of a permission request, of which so many are open.

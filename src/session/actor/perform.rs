@@ -7,8 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use jiff::{Timestamp, Zoned};
 use tracing::{info, warn};
 
-use super::{Actor, Report};
-use crate::audit;
+use super::{Actor, Report, staging};
 use crate::claude::failure;
 use crate::claude::launch::{Conversation, Launch, LaunchError, Program};
 use crate::claude::process::{Process, SendError};
@@ -16,6 +15,7 @@ use crate::logs::events;
 use crate::mail::Settlement;
 use crate::session::machine::{Effect, Input};
 use crate::session::report;
+use crate::session::show::Scene;
 use crate::session::turn::{Done, Outcome, Reply};
 use crate::words::Words;
 
@@ -57,22 +57,18 @@ impl Actor {
                     }
                 }
                 Effect::Ask(ask, open) => {
-                    let request = &ask.request;
                     self.show_question(&ask);
                     info!(
                         name: events::APPROVAL_ASKED,
                         conv_id = %self.setup.conv_id,
                         user = %self.setup.owner.user,
-                        tool = short(&request.tool),
+                        tool = short(&ask.request.tool),
                         "approval asked for"
                     );
-                    let reply = self.reply();
-                    let words = Words(self.setup.language);
-                    let posts = report::ask(request, open, &reply, words, self.setup.message_limit);
-                    self.settle(Settlement { posts, ..Settlement::at(Timestamp::now()) }).await;
+                    self.ask(&ask, open).await;
                 }
-                // Their cards are not there yet.
-                Effect::Remind(_) | Effect::Decided(..) => {}
+                Effect::Remind(ask) => self.remind(&ask).await,
+                Effect::Decided(ask, decided) => self.decided(&ask, &decided).await,
                 Effect::Rule(rule) => {
                     self.setup.launch.rules.push(rule.clone());
                     self.report(Report::Rule(self.setup.conv_id.clone(), rule)).await;
@@ -138,7 +134,7 @@ impl Actor {
     }
 
     /// Where things go now: to the running turn's message, else to the session's chat.
-    fn reply(&self) -> Reply {
+    pub(super) fn reply(&self) -> Reply {
         self.machine.reply().unwrap_or_else(|| self.setup.owner.home.clone())
     }
 
@@ -159,16 +155,20 @@ impl Actor {
             self.setup.tap.note_answer(at, done.took);
         }
         self.show_end(&done, at);
+        let shown = self.leave_stage(done.id);
         self.tell_failure(&done.outcome);
         let is_long = done.text.len() >= LONG_ANSWER;
         let (conv_id, user) = (self.setup.conv_id.clone(), self.setup.owner.user.clone());
-        let (project, limit) = (self.setup.launch.cwd.clone(), self.setup.message_limit);
+        let project = self.setup.launch.cwd.clone();
         let render = move || {
-            let log = project.join(audit::FOLDER).join(format!("{conv_id}.jsonl"));
+            let now = Zoned::now();
+            let group = staging::is_group(&reply);
+            let scene =
+                Scene { conv_id: &conv_id, turn: done.id, project: &project, group, words, now: &now };
             Settlement {
                 mails: mail.into_iter().collect(),
                 turn: done.prompt.as_ref().map(|prompt| (prompt.turn_id, done.outcome.word().to_owned())),
-                posts: report::answer(&done, &reply, words, limit, &log, &Zoned::now()),
+                posts: staging::end(&scene, &done, &reply, shown).into_iter().collect(),
                 audit: Some(report::record(done, &conv_id, &user, &project, at)),
                 at,
             }

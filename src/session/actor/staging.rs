@@ -1,0 +1,195 @@
+//! The running turn's card: when it is drawn, and that it gets its last word.
+
+use std::path::Path;
+use std::time::Instant;
+
+use jiff::{Timestamp, Zoned};
+use uuid::Uuid;
+
+use super::Actor;
+use crate::audit;
+use crate::claude::wire::Output;
+use crate::ids::SlotId;
+use crate::mail::stage::Picture;
+use crate::mail::{Body, Post, Settlement, Slot};
+use crate::render::document::Document;
+use crate::session::show::pace::Pace;
+use crate::session::show::{Scene, ended, request, running};
+use crate::session::turn::{Ask, Decided, Done, Reply};
+use crate::words::Words;
+
+/// What the chat shows, or will show, of a turn.
+#[derive(Debug)]
+pub(super) struct Screen {
+    turn: Uuid,
+    /// Whether somebody asked for it: it has an end on record then, whatever happens.
+    asked_for: bool,
+    reply: Reply,
+    pace: Pace,
+    ending: bool,
+    last: Option<Document>,
+}
+
+impl Actor {
+    /// When the running turn is to be drawn next.
+    pub(super) fn drawing_due(&self) -> Option<Instant> {
+        let running = self.machine.turn()?.id();
+        self.screens.iter().find(|screen| screen.turn == running)?.pace.due()
+    }
+
+    /// Draws the running turn, if it is time to.
+    pub(super) fn draw(&mut self, now: Instant) {
+        let lively = std::mem::take(&mut self.lively);
+        let Some(turn) = self.machine.turn() else { return };
+        let place = match self.screens.iter().position(|screen| screen.turn == turn.id()) {
+            Some(place) => place,
+            None => {
+                let prompt = turn.prompt();
+                let reply =
+                    prompt.map_or_else(|| self.setup.owner.home.clone(), |prompt| prompt.reply.clone());
+                self.screens.push(Screen {
+                    turn: turn.id(),
+                    asked_for: prompt.is_some(),
+                    reply,
+                    pace: Pace::new(now),
+                    ending: false,
+                    last: None,
+                });
+                self.screens.len() - 1
+            }
+        };
+        let screen = &mut self.screens[place];
+        let ending = turn.ending.is_some();
+        if lively || ending != screen.ending {
+            screen.ending = ending;
+            screen.pace.changed(now);
+        }
+        screen.pace.asking(turn.open_requests() > 0, now);
+        if !screen.pace.take(now) {
+            return;
+        }
+        let time = Zoned::now();
+        let words = Words(self.setup.language);
+        let (conv_id, project) = (&self.setup.conv_id, self.setup.launch.cwd.as_path());
+        let scene =
+            Scene { conv_id, turn: turn.id(), project, group: is_group(&screen.reply), words, now: &time };
+        let document = running::document(&scene, turn, now);
+        if screen.last.as_ref() == Some(&document) {
+            return;
+        }
+        // A turn that somebody asked for is found cut at the next start.
+        let epitaph = (!screen.asked_for).then(|| ended::interrupted(&scene));
+        let Reply { to, under } = screen.reply.clone();
+        screen.last = Some(document.clone());
+        let picture = Picture { to, reply_to: under, document, epitaph };
+        self.setup.stage.show(SlotId::of_turn(turn.id()), picture);
+    }
+
+    /// Ends what is shown of turns that ended without a word: nobody asked for them.
+    pub(super) async fn clear_screens(&mut self) {
+        let running = self.machine.turn().map(|turn| turn.id());
+        let is_over = |screen: &mut Screen| !screen.asked_for && Some(screen.turn) != running;
+        let over: Vec<Screen> = self.screens.extract_if(.., is_over).collect();
+        for Screen { turn, reply, pace, .. } in over {
+            if pace.is_shown() {
+                let document = self.scene(turn, &reply, ended::stopped);
+                self.post(document_post(&reply, document, SlotId::of_turn(turn), None)).await;
+            }
+        }
+    }
+
+    /// Takes a turn off the stage, as its end comes; whether it was shown.
+    pub(super) fn leave_stage(&mut self, turn: Uuid) -> bool {
+        let place = self.screens.iter().position(|screen| screen.turn == turn);
+        place.is_some_and(|place| self.screens.remove(place).pace.is_shown())
+    }
+
+    /// Shows a request of Claude's.
+    pub(super) async fn ask(&mut self, ask: &Ask, open: usize) {
+        let reply = self.reply();
+        let until = in_time(ask.expires);
+        let (document, epitaph) = self.scene(ask.turn, &reply, |scene| {
+            (request::asking(scene, ask, &until, open), request::epitaph(scene, ask))
+        });
+        self.post(document_post(&reply, document, ask.slot, Some(epitaph))).await;
+        self.asking.push((ask.slot, reply));
+    }
+
+    /// Shows what became of it.
+    pub(super) async fn decided(&mut self, ask: &Ask, decided: &Decided) {
+        let place = self.asking.iter().position(|(slot, _)| *slot == ask.slot);
+        let reply = match place {
+            Some(place) => self.asking.remove(place).1,
+            None => self.reply(),
+        };
+        let document = self.scene(ask.turn, &reply, |scene| request::decided(scene, ask, decided, scene.now));
+        self.post(document_post(&reply, document, ask.slot, None)).await;
+    }
+
+    /// Reminds of it.
+    pub(super) async fn remind(&self, ask: &Ask) {
+        let reply = self.reply();
+        let until = in_time(ask.expires);
+        let sentence = self.scene(ask.turn, &reply, |scene| request::reminder(scene, ask, &until));
+        self.post(Post { to: reply.to, reply_to: reply.under, body: Body::Text(sentence) }).await;
+    }
+
+    fn scene<T>(&self, turn: Uuid, reply: &Reply, make: impl FnOnce(&Scene) -> T) -> T {
+        let words = Words(self.setup.language);
+        let (conv_id, project) = (&self.setup.conv_id, self.setup.launch.cwd.as_path());
+        make(&Scene { conv_id, turn, project, group: is_group(reply), words, now: &Zoned::now() })
+    }
+
+    async fn post(&self, post: Post) {
+        self.settle(Settlement { posts: vec![post], ..Settlement::at(Timestamp::now()) }).await;
+    }
+}
+
+/// The post that ends a turn, if there is anything to say; `shown` is whether the chat shows it already.
+pub(super) fn end(scene: &Scene, done: &Done, reply: &Reply, shown: bool) -> Option<Post> {
+    let log = scene.project.join(audit::FOLDER).join(Path::new(&format!("{}.jsonl", scene.conv_id)));
+    let document = ended::document(scene, done, &log).or_else(|| shown.then(|| ended::stopped(scene)))?;
+    Some(document_post(reply, document, SlotId::of_turn(done.id), None))
+}
+
+/// Whether this is a way into a group: answers quote what they answer there.
+pub(super) fn is_group(reply: &Reply) -> bool {
+    reply.under.is_some()
+}
+
+fn document_post(reply: &Reply, document: Document, id: SlotId, epitaph: Option<Document>) -> Post {
+    let body = Body::Document { document, slot: Some(Slot { id, epitaph }) };
+    Post { to: reply.to.clone(), reply_to: reply.under.clone(), body }
+}
+
+/// The time of day that a moment will be.
+fn in_time(at: Instant) -> Zoned {
+    let now = Zoned::now();
+    now.checked_add(at.saturating_duration_since(Instant::now())).unwrap_or(now)
+}
+
+/// Whether a line of Claude's changes what is shown of its turn.
+pub(super) fn is_lively(output: &Output) -> bool {
+    match output {
+        Output::Assistant(_) | Output::TextDelta { .. } | Output::ToolResult(_) | Output::Permission(_) => {
+            true
+        }
+        Output::Init(_)
+        | Output::CallBegan { .. }
+        | Output::CallEnded { .. }
+        | Output::Result(_)
+        | Output::PermissionWithdrawn { .. }
+        | Output::ControlReply { .. }
+        | Output::UnknownRequest { .. }
+        | Output::ApiRetry { .. }
+        | Output::Compacted { .. }
+        | Output::Cleared
+        | Output::CompactionFailed
+        | Output::Background(_)
+        | Output::RateLimit { .. }
+        | Output::Mode(_)
+        | Output::Other
+        | Output::Garbage
+        | Output::TooLong => false,
+    }
+}
