@@ -11,6 +11,11 @@ pub(super) fn accept(db: &Connection, mail: &NewMail) -> Result<Option<i64>, Sto
     if !first_time(db, "message", mail.message_id.as_str(), mail.received)? {
         return Ok(None);
     }
+    insert(db, mail).map(Some)
+}
+
+/// Takes in what was not seen before; its number.
+pub(super) fn insert(db: &Connection, mail: &NewMail) -> Result<i64, StoreError> {
     db.prepare_cached(
         "INSERT INTO inbox (message_id, chat_id, user, in_group, text, created, received)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
@@ -24,7 +29,7 @@ pub(super) fn accept(db: &Connection, mail: &NewMail) -> Result<Option<i64>, Sto
         mail.created.as_millisecond(),
         mail.received.as_millisecond(),
     ])?;
-    Ok(Some(db.last_insert_rowid()))
+    Ok(db.last_insert_rowid())
 }
 
 pub(super) fn first_time(db: &Connection, kind: &str, id: &str, now: Timestamp) -> Result<bool, StoreError> {
@@ -143,21 +148,24 @@ pub(super) fn running(db: &Connection) -> Result<Vec<TurnStart>, StoreError> {
         "SELECT turn_id, mail, conv_id, user, chat_id, in_group, reply_to, prompt, started
          FROM turn WHERE settled IS NULL ORDER BY seq",
     )?;
-    let turns = statement.query_map([], |row| {
-        Ok(TurnStart {
-            turn_id: Uuid::parse_str(&row.get::<_, String>(0)?)
-                .map_err(|error| Error::FromSqlConversionFailure(0, Type::Text, Box::new(error)))?,
-            mail: row.get(1)?,
-            conv_id: ConvId::from(row.get::<_, String>(2)?),
-            user: OpenId::from(row.get::<_, String>(3)?),
-            chat_id: ChatId::from(row.get::<_, String>(4)?),
-            group: row.get(5)?,
-            reply_to: row.get::<_, Option<String>>(6)?.map(MessageId::from),
-            prompt: row.get(7)?,
-            at: time(row, 8)?,
-        })
-    })?;
+    let turns = statement.query_map([], turn)?;
     Ok(turns.collect::<Result<_, _>>()?)
+}
+
+/// A turn, whose columns are the first nine.
+pub(super) fn turn(row: &Row<'_>) -> rusqlite::Result<TurnStart> {
+    Ok(TurnStart {
+        turn_id: Uuid::parse_str(&row.get::<_, String>(0)?)
+            .map_err(|error| Error::FromSqlConversionFailure(0, Type::Text, Box::new(error)))?,
+        mail: row.get(1)?,
+        conv_id: ConvId::from(row.get::<_, String>(2)?),
+        user: OpenId::from(row.get::<_, String>(3)?),
+        chat_id: ChatId::from(row.get::<_, String>(4)?),
+        group: row.get(5)?,
+        reply_to: row.get::<_, Option<String>>(6)?.map(MessageId::from),
+        prompt: row.get(7)?,
+        at: time(row, 8)?,
+    })
 }
 
 pub(super) fn count(db: &Connection, depths: &mut Depths) -> Result<(), StoreError> {

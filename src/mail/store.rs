@@ -323,7 +323,7 @@ impl Store {
     }
 
     /// The same, waking these once it is committed.
-    fn call_for<T: Send + 'static>(
+    pub(super) fn call_for<T: Send + 'static>(
         &self,
         wakes: Wakes,
         work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
@@ -340,7 +340,7 @@ impl Store {
 }
 
 /// What a call changed is about to be committed.
-fn write(point: Point) -> Result<(), StoreError> {
+pub(super) fn write(point: Point) -> Result<(), StoreError> {
     crash::write(point).map_err(|error| StoreError::Failed(error.to_string()))
 }
 
