@@ -97,6 +97,29 @@ pub enum Act {
     },
 }
 
+impl Act {
+    /// What it asks for, in one word, for the log.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Stop { .. } => "stop",
+            Self::Decide { .. } => "decide",
+            Self::Answer { .. } => "answer",
+            Self::Continue { .. } => "continue",
+            Self::Again { .. } => "again",
+            Self::Dismiss { .. } => "dismiss",
+            Self::Close { .. } => "close",
+            Self::Switch { .. } => "switch",
+            Self::Cancel { .. } => "cancel",
+            Self::SendNow { .. } => "send_now",
+            Self::RunLate => "run_late",
+            Self::DiscardLate => "discard_late",
+            Self::Open { .. } => "open",
+            Self::Mode { .. } => "mode",
+        }
+    }
+}
+
 /// The request of Claude's that a decision is about. It counts for this very one: this input, in this running turn.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct About {

@@ -4,7 +4,10 @@
 //! session's actor. What is not here: what Feishu's events look like (`feishu::event`), what a session does with a
 //! prompt (`session::machine`).
 
+mod after;
 pub mod alarm;
+mod answers;
+mod asked;
 pub mod command;
 pub mod desk;
 pub mod elsewhere;
@@ -14,10 +17,15 @@ pub mod intake;
 mod late;
 mod live;
 pub mod load;
+mod look;
 mod opening;
 pub mod operator;
+pub mod press;
+mod queue;
 mod reports;
 pub mod router;
 mod scribe;
+pub mod show;
 pub mod stale;
 pub mod strangers;
+mod turns;

@@ -18,6 +18,7 @@ use crate::chat::elsewhere;
 use crate::chat::intake::Intake;
 use crate::chat::load::Load;
 use crate::chat::router::{News, Parts, Router};
+use crate::chat::show;
 use crate::claude::orphans;
 use crate::control::listener::Listener;
 use crate::control::server;
@@ -25,17 +26,15 @@ use crate::error::Failure;
 use crate::feishu::api::Api;
 use crate::feishu::socket::{self, ConnectionState};
 use crate::feishu::{Client, Credentials};
-use crate::ids::OpenId;
+use crate::ids::{OpenId, SlotId};
 use crate::logs::Lasting;
 use crate::mail::courier::Deliver as _;
 use crate::mail::stage::Stage;
-use crate::mail::{self, Mail, Recipient, Store, TurnStart, courier};
+use crate::mail::{self, Body, Mail, Post as Mailed, Recipient, Settlement, Slot, Store, TurnStart, courier};
 use crate::paths::StateDir;
 use crate::session::file::{self, Saver};
 use crate::session::ledger;
-use crate::session::report;
 use crate::session::tap::Tap;
-use crate::session::turn::Reply;
 use crate::words::Words;
 
 mod alone;
@@ -265,7 +264,6 @@ impl Cut {
     async fn tell(self, store: &Store, words: Words) {
         let Self { turn: cut, project, closed } = self;
         info!(conv_id = %cut.conv_id, user = %cut.user, "a turn was cut when the daemon went down");
-        let reply = Reply { to: Recipient::Chat(cut.chat_id), under: cut.reply_to };
         let at = Timestamp::now();
         let line = AuditLine {
             at,
@@ -280,10 +278,22 @@ impl Cut {
             tools: Vec::new(),
             approvals: Vec::new(),
         };
-        let said = if closed { words.cut_and_closed(&cut.prompt) } else { words.cut_by_crash(&cut.prompt) };
-        let mut settlement = report::notice(cut.mail.into_iter().collect(), &reply, said);
-        settlement.turn = Some((cut.turn_id, "cut".to_owned()));
-        settlement.audit = project.map(|project| Record { project, line });
+        let document = if closed {
+            show::cut::cut_and_closed(&cut.prompt, words)
+        } else {
+            show::cut::cut(&line.conv_id, cut.turn_id, &cut.prompt, words, cut.group)
+        };
+        // The turn's card, if it has one, says so.
+        let slot = Some(Slot { id: SlotId::of_turn(cut.turn_id), epitaph: None });
+        let to = Recipient::Chat(cut.chat_id);
+        let post = Mailed { to, reply_to: cut.reply_to, body: Body::Document { document, slot } };
+        let settlement = Settlement {
+            mails: cut.mail.into_iter().collect(),
+            turn: Some((cut.turn_id, "cut".to_owned())),
+            posts: vec![post],
+            audit: project.map(|project| Record { project, line }),
+            at,
+        };
         store.keep(settlement).await;
     }
 }

@@ -4,14 +4,17 @@ use std::time::Duration;
 
 use crate::language::Language;
 
+mod buttons;
 mod card;
 mod command;
 mod ladder;
 mod mail;
 mod press;
 mod request;
+mod sessions;
 mod trouble;
 mod turn;
+mod waiting;
 
 /// The sentences in one language.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +53,7 @@ fn rounded(time: Duration) -> Duration {
 }
 
 /// The beginning of a text, so that its writer knows which one is meant.
-fn beginning(text: &str) -> String {
+pub(crate) fn beginning(text: &str) -> String {
     const LENGTH: usize = 60;
     let mut line: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
     if line.chars().count() > LENGTH {

@@ -2,21 +2,34 @@
 
 use std::time::Duration;
 
-use crate::keyring::{PermissionMode, duration, is_model_name};
+use crate::keyring::{PermissionMode, PermissionModeError, duration, is_model_name};
+use crate::render::document::Long;
 
 /// A command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
     /// Open a session.
     New(NewSession),
-    /// Show the sessions.
-    List,
+    /// Show the projects that one can be opened in.
+    Projects,
+    /// Show the sessions, from this page on.
+    List(usize),
     /// Make the session with this number the active one.
     Switch(usize),
     /// Close the active session, or the one with this number.
     Close(Option<usize>),
+    /// Show the active session's permission mode, or change it.
+    Mode(Option<PermissionMode>),
+    /// Show what becomes of long answers, or change it.
+    Long(Option<Long>),
     /// Run the last message again.
     Retry,
+    /// Have Claude go on.
+    Continue,
+    /// Take the waiting message with this number out of the queue.
+    Cancel(Option<usize>),
+    /// Interrupt what runs and run the waiting message with this number.
+    Now(Option<usize>),
     /// End the running turn.
     Stop,
     /// Show the active session.
@@ -70,6 +83,12 @@ pub enum Fault {
     NoNumber,
     /// This is not a number of `/list`.
     NotANumber(String),
+    /// This mode is not known.
+    NotAMode(String),
+    /// Nothing may run unasked.
+    Bypass,
+    /// This is nothing that can become of a long answer.
+    NotALength(String),
     /// This option is not known.
     UnknownOption(String),
     /// This option lacks its value.
@@ -96,13 +115,20 @@ pub fn parse(text: &str) -> Said {
     // A phone's keyboard writes capitals at the start, and a Chinese one its own slash.
     let name = name.replacen('／', "/", 1).to_ascii_lowercase();
     let command = match name.as_str() {
+        "/new" if rest.is_empty() => Ok(Command::Projects),
         "/new" => new_session(rest).map(Command::New),
-        "/list" => bare(rest, Command::List),
+        "/list" if rest.is_empty() => Ok(Command::List(1)),
+        "/list" => number(rest).map(Command::List),
         "/switch" if rest.is_empty() => Err(Fault::NoNumber),
         "/switch" => number(rest).map(Command::Switch),
         "/close" if rest.is_empty() => Ok(Command::Close(None)),
         "/close" => number(rest).map(|number| Command::Close(Some(number))),
+        "/mode" => chosen(rest, mode).map(Command::Mode),
+        "/long" => chosen(rest, long).map(Command::Long),
         "/retry" => bare(rest, Command::Retry),
+        "/continue" => bare(rest, Command::Continue),
+        "/cancel" => chosen(rest, number).map(Command::Cancel),
+        "/now" => chosen(rest, number).map(Command::Now),
         "/stop" => bare(rest, Command::Stop),
         "/status" => bare(rest, Command::Status),
         "/help" => Ok(Command::Help),
@@ -117,6 +143,28 @@ pub fn parse(text: &str) -> Said {
 
 fn bare(rest: &str, command: Command) -> Result<Command, Fault> {
     if rest.is_empty() { Ok(command) } else { Err(Fault::TooMuch(rest.to_owned())) }
+}
+
+fn chosen<T>(rest: &str, read: impl Fn(&str) -> Result<T, Fault>) -> Result<Option<T>, Fault> {
+    if rest.is_empty() { Ok(None) } else { read(rest).map(Some) }
+}
+
+/// A mode, however a phone's keyboard spells it.
+fn mode(text: &str) -> Result<PermissionMode, Fault> {
+    let known = PermissionMode::ALL.into_iter().find(|mode| mode.as_str().eq_ignore_ascii_case(text));
+    known.map_or_else(|| text.parse(), Ok).map_err(|error| match error {
+        PermissionModeError::Bypass => Fault::Bypass,
+        PermissionModeError::Unknown if text.eq_ignore_ascii_case("bypassPermissions") => Fault::Bypass,
+        PermissionModeError::Unknown => Fault::NotAMode(text.to_owned()),
+    })
+}
+
+fn long(text: &str) -> Result<Long, Fault> {
+    match text.to_ascii_lowercase().as_str() {
+        "parts" => Ok(Long::Parts),
+        "file" => Ok(Long::File),
+        _ => Err(Fault::NotALength(text.to_owned())),
+    }
 }
 
 fn number(text: &str) -> Result<usize, Fault> {
@@ -204,10 +252,23 @@ mod tests {
     #[test]
     fn commands_are_read() {
         for (text, command) in [
-            ("/list", Command::List),
-            ("/List", Command::List),
-            ("／list", Command::List),
-            ("  /list \n", Command::List),
+            ("/list", Command::List(1)),
+            ("/List", Command::List(1)),
+            ("／list", Command::List(1)),
+            ("  /list \n", Command::List(1)),
+            ("/list 2", Command::List(2)),
+            ("/new", Command::Projects),
+            ("/mode", Command::Mode(None)),
+            ("/mode plan", Command::Mode(Some(PermissionMode::Plan))),
+            ("/mode Acceptedits", Command::Mode(Some(PermissionMode::AcceptEdits))),
+            ("/mode manual", Command::Mode(Some(PermissionMode::Default))),
+            ("/long", Command::Long(None)),
+            ("/long File", Command::Long(Some(Long::File))),
+            ("/long parts", Command::Long(Some(Long::Parts))),
+            ("/continue", Command::Continue),
+            ("/cancel", Command::Cancel(None)),
+            ("/cancel 2", Command::Cancel(Some(2))),
+            ("/now #1", Command::Now(Some(1))),
             ("/switch 2", Command::Switch(2)),
             ("/switch #2.", Command::Switch(2)),
             ("/close", Command::Close(None)),
@@ -243,7 +304,6 @@ mod tests {
     fn what_cannot_be_followed_is_named() {
         let bad = |option: &str, value: &str| Fault::BadValue { option: option.into(), value: value.into() };
         for (text, fault) in [
-            ("/new", Fault::NoDirectory),
             ("/new --create", Fault::NoDirectory),
             ("/new a b", Fault::TooMuch("b".into())),
             ("/new a --speed 3", Fault::UnknownOption("--speed".into())),
@@ -254,7 +314,13 @@ mod tests {
             ("/new 'a", Fault::OpenQuote),
             ("/switch", Fault::NoNumber),
             ("/switch one", Fault::NotANumber("one".into())),
-            ("/list all", Fault::TooMuch("all".into())),
+            ("/list all", Fault::NotANumber("all".into())),
+            ("/mode bypassPermissions", Fault::Bypass),
+            ("/mode BypassPermissions", Fault::Bypass),
+            ("/mode fast", Fault::NotAMode("fast".into())),
+            ("/long short", Fault::NotALength("short".into())),
+            ("/cancel all", Fault::NotANumber("all".into())),
+            ("/continue now", Fault::TooMuch("now".into())),
         ] {
             assert_eq!(parse(text), Said::Faulty(fault), "{text}");
         }

@@ -1,6 +1,6 @@
 //! Each person's messages, one at a time, in the order they were sent. Pure.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use jiff::Timestamp;
 
@@ -35,6 +35,8 @@ pub struct Desk<T> {
     /// Of all people.
     waiting: usize,
     running: usize,
+    /// Whose queue is not as it was when that was last asked.
+    changed: BTreeSet<OpenId>,
 }
 
 /// The person's queue is full.
@@ -48,7 +50,7 @@ pub enum Full {
 
 impl<T> Default for Desk<T> {
     fn default() -> Self {
-        Self { people: BTreeMap::new(), waiting: 0, running: 0 }
+        Self { people: BTreeMap::new(), waiting: 0, running: 0, changed: BTreeSet::new() }
     }
 }
 
@@ -68,6 +70,7 @@ impl<T> Desk<T> {
         line.waiting.insert(place, waiting);
         let before = place + usize::from(line.running.is_some());
         self.waiting += 1;
+        self.changed.insert(user.clone());
         Ok(before)
     }
 
@@ -78,6 +81,7 @@ impl<T> Desk<T> {
         line.waiting.push_front(waiting);
         self.running -= usize::from(ran);
         self.waiting += 1;
+        self.changed.insert(user.clone());
     }
 
     /// The session of the message that is next, unless one runs.
@@ -94,6 +98,7 @@ impl<T> Desk<T> {
         line.running = Some(waiting.conv_id.clone());
         self.waiting -= 1;
         self.running += 1;
+        self.changed.insert(user.clone());
         Some(waiting)
     }
 
@@ -148,6 +153,7 @@ impl<T> Desk<T> {
             std::mem::take(&mut line.waiting).into_iter().partition(|waiting| &waiting.conv_id == conv_id);
         line.waiting = kept.into();
         self.waiting -= gone.len();
+        self.changed.insert(user.clone());
         gone
     }
 
@@ -157,17 +163,41 @@ impl<T> Desk<T> {
         let expelled: Vec<(OpenId, Vec<_>)> =
             strangers.map(|(user, line)| (user.clone(), std::mem::take(&mut line.waiting).into())).collect();
         self.waiting -= expelled.iter().map(|(_, gone)| gone.len()).sum::<usize>();
+        self.changed.extend(expelled.iter().map(|(user, _)| user.clone()));
         expelled
     }
 
     /// Takes away the waiting message that `is` picks, wherever it waits.
     pub fn take_back(&mut self, is: impl Fn(&T) -> bool) -> Option<Waiting<T>> {
-        let taken = self.people.values_mut().find_map(|line| {
+        let (user, taken) = self.people.iter_mut().find_map(|(user, line)| {
             let place = line.waiting.iter().position(|waiting| is(&waiting.item))?;
-            line.waiting.remove(place)
-        });
-        self.waiting -= usize::from(taken.is_some());
-        taken
+            Some((user.clone(), line.waiting.remove(place)?))
+        })?;
+        self.waiting -= 1;
+        self.changed.insert(user);
+        Some(taken)
+    }
+
+    /// Puts a waiting message of a person's before his others; which one.
+    pub fn promote(&mut self, user: &OpenId, is: impl Fn(&T) -> bool) -> Option<&T> {
+        let line = self.people.get_mut(user)?;
+        let place = line.waiting.iter().position(|waiting| is(&waiting.item))?;
+        let mut waiting = line.waiting.remove(place)?;
+        // Those that come later are sorted in behind it.
+        waiting.sent = line.waiting.front().map_or(waiting.sent, |first| first.sent.min(waiting.sent));
+        line.waiting.push_front(waiting);
+        self.changed.insert(user.clone());
+        line.waiting.front().map(|waiting| &waiting.item)
+    }
+
+    /// What waits of a person's, the next one first.
+    pub fn queue(&self, user: &OpenId) -> impl Iterator<Item = &Waiting<T>> {
+        self.people.get(user).into_iter().flat_map(|line| &line.waiting)
+    }
+
+    /// Whose queue is not as it was when this was last asked.
+    pub fn take_changed(&mut self) -> BTreeSet<OpenId> {
+        std::mem::take(&mut self.changed)
     }
 
     fn line(&mut self, user: &OpenId) -> &mut Line<T> {
@@ -200,6 +230,41 @@ mod tests {
         assert_eq!(desk.next(&user), Some(&"b".into()));
         assert_eq!(desk.take(&user).map(|w| w.item), Some(2));
         assert_eq!(desk.running(&user), Some(&"b".into()));
+    }
+
+    #[test]
+    fn a_message_can_be_put_before_the_others_and_stays_there() {
+        let (mut desk, user) = (Desk::default(), OpenId::from("ou_1"));
+        for second in [1, 2, 3, 5] {
+            desk.add(&user, message(second, "a")).unwrap();
+        }
+        desk.take(&user);
+        assert_eq!(desk.promote(&user, |second| *second == 5), Some(&5));
+        assert_eq!(desk.promote(&user, |second| *second == 1), None);
+        // One that was sent between them and came late.
+        assert_eq!(desk.add(&user, message(4, "a")), Ok(4));
+        let order: Vec<_> = desk.queue(&user).map(|waiting| waiting.item).collect();
+        assert_eq!(order, [5, 2, 3, 4]);
+    }
+
+    #[test]
+    fn whose_queue_changed_is_told_once() {
+        let (mut desk, one, other) = (Desk::default(), OpenId::from("ou_1"), OpenId::from("ou_2"));
+        desk.add(&one, message(1, "a")).unwrap();
+        desk.add(&other, message(2, "b")).unwrap();
+        assert_eq!(desk.take_changed(), BTreeSet::from([one.clone(), other.clone()]));
+        assert_eq!(desk.take_changed(), BTreeSet::new());
+        let told = |desk: &mut Desk<i64>| desk.take_changed().into_iter().collect::<Vec<_>>();
+        let taken = desk.take(&one).unwrap();
+        assert_eq!(told(&mut desk), std::slice::from_ref(&one));
+        desk.put_back(&one, taken);
+        assert_eq!(told(&mut desk), std::slice::from_ref(&one));
+        desk.take_back(|second| *second == 2);
+        assert_eq!(told(&mut desk), std::slice::from_ref(&other));
+        desk.promote(&one, |_| true);
+        assert_eq!(told(&mut desk), std::slice::from_ref(&one));
+        desk.withdraw(&one, &"a".into());
+        assert_eq!(told(&mut desk), [one]);
     }
 
     #[test]

@@ -8,17 +8,31 @@ impl Words {
     /// To a command that cannot be followed as it stands.
     pub(super) fn fault(self, fault: &Fault) -> String {
         match fault {
-            Fault::NoDirectory => say!(
-                self,
-                "Which directory? /new <dir> [--create] [--timeout 600] [--idle 2h] [--mode M] [--model M]",
-                "哪个目录？/new <目录> [--create] [--timeout 600] [--idle 2h] [--mode M] [--model M]"
-            ),
+            Fault::NoDirectory => no_directory(self),
             Fault::NoNumber => {
                 say!(self, "Which session? /switch <n>, see /list.", "哪个会话？/switch <编号>，见 /list。")
             }
             Fault::NotANumber(text) => {
-                say!(self, "“{text}” is not a number of /list.", "“{text}” 不是 /list 中的编号。")
+                say!(self, "“{text}” is no number.", "“{text}” 不是编号。")
             }
+            Fault::NotAMode(text) => {
+                let expected = self.expected("--mode");
+                say!(
+                    self,
+                    "“{text}” is no permission mode; there are {expected}.",
+                    "没有“{text}”这种权限模式；可用{expected}。"
+                )
+            }
+            Fault::Bypass => say!(
+                self,
+                "bypassPermissions would run everything unasked. That needs a sandbox, which this version does not have.",
+                "bypassPermissions 会不经询问执行一切，需要沙箱，而此版本没有沙箱。"
+            ),
+            Fault::NotALength(text) => say!(
+                self,
+                "“{text}” is not possible: /long parts sends long answers as several messages, /long file as a file.",
+                "不能为“{text}”：/long parts 把长回答分成几条消息，/long file 发成文件。"
+            ),
             Fault::UnknownOption(option) => say!(
                 self,
                 "I do not know {option}; there are --create, --timeout, --idle, --mode and --model.",
@@ -55,4 +69,13 @@ impl Words {
             _ => say!(self, "seconds or a time like 10m or 2h", "秒数或 10m、2h 这样的时间"),
         }
     }
+}
+
+/// To `/new` without a directory.
+pub(super) fn no_directory(words: Words) -> String {
+    say!(
+        words,
+        "Which directory? /new <dir> [--create] [--timeout 600] [--idle 2h] [--mode M] [--model M]",
+        "哪个目录？/new <目录> [--create] [--timeout 600] [--idle 2h] [--mode M] [--model M]"
+    )
 }

@@ -1,82 +1,137 @@
-//! What each command does.
-
-use std::fmt::Write as _;
-use std::time::Duration;
+//! What each command does, and the buttons that do the same.
 
 use jiff::Timestamp;
 
+use super::asked::{Asked, By, Said};
 use super::command::Command;
 use super::router::{Router, reply};
-use crate::ids::MessageId;
-use crate::language::Language;
+use super::show;
+use crate::ids::{ConvId, MessageId};
+use crate::keyring::PermissionMode;
 use crate::mail::Mail;
+use crate::render::document::{Document, Long};
 use crate::session::file::Saved;
 use crate::session::machine::{Decision, Input, Order};
-use crate::session::registry::Session;
+use crate::session::registry::{Session, Standing};
 use crate::session::report;
-use crate::words::short;
 
 impl Router {
     /// Follows a command of `mail`'s sender.
     pub(super) fn command(&mut self, mail: Mail, command: Command) {
+        let asked = Asked::typed(&mail);
         match command {
-            Command::New(new) => self.new_session(mail, new),
-            Command::List => self.answer(&mail, self.list(&mail)),
-            Command::Switch(number) => self.switch(&mail, number),
-            Command::Close(number) => self.close(&mail, number),
-            Command::Retry => match self.active(&mail) {
-                Some(session) => self.enqueue(mail, session.conv_id, true),
-                None => self.answer(&mail, self.words().no_session()),
+            Command::New(new) => self.new_session(asked, new),
+            Command::Projects => self.projects(asked),
+            Command::List(page) => self.list(asked, page),
+            Command::Switch(number) => self.switch_to(asked, number),
+            Command::Close(number) => self.close_numbered(asked, number),
+            Command::Mode(None) => self.show_mode(asked),
+            Command::Mode(Some(mode)) => match self.active(&asked) {
+                Some(session) => self.set_mode(asked, &session, mode),
+                None => self.declined(asked, self.words().no_session()),
             },
+            Command::Long(long) => self.long(asked, long),
+            Command::Retry => match self.active(&asked) {
+                Some(session) => self.enqueue(mail, session.conv_id, true),
+                None => self.declined(asked, self.words().no_session()),
+            },
+            Command::Continue => match self.active(&asked) {
+                Some(session) => {
+                    let text = self.words().go_on();
+                    self.enqueue(Mail { text, ..mail }, session.conv_id, false);
+                }
+                None => self.declined(asked, self.words().no_session()),
+            },
+            Command::Cancel(number) => self.cancel_numbered(asked, number),
+            Command::Now(number) => self.send_numbered_now(asked, number),
             Command::Stop => self.stop(&mail),
-            Command::Status => self.answer(&mail, self.status(&mail)),
-            Command::Help => self.answer(&mail, self.words().help()),
-            Command::Run => self.run_stale(mail),
-            Command::Discard => self.discard_stale(&mail),
+            Command::Status => self.status(asked),
+            Command::Help => {
+                let (words, group) = (self.words(), asked.group);
+                let shown = Some(show::status::help(words, group));
+                self.done(asked, None, Vec::new(), Said { sentence: words.help(), shown });
+            }
+            Command::Run => self.run_late(asked),
+            Command::Discard => self.discard_late(asked),
             Command::Approve => self.decide(&mail, Decision::Allow),
             Command::Deny(reason) => self.decide(&mail, Decision::Deny(reason)),
         }
     }
 
-    fn switch(&mut self, mail: &Mail, number: usize) {
-        if let Some(session) = self.registry.of(&mail.user).switched_by(&mail.message_id) {
+    fn switch_to(&mut self, asked: Asked, number: usize) {
+        if let Some(session) = self.registry.of(&asked.user).switched_by(&asked.message_id).cloned() {
             // Followed before, and cut before its answer was on record. What came after it stands.
-            let mut open = self.registry.of(&mail.user).list();
-            let listed = open.find(|listed| listed.session.conv_id == session.conv_id);
-            let number = listed.map_or(number, |listed| listed.number);
-            return self.answer(mail, self.words().switched(number, &session.project()));
+            return self.switched(asked, None, &session, number);
         }
-        let Some(session) = self.registry.of(&mail.user).numbered(number).cloned() else {
-            return self.answer(mail, self.words().no_such_number(number));
-        };
-        self.registry.switch(&mail.user, &mail.chat_id, &session.conv_id, &mail.message_id);
-        self.answer_when_saved(mail, self.words().switched(number, &session.project()));
-        self.warm(&session.conv_id);
+        match self.registry.of(&asked.user).numbered(number).cloned() {
+            Some(session) => self.switch(asked, &session),
+            None => self.declined(asked, self.words().no_such_number(number)),
+        }
     }
 
-    fn close(&mut self, mail: &Mail, number: Option<usize>) {
-        if let Some(session) = self.registry.of(&mail.user).closed_by(&mail.message_id) {
+    /// Makes a session of his the active one of the chat.
+    pub(super) fn switch(&mut self, asked: Asked, session: &Session) {
+        let conv_id = session.conv_id.clone();
+        let before = self.active(&asked).is_some_and(|active| active.conv_id == conv_id);
+        if before && let By::Pressed(_) = asked.by {
+            let text = self.words().active_already(&session.project());
+            return self.declined(asked, text);
+        }
+        self.registry.switch(&asked.user, &asked.chat_id, &conv_id, asked.command());
+        let saved = self.saver.save(&self.registry);
+        self.switched(asked, Some(saved), session, 0);
+        self.warm(&conv_id);
+    }
+
+    fn switched(&self, asked: Asked, saved: Option<Saved>, session: &Session, otherwise: usize) {
+        let number = {
+            let mut open = self.registry.of(&asked.user).list();
+            let listed = open.find(|listed| listed.session.conv_id == session.conv_id);
+            listed.map_or(otherwise, |listed| listed.number)
+        };
+        let sentence = self.words().switched(number, &session.project());
+        let shown = self.shown_active(&sentence, session, asked.group);
+        self.done(asked, saved, Vec::new(), Said { sentence, shown });
+    }
+
+    /// That this session is active, unless it was closed since.
+    pub(super) fn shown_active(&self, sentence: &str, session: &Session, group: bool) -> Option<Document> {
+        let (words, project) = (self.words(), session.project());
+        let open = session.closed_at.is_none();
+        open.then(|| show::sessions::active(sentence.to_owned(), &session.conv_id, &project, words, group))
+    }
+
+    fn close_numbered(&mut self, asked: Asked, number: Option<usize>) {
+        if let Some(session) = self.registry.of(&asked.user).closed_by(&asked.message_id) {
             // Followed before, and cut before its answer was on record.
-            return self.answer(mail, self.words().closed(&session.project(), 0));
+            let text = self.words().closed(&session.project(), 0);
+            return self.declined(asked, text);
         }
         let session = match number {
-            Some(number) => match self.registry.of(&mail.user).numbered(number) {
+            Some(number) => match self.registry.of(&asked.user).numbered(number) {
                 Some(session) => session.clone(),
-                None => return self.answer(mail, self.words().no_such_number(number)),
+                None => return self.declined(asked, self.words().no_such_number(number)),
             },
-            None => match self.active(mail) {
+            None => match self.active(&asked) {
                 Some(session) => session,
-                None => return self.answer(mail, self.words().no_session()),
+                None => return self.declined(asked, self.words().no_session()),
             },
         };
-        let (saved, mut mails) = self.end(&session, Some(&mail.message_id));
-        let text = self.words().closed(&session.project(), mails.len());
-        mails.push(mail.seq);
-        self.scribe.write(Some(saved), report::notice(mails, &reply(mail), text));
+        self.close(asked, &session);
     }
 
-    /// Ends a session, closed by this message or by an operator: when that is saved, and what waited for it. That is
-    /// done with the sentence that says so, not before: it would be lost without a word.
+    /// Closes a session of his.
+    pub(super) fn close(&mut self, asked: Asked, session: &Session) {
+        let (saved, mails) = self.end(session, asked.command());
+        let words = self.words();
+        let sentence = words.closed(&session.project(), mails.len());
+        let directory = self.settings.workspace.shown(&session.cwd).display().to_string();
+        let shown = Some(show::sessions::closed(sentence.clone(), Some(directory), words, asked.group));
+        self.done(asked, Some(saved), mails, Said { sentence, shown });
+    }
+
+    /// Ends a session, closed by this message, by a button or by an operator: when that is saved, and what waited for
+    /// it. That is done with the sentence that says so, not before: it would be lost without a word.
     pub(super) fn end(&mut self, session: &Session, by: Option<&MessageId>) -> (Saved, Vec<i64>) {
         let conv_id = &session.conv_id;
         if self.control(conv_id, Input::Close) {
@@ -86,6 +141,32 @@ impl Router {
         self.registry.close(&session.owner, conv_id, by, Timestamp::now());
         let mails = withdrawn.iter().map(|waiting| waiting.item.mail.seq).collect();
         (self.saver.save(&self.registry), mails)
+    }
+
+    /// Changes the permission mode of a session of his, also of its process.
+    pub(super) fn set_mode(&mut self, asked: Asked, session: &Session, mode: PermissionMode) {
+        let (words, project, mode) = (self.words(), session.project(), mode.as_str());
+        if self.mode(session) == mode {
+            return self.declined(asked, words.mode_is(&project, mode));
+        }
+        self.registry.set_mode(&session.conv_id, mode);
+        let saved = self.saver.save(&self.registry);
+        // One that is not live starts in it.
+        self.control(&session.conv_id, Input::Mode(mode.to_owned()));
+        let sentence = words.mode_changed(&project, mode);
+        self.done(asked, Some(saved), Vec::new(), sentence);
+    }
+
+    fn long(&mut self, asked: Asked, long: Option<Long>) {
+        if let Some(long) = long {
+            self.registry.set_long(&asked.user, long);
+        }
+        let saved = long.map(|_| self.saver.save(&self.registry));
+        let text = match self.registry.long(&asked.user) {
+            Long::Parts => self.words().long_in_parts(),
+            Long::File => self.words().long_as_file(),
+        };
+        self.done(asked, saved, Vec::new(), text);
     }
 
     fn stop(&mut self, mail: &Mail) {
@@ -104,86 +185,43 @@ impl Router {
 
     /// Stops what Claude does by itself in the active session.
     fn stop_unasked(&mut self, mail: &Mail) {
-        let order = Order { mail: mail.seq, message_id: mail.message_id.clone(), reply: reply(mail) };
-        let active = self.active(mail);
-        if !active.is_some_and(|session| self.control(&session.conv_id, Input::StopUnasked(order))) {
-            self.answer(mail, self.words().nothing_runs());
+        let asked = Asked::typed(mail);
+        let active = self.active(&asked);
+        if !active.is_some_and(|session| self.control(&session.conv_id, Input::StopUnasked(order(mail)))) {
+            self.declined(asked, self.words().nothing_runs());
         }
     }
 
     fn decide(&mut self, mail: &Mail, decision: Decision) {
+        let asked = Asked::typed(mail);
         let running = self.desk.running(&mail.user).cloned();
-        let conv_id = running.or_else(|| self.active(mail).map(|session| session.conv_id));
-        let order = Order { mail: mail.seq, message_id: mail.message_id.clone(), reply: reply(mail) };
-        if !conv_id.is_some_and(|conv_id| self.control(&conv_id, Input::Decide(decision, order))) {
-            self.answer(mail, self.words().nothing_asked());
+        let conv_id = running.or_else(|| self.active(&asked).map(|session| session.conv_id));
+        if !conv_id.is_some_and(|conv_id| self.control(&conv_id, Input::Decide(decision, order(mail)))) {
+            self.declined(asked, self.words().nothing_asked());
         }
     }
 
-    fn list(&self, mail: &Mail) -> String {
-        let mine = self.registry.of(&mail.user);
-        let active = mine.active(&mail.chat_id).map(|session| &session.conv_id);
-        let mut text = String::new();
-        for listed in mine.list() {
-            let session = listed.session;
-            let mark = if Some(&session.conv_id) == active { "▶" } else { " " };
-            let (place, state) =
-                (self.settings.workspace.shown(&session.cwd).display(), self.state(mail, session));
-            let _ = writeln!(text, "{mark} {}. {place} · {state}", listed.number);
-        }
-        if text.is_empty() { self.words().no_sessions() } else { text.trim_end().to_owned() }
+    /// The active session of who asks, in the chat that he asks in.
+    pub(super) fn active(&self, asked: &Asked) -> Option<Session> {
+        self.registry.of(&asked.user).active(&asked.chat_id).cloned()
     }
 
-    fn status(&self, mail: &Mail) -> String {
-        let Some(session) = self.active(mail) else { return self.words().no_session() };
-        let keyring = &self.settings.keyring;
-        let seconds = |own: Option<u64>, configured| short(own.map_or(configured, Duration::from_secs));
-        let values = [
-            ("project", "项目", session.project()),
-            ("directory", "目录", session.cwd.display().to_string()),
-            ("state", "状态", self.state(mail, &session)),
-            ("waiting", "排队", self.desk.waiting(&mail.user).to_string()),
-            ("session", "会话", session.conv_id.to_string()),
-            ("Claude's session", "Claude 会话", session.cc_session_id.to_string()),
-            ("turn timeout", "单轮时限", seconds(session.turn_timeout_s, keyring.turn_timeout)),
-            ("idle timeout", "空闲时限", seconds(session.idle_timeout_s, keyring.idle_timeout)),
-            ("mode", "模式", self.mode(&session)),
-            (
-                "model",
-                "模型",
-                session
-                    .model
-                    .clone()
-                    .or_else(|| keyring.claude_model.clone())
-                    .unwrap_or_else(|| "-".to_owned()),
-            ),
-        ];
-        let line = |(en, zh, value): (&str, &str, String)| match keyring.language {
-            Language::En => format!("{en}: {value}"),
-            Language::Zh => format!("{zh}：{value}"),
+    /// The session that a button names, if it is open and his; he is told if not.
+    pub(super) fn his(&self, asked: Asked, conv_id: &ConvId) -> Option<(Asked, Session)> {
+        let sentence = match self.registry.of(&asked.user).standing(conv_id) {
+            Standing::His(session) => {
+                let session = session.clone();
+                return Some((asked, session));
+            }
+            Standing::Over => self.words().session_over(),
+            Standing::NotHis => self.words().not_yours(),
         };
-        values.map(line).join("\n")
+        self.declined(asked, sentence);
+        None
     }
+}
 
-    fn state(&self, mail: &Mail, session: &Session) -> String {
-        let running = self.desk.running(&mail.user) == Some(&session.conv_id);
-        let (en, zh) = match (running, self.seats.has(&session.conv_id)) {
-            (true, _) => ("running", "运行中"),
-            (false, true) => ("ready", "就绪"),
-            (false, false) => ("asleep", "休眠"),
-        };
-        match self.settings.keyring.language {
-            Language::En => en.to_owned(),
-            Language::Zh => zh.to_owned(),
-        }
-    }
-
-    fn active(&self, mail: &Mail) -> Option<Session> {
-        self.registry.of(&mail.user).active(&mail.chat_id).cloned()
-    }
-
-    pub(super) fn answer_when_saved(&self, mail: &Mail, text: String) {
-        let saved = self.saver.save(&self.registry);
-        self.scribe.write(Some(saved), report::notice(vec![mail.seq], &reply(mail), text));
-    }
+/// What a message tells a live session to do.
+pub(super) fn order(mail: &Mail) -> Order {
+    Order { mail: mail.seq, message_id: mail.message_id.clone(), reply: reply(mail) }
 }

@@ -11,15 +11,18 @@ use std::time::Instant;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesOrdered;
 use jiff::Timestamp;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{debug, info, warn};
 
 use super::alarm::{Alarm, Alert};
+use super::asked::show;
 use super::elsewhere::Hints;
+use super::press::{Pressed, answer_in_time};
 use super::router::News;
 use super::strangers::Strangers;
+use crate::act::{Press, ToastKind};
 use crate::crash::{self, Point};
-use crate::feishu::event::{self, ChatKind, Content, Event, IncomingMessage};
+use crate::feishu::event::{self, CardAction, ChatKind, Content, Event, IncomingMessage};
 use crate::feishu::socket::{Answer, Delivery};
 use crate::ids::{ChatId, MessageId, OpenId};
 use crate::keyring::Checked;
@@ -64,11 +67,13 @@ enum Outcome {
     News(News),
     /// The router sees to it, and acknowledges it when that is done.
     Recalled(MessageId),
+    /// The router sees to it; who pressed is answered by then, or in time.
+    Pressed(Pressed),
 }
 
 /// A delivery without its payload.
 struct Delivered {
-    answer: tokio::sync::oneshot::Sender<Answer>,
+    answer: oneshot::Sender<Answer>,
     received: Instant,
     /// Where its sender is told if it cannot be put on record.
     told_in: Option<(ChatId, Option<MessageId>)>,
@@ -103,6 +108,10 @@ impl Intake {
             Ok(Outcome::News(news)) => (200, Some(news)),
             Ok(Outcome::Recalled(message_id)) => {
                 let _ = self.news.send(News::Recalled(message_id, delivered.answer)).await;
+                return;
+            }
+            Ok(Outcome::Pressed(pressed)) => {
+                let _ = self.news.send(News::Press(pressed)).await;
                 return;
             }
             Err(error) => {
@@ -162,9 +171,8 @@ impl Intake {
                     (delivered, noted.map(|()| Outcome::Recalled(message_id)))
                 })
             }
-            Event::ChatEntered { .. } | Event::CardAction(_) | Event::Menu { .. } => {
-                done(delivered, Ok(Outcome::Nothing))
-            }
+            Event::CardAction(action) => self.press(delivered, action),
+            Event::ChatEntered { .. } | Event::Menu { .. } => done(delivered, Ok(Outcome::Nothing)),
             Event::Other { event_type, .. } => {
                 debug!(event_type, "event of no interest");
                 done(delivered, Ok(Outcome::Nothing))
@@ -174,6 +182,35 @@ impl Intake {
                 done(delivered, Ok(Outcome::Nothing))
             }
         }
+    }
+
+    /// A press goes to the router behind what came before it; who pressed is answered in time, whatever holds that up.
+    fn press(&self, delivered: Delivered, action: CardAction) -> Commit {
+        let (toast, shown) = oneshot::channel();
+        let (waits, _) = oneshot::channel();
+        let Delivered { answer, received, .. } = delivered;
+        tokio::spawn(answer_in_time(answer, shown, received, self.words()));
+        let delivered = Delivered { answer: waits, received, told_in: None };
+        let CardAction { operator, message_id, chat_id, value, form_value, .. } = action;
+        let press = Press::read(&value, form_value.as_ref());
+        let refused = match press {
+            Some(press) if self.is_allowed(&operator) => {
+                let pressed = Pressed { press, operator, chat_id, message_id, answer: toast };
+                return done(delivered, Ok(Outcome::Pressed(pressed)));
+            }
+            None if self.is_allowed(&operator) => self.words().another_version(),
+            Some(_) | None => {
+                info!(
+                    name: events::MESSAGE_REFUSED,
+                    user = %operator,
+                    %message_id,
+                    "press refused: who pressed is not allowed"
+                );
+                self.words().not_let_in()
+            }
+        };
+        show(toast, ToastKind::Error, refused);
+        done(delivered, Ok(Outcome::Nothing))
     }
 
     fn message(&self, delivered: Delivered, message: IncomingMessage, memory: &mut Memory) -> Commit {

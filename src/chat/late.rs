@@ -6,11 +6,16 @@ use jiff::Timestamp;
 use tokio::sync::oneshot;
 use tracing::info;
 
+use super::asked::{Asked, By, post, show as show_toast};
 use super::router::{Later, Router, reply};
+use super::scribe::Then;
+use super::show;
+use super::stale::{Asking, Question};
+use crate::act::ToastKind;
 use crate::crash::{self, Point};
 use crate::feishu::socket::Answer;
 use crate::ids::{MessageId, OpenId};
-use crate::mail::{Mail, Settlement};
+use crate::mail::{Mail, Post, Settlement, Slot};
 use crate::session::report;
 
 /// Their sender is asked when no more of them came for so long.
@@ -39,45 +44,76 @@ impl Router {
             info!(%message_id, user = %mail.user, "message taken back before its turn");
             settlement.mails.push(mail.seq);
         }
-        self.scribe.write_and_acknowledge(settlement, ack);
+        self.scribe.write_then(None, settlement, Then::Acknowledge(ack));
     }
 
     pub(super) fn ask_stale(&mut self, user: &OpenId) {
         let words = self.words();
-        let Some((many, oldest)) = self.stale.ask(user) else { return };
+        let Some(Question { mails, slot, before }) = self.stale.ask(user) else { return };
+        let Some(oldest) = mails.first() else { return };
         crash::at(Point::StaleAsked);
         let age = Timestamp::now().duration_since(oldest.created).unsigned_abs();
-        let question = report::notice(Vec::new(), &reply(oldest), words.stale(many, age));
-        self.scribe.write(None, question);
+        let texts: Vec<&str> = mails.iter().map(|mail| mail.text.as_str()).collect();
+        let document = show::late::late(&texts, age, words, oldest.group);
+        let epitaph = Some(show::late::decided(mails.len(), words.late_gone(), words));
+        let mut posts = vec![post(&reply(oldest), document, Some(Slot { id: slot, epitaph }))];
+        posts.extend(before.map(|before| self.over(before, words.late_asked_anew())));
+        self.scribe.write(None, Settlement { posts, ..Settlement::at(Timestamp::now()) });
     }
 
-    pub(super) fn run_stale(&mut self, mail: Mail) {
-        let kept = self.stale.take(&mail.user);
-        if kept.is_empty() {
-            return self.not_asked_yet(&mail);
+    /// Runs what came too late and its sender was asked about.
+    pub(super) fn run_late(&mut self, asked: Asked) {
+        let kept = self.stale.take(&asked.user);
+        let Some(question) = kept.question.filter(|_| !kept.mails.is_empty()) else {
+            return self.not_asked_yet(asked);
+        };
+        let sentence = self.words().late_run(kept.mails.len());
+        let mut settlement = Settlement::at(Timestamp::now());
+        settlement.posts.push(self.over(question, sentence.clone()));
+        if let By::Typed(seq) = asked.by {
+            let heard = report::heard(seq, &asked.message_id, &asked.user);
+            settlement.mails.extend(heard.mails);
+            settlement.posts.extend(heard.posts);
+            self.scribe.write(None, settlement);
+        } else {
+            self.done_with(asked, None, settlement, sentence);
         }
-        self.scribe.write(None, report::heard(mail.seq, &mail.message_id, &mail.user));
-        for mail in kept {
+        for mail in kept.mails {
             // None of them is such a command: those are commands of the day they are sent.
             self.fresh(mail);
         }
     }
 
-    pub(super) fn discard_stale(&mut self, mail: &Mail) {
-        let kept = self.stale.take(&mail.user);
-        if kept.is_empty() {
-            return self.not_asked_yet(mail);
-        }
-        let mails = kept.iter().map(|mail| mail.seq).chain([mail.seq]).collect();
-        self.scribe.write(None, report::notice(mails, &reply(mail), self.words().discarded(kept.len())));
+    /// Drops it.
+    pub(super) fn discard_late(&mut self, asked: Asked) {
+        let kept = self.stale.take(&asked.user);
+        let Some(question) = kept.question.filter(|_| !kept.mails.is_empty()) else {
+            return self.not_asked_yet(asked);
+        };
+        let sentence = self.words().discarded(kept.mails.len());
+        let mut settlement = Settlement::at(Timestamp::now());
+        settlement.mails = kept.mails.iter().map(|mail| mail.seq).collect();
+        settlement.posts.push(self.over(question, sentence.clone()));
+        self.done_with(asked, None, settlement, sentence);
+    }
+
+    /// The last word of a question.
+    fn over(&self, question: Asking, sentence: String) -> Post {
+        let Asking { slot, reply, many } = question;
+        let document = show::late::decided(many, sentence, self.words());
+        post(&reply, document, Some(Slot { id: slot, epitaph: None }))
     }
 
     /// Answers who decides before he was asked: he is asked now, if there is anything to decide.
-    fn not_asked_yet(&mut self, mail: &Mail) {
-        if !self.stale.keeps(&mail.user) {
-            return self.answer(mail, self.words().nothing_kept());
+    fn not_asked_yet(&mut self, asked: Asked) {
+        let user = asked.user.clone();
+        if !self.stale.keeps(&user) {
+            return self.declined(asked, self.words().nothing_kept());
         }
-        self.scribe.write(None, report::heard(mail.seq, &mail.message_id, &mail.user));
-        self.ask_stale(&mail.user);
+        match asked.by {
+            By::Typed(seq) => self.scribe.write(None, report::heard(seq, &asked.message_id, &user)),
+            By::Pressed(answer) => show_toast(answer, ToastKind::Info, self.words().late_asked_anew()),
+        }
+        self.ask_stale(&user);
     }
 }

@@ -101,12 +101,12 @@ impl Router {
                         }
                     }
                     Report::Conversation(conv_id, id) => self.registry.begun(&conv_id, id),
+                    Report::Mode(conv_id, mode) => drop(self.registry.set_mode(&conv_id, &mode)),
+                    Report::Rule(conv_id, rule) => drop(self.registry.add_rule(&conv_id, rule)),
                     Report::Settled(_)
                     | Report::Unbegun(_)
                     | Report::Asking(..)
-                    | Report::NotAnAnswer(..)
-                    | Report::Mode(..)
-                    | Report::Rule(..) => {}
+                    | Report::NotAnAnswer(..) => {}
                 },
                 () = sleep_until(last.into()) => {
                     warn!(sessions = self.handles.len(), "some sessions did not end in time");

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::asked::{Asked, By, Said};
 use super::command::NewSession;
 use super::desk::{Full, LONGEST_QUEUE};
 use super::router::{Later, Router};
@@ -22,7 +23,7 @@ const LOOKUP: Duration = Duration::from_secs(5);
 /// A `/new` and what the disk said to it.
 #[derive(Debug)]
 pub(super) struct Lookup {
-    mail: Mail,
+    asked: Asked,
     new: NewSession,
     /// Where the directory is, or the sentence that says why it cannot be used.
     found: Result<PathBuf, String>,
@@ -78,23 +79,23 @@ impl Opening {
 
 impl Router {
     /// Asks the disk for the directory of a new session.
-    pub(super) fn new_session(&mut self, mail: Mail, new: NewSession) {
-        self.opening.begin(&mail.user);
+    pub(super) fn new_session(&mut self, asked: Asked, new: NewSession) {
+        self.opening.begin(&asked.user);
         let (workspace, words, later) = (self.settings.workspace.clone(), self.words(), self.later.clone());
         tokio::spawn(async move {
             let found = find(workspace, &new, words).await;
             // The router is gone only when the daemon leaves; the message waits for the next start then.
-            let _ = later.send(Later::Found(Box::new(Lookup { mail, new, found }))).await;
+            let _ = later.send(Later::Found(Box::new(Lookup { asked, new, found }))).await;
         });
     }
 
     /// Opens the session, if it has a directory, and takes up what was held back.
     pub(super) fn found(&mut self, lookup: Lookup) {
-        let Lookup { mail, new, found } = lookup;
-        let held = self.opening.end(&mail.user);
+        let Lookup { asked, new, found } = lookup;
+        let held = self.opening.end(&asked.user);
         match found {
-            Ok(cwd) => self.open(&mail, new, cwd),
-            Err(sentence) => self.answer(&mail, sentence),
+            Ok(cwd) => self.open(asked, new, cwd),
+            Err(sentence) => self.declined(asked, sentence),
         }
         for mail in held {
             if !self.is_shut_out(&mail) {
@@ -103,27 +104,43 @@ impl Router {
         }
     }
 
-    fn open(&mut self, mail: &Mail, new: NewSession, cwd: PathBuf) {
+    fn open(&mut self, asked: Asked, new: NewSession, cwd: PathBuf) {
         let session = Session {
             turn_timeout_s: new.timeout.map(|time| time.as_secs()),
             idle_timeout_s: new.idle.map(|time| time.as_secs()),
             permission_mode: new.mode.map(|mode| mode.as_str().to_owned()),
             model: new.model,
-            opened_by: Some(mail.message_id.clone()),
-            ..Session::new(mail.user.clone(), mail.chat_id.clone(), cwd, Timestamp::now())
+            opened_by: Some(opened_by(&asked, &new.directory)),
+            ..Session::new(asked.user.clone(), asked.chat_id.clone(), cwd, Timestamp::now())
         };
         let conv_id = self.registry.open(session);
-        let opened = self.registry.of(&mail.user).list().find(|listed| listed.session.conv_id == conv_id);
-        let text = match (opened, self.registry.running(&conv_id)) {
-            (Some(listed), _) => {
-                let (project, cwd) = (listed.session.project(), listed.session.cwd.display());
-                self.words().opened(listed.number, &project, &cwd.to_string())
-            }
+        let opened = self.registry.of(&asked.user).list().find(|listed| listed.session.conv_id == conv_id);
+        let opened = opened.map(|listed| (listed.number, listed.session.clone()));
+        let Some((number, session)) = opened else {
             // Followed before, and closed since.
-            (None, session) => self.words().closed(&session.map(Session::project).unwrap_or_default(), 0),
+            let session = self.registry.running(&conv_id);
+            let text = self.words().closed(&session.map(Session::project).unwrap_or_default(), 0);
+            return self.declined(asked, text);
         };
-        self.answer_when_saved(mail, text);
+        let elsewhere = self.active(&asked).is_none_or(|active| active.conv_id != conv_id);
+        if elsewhere && let By::Pressed(_) = asked.by {
+            // Opened by this very button before.
+            return self.switch(asked, &session);
+        }
+        let cwd = session.cwd.display().to_string();
+        let sentence = self.words().opened(number, &session.project(), &cwd);
+        let shown = self.shown_active(&sentence, &session, asked.group);
+        let saved = self.saver.save(&self.registry);
+        self.done(asked, Some(saved), Vec::new(), Said { sentence, shown });
         self.warm(&conv_id);
+    }
+}
+
+/// What opens a session once: the command, or this button of the card.
+fn opened_by(asked: &Asked, directory: &str) -> MessageId {
+    match asked.by {
+        By::Typed(_) => asked.message_id.clone(),
+        By::Pressed(_) => format!("{}#{directory}", asked.message_id).into(),
     }
 }
 

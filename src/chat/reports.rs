@@ -35,9 +35,21 @@ impl Router {
                 self.registry.begun(&conv_id, id);
                 self.saver.save(&self.registry);
             }
-            Report::Asking(..) | Report::NotAnAnswer(..) | Report::Mode(..) | Report::Rule(..) => {}
+            Report::Asking(conv_id, asks) => self.answers.asking(conv_id, asks),
+            Report::NotAnAnswer(conv_id, seq) => self.not_an_answer(&conv_id, seq),
+            Report::Mode(conv_id, mode) => {
+                if self.registry.set_mode(&conv_id, &mode) {
+                    self.saver.save(&self.registry);
+                }
+            }
+            Report::Rule(conv_id, rule) => {
+                if self.registry.add_rule(&conv_id, rule) {
+                    self.saver.save(&self.registry);
+                }
+            }
             Report::Ended { conv_id, cost_usd } => {
                 self.handles.remove(&conv_id);
+                self.answers.ended(&conv_id);
                 self.seats.leave(&conv_id);
                 if let Some(cost_usd) = cost_usd {
                     self.registry.cost(&conv_id, cost_usd);

@@ -12,31 +12,32 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{info, warn};
-use uuid::Uuid;
 
+use super::answers::Answers;
 use super::command::{self, Said};
-use super::desk::{Desk, Full, LONGEST_QUEUE, Waiting};
+use super::desk::{Desk, Waiting};
 use super::load::Load;
 use super::opening::{Lookup, Opening};
 use super::operator::Order;
+use super::press::Pressed;
+use super::queue::Queues;
 use super::scribe::Scribe;
 use super::stale::{self, Stale};
 use crate::crash::{self, Point};
 use crate::feishu::socket::Answer;
-use crate::ids::{ChatId, ConvId, MessageId, OpenId};
+use crate::ids::{ChatId, ConvId, MessageId, OpenId, SlotId};
 use crate::keyring::Checked;
 use crate::mail::stage::Stage;
 use crate::mail::{Mail, Recipient, Settlement, Store};
 use crate::pulse::Pulse;
-use crate::render::document::Long;
-use crate::session::actor::{Handle, Report, Work};
+use crate::session::actor::{Handle, Report};
 use crate::session::file::Saver;
 use crate::session::machine::Input;
 use crate::session::registry::{Registry, Session};
 use crate::session::report;
-use crate::session::seats::{Claim, Seats};
+use crate::session::seats::Seats;
 use crate::session::tap::Tap;
-use crate::session::turn::{Prompt, Reply};
+use crate::session::turn::Reply;
 use crate::words::Words;
 
 /// So long the disk has, when the daemon leaves, for what was said last.
@@ -51,6 +52,8 @@ pub enum News {
     Entered(ChatId, OpenId),
     /// A message was taken back by its sender; the event is answered when that is on record.
     Recalled(MessageId, oneshot::Sender<Answer>),
+    /// Somebody pressed a button.
+    Press(Pressed),
     /// An operator asks.
     Order(Order),
 }
@@ -97,6 +100,8 @@ pub struct Router {
     pub(super) later: mpsc::Sender<Later>,
     pub(super) stale: Stale,
     pub(super) opening: Opening,
+    pub(super) queues: Queues,
+    pub(super) answers: Answers,
     pub(super) last_received: Option<Timestamp>,
     pub(super) load: watch::Sender<Load>,
 }
@@ -109,6 +114,10 @@ pub(super) enum Later {
     AskStale(OpenId),
     /// Go on with a `/new`: this is what the disk says.
     Found(Box<Lookup>),
+    /// Show what waits of a person's in a chat, if it still does.
+    ShowQueue(OpenId, ChatId, SlotId),
+    /// Run what a button asked for, which is on record; whether it is a turn that runs again.
+    Chosen(Mail, bool),
 }
 
 /// A message whose turn runs.
@@ -150,6 +159,8 @@ impl Router {
             later,
             stale: Stale::default(),
             opening: Opening::default(),
+            queues: Queues::default(),
+            answers: Answers::default(),
             last_received: None,
             load: parts.load,
         };
@@ -157,6 +168,7 @@ impl Router {
         let mut leave = std::pin::pin!(leave);
         let by = loop {
             router.publish_load();
+            router.show_queues();
             pulse.beat();
             tokio::select! {
                 biased;
@@ -197,6 +209,7 @@ impl Router {
             News::Mail(mail) => self.mail(mail),
             News::Recalled(message_id, ack) => self.recalled(&message_id, ack),
             News::Order(order) => self.order(order),
+            News::Press(pressed) => self.pressed(pressed),
             News::Entered(chat, user) => {
                 let active = self.registry.of(&user).active(&chat).map(|session| session.conv_id.clone());
                 if let Some(conv_id) = active {
@@ -244,7 +257,7 @@ impl Router {
                 let settled = mail.conv_id.clone();
                 let active = || self.registry.of(&mail.user).active(&mail.chat_id).map(|s| s.conv_id.clone());
                 match settled.or_else(active) {
-                    Some(conv_id) => self.enqueue(mail, conv_id, false),
+                    Some(conv_id) => self.words_for(mail, conv_id),
                     None if mail.text.starts_with('/') => self.answer(&mail, self.words().help()),
                     None => self.answer(&mail, self.words().no_session()),
                 }
@@ -257,73 +270,9 @@ impl Router {
             Later::Dispatch(user) => self.dispatch(&user),
             Later::AskStale(user) => self.ask_stale(&user),
             Later::Found(lookup) => self.found(*lookup),
+            Later::ShowQueue(user, chat, slot) => self.queue_lasts(&user, &chat, slot),
+            Later::Chosen(mail, again) => self.chosen(mail, again),
         }
-    }
-
-    /// Puts a message in its sender's queue, and runs it if nothing is before it.
-    pub(super) fn enqueue(&mut self, mail: Mail, conv_id: ConvId, again: bool) {
-        let user = mail.user.clone();
-        let waiting = Waiting {
-            sent: mail.created,
-            conv_id: conv_id.clone(),
-            item: Pending { mail: mail.clone(), again },
-        };
-        let before = match self.desk.add(&user, waiting) {
-            Ok(before) => before,
-            Err(full) => return self.not_taken(&mail, full),
-        };
-        self.dispatch(&user);
-        let waits = self.desk.waiting(&user) > 0 && (before > 0 || self.desk.running(&user).is_none());
-        if waits {
-            self.pin(mail.seq, conv_id);
-            self.scribe.write(None, report::waits(&mail.message_id, &user, self.words().waits(before)));
-        }
-    }
-
-    /// Tells that there is no room for a message: in words once, then by an emoji beside each.
-    pub(super) fn not_taken(&self, mail: &Mail, full: Full) {
-        match full {
-            Full::Now => self.answer(mail, self.words().queue_full(LONGEST_QUEUE)),
-            Full::Still => {
-                self.scribe.write(None, report::not_taken(mail.seq, &mail.message_id, &mail.user));
-            }
-        }
-    }
-
-    /// Runs the person's next message, if none of his runs and its session has a seat.
-    pub(super) fn dispatch(&mut self, user: &OpenId) {
-        while let Some(conv_id) = self.desk.next(user).cloned() {
-            let Some(session) = self.registry.of(user).session(&conv_id).cloned() else {
-                if let Some(waiting) = self.desk.take(user) {
-                    self.answer(&waiting.item.mail, self.words().session_gone());
-                }
-                self.desk.done(user);
-                continue;
-            };
-            let fresh = match self.seats.claim(&conv_id) {
-                Claim::Had => false,
-                Claim::Taken => true,
-                Claim::After(other) => return self.tell(&other, Input::Sleep),
-                Claim::Later => return,
-            };
-            let Some(waiting) = self.desk.take(user) else { return };
-            let work = Work { prompt: prompt(&waiting.item.mail), again: waiting.item.again };
-            if fresh {
-                self.start(&session, Some(work));
-            } else if self.handles.get(&conv_id).is_none_or(|handle| handle.work.try_send(work).is_err()) {
-                // It is ending; its last report comes here again.
-                return self.desk.put_back(user, waiting);
-            }
-            let since = Timestamp::now();
-            self.registry.touched(&conv_id, since);
-            self.begun.insert(user.clone(), Begun { waiting, since });
-            return;
-        }
-    }
-
-    /// Settles which session a message goes to, also for the time after a restart: another may be active then.
-    pub(super) fn pin(&self, seq: i64, conv_id: ConvId) {
-        tokio::spawn(self.store.clone().keep_assigned(seq, conv_id));
     }
 
     pub(super) fn after(&self, wait: Duration, what: Later) {
@@ -357,15 +306,4 @@ impl Router {
 pub(super) fn reply(mail: &Mail) -> Reply {
     let under = mail.group.then(|| mail.message_id.clone());
     Reply { to: Recipient::Chat(mail.chat_id.clone()), under }
-}
-
-fn prompt(mail: &Mail) -> Prompt {
-    Prompt {
-        turn_id: Uuid::new_v4(),
-        mail: mail.seq,
-        text: mail.text.clone(),
-        chat_id: mail.chat_id.clone(),
-        reply: reply(mail),
-        long: Long::default(),
-    }
 }

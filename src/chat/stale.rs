@@ -6,8 +6,10 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::desk::{Full, LONGEST_QUEUE};
-use crate::ids::{MessageId, OpenId};
+use super::router::reply;
+use crate::ids::{MessageId, OpenId, SlotId};
 use crate::mail::Mail;
+use crate::session::turn::Reply;
 
 /// The stale messages of all people.
 #[derive(Debug, Default)]
@@ -23,6 +25,39 @@ struct Kept {
     asking: bool,
     /// Whether there was no room for the last message.
     full: bool,
+    /// The question that he was asked last.
+    question: Option<Asking>,
+}
+
+/// A question that waits for its answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Asking {
+    /// Its card.
+    pub slot: SlotId,
+    /// Where it is.
+    pub reply: Reply,
+    /// How many messages it is about.
+    pub many: usize,
+}
+
+/// A question to ask.
+#[derive(Debug, PartialEq)]
+pub struct Question<'a> {
+    /// What it is about, the oldest first.
+    pub mails: Vec<&'a Mail>,
+    /// Its card.
+    pub slot: SlotId,
+    /// The question that it takes the place of.
+    pub before: Option<Asking>,
+}
+
+/// What a person was asked about, and the question.
+#[derive(Debug, Default, PartialEq)]
+pub struct Taken {
+    /// The messages, in the order they were sent.
+    pub mails: Vec<Mail>,
+    /// The question.
+    pub question: Option<Asking>,
 }
 
 impl Stale {
@@ -40,15 +75,19 @@ impl Stale {
         Ok(!std::mem::replace(&mut kept.asking, true))
     }
 
-    /// What to ask a person about: how many messages, and the oldest of them. Nothing, if he was asked about all.
-    pub fn ask(&mut self, user: &OpenId) -> Option<(usize, &Mail)> {
+    /// What to ask a person. Nothing, if he was asked about all.
+    pub fn ask(&mut self, user: &OpenId) -> Option<Question<'_>> {
         let kept = self.people.get_mut(user)?;
         kept.asking = false;
         if kept.mails.iter().all(|(_, asked)| *asked) {
             return None;
         }
         kept.mails.iter_mut().for_each(|(_, asked)| *asked = true);
-        kept.mails.first().map(|(oldest, _)| (kept.mails.len(), oldest))
+        let (oldest, _) = kept.mails.first()?;
+        let slot = SlotId::random();
+        let asking = Asking { slot, reply: reply(oldest), many: kept.mails.len() };
+        let before = kept.question.replace(asking);
+        Some(Question { mails: kept.mails.iter().map(|(mail, _)| mail).collect(), slot, before })
     }
 
     /// Gives up the message with this id.
@@ -59,17 +98,17 @@ impl Stale {
         })
     }
 
-    /// Gives up those that a person was asked about, in the order they were sent. What he said before he was asked
-    /// meant others.
-    pub fn take(&mut self, user: &OpenId) -> Vec<Mail> {
-        let Some(kept) = self.people.get_mut(user) else { return Vec::new() };
+    /// Gives up those that a person was asked about. What he said before he was asked meant others.
+    pub fn take(&mut self, user: &OpenId) -> Taken {
+        let Some(kept) = self.people.get_mut(user) else { return Taken::default() };
         let (taken, left): (Vec<_>, Vec<_>) =
             std::mem::take(&mut kept.mails).into_iter().partition(|(_, asked)| *asked);
         kept.mails = left;
+        let question = kept.question.take();
         if kept.mails.is_empty() {
             self.people.remove(user);
         }
-        taken.into_iter().map(|(mail, _)| mail).collect()
+        Taken { mails: taken.into_iter().map(|(mail, _)| mail).collect(), question }
     }
 
     /// Whether any of a person's are kept.
@@ -109,13 +148,20 @@ mod tests {
         let (mut stale, user) = (Stale::default(), OpenId::from("ou_1"));
         assert_eq!(stale.keep(mail(1, 20)), Ok(true));
         assert_eq!(stale.keep(mail(2, 10)), Ok(false));
-        assert_eq!(stale.ask(&user).map(|(many, oldest)| (many, oldest.seq)), Some((2, 2)));
+        let seqs = |question: Question<'_>| question.mails.iter().map(|mail| mail.seq).collect::<Vec<_>>();
+        let first = stale.ask(&user).unwrap();
+        let (slot, before) = (first.slot, first.before.clone());
+        assert_eq!((seqs(first), before), (vec![2, 1], None));
         assert_eq!(stale.keep(mail(3, 30)), Ok(true));
         assert_eq!(stale.take_back(&"om_1".into()).map(|mail| mail.seq), Some(1));
-        assert_eq!(stale.ask(&user).map(|(many, oldest)| (many, oldest.seq)), Some((2, 2)));
+        let second = stale.ask(&user).unwrap();
+        assert_eq!(second.before.as_ref().map(|before| (before.slot, before.many)), Some((slot, 2)));
+        let slot = second.slot;
+        assert_eq!(seqs(second), [2, 3]);
         assert_eq!(stale.ask(&user), None);
-        let order: Vec<_> = stale.take(&user).iter().map(|mail| mail.seq).collect();
-        assert_eq!(order, [2, 3]);
+        let taken = stale.take(&user);
+        assert_eq!(taken.mails.iter().map(|mail| mail.seq).collect::<Vec<_>>(), [2, 3]);
+        assert_eq!(taken.question.map(|question| (question.slot, question.many)), Some((slot, 2)));
         assert!(!stale.keeps(&user));
     }
 
@@ -123,12 +169,12 @@ mod tests {
     fn what_was_said_before_one_was_asked_is_not_about_it() {
         let (mut stale, user) = (Stale::default(), OpenId::from("ou_1"));
         assert_eq!(stale.keep(mail(1, 20)), Ok(true));
-        assert_eq!((stale.take(&user), stale.keeps(&user)), (vec![], true));
+        assert_eq!((stale.take(&user), stale.keeps(&user)), (Taken::default(), true));
         assert!(stale.ask(&user).is_some());
         assert_eq!(stale.keep(mail(2, 10)), Ok(true));
-        assert_eq!(stale.take(&user), [mail(1, 20)]);
-        assert_eq!(stale.ask(&user).map(|(many, oldest)| (many, oldest.seq)), Some((1, 2)));
-        assert_eq!(stale.take(&user), [mail(2, 10)]);
+        assert_eq!(stale.take(&user).mails, [mail(1, 20)]);
+        assert_eq!(stale.ask(&user).map(|question| question.mails[0].seq), Some(2));
+        assert_eq!(stale.take(&user).mails, [mail(2, 10)]);
     }
 
     #[test]

@@ -40,9 +40,9 @@ use staging::{Screen, is_lively};
 /// A prompt for a session, or the wish to have the last one run again.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Work {
-    /// The prompt; its text is empty where the last one is meant.
+    /// The prompt; where the last one is to be run again, its text is empty.
     pub prompt: Prompt,
-    /// Whether the session's last prompt is to be run again.
+    /// Whether it is run again, although the session may be open elsewhere: its owner knows.
     pub again: bool,
 }
 

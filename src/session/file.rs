@@ -17,6 +17,7 @@ use super::registry::{Registry, Session};
 use crate::crash::{self, Point};
 use crate::ids::{ChatId, ConvId, OpenId};
 use crate::paths::replace;
+use crate::render::document::Long;
 
 /// The version of the file's layout.
 const VERSION: u32 = 1;
@@ -27,6 +28,9 @@ struct Layout<S> {
     sessions: Vec<S>,
     #[serde(default)]
     active: BTreeMap<ChatId, BTreeMap<OpenId, ConvId>>,
+    /// What becomes of a person's long answers, where he chose it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    long: BTreeMap<OpenId, Long>,
 }
 
 #[derive(Deserialize)]
@@ -59,7 +63,8 @@ pub fn load(path: &Path) -> Result<Registry, String> {
     }
     let layout: Layout<Session> =
         serde_json::from_str(&text).map_err(|error| unreadable(error.to_string()))?;
-    Registry::from_parts(layout.sessions, layout.active).map_err(unreadable)
+    let registry = Registry::from_parts(layout.sessions, layout.active).map_err(unreadable)?;
+    Ok(registry.with_long(layout.long))
 }
 
 /// Writes the registry in place of the file: whole or not at all, and on disk when this returns.
@@ -68,7 +73,8 @@ pub fn load(path: &Path) -> Result<Registry, String> {
 /// Those of the file system.
 pub fn save(path: &Path, registry: &Registry) -> io::Result<()> {
     let (sessions, active) = registry.parts();
-    let layout = Layout { version: VERSION, sessions, active: active.clone() };
+    let (active, long) = (active.clone(), registry.all_long().clone());
+    let layout = Layout { version: VERSION, sessions, active, long };
     crash::write(Point::SessionsWrite)?;
     replace(path, &layout, || crash::write(Point::SessionsReplaceWrite))?;
     crash::at(Point::SessionsReplaced);
@@ -173,6 +179,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("sessions.json");
         assert_eq!(load(&path).unwrap(), Registry::default());
+        let mut chosen = registry();
+        chosen.set_long(&"ou_1".into(), Long::File);
+        save(&path, &chosen).unwrap();
+        assert_eq!(load(&path).unwrap(), chosen);
         save(&path, &registry()).unwrap();
         assert_eq!(load(&path).unwrap(), registry());
         insta::assert_snapshot!(std::fs::read_to_string(&path).unwrap(), @r#"

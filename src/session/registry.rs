@@ -13,6 +13,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{ChatId, ClaudeSessionId, ConvId, MessageId, OpenId};
+use crate::render::document::Long;
+
+mod choices;
+
+pub use choices::Standing;
 
 /// Closed sessions are remembered for so long.
 const CLOSED_KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
@@ -118,6 +123,8 @@ pub struct Registry {
     /// How many these are.
     open_sessions: usize,
     active: BTreeMap<ChatId, BTreeMap<OpenId, ConvId>>,
+    /// What becomes of a person's long answers, where he chose it.
+    long: BTreeMap<OpenId, Long>,
 }
 
 /// One person's sessions: there is no way from here to another's.
@@ -211,16 +218,25 @@ impl Registry {
         conv_id
     }
 
-    /// Makes a session of his own the active one of `owner` in `chat`; false if he has no such session.
-    pub fn switch(&mut self, owner: &OpenId, chat: &ChatId, conv_id: &ConvId, by: &MessageId) -> bool {
+    /// Makes a session of his own the active one of `owner` in `chat`; false if he has no such session. `by` is the
+    /// message that says so, if one does.
+    pub fn switch(
+        &mut self,
+        owner: &OpenId,
+        chat: &ChatId,
+        conv_id: &ConvId,
+        by: Option<&MessageId>,
+    ) -> bool {
         if self.of(owner).session(conv_id).is_none() {
             return false;
         }
-        self.change(conv_id, |session| {
-            let many = session.switched_by.len();
-            session.switched_by.drain(..many.saturating_sub(SWITCHES_KEPT - 1));
-            session.switched_by.push(by.clone());
-        });
+        if let Some(by) = by {
+            self.change(conv_id, |session| {
+                let many = session.switched_by.len();
+                session.switched_by.drain(..many.saturating_sub(SWITCHES_KEPT - 1));
+                session.switched_by.push(by.clone());
+            });
+        }
         self.active.entry(chat.clone()).or_default().insert(owner.clone(), conv_id.clone());
         true
     }

@@ -128,11 +128,15 @@ impl Words {
             Language::En => {
                 "What you write goes to Claude in your active session, word for word. Besides:\n\
                  /new <dir>: open a session; options: --create --timeout 600 --idle 2h --mode M --model M\n\
+                 /new: the projects you used last\n\
                  /list: your sessions · /status: the active one\n\
                  /switch <n>: make one active here\n\
                  /close [n]: close one\n\
+                 /mode [default|acceptEdits|plan]: what Claude may do unasked\n\
                  /stop: end what runs\n\
-                 /retry: run the last message again\n\
+                 /retry: run the last message again · /continue: go on\n\
+                 /cancel [n], /now [n]: a message that waits\n\
+                 /long [parts|file]: how long answers come\n\
                  /approve, /deny [why]: when Claude asks\n\
                  /run, /discard: messages that came too late\n\
                  Claude's own commands (/compact, /cost, …) go to Claude."
@@ -140,11 +144,15 @@ impl Words {
             Language::Zh => {
                 "你写的内容会原样发给活动会话中的 Claude。此外：\n\
                  /new <目录>：新建会话；选项：--create --timeout 600 --idle 2h --mode M --model M\n\
+                 /new：最近用过的项目\n\
                  /list：你的会话 · /status：当前会话\n\
                  /switch <编号>：切换\n\
                  /close [编号]：关闭\n\
+                 /mode [default|acceptEdits|plan]：Claude 可以不经询问做什么\n\
                  /stop：停止当前任务\n\
-                 /retry：重新执行上一条\n\
+                 /retry：重新执行上一条 · /continue：继续\n\
+                 /cancel [编号]、/now [编号]：处理排队的消息\n\
+                 /long [parts|file]：长回答的发送方式\n\
                  /approve、/deny [原因]：回答 Claude 的请求\n\
                  /run、/discard：处理迟到的消息\n\
                  Claude 自己的命令（/compact、/cost 等）会转给 Claude。"

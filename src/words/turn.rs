@@ -68,6 +68,44 @@ impl Words {
         )
     }
 
+    /// That a turn was cut, to a person who is offered what can be done.
+    #[must_use]
+    pub fn cut_open(self, prompt: &str) -> String {
+        let prompt = beginning(prompt);
+        say!(
+            self,
+            "⚠️ phonework was interrupted while this ran: “{prompt}”. What it did so far stands.",
+            "⚠️ 这条消息执行时 phonework 被中断：“{prompt}”。已完成的部分保留。"
+        )
+    }
+
+    /// What was cut, when its person has decided what becomes of it.
+    #[must_use]
+    pub fn cut_before(self, prompt: &str) -> String {
+        let prompt = beginning(prompt);
+        say!(
+            self,
+            "phonework was interrupted while this ran: “{prompt}”.",
+            "这条消息执行时 phonework 被中断：“{prompt}”。"
+        )
+    }
+
+    /// The head of a turn that was cut.
+    #[must_use]
+    pub fn cut_head(self) -> String {
+        say!(self, "Interrupted", "已中断")
+    }
+
+    /// How to decide about a turn that was cut by typing.
+    #[must_use]
+    pub fn cut_typed(self) -> String {
+        say!(
+            self,
+            "/retry runs it again, /continue has Claude go on.",
+            "/retry 重新执行，/continue 让 Claude 继续。"
+        )
+    }
+
     /// The foot of a permission request, of which so many are open.
     #[must_use]
     pub fn how_to_decide(self, open: usize) -> String {

@@ -96,6 +96,7 @@ fn pure_parts_have_no_runtime_no_files_and_no_clock() {
         "src/cli/show",
         "src/cli/tail/shown",
         "src/chat/command",
+        "src/chat/show",
         "src/session/machine",
         "src/session/show",
     ];

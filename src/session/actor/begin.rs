@@ -28,7 +28,7 @@ impl Actor {
     pub(super) async fn begin(&mut self, work: Work) -> Vec<Effect> {
         let Work { mut prompt, again } = work;
         let mail = prompt.mail;
-        if again {
+        if again && prompt.text.is_empty() {
             match self.setup.store.last_prompt(&self.setup.conv_id).await {
                 Ok(Some(text)) => prompt.text = text,
                 Ok(None) => {

@@ -23,7 +23,7 @@ fn a_person_reaches_only_his_own_sessions() {
     assert_eq!(names(&registry, "ou_1"), ["1 a"]);
     assert_eq!(registry.of(&"ou_1".into()).session(&"b".into()), None);
     assert_eq!(registry.of(&"ou_1".into()).numbered(2), None);
-    assert!(!registry.switch(&"ou_1".into(), &"oc_1".into(), &"b".into(), &"om_1".into()));
+    assert!(!registry.switch(&"ou_1".into(), &"oc_1".into(), &"b".into(), Some(&"om_1".into())));
     assert!(!registry.close(&"ou_1".into(), &"b".into(), None, Timestamp::UNIX_EPOCH));
     assert_eq!(names(&registry, "ou_2"), ["1 b"]);
 }
@@ -87,7 +87,7 @@ fn a_switch_is_known_again_whatever_came_after_it() {
     registry.open(session("a", "ou_1", 1));
     let by = |nth: usize| MessageId::from(format!("om_{nth}"));
     for nth in 0..20 {
-        assert!(registry.switch(&owner, &"oc_1".into(), &"a".into(), &by(nth)));
+        assert!(registry.switch(&owner, &"oc_1".into(), &"a".into(), Some(&by(nth))));
     }
     registry.close(&owner, &"a".into(), None, Timestamp::UNIX_EPOCH);
     let known: Vec<_> = (0..20).filter(|nth| registry.of(&owner).switched_by(&by(*nth)).is_some()).collect();

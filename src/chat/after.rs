@@ -1,0 +1,168 @@
+//! What the buttons of a turn that is over do: run it again, go on, or leave it at that. A press becomes a message of the
+//! inbox, which is on record before the presser is told.
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::asked::{Asked, By, post, show as show_toast};
+use super::router::{Later, Router};
+use super::show;
+use crate::act::ToastKind;
+use crate::crash::{self, Point};
+use crate::ids::{ConvId, EventId, SlotId};
+use crate::mail::{Mail, NewMail, PastTurn, Recipient, Settlement, Slot, Store, StoreError};
+use crate::session::turn::Reply;
+use crate::words::Words;
+
+/// What becomes of a turn that is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum After {
+    /// Its prompt runs again.
+    Again,
+    /// Claude goes on.
+    Continue,
+    /// Nothing.
+    Dismiss,
+}
+
+impl After {
+    /// What is done once for a turn.
+    fn key(self, turn: Uuid) -> String {
+        let what = match self {
+            Self::Again => "again",
+            Self::Continue => "continue",
+            Self::Dismiss => "dismiss",
+        };
+        format!("{what}:{turn}")
+    }
+
+    fn done(self, words: Words) -> String {
+        match self {
+            Self::Again => words.runs_again(),
+            Self::Continue => words.goes_on(),
+            Self::Dismiss => words.dismissed(),
+        }
+    }
+}
+
+/// A press of such a button.
+struct Choice {
+    asked: Asked,
+    conv_id: ConvId,
+    turn: Uuid,
+    after: After,
+    words: Words,
+}
+
+impl Router {
+    /// Does what a button of a turn that is over asks for. The disk is asked what the turn was; the router waits for
+    /// nobody.
+    pub(super) fn after_turn(&mut self, asked: Asked, conv_id: ConvId, turn: Uuid, after: After) {
+        let Some((asked, _)) = self.his(asked, &conv_id) else { return };
+        let (store, later, words) = (self.store.clone(), self.later.clone(), self.words());
+        tokio::spawn(async move {
+            let taken = Choice { asked, conv_id, turn, after, words }.take(&store).await;
+            if let Some(mail) = taken {
+                // The router is gone only when the daemon leaves; the message waits for the next start then.
+                let _ = later.send(Later::Chosen(mail, after == After::Again)).await;
+            }
+        });
+    }
+
+    /// A press that is a message now. One that runs a turn again runs it although its session may be open elsewhere:
+    /// its owner has read that.
+    pub(super) fn chosen(&mut self, mail: Mail, again: bool) {
+        crash::at(Point::MessageRouted);
+        if self.is_shut_out(&mail) {
+            return;
+        }
+        if let Some(conv_id) = mail.conv_id.clone() {
+            self.enqueue(mail, conv_id, again);
+        }
+    }
+}
+
+impl Choice {
+    /// Puts the press on record and tells who pressed; the message that it is, unless it was pressed before.
+    async fn take(self, store: &Store) -> Option<Mail> {
+        let past = store.turn(self.turn).await;
+        let written = match &past {
+            Ok(past) => self.write(store, past.as_ref()).await,
+            Err(error) => Err(error.clone()),
+        };
+        let Self { asked, turn, after, words, .. } = self;
+        let By::Pressed(answer) = asked.by else { return None };
+        let (kind, text, mail) = match written {
+            Ok(Written::Once(mail)) => (ToastKind::Success, after.done(words), mail),
+            Ok(Written::Before) => (ToastKind::Info, words.pressed_before(), None),
+            Ok(Written::Gone) => (ToastKind::Warning, words.prompt_gone(), None),
+            Ok(Written::StillRuns) => (ToastKind::Warning, words.turn_runs(), None),
+            Err(_) => (ToastKind::Error, words.press_not_on_record(), None),
+        };
+        let done = kind == ToastKind::Success;
+        show_toast(answer, kind, text);
+        if let Some(past) = past.ok().flatten().filter(|past| done && past.is_cut()) {
+            store.keep(retire(turn, &past, after, words)).await;
+        }
+        mail
+    }
+
+    async fn write(&self, store: &Store, past: Option<&PastTurn>) -> Result<Written, StoreError> {
+        let Self { asked, conv_id, turn, after, words } = self;
+        let past = past.filter(|past| &past.start.conv_id == conv_id && past.start.user == asked.user);
+        if past.is_some_and(|past| past.outcome.is_none()) {
+            return Ok(Written::StillRuns);
+        }
+        let (key, now) = (after.key(*turn), Timestamp::now());
+        let text = match (after, past) {
+            (After::Dismiss, _) => {
+                let first = store.first_time(&EventId::from(key), now).await?;
+                return Ok(if first { Written::Once(None) } else { Written::Before });
+            }
+            (After::Continue, _) => words.go_on(),
+            (After::Again, Some(past)) => past.start.prompt.clone(),
+            (After::Again, None) => return Ok(Written::Gone),
+        };
+        let new = NewMail {
+            message_id: asked.message_id.clone(),
+            chat_id: asked.chat_id.clone(),
+            user: asked.user.clone(),
+            group: asked.group,
+            text,
+            created: now,
+            received: now,
+        };
+        let seq = store.accept_press(key, new.clone(), conv_id.clone()).await?;
+        crash::at(Point::InboxCommitted);
+        Ok(seq.map_or(Written::Before, |seq| {
+            Written::Once(Some(Mail { conv_id: Some(conv_id.clone()), ..Mail::new(seq, new) }))
+        }))
+    }
+}
+
+/// What became of a press.
+enum Written {
+    /// It is on record, with the message that it is.
+    Once(Option<Mail>),
+    /// It was before.
+    Before,
+    /// The turn is not known any more.
+    Gone,
+    /// The turn is not over.
+    StillRuns,
+}
+
+impl PastTurn {
+    fn is_cut(&self) -> bool {
+        self.outcome.as_deref() == Some("cut")
+    }
+}
+
+/// Takes the buttons off the card of a cut turn.
+fn retire(turn: Uuid, past: &PastTurn, after: After, words: Words) -> Settlement {
+    let document = show::cut::decided(&past.start.prompt, after.done(words), words);
+    let reply = Reply { to: Recipient::Chat(past.start.chat_id.clone()), under: past.start.reply_to.clone() };
+    let slot = Some(Slot { id: SlotId::of_turn(turn), epitaph: None });
+    let posts = vec![post(&reply, document, slot)];
+    Settlement { posts, ..Settlement::at(Timestamp::now()) }
+}

@@ -1,0 +1,191 @@
+//! What waits behind a running turn, as its sender sees it: a card for each chat, on the stage as long as something
+//! waits there, and what he can do with it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::asked::{Asked, Said};
+use super::desk::Waiting;
+use super::router::{Later, Pending, Router};
+use super::show;
+use super::show::queue::Row;
+use crate::ids::{ChatId, OpenId, SlotId};
+use crate::mail::stage::Picture;
+use crate::mail::{Body, Post, Recipient, Settlement, Slot};
+use crate::session::machine::Input;
+use crate::words::beginning;
+
+/// What waits no longer than this is shown by its emoji alone.
+const SHOWN_AFTER: Duration = Duration::from_secs(2);
+/// A picture that the courier took just before its card left the stage is in the chat by then, mostly.
+const LOOK_AGAIN: Duration = Duration::from_secs(10);
+
+/// The cards of all queues.
+#[derive(Debug, Default)]
+pub(super) struct Queues {
+    cards: BTreeMap<(OpenId, ChatId), Card>,
+}
+
+#[derive(Debug)]
+struct Card {
+    slot: SlotId,
+    /// Whether it is on the stage.
+    shown: bool,
+    group: bool,
+}
+
+impl Router {
+    /// Brings the cards up to what the queues are now.
+    pub(super) fn show_queues(&mut self) {
+        for user in self.desk.take_changed() {
+            let chats: BTreeMap<ChatId, bool> = self
+                .desk
+                .queue(&user)
+                .map(|waiting| (waiting.item.mail.chat_id.clone(), waiting.item.mail.group))
+                .collect();
+            let before = self.queues.cards.keys().filter(|(other, _)| *other == user);
+            let before: BTreeSet<ChatId> = before.map(|(_, chat)| chat.clone()).collect();
+            for chat in before.iter().filter(|chat| !chats.contains_key(*chat)) {
+                self.end_queue(&user, chat);
+            }
+            for (chat, group) in chats {
+                if before.contains(&chat) {
+                    self.show_queue(&user, &chat);
+                } else {
+                    let card = Card { slot: SlotId::random(), shown: false, group };
+                    self.after(SHOWN_AFTER, Later::ShowQueue(user.clone(), chat.clone(), card.slot));
+                    self.queues.cards.insert((user.clone(), chat), card);
+                }
+            }
+        }
+    }
+
+    /// What has waited for a while gets its card, if it is still the same that waits.
+    pub(super) fn queue_lasts(&mut self, user: &OpenId, chat: &ChatId, slot: SlotId) {
+        let card = self.queues.cards.get_mut(&(user.clone(), chat.clone()));
+        if let Some(card) = card.filter(|card| card.slot == slot) {
+            card.shown = true;
+            self.show_queue(user, chat);
+        }
+    }
+
+    fn show_queue(&self, user: &OpenId, chat: &ChatId) {
+        let Some(card) = self.queues.cards.get(&(user.clone(), chat.clone())).filter(|card| card.shown)
+        else {
+            return;
+        };
+        let (rows, waiting) = self.rows(user, Some(chat));
+        let document = show::queue::queue(&rows, waiting, self.words(), card.group);
+        let epitaph = Some(show::queue::over(self.words().queue_gone()));
+        let to = Recipient::Chat(chat.clone());
+        self.stage.show(card.slot, Picture { to, reply_to: None, document, epitaph });
+    }
+
+    fn end_queue(&mut self, user: &OpenId, chat: &ChatId) {
+        let Some(card) = self.queues.cards.remove(&(user.clone(), chat.clone())) else { return };
+        if !card.shown {
+            return;
+        }
+        self.stage.clear(card.slot);
+        let document = show::queue::over(self.words().queue_empty());
+        let body = Body::Document { document, slot: Some(Slot { id: card.slot, epitaph: None }) };
+        let word = Post { to: Recipient::Chat(chat.clone()), reply_to: None, body };
+        let (store, slot) = (self.store.clone(), card.slot);
+        tokio::spawn(async move {
+            // A disk that does not take it leaves the card as it is: its buttons find nothing that waits.
+            if store.last_word(slot, word.clone(), Timestamp::now()).await == Ok(false) {
+                tokio::time::sleep(LOOK_AGAIN).await;
+                let _ = store.last_word(slot, word, Timestamp::now()).await;
+            }
+        });
+    }
+
+    /// The beginning of a person's queue, of one chat or of all, and how many wait there.
+    fn rows(&self, user: &OpenId, chat: Option<&ChatId>) -> (Vec<Row>, usize) {
+        let here = |(waiting, _): &(&Waiting<Pending>, usize)| {
+            chat.is_none_or(|chat| &waiting.item.mail.chat_id == chat)
+        };
+        let waiting = || self.desk.queue(user).zip(1..).filter(here);
+        let row = |(waiting, number): (&Waiting<Pending>, usize)| Row {
+            number,
+            mail: waiting.item.mail.seq,
+            text: waiting.item.mail.text.clone(),
+            project: self
+                .registry
+                .of(user)
+                .session(&waiting.conv_id)
+                .map(|session| self.settings.workspace.shown(&session.cwd).display().to_string())
+                .unwrap_or_default(),
+        };
+        (waiting().take(show::queue::SHOWN).map(row).collect(), waiting().count())
+    }
+
+    /// Takes the waiting message with this number out of the queue; without a number, the only one, or says which wait.
+    pub(super) fn cancel_numbered(&mut self, asked: Asked, number: Option<usize>) {
+        if let Some((asked, mail)) = self.numbered_waiting(asked, number) {
+            self.cancel(asked, mail);
+        }
+    }
+
+    /// The same to run it at once.
+    pub(super) fn send_numbered_now(&mut self, asked: Asked, number: Option<usize>) {
+        if let Some((asked, mail)) = self.numbered_waiting(asked, number) {
+            self.send_now(asked, mail);
+        }
+    }
+
+    fn numbered_waiting(&self, asked: Asked, number: Option<usize>) -> Option<(Asked, i64)> {
+        let words = self.words();
+        let many = self.desk.waiting(&asked.user);
+        let sentence = match number {
+            _ if many == 0 => words.nothing_waits(),
+            None if many > 1 => {
+                let (rows, waiting) = self.rows(&asked.user, None);
+                let shown = Some(show::queue::queue(&rows, waiting, words, asked.group));
+                self.done(asked, None, Vec::new(), Said { sentence: words.queue_head(waiting), shown });
+                return None;
+            }
+            None | Some(_) => {
+                let number = number.unwrap_or(1);
+                let found = number.checked_sub(1).and_then(|place| self.desk.queue(&asked.user).nth(place));
+                match found {
+                    Some(waiting) => return Some((asked, waiting.item.mail.seq)),
+                    None => words.no_such_waiting(number),
+                }
+            }
+        };
+        self.declined(asked, sentence);
+        None
+    }
+
+    /// Takes a waiting message of his out of the queue.
+    pub(super) fn cancel(&mut self, asked: Asked, mail: i64) {
+        let user = asked.user.clone();
+        let is = |pending: &Pending| pending.mail.seq == mail && pending.mail.user == user;
+        let Some(waiting) = self.desk.take_back(is) else {
+            return self.declined(asked, self.words().waits_no_more());
+        };
+        let sentence = self.words().cancelled(&beginning(&waiting.item.mail.text));
+        let settlement = Settlement { mails: vec![mail], ..Settlement::at(Timestamp::now()) };
+        self.done_with(asked, None, settlement, sentence);
+        self.dispatch(&user);
+    }
+
+    /// Runs a waiting message of his before the others, and stops what runs.
+    pub(super) fn send_now(&mut self, asked: Asked, mail: i64) {
+        let user = asked.user.clone();
+        let Some(next) = self.desk.promote(&user, |pending| pending.mail.seq == mail) else {
+            return self.declined(asked, self.words().waits_no_more());
+        };
+        let which = beginning(&next.mail.text);
+        let sentence = self.words().runs_now(&which);
+        if let Some(running) = self.begun.get(&user) {
+            // The turn itself says that it was stopped.
+            self.control(&running.waiting.conv_id, Input::Stop(running.waiting.item.mail.seq));
+        }
+        self.done(asked, None, Vec::new(), sentence);
+        self.dispatch(&user);
+    }
+}

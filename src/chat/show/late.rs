@@ -1,0 +1,51 @@
+//! Messages that came too late: the question what shall become of them, and what was decided.
+
+use std::time::Duration;
+
+use super::in_chat;
+use crate::act::Act;
+use crate::render::document::{Block, Button, Document, Look, Tone};
+use crate::words::{Words, beginning};
+
+/// Of so many the beginning is shown.
+const SHOWN: usize = 5;
+
+/// The question about messages, the oldest first, which is so old.
+#[must_use]
+pub fn late(messages: &[&str], oldest: Duration, words: Words, group: bool) -> Document {
+    let mut blocks = vec![Block::text(words.late_by(messages.len(), oldest))];
+    blocks.extend(messages.iter().take(SHOWN).map(|text| Block::small(format!("• {}", beginning(text)))));
+    if let Some(more) = messages.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+        blocks.push(Block::small(words.queue_more(more)));
+    }
+    let buttons = vec![
+        Button::new(words.label_run(), Look::Primary, Act::RunLate),
+        Button::new(words.label_discard(), Look::Danger, Act::DiscardLate),
+    ];
+    blocks.push(Block::Buttons { buttons });
+    blocks.push(Block::typed(words.late_typed()));
+    in_chat(Document::new(blocks).headed(Tone::Asking, words.late_head(messages.len())), group)
+}
+
+/// What became of so many of them, as `sentence` says.
+#[must_use]
+pub fn decided(many: usize, sentence: String, words: Words) -> Document {
+    Document::new(vec![Block::text(sentence)]).headed(Tone::Past, words.late_head(many))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::show::tests::both;
+
+    #[test]
+    fn who_was_late_is_asked_once_for_all_and_sees_what_he_decided() {
+        let texts = ["one", "two\nlines", "<b>3</b>", "4", "5", "6", "7"];
+        let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
+        let shown = both(|words| late(&texts[..1], minutes(7), words, false))
+            + &both(|words| late(&texts, minutes(130), words, true))
+            + &both(|words| decided(7, words.late_run(7), words))
+            + &both(|words| decided(1, words.discarded(1), words));
+        insta::assert_snapshot!(shown);
+    }
+}

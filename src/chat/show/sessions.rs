@@ -1,0 +1,167 @@
+//! The sessions of a person: the list, what was opened, switched to and closed, and where a new one can be.
+
+use std::time::Duration;
+
+use super::in_chat;
+use crate::act::Act;
+use crate::ids::ConvId;
+use crate::render::document::{Block, Button, Document, Look, Tone};
+use crate::words::{Words, beginning};
+
+/// So many sessions on a page of the list: a card holds 200 elements at most, and a session takes about ten.
+const ON_A_PAGE: usize = 15;
+/// So many projects are offered.
+const OFFERED: usize = 8;
+
+/// A session in the list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// Its number, from 1.
+    pub number: usize,
+    /// The session.
+    pub conv_id: ConvId,
+    /// Its directory, as it is shown to people.
+    pub place: String,
+    /// What it does, in a word.
+    pub state: String,
+    /// Whether it is the active one of the chat.
+    pub active: bool,
+    /// What was asked last in it.
+    pub last: Option<String>,
+}
+
+/// The `page`th page of the list, from 1; the last one if there are not so many.
+#[must_use]
+pub fn list(rows: &[Row], page: usize, words: Words, group: bool) -> Document {
+    let pages = rows.len().div_ceil(ON_A_PAGE).max(1);
+    let page = page.clamp(1, pages);
+    let shown = rows.iter().skip((page - 1) * ON_A_PAGE).take(ON_A_PAGE);
+    let mut blocks: Vec<Block> = shown.map(|row| listed(row, words)).collect();
+    if pages > 1 {
+        blocks.push(Block::text(words.list_pages(page, pages)));
+    }
+    blocks.push(Block::typed(words.list_typed()));
+    in_chat(Document::new(blocks).headed(Tone::Plain, words.list_head(rows.len())), group)
+}
+
+/// Which rows are on that page.
+#[must_use]
+pub fn on_page(rows: usize, page: usize) -> std::ops::Range<usize> {
+    let page = page.clamp(1, rows.div_ceil(ON_A_PAGE).max(1));
+    (page - 1) * ON_A_PAGE..rows.min(page * ON_A_PAGE)
+}
+
+fn listed(row: &Row, words: Words) -> Block {
+    let Row { number, conv_id, place, state, active, last } = row;
+    let mark = if *active { "▶ " } else { "" };
+    let switch = (!active)
+        .then(|| Button::new(words.label_switch(), Look::Plain, Act::Switch { conv_id: conv_id.clone() }));
+    let buttons = switch.into_iter().chain([close(conv_id, place, words)]).collect();
+    Block::Row {
+        text: format!("{mark}{number}. {place} · {state}"),
+        small: last.as_deref().map(beginning).filter(|last| !last.is_empty()),
+        buttons,
+    }
+}
+
+/// A session is the active one now, as `sentence` says.
+#[must_use]
+pub fn active(sentence: String, conv_id: &ConvId, project: &str, words: Words, group: bool) -> Document {
+    let blocks = vec![
+        Block::text(sentence),
+        Block::Buttons { buttons: vec![close(conv_id, project, words)] },
+        Block::typed(words.opened_typed()),
+    ];
+    in_chat(Document::new(blocks), group)
+}
+
+/// A session is closed, as `sentence` says; another one can be opened in its directory.
+#[must_use]
+pub fn closed(sentence: String, directory: Option<String>, words: Words, group: bool) -> Document {
+    let open = |directory| Button::new(words.label_open_again(), Look::Plain, Act::Open { directory });
+    let buttons: Vec<Button> = directory.map(open).into_iter().collect();
+    let mut blocks = vec![Block::text(sentence)];
+    if !buttons.is_empty() {
+        blocks.push(Block::Buttons { buttons });
+    }
+    blocks.push(Block::typed(words.closed_typed()));
+    in_chat(Document::new(blocks), group)
+}
+
+/// The projects that a session can be opened in, the latest first, and how long ago each was used.
+#[must_use]
+pub fn projects(projects: &[(String, Duration)], words: Words, group: bool) -> Document {
+    let row = |(directory, ago): &(String, Duration)| Block::Row {
+        text: directory.clone(),
+        small: Some(words.used(*ago)),
+        buttons: vec![Button::new(
+            words.label_open(),
+            Look::Plain,
+            Act::Open { directory: directory.clone() },
+        )],
+    };
+    let mut blocks: Vec<Block> = projects.iter().take(OFFERED).map(row).collect();
+    blocks.push(Block::typed(words.projects_typed()));
+    in_chat(Document::new(blocks).headed(Tone::Asking, words.projects_head()), group)
+}
+
+/// The button that closes a session.
+pub(super) fn close(conv_id: &ConvId, project: &str, words: Words) -> Button {
+    Button {
+        confirm: Some(words.confirm_close(project)),
+        ..Button::new(words.label_close(), Look::Danger, Act::Close { conv_id: conv_id.clone() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::show::tests::{both, read};
+    use crate::language::Language;
+
+    fn row(number: usize) -> Row {
+        Row {
+            number,
+            conv_id: format!("c-{number}").as_str().into(),
+            place: "shop".to_owned(),
+            state: "asleep".to_owned(),
+            active: number == 2,
+            last: (number == 1).then(|| "fix\nthe  <at user_id=\"all\"></at> **basket**".to_owned()),
+        }
+    }
+
+    #[test]
+    fn the_list_shows_each_session_with_its_buttons() {
+        let rows = [row(1), row(2)];
+        insta::assert_snapshot!(both(|words| list(&rows, 1, words, false)));
+    }
+
+    #[test]
+    fn a_long_list_has_pages_and_a_page_that_is_not_there_is_the_last() {
+        let rows: Vec<Row> = (1..=40).map(row).collect();
+        let page = |page| read(&list(&rows, page, Words(Language::En), false));
+        let last = page(3);
+        assert!(last.contains("31. shop") && last.contains("40. shop") && !last.contains("30. shop"));
+        assert!(last.contains("Page 3 of 3; /list 1 shows another."), "{last}");
+        assert_eq!((page(9), page(0)), (last, page(1)));
+        let on = [1, 3, 9].map(|page| on_page(40, page));
+        assert_eq!((on, on_page(0, 1)), ([0..15, 30..40, 30..40], 0..0));
+    }
+
+    #[test]
+    fn what_was_opened_or_closed_says_what_can_be_done_next() {
+        let shown = both(|words| active(words.switched(1, "shop"), &"c-1".into(), "shop", words, true))
+            + &both(|words| closed(words.closed("shop", 2), Some("shop".to_owned()), words, false))
+            + &both(|words| closed(words.closed("shop", 0), None, words, false));
+        insta::assert_snapshot!(shown);
+    }
+
+    #[test]
+    fn a_new_session_is_offered_where_one_was_lately() {
+        let ago = Duration::from_secs;
+        let places = [5, 300, 7500, 90_000, 200_000].map(|seconds| (format!("p{seconds}"), ago(seconds)));
+        insta::assert_snapshot!(both(|words| projects(&places, words, false)));
+        let many = vec![("p".to_owned(), ago(1)); 100];
+        assert_eq!(projects(&many, Words(Language::En), false).blocks.len(), OFFERED + 1);
+    }
+}

@@ -1,0 +1,95 @@
+//! How a session stands, and its permission mode.
+
+use super::{in_chat, sessions};
+use crate::act::Act;
+use crate::ids::ConvId;
+use crate::keyring::PermissionMode;
+use crate::render::document::{Block, Button, Document, Look, Tone};
+use crate::words::Words;
+
+/// The modes that are offered; the others are for who types them.
+const OFFERED: [PermissionMode; 3] =
+    [PermissionMode::Default, PermissionMode::AcceptEdits, PermissionMode::Plan];
+/// So many rules are shown.
+const RULES: usize = 20;
+
+/// A session as its owner sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct Status<'a> {
+    /// The session.
+    pub conv_id: &'a ConvId,
+    /// Its project's name.
+    pub project: &'a str,
+    /// Its permission mode.
+    pub mode: &'a str,
+    /// All that is told of it: what, and how it is.
+    pub lines: &'a [(String, String)],
+    /// What its owner allowed for the rest of it.
+    pub rules: &'a [String],
+}
+
+/// How a session stands.
+#[must_use]
+pub fn status(status: &Status<'_>, words: Words, group: bool) -> Document {
+    let Status { conv_id, project, mode, lines, rules } = *status;
+    let lines: Vec<String> = lines.iter().map(|(name, value)| words.pair(name, value)).collect();
+    let mut blocks = vec![Block::text(lines.join("\n"))];
+    if !rules.is_empty() {
+        let shown = rules.iter().rev().take(RULES).map(|rule| Block::code("", rule.clone())).collect();
+        blocks.push(Block::Fold { title: words.rules_head(rules.len()), blocks: shown });
+    }
+    let mut buttons = modes(conv_id, mode);
+    buttons.push(sessions::close(conv_id, project, words));
+    blocks.push(Block::Buttons { buttons });
+    blocks.push(Block::typed(words.status_typed()));
+    in_chat(Document::new(blocks).headed(Tone::Plain, words.status_head(project)), group)
+}
+
+/// A session's permission mode, and the others.
+#[must_use]
+pub fn mode(conv_id: &ConvId, project: &str, mode: &str, words: Words, group: bool) -> Document {
+    let blocks = vec![
+        Block::text(words.mode_is(project, mode)),
+        Block::small(words.modes()),
+        Block::Buttons { buttons: modes(conv_id, mode) },
+        Block::typed(words.modes_typed()),
+    ];
+    in_chat(Document::new(blocks).headed(Tone::Plain, words.mode_head()), group)
+}
+
+/// What can be done.
+#[must_use]
+pub fn help(words: Words, group: bool) -> Document {
+    in_chat(Document::new(vec![Block::text(words.help())]).headed(Tone::Plain, words.help_head()), group)
+}
+
+fn modes(conv_id: &ConvId, now: &str) -> Vec<Button> {
+    let others = OFFERED.into_iter().map(PermissionMode::as_str).filter(|mode| *mode != now);
+    let act = |mode: &str| Act::Mode { conv_id: conv_id.clone(), mode: mode.to_owned() };
+    others.map(|mode| Button::new(mode, Look::Plain, act(mode))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::show::tests::both;
+
+    #[test]
+    fn the_status_shows_all_there_is_with_the_other_modes() {
+        let lines = [("project", "shop"), ("mode", "plan")];
+        let lines = lines.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let (conv_id, rules) = ("c-1".into(), ["Bash(npm test *)".to_owned(), "Bash(ls)".to_owned()]);
+        let shown = Status { conv_id: &conv_id, project: "shop", mode: "plan", lines: &lines, rules: &rules };
+        insta::assert_snapshot!(both(|words| status(&shown, words, false)));
+    }
+
+    #[test]
+    fn a_mode_is_shown_with_the_others() {
+        insta::assert_snapshot!(both(|words| mode(&"c-1".into(), "shop", "dontAsk", words, false)));
+    }
+
+    #[test]
+    fn the_help_names_every_command() {
+        insta::assert_snapshot!(both(|words| help(words, false)));
+    }
+}
