@@ -294,7 +294,7 @@ impl World {
     fn resolve(&self, msg_type: &str, checked: Checked) -> Result<(Value, Option<String>), Refusal> {
         match checked {
             Checked::Ready(content) => Ok((content, None)),
-            Checked::Keys(content, keys) => {
+            Checked::Keys(mut content, keys) => {
                 for key in keys {
                     let stored = self.stored.get(&key).filter(|stored| stored.by_bot);
                     let stored =
@@ -307,6 +307,10 @@ impl World {
                     };
                     if !fits {
                         return Err(Refusal::new(230_055, "The type of the file upload does not match."));
+                    }
+                    // People see the name that it was uploaded with.
+                    if msg_type == "file" {
+                        content["file_name"] = stored.name.clone().into();
                     }
                 }
                 Ok((content, None))

@@ -77,8 +77,13 @@ fn is_from_here(headers: &HeaderMap) -> bool {
 
 async fn page() -> Response {
     let nonce = format!("{:032x}", fastrand::u128(..));
-    let scripts =
-        [include_str!("page/markdown.js"), include_str!("page/card.js"), include_str!("page/chat.js")];
+    let scripts = [
+        include_str!("page/markdown.js"),
+        include_str!("page/sheet.js"),
+        include_str!("page/typing.js"),
+        include_str!("page/card.js"),
+        include_str!("page/chat.js"),
+    ];
     let html = include_str!("page/phone.html")
         .replace("{{style}}", include_str!("page/phone.css"))
         .replace("{{script}}", &scripts.join("\n"))

@@ -1,6 +1,6 @@
 // A page in a real browser: what each script of this folder begins with.
 "use strict";
-const { mkdtempSync, rmSync } = require("node:fs");
+const { mkdirSync, mkdtempSync, rmSync } = require("node:fs");
 const { tmpdir } = require("node:os");
 const { join } = require("node:path");
 const assert = require("node:assert/strict");
@@ -18,6 +18,8 @@ const opened = async (executablePath, profile, work) => {
   const browser = await chromium.launchPersistentContext(profile, options);
   browser.setDefaultTimeout(PATIENCE);
   const page = await browser.newPage();
+  // A phone's screen.
+  await page.setViewportSize({ width: 390, height: 844 });
   const complaints = [];
   page.on("console", (message) => message.type() === "error" && complaints.push(message.text()));
   page.on("pageerror", (error) => complaints.push(error.message));
@@ -28,6 +30,15 @@ const opened = async (executablePath, profile, work) => {
   await work(page);
   assert.deepEqual(complaints, []);
   await browser.close();
+};
+
+// Writes what is seen to a folder, if PHONEWORK_SCREENSHOTS names one: the phone, with `shown` in view.
+const picture = async (page, name, shown) => {
+  const folder = process.env.PHONEWORK_SCREENSHOTS;
+  if (!folder) return;
+  mkdirSync(folder, { recursive: true });
+  await shown?.last().scrollIntoViewIfNeeded();
+  await page.locator(".phone").screenshot({ path: join(folder, `${name}.png`), animations: "disabled" });
 };
 
 // Runs `work(page)` in a browser of its own, then ends the script: well, if the page had nothing to complain about.
@@ -45,4 +56,4 @@ const inBrowser = async (executablePath, work) => {
   process.exit(code);
 };
 
-module.exports = { inBrowser };
+module.exports = { inBrowser, picture };

@@ -1,5 +1,7 @@
 //! The phone page in a real browser.
 
+mod cards;
+
 use std::path::Path;
 
 use phonework::emulator::Emulator;
@@ -14,6 +16,9 @@ use crate::{
         tools::{run_script, source, tool},
     },
 };
+
+/// Names a folder for pictures of what the scripts see.
+const SCREENSHOTS: &str = "PHONEWORK_SCREENSHOTS";
 
 pub(crate) const BROWSER: &str = "/usr/bin/chromium";
 
@@ -43,6 +48,10 @@ pub(crate) async fn drive(script: &str, arguments: &[&str]) {
     let modules = tool("node_modules/playwright-core");
     let mut command = Command::new("node");
     command.env("NODE_PATH", modules.parent().expect("node_modules")).arg(source(script)).args(arguments);
+    if let Some(folder) = std::env::var_os(SCREENSHOTS) {
+        // Tests run in the package's folder; so does who asks for pictures.
+        command.env(SCREENSHOTS, Path::new(env!("CARGO_MANIFEST_DIR")).join(folder));
+    }
     run_script(&mut command, PATIENCE).await;
 }
 

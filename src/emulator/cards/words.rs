@@ -45,7 +45,8 @@ pub(crate) fn callback(element: &Value) -> Option<&Value> {
     callback.chain(element.get("value")).next()
 }
 
-/// Markdown with its entities as the characters that they stand for, where Feishu reads them: not inside code.
+/// Markdown with its entities as the characters that they stand for and without the spaces that make a line break, where
+/// Feishu reads them: not inside code.
 pub(crate) fn decoded(markdown: &str) -> String {
     let mut text = String::with_capacity(markdown.len());
     let mut rest = markdown;
@@ -56,7 +57,13 @@ pub(crate) fn decoded(markdown: &str) -> String {
         let trimmed = line.trim();
         let mark = ["```", "~~~"].into_iter().find(|mark| trimmed.starts_with(mark));
         match (fence, mark) {
-            (None, None) => decode_line(line, &mut text),
+            (None, None) => match line.strip_suffix("  \n") {
+                Some(broken) => {
+                    decode_line(broken.trim_end_matches(' '), &mut text);
+                    text.push('\n');
+                }
+                None => decode_line(line, &mut text),
+            },
             (None, Some(_)) => {
                 let end = trimmed.find(|each| each != '`' && each != '~').unwrap_or(trimmed.len());
                 fence = Some(&trimmed[..end]);
@@ -169,6 +176,7 @@ mod tests {
     fn entities_are_read_as_their_characters_but_not_inside_code() {
         assert_eq!(decoded("a &#60;b&#62; &amp; &#x; &#9999999; & &"), "a <b> &amp; &#x; &#9999999; & &");
         assert_eq!(decoded("`&#60;` &#60; ``a`&#60;`` &#60;"), "`&#60;` < ``a`&#60;`` <");
+        assert_eq!(decoded("a&#42;  \nb\n```\nc  \n```"), "a*\nb\n```\nc  \n```");
         let fenced = "&#42;\n````md\n```\n&#42;\n````\n&#42;";
         assert_eq!(decoded(fenced), "*\n````md\n```\n&#42;\n````\n*");
     }

@@ -12,20 +12,22 @@ const words = (text) => {
   return text.tag === "lark_md" || text.tag === "markdown" ? markdown(text.content) : el("div", { class: "plain" }, text.content ?? "");
 };
 
-const sized = (node, size) => {
-  if (size === "notation") node.classList.add("notation");
-  else if (/^heading/.test(size ?? "")) node.classList.add("heading");
+const sized = (node, text) => {
+  const size = text?.text_size ?? "";
+  if (size === "notation" || /small$/.test(size)) node.classList.add("notation");
+  else if (/^heading|large$/.test(size)) node.classList.add("heading");
+  const colour = (text?.text_color ?? "").split("-")[0];
+  if (Object.hasOwn(colours, colour)) node.style.color = colours[colour];
+  if (/^(left|center|right)$/.test(text?.text_align ?? "")) node.style.textAlign = text.text_align;
   return node;
 };
-
-const optionsOf = (element) =>
-  (element.options ?? []).map((option) => el("option", { value: option.value }, option.text?.content ?? option.value));
 
 // Everything filled in within a form, by name.
 const formValues = (form) => {
   const values = {};
   for (const field of form.querySelectorAll("[data-name]")) {
-    if (field.multiple) values[field.dataset.name] = [...field.selectedOptions].map((option) => option.value);
+    if (field.dataset.many) values[field.dataset.name] = JSON.parse(field.dataset.chosen);
+    else if (field.dataset.chosen) values[field.dataset.name] = JSON.parse(field.dataset.chosen)[0] ?? "";
     else if (field.type === "checkbox") values[field.dataset.name] = field.checked;
     else values[field.dataset.name] = field.value;
   }
@@ -35,7 +37,8 @@ const formValues = (form) => {
 const field = (element, control) => {
   if (element.name) control.dataset.name = element.name;
   control.disabled = element.disabled === true;
-  return el("label", { class: "field" }, element.label?.content ?? "", control);
+  // A label gives its words to a field, but takes those of a button away.
+  return el(control.tagName === "BUTTON" ? "div" : "label", { class: "field" }, element.label?.content ?? "", control);
 };
 
 const drawButton = (element, pointer, press) => {
@@ -45,16 +48,18 @@ const drawButton = (element, pointer, press) => {
   button.disabled = element.disabled === true;
   button.addEventListener("click", async () => {
     const ask = element.confirm;
-    if (ask && !window.confirm([ask.title?.content, ask.text?.content].filter(Boolean).join("\n"))) return;
+    if (ask && !(await confirmed(ask.title?.content ?? "", ask.text?.content ?? ""))) return;
     const form = button.closest(".form");
     if (element.form_action_type === "reset") {
-      for (const each of form?.querySelectorAll("[data-name]") ?? []) each.value = "";
+      for (const each of form?.querySelectorAll("[data-name]") ?? []) each.reset ? each.reset() : (each.value = "");
       return;
     }
     const open = (element.behaviors ?? []).find((behavior) => behavior.type === "open_url");
     if (open && /^https?:\/\//i.test(open.default_url)) window.open(open.default_url, "_blank", "noopener");
     button.disabled = true;
+    button.classList.add("busy");
     await press(pointer, form && element.form_action_type === "submit" ? { form_value: formValues(form) } : {});
+    button.classList.remove("busy");
     button.disabled = element.disabled === true;
   });
   return button;
@@ -73,34 +78,45 @@ const drawInput = (element, pointer, press) => {
   return field(element, control);
 };
 
+// A field that opens a list, as phones have it.
 const drawSelect = (element, pointer, press) => {
   const many = element.tag === "multi_select_static";
-  const first = many ? [] : [el("option", { value: "", disabled: true, selected: true }, element.placeholder?.content ?? "Choose")];
-  const control = el("select", { multiple: many }, ...first, ...optionsOf(element));
-  if (element.initial_option) control.value = element.initial_option;
-  control.addEventListener("change", () => {
-    if (!control.closest(".form")) press(pointer, { option: control.value });
-  });
+  const hint = element.placeholder?.content ?? "Choose";
+  const options = (element.options ?? []).map((option) => ({ value: option.value, label: option.text?.content ?? option.value }));
+  const control = el("button", { type: "button", class: "select", "aria-haspopup": "listbox" });
+  control.show = (values) => {
+    control.dataset.chosen = JSON.stringify(values);
+    const labels = options.filter((option) => values.includes(option.value)).map((option) => option.label);
+    control.classList.toggle("empty-choice", labels.length === 0);
+    control.replaceChildren(labels.length > 0 ? labels.join(", ") : hint);
+  };
+  const first = many ? (element.selected_values ?? []) : [element.initial_option].filter(Boolean);
+  control.reset = () => control.show(first);
+  control.reset();
+  if (many) control.dataset.many = "1";
+  control.addEventListener("click", () => choose(hint, options, many, JSON.parse(control.dataset.chosen), (values) => {
+    control.show(values);
+    if (!control.closest(".form") && values.length > 0) press(pointer, { option: values[0] });
+  }));
   return field(element, control);
 };
 
 const drawColumns = (element, pointer, press) => {
-  const set = el("div", { class: "columns" });
-  if (element.flex_mode === "flow") set.classList.add("wrap");
+  const set = el("div", { class: `columns ${element.flex_mode ?? "none"}` });
   for (const [place, column] of (element.columns ?? []).entries()) {
     const node = el("div", { class: "column" }, ...drawAll(column.elements, `${pointer}/columns/${place}/elements`, press));
     if (/^\d+px$/.test(column.width ?? "")) node.style.flex = `0 0 ${column.width}`;
     else node.style.flex = column.width === "weighted" ? `${column.weight ?? 1} 1 0` : "0 1 auto";
+    if (/^(center|bottom)$/.test(column.vertical_align ?? "")) node.style.justifyContent = column.vertical_align === "center" ? "center" : "flex-end";
     set.append(node);
   }
   return set;
 };
 
 const drawPanel = (element, pointer, press) => {
-  const title = el("summary", {}, words(element.header?.title));
+  const title = el("summary", {}, el("span", { class: "grow" }, words(element.header?.title)), el("span", { class: "chevron", "aria-hidden": "true" }, "⌄"));
   const panel = el("details", { open: element.expanded === true, "data-pointer": pointer }, title,
     el("div", { class: "inner" }, ...drawAll(element.elements, `${pointer}/elements`, press)));
-  title.firstChild?.style?.setProperty("display", "inline-block");
   return panel;
 };
 
@@ -114,9 +130,13 @@ const drawTable = (element) => {
 };
 
 const draw = {
-  markdown: (element) => sized(markdown(element.content), element.text_size),
-  plain_text: (element) => sized(words(element), element.text_size),
-  div: (element) => sized(el("div", {}, words(element.text)), element.text?.text_size),
+  markdown: (element, pointer, press) => {
+    const make = (text) => sized(markdown(text), element);
+    const streams = press.streaming && element.element_id;
+    return streams ? typed(`${press.message}/${element.element_id}`, element.content ?? "", press.config, make) : make(element.content);
+  },
+  plain_text: (element) => sized(words(element), element),
+  div: (element) => sized(el("div", {}, words(element.text)), element.text),
   hr: () => el("hr"),
   button: drawButton,
   input: drawInput,
@@ -164,6 +184,9 @@ const drawCard = (card, press) => {
     node.append(head);
   }
   const second = card.schema === "2.0";
+  press.streaming = card.config?.streaming_mode === true;
+  press.config = card.config?.streaming_config;
+  node.classList.toggle("streaming", press.streaming);
   const elements = second ? card.body?.elements : card.elements;
   node.append(el("div", { class: "body" }, ...drawAll(elements, second ? "/body/elements" : "/elements", press)));
   return node;

@@ -42,11 +42,19 @@ const trying = async (work) => {
   }
 };
 
-const pressing = (message) => async (pointer, filledIn) => {
+const pressing = (message) => Object.assign(async (pointer, filledIn) => {
   const asked = { user: state.as, message_id: message.message_id, press: { pointer }, ...filledIn };
   const clicked = await trying(() => ask("/phone/click", asked));
   if (clicked?.error) toast(`The bot did not answer as it should (${clicked.error}).`, "error");
   else if (clicked?.toast) toast(clicked.toast.content, clicked.toast.kind);
+}, { message: message.message_id });
+
+// A file in a bubble; it opens at a touch.
+const drawFile = (name, address) => {
+  const ending = (name.match(/\.(\w{1,4})$/)?.[1] ?? "file").toUpperCase();
+  const node = el("button", { type: "button", class: "file", "data-ending": ending }, el("span", {}, name));
+  node.addEventListener("click", () => trying(() => openFile(name, address)));
+  return node;
 };
 
 // A post: with its locale as the bot sends it, without as people do.
@@ -77,7 +85,7 @@ const drawBubble = (message) => {
   if (parent) bubble.append(el("span", { class: "quote" }, `${parent.from_name}: ${parent.recalled ? "recalled" : parent.text}`));
   if (message.msg_type === "text") bubble.append(...linked(message.text));
   else if (message.msg_type === "post") bubble.append(...postNodes(content));
-  else if (content.file_key) bubble.append(el("a", { class: "file", href: file(content.file_key), download: "" }, content.file_name ?? message.text));
+  else if (content.file_key) bubble.append(drawFile(content.file_name ?? message.file_name ?? "file", file(content.file_key)));
   else bubble.append(message.text);
   if (message.edits > 0) bubble.append(el("span", { class: "edited" }, "edited"));
   return bubble;
@@ -127,8 +135,11 @@ const keepReading = (old, fresh) => {
   }
   for (const input of old.querySelectorAll("[data-name]")) {
     const same = fresh.querySelector(`[data-name="${CSS.escape(input.dataset.name)}"]`);
-    if (same) same.value = input.value;
+    if (same?.show && input.dataset.chosen) same.show(JSON.parse(input.dataset.chosen));
+    else if (same) same.value = input.value;
+    if (same && input === document.activeElement) return () => same.focus();
   }
+  return () => {};
 };
 
 const place = (message) => {
@@ -137,8 +148,9 @@ const place = (message) => {
   const fresh = drawMessage(message);
   const old = state.nodes.get(message.message_id);
   if (old) {
-    keepReading(old, fresh);
+    const focus = keepReading(old, fresh);
     old.replaceWith(fresh);
+    focus();
   } else {
     chat.querySelector(".empty")?.remove();
     chat.append(fresh);

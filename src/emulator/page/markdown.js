@@ -47,6 +47,7 @@ const inlinePattern = new RegExp(
     /<at id=['"]?(?<at>[\w-]+)['"]?>[^]*?<\/at>/,
     /(?<br><br\s*\/?>)/,
     /(?<tag><\/?[A-Za-z][^>\n]*>)/,
+    /(?<hard> {2,}\n|\\\n)/,
     /&#(?<entity>\d{1,7});/,
     /&(?<named>lt|gt|amp|quot|nbsp);/,
     /\\(?<escaped>[!-\/:-@\[-`{-~])/,
@@ -71,7 +72,7 @@ const inlineNode = (found) => {
     return node;
   }
   if (is("at")) return el("a", {}, `@${nameOf(found.at)}`);
-  if (is("br")) return el("br");
+  if (is("br") || is("hard")) return el("br");
   if (is("tag")) return "";
   if (is("entity")) {
     const code = Number(found.entity);
@@ -107,11 +108,25 @@ const list = (lines) => {
     while (end < lines.length && !(lines[end].match(listItem)?.[1].length <= indent.length)) end += 1;
     const inner = lines.slice(at + 1, end);
     const nested = inner.findIndex((line) => listItem.test(line));
-    const own = [item[3], ...inner.slice(0, nested < 0 ? inner.length : nested).map((line) => line.trim())];
+    const own = [item[3], ...inner.slice(0, nested < 0 ? inner.length : nested).map((line) => line.trimStart())];
     root.append(el("li", {}, ...inline(own.join("\n")), ...(nested < 0 ? [] : [list(inner.slice(nested))])));
     at = end;
   }
   return root;
+};
+
+// Code as it is; of a diff each line in the colour of what became of it.
+const codeBlock = (language, lines) => {
+  const kinds = { "+": "added", "-": "removed", "@": "place" };
+  const kind = (line) => (language === "diff" && !/^(\+\+\+|---) /.test(line) ? kinds[line[0]] : undefined);
+  const parts = lines.flatMap((line, place) => {
+    const text = place + 1 < lines.length ? `${line}\n` : line;
+    const name = kind(line);
+    return name ? [el("span", { class: name }, text)] : [text];
+  });
+  const pre = el("pre", {}, el("code", {}, ...parts));
+  if (language) pre.dataset.language = language;
+  return pre;
 };
 
 // A block at a time: how many lines it takes, and its node.
@@ -125,9 +140,7 @@ const block = (lines, at) => {
   const fence = line.match(/^\s{0,3}(`{3,}|~{3,})\s*([^`]*)$/);
   if (fence) {
     const end = until((other) => other.trim().startsWith(fence[1]) && /^[`~]+$/.test(other.trim()));
-    const pre = el("pre", {}, el("code", {}, lines.slice(at + 1, end).join("\n")));
-    if (fence[2].trim()) pre.dataset.language = fence[2].trim();
-    return [end + 1, pre];
+    return [end + 1, codeBlock(fence[2].trim(), lines.slice(at + 1, end))];
   }
   const heading = line.match(/^(#{1,6})\s+(.*)$/);
   if (heading) return [at + 1, el(`h${heading[1].length}`, {}, ...inline(heading[2]))];
@@ -149,7 +162,7 @@ const block = (lines, at) => {
   }
   if (/^ {4}/.test(line)) {
     const end = until((other) => !/^ {4}/.test(other));
-    return [end, el("pre", {}, el("code", {}, lines.slice(at, end).map((each) => each.slice(4)).join("\n")))];
+    return [end, codeBlock("", lines.slice(at, end).map((each) => each.slice(4)))];
   }
   const starts = /^\s{0,3}(?:`{3,}|~{3,}|#{1,6}\s|>|\s*(?:[-*+]|\d+[.)])\s)|^\s*$|^\s*(?:---+|<hr>)\s*$/;
   const end = until((other, place) => starts.test(other) || (other.includes("|") && isRule(lines[place + 1])));
