@@ -9,6 +9,9 @@ const { chromium } = require("playwright-core");
 // Only ends a script that hangs.
 const PATIENCE = 120_000;
 
+// A phone's, in CSS pixels.
+const SCREEN = { width: 390, height: 844 };
+
 const opened = async (executablePath, profile, work) => {
   const args = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -18,8 +21,7 @@ const opened = async (executablePath, profile, work) => {
   const browser = await chromium.launchPersistentContext(profile, options);
   browser.setDefaultTimeout(PATIENCE);
   const page = await browser.newPage();
-  // A phone's screen.
-  await page.setViewportSize({ width: 390, height: 844 });
+  await page.setViewportSize(SCREEN);
   const complaints = [];
   page.on("console", (message) => message.type() === "error" && complaints.push(message.text()));
   page.on("pageerror", (error) => complaints.push(error.message));
@@ -32,13 +34,18 @@ const opened = async (executablePath, profile, work) => {
   await browser.close();
 };
 
-// Writes what is seen to a folder, if PHONEWORK_SCREENSHOTS names one: the phone, with `shown` in view.
+// Writes what is seen to a folder, if PHONEWORK_SCREENSHOTS names one: the phone, tall enough for all of `shown`.
 const picture = async (page, name, shown) => {
   const folder = process.env.PHONEWORK_SCREENSHOTS;
   if (!folder) return;
   mkdirSync(folder, { recursive: true });
+  const box = await shown?.last().boundingBox();
+  await page.setViewportSize({ ...SCREEN, height: Math.max(SCREEN.height, Math.ceil(box?.height ?? 0) + 240) });
+  await page.evaluate(() => { document.getElementById("toast").hidden = true; });
+  await page.mouse.move(0, 0);
   await shown?.last().scrollIntoViewIfNeeded();
   await page.locator(".phone").screenshot({ path: join(folder, `${name}.png`), animations: "disabled" });
+  await page.setViewportSize(SCREEN);
 };
 
 // Runs `work(page)` in a browser of its own, then ends the script: well, if the page had nothing to complain about.
