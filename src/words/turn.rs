@@ -92,7 +92,7 @@ impl Words {
 
     /// The head of a turn that was cut.
     #[must_use]
-    pub fn cut_head(self) -> String {
+    pub fn interrupted_head(self) -> String {
         say!(self, "Interrupted", "已中断")
     }
 

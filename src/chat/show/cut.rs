@@ -22,20 +22,21 @@ pub fn cut(conv_id: &ConvId, turn: Uuid, prompt: &str, words: Words, group: bool
         Block::Buttons { buttons },
         Block::typed(words.cut_typed()),
     ];
-    in_chat(Document::new(blocks).headed(Tone::Bad, words.cut_head()), group)
+    in_chat(Document::new(blocks).headed(Tone::Bad, words.interrupted_head()), group)
 }
 
 /// The same of a session that was closed meanwhile.
 #[must_use]
 pub fn cut_and_closed(prompt: &str, words: Words) -> Document {
-    Document::new(vec![Block::text(words.cut_and_closed(prompt))]).headed(Tone::Past, words.cut_head())
+    Document::new(vec![Block::text(words.cut_and_closed(prompt))])
+        .headed(Tone::Past, words.interrupted_head())
 }
 
 /// The same when that is decided, as `sentence` says.
 #[must_use]
 pub fn decided(prompt: &str, sentence: String, words: Words) -> Document {
     let blocks = vec![Block::text(words.cut_before(prompt)), Block::small(sentence)];
-    Document::new(blocks).headed(Tone::Past, words.cut_head())
+    Document::new(blocks).headed(Tone::Past, words.interrupted_head())
 }
 
 #[cfg(test)]
