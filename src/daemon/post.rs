@@ -124,3 +124,6 @@ pub(super) async fn alert(api: Api, mut alerts: mpsc::Receiver<Alert>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -182,10 +182,10 @@ impl<D: Deliver> Lane<D> {
         if let Some(not) = self.mark(picture, card, screen).await? {
             return Ok(not);
         }
-        if card.message_id.is_none() {
-            if let Some(not) = self.first(picture, card, screen, &moment).await? {
-                return Ok(not);
-            }
+        if card.message_id.is_none()
+            && let Some(not) = self.first(picture, card, screen, &moment).await?
+        {
+            return Ok(not);
         }
         let Some(message_id) = card.message_id.clone() else { return Ok(Shown::No) };
         let changed = self.next(card, screen, &message_id, &moment).await?;

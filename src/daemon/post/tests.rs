@@ -1,0 +1,160 @@
+//! The courier and the emulated Feishu, with all that can go wrong between them.
+
+mod deaths;
+mod faults;
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use tempfile::TempDir;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::*;
+use crate::{
+    emulator::{ApiCall, Emulator, Options, Shown},
+    feishu::{Client, Credentials},
+    ids::{ChatId, SlotId},
+    keyring::{self, Checked},
+    mail::{
+        self, Body, Depths, Post as Mail, Settlement, Slot, Store, courier,
+        stage::{Picture, Stage},
+    },
+    paths::Workspace,
+    render::document::{Block, Document, Long},
+};
+
+/// Only ends a hang.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// What is to be in the chat once, whatever happens.
+const ANSWER: &str = "forty-two";
+
+/// A chat, an outbox, a stage, and the courier between.
+struct Office {
+    emulator: Emulator,
+    folder: TempDir,
+    post: Post,
+    store: Store,
+    stage: Stage,
+    chat: ChatId,
+    slot: SlotId,
+}
+
+impl Office {
+    async fn new() -> Self {
+        let emulator = Emulator::start(Options { rate_limits: false, ..Options::default() }).await.unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let text = format!(
+            "FEISHU_APP_ID: {}\nFEISHU_APP_SECRET: {}\nFEISHU_DOMAIN: {}\n",
+            emulator.options().app_id,
+            emulator.options().app_secret,
+            emulator.base_url()
+        );
+        let keyring = keyring::parse(&text).unwrap();
+        let credentials =
+            Credentials { app_id: keyring.app_id.clone(), app_secret: keyring.app_secret.clone() };
+        let api = Api::new(keyring.domain.clone(), credentials, Client::new().unwrap());
+        let workspace = Workspace::open(folder.path(), None).unwrap();
+        let checked = Checked { keyring, workspace, notes: Vec::new(), let_in: BTreeSet::new() };
+        // Their senders may go: what was said last stays said.
+        let settings = watch::Sender::new(Arc::new(checked)).subscribe();
+        let connection = watch::Sender::new(ConnectionState::new(Timestamp::now())).subscribe();
+        let (store, _) = mail::open(&folder.path().join("mail.db")).unwrap();
+        let chat = emulator.p2p(&emulator.user(0));
+        let (post, stage) = (Post { api, connection, settings }, Stage::default());
+        Self { emulator, folder, post, store, stage, chat, slot: SlotId::random() }
+    }
+
+    /// The same for an app that may not make card entities.
+    async fn without_entities() -> Self {
+        let office = Self::new().await;
+        office.emulator.withhold_scope("cardkit:card:write");
+        office
+    }
+
+    fn open(&self) -> JoinHandle<()> {
+        self.open_with(self.post.clone())
+    }
+
+    fn open_with(&self, deliver: impl Deliver) -> JoinHandle<()> {
+        let (store, stage, stop) = (self.store.clone(), self.stage.clone(), CancellationToken::new());
+        tokio::spawn(courier::run(store, stage, deliver, stop, Duration::ZERO))
+    }
+
+    /// Another daemon takes the outbox over.
+    fn reopen(&mut self) -> JoinHandle<()> {
+        (self.store, _) = mail::open(&self.folder.path().join("mail.db")).unwrap();
+        self.stage = Stage::default();
+        self.open()
+    }
+
+    fn show(&self, text: &str) {
+        let document = Document::new(vec![Block::small("Bash ls"), Block::Stream { text: text.to_owned() }]);
+        let to = Recipient::Chat(self.chat.clone());
+        self.stage.show(self.slot, Picture { to, reply_to: None, document, epitaph: None });
+    }
+
+    /// A picture, and the call that brings it.
+    async fn shown(&self, text: &str) {
+        let before = self.sendings().len();
+        self.show(text);
+        self.emulator
+            .wait_for(|_| (self.sendings().len() > before).then_some(()), PATIENCE)
+            .await
+            .expect("no picture was brought");
+    }
+
+    /// What changes the chat, as it was asked of Feishu.
+    fn sendings(&self) -> Vec<ApiCall> {
+        let is_one = |call: &ApiCall| {
+            let path = call.path.strip_prefix("/open-apis/").unwrap_or_default();
+            call.method != "GET" && (path.starts_with("im/") || path.starts_with("cardkit/v1/cards/"))
+        };
+        self.emulator.api_calls().into_iter().filter(is_one).collect()
+    }
+
+    async fn answer(&self, document: Document) {
+        let slot = Some(Slot { id: self.slot, epitaph: None });
+        let body = Body::Document { document, slot };
+        let post = Mail { to: Recipient::Chat(self.chat.clone()), reply_to: None, body };
+        let settlement = Settlement { posts: vec![post], ..Settlement::at(Timestamp::now()) };
+        self.store.settle(settlement).await.unwrap();
+    }
+
+    /// Waits until nothing is pending.
+    async fn done(&self) -> Depths {
+        let done = async {
+            loop {
+                let depths = self.store.depths().await.unwrap();
+                if depths.pending == 0 {
+                    return depths;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, done).await.expect("it is still pending")
+    }
+
+    /// The bot's messages.
+    fn heard(&self) -> Vec<Shown> {
+        self.emulator.shown(&self.chat).into_iter().filter(Shown::from_bot).collect()
+    }
+
+    /// How often the answer is in the chat, in a message or in a file.
+    fn answers(&self) -> usize {
+        let files = self.heard().into_iter().filter(|shown| shown.msg_type == "file").count();
+        let said = self.heard().iter().map(|shown| shown.text.matches(ANSWER).count()).sum::<usize>();
+        if said == 0 { files } else { said }
+    }
+}
+
+fn short() -> Document {
+    Document::new(vec![Block::markdown(ANSWER), Block::small("shop")])
+}
+
+/// One that goes out as a card and a file.
+fn as_file() -> Document {
+    let text = format!("{}\n{ANSWER}\n", "line of many\n\n".repeat(2_000));
+    Document { long: Long::File, ..Document::new(vec![Block::markdown(text)]) }
+}

@@ -1,0 +1,109 @@
+//! A daemon that dies at any call, before Feishu does what it is asked for or after it.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use futures_util::{StreamExt as _, stream};
+use tokio::sync::Notify;
+
+use super::*;
+
+/// The way to Feishu of a daemon that dies.
+#[derive(Clone)]
+struct Dying {
+    post: Post,
+    /// So many calls it makes before that.
+    calls: usize,
+    made: Arc<AtomicUsize>,
+    /// Whether Feishu still does what the last call asks for.
+    after: bool,
+    died: Arc<Notify>,
+}
+
+impl Deliver for Dying {
+    async fn run(&self, errand: &Errand) -> Result<Option<String>, Refused> {
+        let made = self.made.fetch_add(1, Ordering::SeqCst);
+        if made < self.calls {
+            return self.post.run(errand).await;
+        }
+        if made == self.calls && self.after {
+            let _ = self.post.run(errand).await;
+        }
+        self.died.notify_one();
+        std::future::pending().await
+    }
+
+    fn in_place_of(&self, objection: Objection) -> String {
+        self.post.in_place_of(objection)
+    }
+
+    fn words(&self) -> Words {
+        self.post.words()
+    }
+
+    async fn recovered(&self) {
+        self.post.recovered().await;
+    }
+}
+
+/// Whether the answer is there once after a death at this call; `None` when there are not so many.
+async fn death(entities: bool, document: Document, call: usize, after: bool) -> Option<Result<(), String>> {
+    let mut office = if entities { Office::new().await } else { Office::without_entities().await };
+    let died = Arc::<Notify>::default();
+    let (post, made) = (office.post.clone(), Arc::default());
+    let courier = office.open_with(Dying { post, calls: call, made, after, died: died.clone() });
+    office.show("for");
+    let story = async {
+        let seen = |_: &Emulator| office.heard().first().cloned();
+        office.emulator.wait_for(seen, PATIENCE).await.expect("no picture");
+        office.show("forty");
+        let seen = |_: &Emulator| office.heard().into_iter().find(|shown| shown.text.contains("forty"));
+        office.emulator.wait_for(seen, PATIENCE).await.expect("no second picture");
+        office.answer(document.clone()).await;
+        office.done().await
+    };
+    tokio::select! {
+        depths = story => return (depths.wedged > 0).then(|| Err("wedged".to_owned())),
+        () = died.notified() => {}
+    }
+    courier.abort();
+    let _ = courier.await;
+    // What is owed is committed before or after the death; here it is there at the latest now.
+    if office.store.depths().await.unwrap().pending == 0 {
+        office.answer(document).await;
+    }
+    let courier = office.reopen();
+    let depths = office.done().await;
+    courier.abort();
+    let (times, heard) = (office.answers(), office.heard());
+    let others = heard.iter().filter(|shown| shown.text.contains("Bash ls")).count();
+    Some(if times == 1 && others == 0 && depths.wedged == 0 {
+        Ok(())
+    } else {
+        let heard: Vec<_> = heard.into_iter().map(|shown| (shown.msg_type, shown.text)).collect();
+        Err(format!("{entities} {call} {after}: {times} times\n{heard:#?}"))
+    })
+}
+
+async fn wherever_it_dies(entities: bool, document: fn() -> Document, at_least: usize) {
+    let deaths = (0..20).flat_map(|call| [(call, false), (call, true)]);
+    let runs = deaths.map(|(call, after)| death(entities, document(), call, after));
+    let ended: Vec<_> = stream::iter(runs).buffer_unordered(8).filter_map(async |end| end).collect().await;
+    let failed: Vec<_> = ended.iter().filter_map(|end| end.as_ref().err()).cloned().collect();
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+    assert!(ended.len() >= at_least * 2, "only {} deaths", ended.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wherever_the_daemon_dies_a_card_that_is_patched_shows_the_answer_once() {
+    wherever_it_dies(false, short, 4).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wherever_the_daemon_dies_a_card_that_is_streamed_shows_the_answer_once() {
+    wherever_it_dies(true, short, 5).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wherever_the_daemon_dies_an_answer_with_a_file_is_there_once() {
+    wherever_it_dies(false, as_file, 6).await;
+}
