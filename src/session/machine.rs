@@ -166,6 +166,11 @@ impl Machine {
         self.leave_by.is_some()
     }
 
+    /// Whether the daemon leaves and the turn waits for its person, who is not heard any more.
+    fn waits_for_nobody(&self) -> bool {
+        self.is_leaving() && self.turn.as_ref().is_some_and(|turn| turn.asks().next().is_some())
+    }
+
     /// Where the running turn's answer goes; none for a turn that nobody asked for.
     #[must_use]
     pub fn reply(&self) -> Option<Reply> {
@@ -205,6 +210,9 @@ impl Machine {
             Input::Sleep => self.close(now),
             Input::Leave(by) => {
                 self.leave_by = Some(by);
+                if self.waits_for_nobody() {
+                    return self.end_turn(Outcome::Cut, now);
+                }
                 if self.is_busy() { self.tick(now) } else { self.close(now) }
             }
             Input::Tick => self.tick(now),

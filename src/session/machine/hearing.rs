@@ -69,7 +69,11 @@ impl Machine {
                 let time = self.limits.approval;
                 let turn = self.turn_or_unasked(now);
                 let ask = turn.ask(request, time, now);
-                vec![Effect::Ask(ask, turn.asks().count())]
+                let asks = turn.asks().count();
+                if self.waits_for_nobody() {
+                    return self.end_turn(Outcome::Cut, now);
+                }
+                vec![Effect::Ask(ask, asks)]
             }
             Output::PermissionWithdrawn { request_id } => {
                 let turn = self.turn.as_mut();

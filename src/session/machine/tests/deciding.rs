@@ -370,3 +370,16 @@ fn a_process_that_is_on_its_way_out_gets_the_mode_at_its_next_start() {
     bench.put(Input::Sleep);
     assert_eq!(bench.put(Input::Mode("plan".into())), [Effect::Mode("plan".into())]);
 }
+
+#[test]
+fn a_leaving_daemon_does_not_wait_for_a_person_who_cannot_be_heard_any_more() {
+    let interrupt = || Effect::Write(wire::interrupt("interrupt"));
+    let (mut bench, _) = asked(permission("r1"));
+    let by = bench.now + Duration::from_secs(20);
+    assert_eq!(bench.put(Input::Leave(by)), [interrupt()]);
+    let mut bench = Bench::running();
+    assert_eq!(bench.put(Input::Leave(by)), []);
+    assert_eq!(bench.hear(Output::Permission(permission("r1"))), [interrupt()]);
+    bench.wait();
+    assert_eq!(settled(&bench.put(Input::Exited(Exit::default()))), [(Some("hi"), "", "cut")]);
+}
