@@ -1,5 +1,10 @@
 //! The chat as people know it: the real daemon, the emulated Feishu, the practice agent.
 
+mod lists;
+#[cfg(feature = "crash-points")]
+mod pressed;
+mod waiting;
+
 use phonework::ids::ChatId;
 use serde_json::json;
 
@@ -52,9 +57,10 @@ async fn the_list_and_the_status_tell_how_things_are() {
     let phonework = Phonework::practising(json!({})).await;
     phonework.ask("/new shop --timeout 600 --idle 2h --model opus --mode plan", 1).await;
     phonework.ask("echo x", 1).await;
-    let mut said = phonework.ask("/list", 1).await;
-    said.extend(phonework.ask("/status", 1).await);
-    said.extend(phonework.ask("/help", 1).await);
+    let mut said = Vec::new();
+    for text in ["/list", "/status", "/help"] {
+        said.push(phonework.show(text).await.text);
+    }
     let sessions = std::fs::read_to_string(phonework.state().join("sessions.json")).unwrap();
     let sessions: serde_json::Value = serde_json::from_str(&sessions).unwrap();
     let mut text = said.join("\n---\n");
@@ -218,7 +224,7 @@ async fn commands_answer_while_a_turn_runs_and_stop_ends_it() {
     phonework.say("slow 3600");
     let waits = phonework.say("echo next");
     phonework.reacted(&waits, "OneSecond").await;
-    assert!(phonework.ask("/list", 1).await[0].contains("running"));
+    assert!(phonework.show("/list").await.text.contains("running"));
     phonework.say("/stop");
     let heard =
         phonework.hear_until(&phonework.chat, |texts| texts.last().is_some_and(|text| text == "next")).await;
@@ -326,7 +332,7 @@ async fn the_longest_idle_session_makes_room_and_remembers() {
     phonework.ask("remember blue", 1).await;
     phonework.ask("/new blog", 1).await;
     phonework.ask("remember red", 1).await;
-    assert!(phonework.ask("/list", 1).await[0].contains("1. shop · asleep"));
+    assert!(phonework.show("/list").await.text.contains("1. shop · asleep"));
     phonework.ask("/switch 1", 1).await;
     assert!(phonework.ask("recall", 1).await[0].contains("blue"));
 }
@@ -346,11 +352,8 @@ async fn a_user_who_opens_the_chat_finds_his_session_warm() {
     phonework.open_shop().await;
     phonework.stop().await;
     phonework.start().await;
-    assert!(phonework.ask("/list", 1).await[0].contains("asleep"));
+    assert!(phonework.show("/list").await.text.contains("asleep"));
     phonework.emulator.enter_chat(&phonework.anna).unwrap();
-    let mut said = Vec::new();
     // The event has no answer of its own: the list tells.
-    while !said.last().is_some_and(|text: &String| text.contains("ready")) {
-        said = phonework.ask("/list", 1).await;
-    }
+    while !phonework.show("/list").await.text.contains("ready") {}
 }

@@ -1,5 +1,6 @@
 //! The real daemon as a process of its own, in a temporary directory, against the emulated Feishu.
 
+mod cards;
 mod people;
 pub(crate) mod silence;
 

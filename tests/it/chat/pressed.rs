@@ -1,0 +1,70 @@
+//! Presses when the disk or the daemon does not play along.
+
+use phonework::emulator::Shown;
+use serde_json::json;
+
+use crate::support::phonework::{PATIENCE, Phonework};
+
+/// The card of a turn that was cut, of a daemon that was started with this at its crash points.
+async fn cut(points: &str) -> (Phonework, Shown) {
+    let mut phonework = Phonework::practising(json!({})).await;
+    phonework.open_shop().await;
+    phonework.say("hang");
+    phonework.logged("turn begun", 1).await;
+    phonework.kill().await;
+    phonework.set_env("PHONEWORK_CRASH", Some(points.to_owned()));
+    phonework.start().await;
+    let cut = phonework.emulator.card_with(&phonework.chat, "Dismiss", PATIENCE).await;
+    (phonework, cut)
+}
+
+#[tokio::test]
+async fn a_press_that_was_answered_runs_once_although_the_daemon_dies_before_its_turn() {
+    let (mut phonework, cut) = cut("turn-write:die").await;
+    let again = cut.value_of("Run again").unwrap();
+    let said = phonework.press(&cut, "Run again", 0).await;
+    assert_eq!(said.content, "It runs again.");
+    let died = phonework.until("the end of the daemon", |_| false).await;
+    assert!(died.is_err());
+    phonework.set_env("PHONEWORK_CRASH", None);
+    phonework.start().await;
+    phonework.logged("turn begun", 2).await;
+    let said = phonework.emulator.press_earlier(&cut.message_id, &phonework.anna, again, None).await;
+    assert_ne!(said.content, "It runs again.");
+    phonework.ask("/stop", 1).await;
+    assert_eq!(phonework.ask("echo alive", 1).await, ["alive"]);
+    let prompts: Vec<_> = phonework.audited(3).await.iter().map(|line| line["prompt"].clone()).collect();
+    assert_eq!(prompts, ["hang", "hang", "echo alive"]);
+}
+
+#[tokio::test]
+async fn a_press_before_a_crash_that_was_not_answered_can_be_pressed_again() {
+    let (mut phonework, cut) = cut("inbox-write:die").await;
+    let click = phonework::emulator::Click::from(phonework::emulator::Press::Label("Run again".to_owned()));
+    let clicked = phonework.emulator.click(&phonework.anna, &cut.message_id, click).await.unwrap();
+    assert_eq!(clicked.toast, None);
+    assert!(phonework.until("the end of the daemon", |_| false).await.is_err());
+    phonework.set_env("PHONEWORK_CRASH", None);
+    phonework.start().await;
+    assert_eq!(phonework.press(&cut, "Run again", 0).await.content, "It runs again.");
+    phonework.logged("turn begun", 2).await;
+}
+
+#[tokio::test]
+async fn who_presses_while_the_disk_hangs_is_told_in_time_and_it_is_done_later() {
+    // Feishu gives up after 3 s.
+    let (phonework, cut) = cut("inbox-write:wait=4000").await;
+    let said = phonework.press(&cut, "Run again", 0).await;
+    assert_eq!((said.kind.as_str(), said.content.as_str()), ("info", "Heard; it takes a moment."));
+    phonework.logged("turn begun", 2).await;
+}
+
+#[tokio::test]
+async fn who_presses_while_the_disk_is_full_is_told_that_nothing_was_done() {
+    let (phonework, cut) = cut("inbox-write:fail").await;
+    let said = phonework.press(&cut, "Run again", 0).await;
+    assert_eq!(said.kind, "error");
+    assert!(said.content.contains("this was not done. Press again later."), "{said:?}");
+    assert_eq!(phonework.press(&cut, "Run again", 0).await.content, "It runs again.");
+    phonework.logged("turn begun", 2).await;
+}

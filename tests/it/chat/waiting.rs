@@ -1,0 +1,199 @@
+//! What waits, what came too late, what was cut: by typing and by pressing.
+
+use phonework::emulator::{Toast, Utterance};
+use serde_json::json;
+
+use crate::support::phonework::{PATIENCE, Phonework};
+
+fn done(content: &str) -> Toast {
+    Toast { kind: "success".to_owned(), content: content.to_owned() }
+}
+
+/// One whose Anna has a turn that runs and these messages behind it.
+async fn behind_a_slow_turn(messages: &[&str]) -> Phonework {
+    let phonework = Phonework::practising(json!({})).await;
+    phonework.open_shop().await;
+    phonework.say("slow 3600");
+    phonework.logged("turn begun", 1).await;
+    for text in messages {
+        let waits = phonework.say_later(text);
+        phonework.reacted(&waits, "OneSecond").await;
+    }
+    phonework
+}
+
+#[tokio::test]
+async fn a_waiting_message_is_cancelled_and_another_sent_now() {
+    let phonework = behind_a_slow_turn(&["echo one", "echo two", "echo three"]).await;
+    let queue = phonework.show("/cancel").await;
+    assert!(queue.text.contains("2. echo two"), "{queue:?}");
+    assert_eq!(queue.buttons(), ["Send now", "Cancel"].repeat(3));
+    assert_eq!(phonework.press(&queue, "Cancel", 1).await, done("Not run: “echo two”"));
+    let gone = "No such message of yours waits any more.";
+    assert_eq!(phonework.press(&queue, "Cancel", 1).await.content, gone);
+    let mings = phonework.emulator.p2p(&phonework.ming);
+    phonework.emulator.say(&phonework.ming, &mings, "/cancel");
+    assert_eq!(phonework.hear(&mings, 1).await, ["No message of yours waits."]);
+    assert_eq!(phonework.press(&queue, "Send now", 2).await, done("Runs now: “echo three”"));
+    let heard = phonework.hear_until(&phonework.chat, |texts| texts.iter().any(|text| text == "one")).await;
+    let place = |words: &str| heard.iter().position(|text| text == words);
+    assert!(place("three") < place("one") && place("three").is_some(), "{heard:?}");
+    assert_eq!(place("two"), None);
+    assert_eq!(phonework.press(&queue, "Send now", 2).await.content, gone);
+}
+
+#[tokio::test]
+async fn what_waits_is_cancelled_and_sent_now_by_typing() {
+    let phonework = behind_a_slow_turn(&["echo one", "echo two"]).await;
+    assert_eq!(phonework.ask("/cancel 3", 1).await, ["No message 3 waits; /cancel shows those that do."]);
+    assert_eq!(phonework.ask("/cancel 1", 1).await, ["Not run: “echo one”"]);
+    phonework.say("/now");
+    let heard = phonework.hear_until(&phonework.chat, |texts| texts.iter().any(|text| text == "two")).await;
+    assert!(heard.contains(&"Runs now: “echo two”".to_owned()), "{heard:?}");
+    assert!(!heard.contains(&"one".to_owned()), "{heard:?}");
+    assert_eq!(phonework.ask("/now", 1).await, ["No message of yours waits."]);
+}
+
+#[tokio::test]
+async fn a_cancelled_message_stays_cancelled_over_a_crash() {
+    let mut phonework = behind_a_slow_turn(&["echo one", "echo two"]).await;
+    let queue = phonework.show("/cancel").await;
+    assert_eq!(phonework.press(&queue, "Cancel", 0).await, done("Not run: “echo one”"));
+    phonework.kill().await;
+    phonework.start().await;
+    let heard = phonework.hear_until(&phonework.chat, |texts| texts.iter().any(|text| text == "two")).await;
+    assert!(!heard.contains(&"one".to_owned()), "{heard:?}");
+}
+
+#[tokio::test]
+async fn in_a_group_nobody_cancels_anothers_message() {
+    let phonework = Phonework::practising(json!({})).await;
+    let group = phonework.emulator.group();
+    let name = phonework.emulator.options().bot_name.clone();
+    let say = |text: &str| phonework.emulator.say(&phonework.anna, &group, &format!("@{name} {text}"));
+    say("/new shop");
+    phonework.nth_said(&group, 0).await;
+    say("slow 3600");
+    phonework.logged("turn begun", 1).await;
+    for _ in 0..2 {
+        let waits = say("echo mine");
+        phonework.reacted(&waits, "OneSecond").await;
+    }
+    say("/cancel");
+    let queue = phonework.emulator.card_with(&group, "Cancel", PATIENCE).await;
+    for label in ["Cancel", "Send now"] {
+        let said = phonework.emulator.press(&queue.message_id, &phonework.ming, label).await;
+        assert_eq!(said.content, "No such message of yours waits any more.");
+    }
+    let said = phonework.emulator.press(&queue.message_id, &phonework.anna, "Cancel").await;
+    assert_eq!(said, done("Not run: “echo mine”"));
+}
+
+#[tokio::test]
+async fn what_came_too_late_is_run_or_dropped_by_a_button_and_the_card_says_so() {
+    let mut phonework = Phonework::practising(json!({})).await;
+    phonework.open_shop().await;
+    let late = |phonework: &Phonework, text: &str| {
+        let said = Utterance::text(&phonework.anna, &phonework.chat, text);
+        let sent_at = Some(jiff::Timestamp::now() - jiff::SignedDuration::from_mins(30));
+        phonework.emulator.utter(Utterance { sent_at, ..said }).unwrap();
+    };
+    late(&phonework, "echo first");
+    let question = phonework.nth_said(&phonework.chat, 1).await;
+    assert_eq!(question.buttons(), ["Run", "Discard"]);
+    assert!(question.text.contains("• echo first"), "{question:?}");
+    // After a crash it is asked anew, and the old card is over.
+    phonework.kill().await;
+    phonework.start().await;
+    phonework.changed(&question.message_id, |shown| shown.buttons().is_empty()).await;
+    let asked_anew = phonework.nth_said(&phonework.chat, 2).await;
+    let said = phonework.press(&asked_anew, "Run", 0).await;
+    assert_eq!(said, done("Run: 1."));
+    let over = phonework.changed(&asked_anew.message_id, |shown| shown.buttons().is_empty()).await;
+    assert!(over.text.contains("Run: 1."), "{over:?}");
+    phonework.hear_until(&phonework.chat, |texts| texts.iter().any(|text| text == "first")).await;
+    late(&phonework, "echo second");
+    let question = phonework.emulator.card_with(&phonework.chat, "Discard", PATIENCE).await;
+    assert_eq!(phonework.press(&question, "Discard", 0).await, done("Dropped: 1."));
+    phonework.changed(&question.message_id, |shown| shown.text.contains("Dropped: 1.")).await;
+    assert_eq!(phonework.ask("/run", 1).await, ["No message of yours waits for that."]);
+}
+
+#[tokio::test]
+async fn a_cut_turn_is_run_again_once_however_often_it_is_pressed() {
+    let mut phonework = Phonework::practising(json!({})).await;
+    phonework.open_shop().await;
+    phonework.say("hang");
+    phonework.logged("turn begun", 1).await;
+    phonework.kill().await;
+    phonework.start().await;
+    let cut = phonework.emulator.card_with(&phonework.chat, "Dismiss", PATIENCE).await;
+    assert_eq!(cut.buttons(), ["Run again", "Continue", "Dismiss"]);
+    let again = cut.value_of("Run again").unwrap();
+    let mut said = phonework.press_twice(&cut, &phonework.anna.clone(), "Run again").await;
+    said.sort();
+    assert_eq!(said, ["It runs again.", "You pressed this before; it is done once."]);
+    let over = phonework.changed(&cut.message_id, |shown| shown.buttons().is_empty()).await;
+    assert!(over.text.contains("It runs again."), "{over:?}");
+    phonework.logged("turn begun", 2).await;
+    // The daemon dies in this turn, too, and the first card is pressed once more.
+    phonework.kill().await;
+    phonework.start().await;
+    let said = phonework.emulator.press_earlier(&cut.message_id, &phonework.anna, again, None).await;
+    assert!(said.content.starts_with("I only keep a session's last message"), "{said:?}");
+    let cut = phonework.emulator.card_with(&phonework.chat, "Dismiss", PATIENCE).await;
+    let said = phonework.emulator.press(&cut.message_id, &phonework.anna, "Dismiss").await;
+    assert_eq!(said, done("Dismissed."));
+    phonework.changed(&cut.message_id, |shown| shown.text.contains("Dismissed.")).await;
+    assert_eq!(phonework.ask("echo alive", 1).await, ["alive"]);
+    let outcomes: Vec<_> = phonework.audited(3).await.iter().map(|line| line["outcome"].clone()).collect();
+    assert_eq!(outcomes, ["cut", "cut", "answered"]);
+}
+
+#[tokio::test]
+async fn claude_goes_on_after_a_cut_turn_and_by_a_command() {
+    let mut phonework = Phonework::practising(json!({})).await;
+    phonework.open_shop().await;
+    phonework.say("hang");
+    phonework.logged("turn begun", 1).await;
+    phonework.kill().await;
+    phonework.start().await;
+    let cut = phonework.emulator.card_with(&phonework.chat, "Dismiss", PATIENCE).await;
+    assert_eq!(phonework.press(&cut, "Continue", 0).await, done("Claude goes on."));
+    phonework.audited(2).await;
+    phonework.say("/continue");
+    let prompts: Vec<_> = phonework.audited(3).await.iter().map(|line| line["prompt"].clone()).collect();
+    assert_eq!(prompts, ["hang", "Continue.", "Continue."]);
+}
+
+#[tokio::test]
+async fn of_a_session_only_the_last_turn_runs_again() {
+    let mut phonework = Phonework::practising(json!({})).await;
+    phonework.open_shop().await;
+    phonework.say("hang");
+    phonework.logged("turn begun", 1).await;
+    phonework.kill().await;
+    phonework.start().await;
+    let cut = phonework.emulator.card_with(&phonework.chat, "Dismiss", PATIENCE).await;
+    assert_eq!(phonework.ask("echo newer", 1).await, ["newer"]);
+    let said = phonework.press(&cut, "Run again", 0).await;
+    assert!(said.content.starts_with("I only keep a session's last message"), "{said:?}");
+    assert_eq!(phonework.audited(2).await.len(), 2);
+}
+
+#[tokio::test]
+async fn what_is_typed_while_claude_asks_is_the_answer_and_what_comes_after_it_a_prompt() {
+    let phonework = Phonework::practising(json!({})).await;
+    phonework.open_shop().await;
+    phonework.say("ask");
+    phonework.logged("approval asked for", 1).await;
+    let answered = |texts: &[String]| texts.iter().any(|text| text.contains("You answered:"));
+    phonework.say("neither, thank you");
+    phonework.say_later("echo next");
+    let heard = phonework
+        .hear_until(&phonework.chat, |texts| answered(texts) && texts.iter().any(|text| text == "next"))
+        .await;
+    assert!(heard.iter().any(|text| text.contains("neither, thank you")), "{heard:?}");
+    let prompts: Vec<_> = phonework.audited(2).await.iter().map(|line| line["prompt"].clone()).collect();
+    assert_eq!(prompts, ["ask", "echo next"]);
+}
