@@ -30,7 +30,9 @@ use crate::ids::{OpenId, SlotId};
 use crate::logs::Lasting;
 use crate::mail::courier::Deliver as _;
 use crate::mail::stage::Stage;
-use crate::mail::{self, Body, Mail, Post as Mailed, Recipient, Settlement, Slot, Store, TurnStart, courier};
+use crate::mail::{
+    self, Body, Mail, PastTurn, Post as Mailed, Recipient, Settlement, Slot, Store, TurnStart, courier,
+};
 use crate::paths::StateDir;
 use crate::session::file::{self, Saver};
 use crate::session::ledger;
@@ -289,7 +291,7 @@ impl Cut {
         let post = Mailed { to, reply_to: cut.reply_to, body: Body::Document { document, slot } };
         let settlement = Settlement {
             mails: cut.mail.into_iter().collect(),
-            turn: Some((cut.turn_id, "cut".to_owned())),
+            turn: Some((cut.turn_id, PastTurn::CUT_BY_CRASH.to_owned())),
             posts: vec![post],
             audit: project.map(|project| Record { project, line }),
             at,

@@ -101,7 +101,7 @@ impl Choice {
         };
         let done = kind == ToastKind::Success;
         show_toast(answer, kind, text);
-        if let Some(past) = past.ok().flatten().filter(|past| done && past.is_cut()) {
+        if let Some(past) = past.ok().flatten().filter(|past| done && past.is_cut_by_crash()) {
             store.keep(retire(turn, &past, after, words)).await;
         }
         mail
@@ -150,12 +150,6 @@ enum Written {
     Gone,
     /// The turn is not over.
     StillRuns,
-}
-
-impl PastTurn {
-    fn is_cut(&self) -> bool {
-        self.outcome.as_deref() == Some("cut")
-    }
 }
 
 /// Takes the buttons off the card of a cut turn.

@@ -19,8 +19,6 @@ use crate::words::beginning;
 
 /// What waits no longer than this is shown by its emoji alone.
 const SHOWN_AFTER: Duration = Duration::from_secs(2);
-/// A picture that the courier took just before its card left the stage is in the chat by then, mostly.
-const LOOK_AGAIN: Duration = Duration::from_secs(10);
 
 /// The cards of all queues.
 #[derive(Debug, Default)]
@@ -88,16 +86,14 @@ impl Router {
         if !card.shown {
             return;
         }
-        self.stage.clear(card.slot);
         let document = show::queue::over(self.words().queue_empty());
         let body = Body::Document { document, slot: Some(Slot { id: card.slot, epitaph: None }) };
         let word = Post { to: Recipient::Chat(chat.clone()), reply_to: None, body };
-        let (store, slot) = (self.store.clone(), card.slot);
+        let (store, stage, slot) = (self.store.clone(), self.stage.clone(), card.slot);
         tokio::spawn(async move {
-            // A disk that does not take it leaves the card as it is: its buttons find nothing that waits.
-            if store.last_word(slot, word.clone(), Timestamp::now()).await == Ok(false) {
-                tokio::time::sleep(LOOK_AGAIN).await;
-                let _ = store.last_word(slot, word, Timestamp::now()).await;
+            if store.last_word(slot, word, Timestamp::now()).await != Ok(true) {
+                // Nobody has seen it; or the disk does not take it, and its buttons find nothing that waits.
+                stage.clear(slot);
             }
         });
     }

@@ -1,26 +1,29 @@
 //! The last word of a card that may never have got into the chat.
 
+use jiff::Timestamp;
 use rusqlite::params;
 
 use super::{Committed, Post, Store, call::Wakes, outbox, store::write};
 use crate::{crash::Point, ids::SlotId};
 
-use jiff::Timestamp;
-
 impl Store {
-    /// Puts the last word of a card into the outbox, if the card is in the chat or on its way; whether it is. It is off
-    /// the stage before that, else its next picture comes all the same.
+    /// Puts the last word of a card into the outbox, if a picture of it is in the chat or on its way; whether it is. If
+    /// not, none comes any more.
     pub fn last_word(&self, slot: SlotId, post: Post, at: Timestamp) -> Committed<bool> {
         let wakes = Wakes { lanes: [post.to.clone()].into(), ..Wakes::default() };
         self.call_for(wakes, move |db| {
-            let is_there = db
-                .prepare_cached("SELECT EXISTS (SELECT 1 FROM card WHERE slot = ?1)")?
-                .query_row(params![slot.to_string()], |row| row.get(0))?;
-            if is_there {
+            let (kind, id) = outbox::columns(&post.to);
+            let unseen = db
+                .prepare_cached(
+                    "INSERT OR IGNORE INTO card (slot, to_kind, to_id, made, ended) VALUES (?1, ?2, ?3, ?4, 1)",
+                )?
+                .execute(params![slot.to_string(), kind, id, at.as_millisecond()])?
+                == 1;
+            if !unseen {
                 outbox::add(db, &post, at)?;
-                write(Point::SettlementWrite)?;
             }
-            Ok(is_there)
+            write(Point::SettlementWrite)?;
+            Ok(!unseen)
         })
     }
 }
@@ -28,26 +31,30 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mail::card::{Card, Mark};
     use crate::mail::{Body, Recipient, Slot, open};
     use crate::render::document::Document;
 
     #[tokio::test]
-    async fn a_card_that_never_got_there_has_no_last_word() {
+    async fn a_card_that_never_got_there_has_no_last_word_and_comes_no_more() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("mail.db");
-        let (store, _) = open(&path).unwrap();
-        let slot = SlotId::random();
-        let post = || {
-            let slot = Some(Slot { id: slot, epitaph: None });
-            let body = Body::Document { document: Document::default(), slot };
-            Post { to: Recipient::Chat("oc_1".into()), reply_to: None, body }
+        let (store, _) = open(&folder.path().join("mail.db")).unwrap();
+        let (now, to) = (Timestamp::now(), Recipient::Chat("oc_1".into()));
+        let last_word = |id| {
+            let body =
+                Body::Document { document: Document::default(), slot: Some(Slot { id, epitaph: None }) };
+            store.last_word(id, Post { to: to.clone(), reply_to: None, body }, now)
         };
-        assert_eq!(store.last_word(slot, post(), Timestamp::UNIX_EPOCH).await, Ok(false));
+        let picture = |slot| {
+            let card = Card::new(slot, now);
+            store.picture_begins(Mark { to: to.clone(), reply_to: None, card, epitaph: None })
+        };
+        let (unseen, seen) = (SlotId::random(), SlotId::random());
+        assert_eq!(picture(seen).await, Ok(true));
+        assert_eq!(last_word(unseen).await, Ok(false));
         assert_eq!(store.pending_lanes().await, Ok(vec![]));
-        let db = rusqlite::Connection::open(&path).unwrap();
-        let made = "INSERT INTO card (slot, to_kind, to_id, made) VALUES (?1, 'chat', 'oc_1', 0)";
-        db.execute(made, [slot.to_string()]).unwrap();
-        assert_eq!(store.last_word(slot, post(), Timestamp::UNIX_EPOCH).await, Ok(true));
-        assert_eq!(store.pending_lanes().await, Ok(vec![Recipient::Chat("oc_1".into())]));
+        assert_eq!(picture(unseen).await, Ok(false));
+        assert_eq!(last_word(seen).await, Ok(true));
+        assert_eq!(store.pending_lanes().await, Ok(vec![to.clone()]));
     }
 }

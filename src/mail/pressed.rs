@@ -24,6 +24,17 @@ pub struct PastTurn {
     pub outcome: Option<String>,
 }
 
+impl PastTurn {
+    /// The outcome of a turn that ran when the daemon went down without a word.
+    pub const CUT_BY_CRASH: &str = "cut-by-crash";
+
+    /// Whether it ran when the daemon went down without a word: its card says so, and nothing else.
+    #[must_use]
+    pub fn is_cut_by_crash(&self) -> bool {
+        self.outcome.as_deref() == Some(Self::CUT_BY_CRASH)
+    }
+}
+
 impl Store {
     /// Takes a press over as a message for this session; its number, or `None` when `key`, which says what was pressed,
     /// was taken over before. Keys are remembered for 7 days.

@@ -20,7 +20,7 @@ async fn cut(points: &str) -> (Phonework, Shown) {
 
 #[tokio::test]
 async fn a_press_that_was_answered_runs_once_although_the_daemon_dies_before_its_turn() {
-    let (mut phonework, cut) = cut("turn-write:die").await;
+    let (mut phonework, cut) = cut("turn-write:die@1").await;
     let again = cut.value_of("Run again").unwrap();
     let said = phonework.press(&cut, "Run again", 0).await;
     assert_eq!(said.content, "It runs again.");
@@ -39,7 +39,7 @@ async fn a_press_that_was_answered_runs_once_although_the_daemon_dies_before_its
 
 #[tokio::test]
 async fn a_press_before_a_crash_that_was_not_answered_can_be_pressed_again() {
-    let (mut phonework, cut) = cut("inbox-write:die").await;
+    let (mut phonework, cut) = cut("inbox-write:die@1").await;
     let click = phonework::emulator::Click::from(phonework::emulator::Press::Label("Run again".to_owned()));
     let clicked = phonework.emulator.click(&phonework.anna, &cut.message_id, click).await.unwrap();
     assert_eq!(clicked.toast, None);
@@ -53,7 +53,7 @@ async fn a_press_before_a_crash_that_was_not_answered_can_be_pressed_again() {
 #[tokio::test]
 async fn who_presses_while_the_disk_hangs_is_told_in_time_and_it_is_done_later() {
     // Feishu gives up after 3 s.
-    let (phonework, cut) = cut("inbox-write:wait=4000").await;
+    let (phonework, cut) = cut("inbox-write:wait=4000@1").await;
     let said = phonework.press(&cut, "Run again", 0).await;
     assert_eq!((said.kind.as_str(), said.content.as_str()), ("info", "Heard; it takes a moment."));
     phonework.logged("turn begun", 2).await;
@@ -61,7 +61,7 @@ async fn who_presses_while_the_disk_hangs_is_told_in_time_and_it_is_done_later()
 
 #[tokio::test]
 async fn who_presses_while_the_disk_is_full_is_told_that_nothing_was_done() {
-    let (phonework, cut) = cut("inbox-write:fail").await;
+    let (phonework, cut) = cut("inbox-write:fail@1").await;
     let said = phonework.press(&cut, "Run again", 0).await;
     assert_eq!(said.kind, "error");
     assert!(said.content.contains("this was not done. Press again later."), "{said:?}");
