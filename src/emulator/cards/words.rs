@@ -14,21 +14,35 @@ pub(crate) fn flatten(card: &Value) -> String {
     lines.join("\n")
 }
 
-/// Its Markdown and plain texts of normal size at the top level, a line break between two: what it says, without the
-/// head, small print, panels that open, rows and buttons.
+/// Its Markdown and plain texts of normal size, at the top level and in rows, a line break between two: what it says,
+/// without the head, small print, panels that open and buttons.
 pub(crate) fn answer(card: &Value) -> String {
-    let texts = elements(card).as_array().into_iter().flatten().filter_map(|element| {
+    let mut texts = Vec::new();
+    say(elements(card), &mut texts);
+    texts.join("\n")
+}
+
+fn say(elements: &Value, texts: &mut Vec<String>) {
+    for element in elements.as_array().into_iter().flatten() {
+        if element["tag"] == "column_set" {
+            for column in element["columns"].as_array().into_iter().flatten() {
+                say(&column["elements"], texts);
+            }
+            continue;
+        }
         let text = if element["tag"] == "div" { &element["text"] } else { element };
         let small = text["text_size"].as_str().is_some_and(|size| size != "normal");
         let grey = text["text_color"].as_str().is_some_and(|colour| colour == "grey");
-        if small || grey { None } else { read(text) }
-    });
-    texts.collect::<Vec<_>>().join("\n")
+        if !small && !grey {
+            texts.extend(read(text));
+        }
+    }
 }
 
-/// Whether there is something to stop: a button whose act is `stop`.
+/// Whether it shows something that goes on: a blue head, or a button whose act is `stop`.
 pub(crate) fn is_unfinished(card: &Value) -> bool {
-    buttons(card).iter().any(|button| callback(button).is_some_and(|value| value["act"]["do"] == "stop"))
+    let stops = |button: &&Value| callback(button).is_some_and(|value| value["act"]["do"] == "stop");
+    card["header"]["template"] == "blue" || buttons(card).iter().any(stops)
 }
 
 /// The buttons in their order.

@@ -29,6 +29,9 @@ pub struct Ask {
     pub remind: Option<Instant>,
 }
 
+/// Who has less time than this to decide is looking, or does not come.
+const WORTH_A_REMINDER: Duration = Duration::from_secs(60);
+
 impl Ask {
     pub(super) fn new(
         request: PermissionRequest,
@@ -49,7 +52,7 @@ impl Ask {
             slot: SlotId::of_request(turn, &request.request_id),
             after,
             expires: now + time,
-            remind: Some(now + time / 2),
+            remind: (time >= WORTH_A_REMINDER).then(|| now + time / 2),
             request,
         }
     }
