@@ -21,3 +21,4 @@ mod sdk;
 mod support;
 mod systemd;
 mod tidy;
+mod turns;

@@ -7,8 +7,13 @@ use std::time::{Duration, Instant};
 const AFTER_LIFE: Duration = Duration::from_millis(700);
 /// One that shows none is shown after so long.
 const WITHOUT_LIFE: Duration = Duration::from_millis(2500);
-/// Between two pictures. Feishu takes fewer of most cards; what it does not take is never made.
-const BETWEEN: Duration = Duration::from_millis(500);
+/// Between two pictures of a turn that is younger than this, and of any older one. Feishu takes 1,000 requests of a kind
+/// in a minute from an app: all sessions that there may be at once (`MAX_LIVE_SESSIONS`) share them.
+const BETWEEN: [(Duration, Duration); 2] = [
+    (Duration::from_secs(30), Duration::from_millis(500)),
+    (Duration::from_secs(300), Duration::from_secs(1)),
+];
+const BETWEEN_LATER: Duration = Duration::from_secs(2);
 
 /// The pace of one turn's pictures.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,11 +65,17 @@ impl Pace {
             return None;
         }
         match (self.last, self.alive) {
-            (Some(last), _) => Some(last + BETWEEN),
+            (Some(last), _) => Some(last + self.between(last)),
             (None, _) if self.asking => None,
             (None, Some(alive)) => Some(alive + AFTER_LIFE),
             (None, None) => Some(self.began + WITHOUT_LIFE),
         }
+    }
+
+    fn between(&self, now: Instant) -> Duration {
+        let age = now.saturating_duration_since(self.began);
+        let younger = BETWEEN.iter().find(|(than, _)| age < *than);
+        younger.map_or(BETWEEN_LATER, |(_, between)| *between)
     }
 
     /// Whether a picture is to be made now; it is taken for made.
@@ -104,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_card_is_drawn_twice_a_second_at_most_and_only_if_it_changed() {
+    fn a_young_card_is_drawn_twice_a_second_at_most_and_only_if_it_changed() {
         let began = Instant::now();
         let mut pace = Pace::new(began);
         pace.changed(began);
@@ -116,6 +127,19 @@ mod tests {
         }
         assert!(pace.take(began + 1200 * MS));
         assert_eq!(pace.due(), None);
+    }
+
+    #[test]
+    fn half_an_hour_of_changes_is_forty_pictures_a_minute_at_most() {
+        let began = Instant::now();
+        let mut pace = Pace::new(began);
+        let mut pictures = 0;
+        for at in 0..1_800_000 / 50 {
+            let now = began + at * 50 * MS;
+            pace.changed(now);
+            pictures += u32::from(pace.take(now));
+        }
+        assert!((1000..40 * 30).contains(&pictures), "{pictures}");
     }
 
     #[test]

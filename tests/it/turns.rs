@@ -1,0 +1,188 @@
+//! What a chat shows of a turn while it runs, and what is left of it: the real daemon, the emulated Feishu, the practice
+//! agent.
+
+use phonework::emulator::{ApiCall, Shown};
+use phonework::ids::MessageId;
+use serde_json::json;
+
+use crate::support::phonework::{PATIENCE, Phonework};
+
+/// A command that ends when the file `go` is there.
+const WAITING: &str = "run until [ -e go ]; do sleep 0.02; done";
+
+impl Phonework {
+    /// The newest card of the bot's in Anna's chat, as soon as it is as wanted.
+    async fn card(&self, is: impl Fn(&Shown) -> bool) -> Shown {
+        let newest = |shown: &[Shown]| {
+            shown.iter().rev().find(|message| message.from_bot() && message.is_card() && is(message)).cloned()
+        };
+        match self.emulator.wait_until(&self.chat, |shown| newest(shown).is_some(), PATIENCE).await {
+            Ok(shown) => newest(&shown).unwrap(),
+            Err(not) => {
+                let texts: Vec<&str> = not.shown.iter().map(|shown| shown.text.as_str()).collect();
+                panic!("no such card: {texts:#?}\n--- log\n{}", self.log())
+            }
+        }
+    }
+
+    /// What this message shows, as soon as it is as wanted.
+    async fn changed(&self, id: &MessageId, is: impl Fn(&Shown) -> bool) -> Shown {
+        let find = |emulator: &phonework::emulator::Emulator| emulator.shown_message(id).filter(&is);
+        match self.emulator.wait_for(find, PATIENCE).await {
+            Some(shown) => shown,
+            None => panic!("it shows {:?}", self.emulator.shown_message(id).map(|shown| shown.text)),
+        }
+    }
+
+    /// The bot's messages in Anna's chat.
+    fn messages(&self) -> Vec<Shown> {
+        self.emulator.shown(&self.chat).into_iter().filter(Shown::from_bot).collect()
+    }
+
+    /// Calls that send or change something, from the nth on.
+    fn calls_from(&self, first: usize) -> Vec<ApiCall> {
+        let speaks = |call: &ApiCall| call.path.contains("/messages") || call.path.contains("/cardkit/");
+        self.emulator.api_calls().into_iter().skip(first).filter(speaks).collect()
+    }
+
+    fn calls_made(&self) -> usize {
+        self.emulator.api_calls().len()
+    }
+}
+
+#[tokio::test]
+async fn a_trivial_turn_is_one_call_to_feishu() {
+    let phonework = Phonework::practising(json!({})).await;
+    phonework.open_shop().await;
+    let before = phonework.calls_made();
+    assert_eq!(phonework.ask("echo hello", 1).await, ["hello"]);
+    phonework.audited(1).await;
+    let calls = phonework.calls_from(before);
+    assert_eq!(calls.len(), 1, "{calls:#?}");
+}
+
+#[tokio::test]
+async fn a_turn_shows_what_it_does_and_ends_in_the_same_card() {
+    let phonework = Phonework::practising(json!({})).await;
+    phonework.open_shop().await;
+    let before = phonework.messages().len();
+    phonework.ask(WAITING, 1).await;
+    phonework.say("/approve");
+    let running = phonework.card(Shown::is_unfinished).await;
+    assert!(running.text.starts_with("Working · shop"), "{}", running.text);
+    let running = phonework.changed(&running.message_id, |shown| shown.text.contains("Bash until")).await;
+    assert!(running.buttons().contains(&"Stop"), "{}", running.text);
+    std::fs::write(phonework.projects().join("shop/go"), "").unwrap();
+    let over = phonework.changed(&running.message_id, |shown| !shown.is_unfinished()).await;
+    assert_eq!(over.buttons(), ["Continue", "Run again", "Close session"]);
+    assert!(over.text.contains("Commands: 1"), "{}", over.text);
+    // The request's card and the turn's.
+    let messages = phonework.messages();
+    assert_eq!(messages.len(), before + 2, "{messages:#?}");
+}
+
+#[tokio::test]
+async fn what_claude_says_is_shown_as_it_comes_and_kept_when_it_is_stopped() {
+    let phonework = Phonework::practising(json!({})).await;
+    phonework.open_shop().await;
+    phonework.say("stream 10000 words in 1000");
+    let running = phonework.card(|shown| shown.is_unfinished() && shown.text.lines().count() > 4).await;
+    let first: Vec<&str> = running.text.lines().collect();
+    let growing = |shown: &Shown| shown.is_unfinished() && shown.text.len() > running.text.len();
+    let grown = phonework.changed(&running.message_id, growing).await;
+    assert_eq!(grown.text.lines().next(), Some(first[0]));
+    phonework.say("/stop");
+    let over = phonework.changed(&running.message_id, |shown| !shown.is_unfinished()).await;
+    assert!(over.text.starts_with("Stopped · shop"), "{}", over.text);
+    assert!(over.answer().ends_with("⏹ Stopped."), "{}", over.text);
+    assert!(over.answer().len() > 100, "what was said is kept: {}", over.text);
+}
+
+#[tokio::test]
+async fn a_request_is_a_card_of_its_own_that_says_afterwards_what_became_of_it() {
+    let phonework = Phonework::practising(json!({})).await;
+    phonework.open_shop().await;
+    let became = |words: &'static str| move |shown: &Shown| shown.text.starts_with(words);
+    for (said, head) in [("/approve", "Allowed · Bash · shop"), ("/deny use git", "Denied · Bash · shop")]
+    {
+        phonework.say("run touch made");
+        let asked = phonework.card(became("May Claude use Bash? · shop")).await;
+        let rule = "“Always” is for this session and means: Bash(touch made)";
+        assert!(asked.text.contains("touch made") && asked.text.contains(rule), "{}", asked.text);
+        let buttons = asked.buttons();
+        let offered = [
+            "Allow once",
+            "Always allow in this session",
+            "Accept edits in this session",
+            "Deny",
+            "Deny and say why",
+        ];
+        assert_eq!(buttons, offered);
+        phonework.say(said);
+        let decided = phonework.changed(&asked.message_id, became(head)).await;
+        assert!(
+            decided.text.contains("touch made") && decided.text.contains("By you at"),
+            "{}",
+            decided.text
+        );
+        assert_eq!(decided.buttons(), Vec::<&str>::new());
+    }
+    phonework.say("run touch made");
+    let asked = phonework.card(became("May Claude use Bash? · shop")).await;
+    phonework.say("/stop");
+    phonework.changed(&asked.message_id, became("No longer asked · Bash · shop")).await;
+}
+
+#[tokio::test]
+async fn a_request_that_nobody_answers_is_reminded_of_once_and_expires() {
+    let phonework = Phonework::practising(json!({"APPROVAL_TIMEOUT": 2})).await;
+    phonework.open_shop().await;
+    phonework.say("run touch made");
+    let asked = phonework.card(|shown| shown.buttons().contains(&"Allow once")).await;
+    let expired = |shown: &Shown| shown.text.starts_with("Expired · Bash · shop");
+    let expired = phonework.changed(&asked.message_id, expired).await;
+    assert!(expired.text.contains("Nobody decided until"), "{}", expired.text);
+    assert_eq!(expired.buttons(), Vec::<&str>::new());
+    phonework.audited(1).await;
+    let reminders = |shown: &&Shown| shown.text.contains("still waits for your decision about Bash");
+    assert_eq!(phonework.messages().iter().filter(reminders).count(), 1);
+    assert!(!phonework.projects().join("shop/made").exists());
+}
+
+#[tokio::test]
+async fn a_restart_turns_an_open_request_into_an_expired_one() {
+    let mut phonework = Phonework::practising(json!({})).await;
+    phonework.open_shop().await;
+    phonework.say("run touch made");
+    let asked = phonework.card(|shown| shown.buttons().contains(&"Allow once")).await;
+    phonework.kill().await;
+    phonework.start().await;
+    let expired = |shown: &Shown| shown.text.starts_with("Expired · Bash · shop");
+    let expired = phonework.changed(&asked.message_id, expired).await;
+    assert!(expired.text.contains("started anew"), "{}", expired.text);
+    assert_eq!(expired.buttons(), Vec::<&str>::new());
+    assert!(!phonework.projects().join("shop/made").exists());
+}
+
+#[tokio::test]
+async fn a_turn_of_500_tools_and_two_megabytes_costs_little_of_anything() {
+    let phonework = Phonework::practising(json!({})).await;
+    phonework.open_shop().await;
+    phonework.ask("echo warm", 1).await;
+    let (memory, before) = (phonework.most_memory(), phonework.calls_made());
+    let said = phonework.ask("work 500 4000 in 6", 1).await;
+    assert_eq!(said, ["(practice agent, not Claude) I have used 500 tools."]);
+    assert_eq!(phonework.audited(2).await[1]["tools"].as_array().unwrap().len(), 500);
+    let grown = phonework.most_memory() - memory;
+    assert!(grown < 24, "{grown} MB more");
+    let calls = phonework.calls_from(before);
+    println!("{} calls, {grown} MB more", calls.len());
+    let refused: Vec<&ApiCall> = calls.iter().filter(|call| call.code != Some(0)).collect();
+    assert!(refused.is_empty(), "{refused:#?}");
+    // Two pictures a second at most; the first and the last word cost three calls together.
+    let lasted = calls.last().unwrap().at.duration_since(calls[0].at).as_millis();
+    assert!(calls.len() as i128 <= 3 + lasted.div_euclid(500), "{} calls in {lasted} ms", calls.len());
+    assert!(calls.len() > 2, "it was shown while it ran: {calls:#?}");
+    let over = phonework.messages().pop().unwrap();
+    assert!(over.text.contains("Commands: 500"), "{}", over.text);
+}
