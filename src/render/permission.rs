@@ -67,7 +67,11 @@ fn own(tool: &str, input: &Value) -> Option<Vec<Block>> {
 
 /// The fields that were not told yet; what is told as text and is none counts as not told.
 fn rest(fields: &Map<String, Value>, told: &[&str]) -> Option<Block> {
-    let is_told = |name: &str, value: &Value| told.contains(&name) && (value.is_string() || value.is_array());
+    let is_told = |name: &str, value: &Value| {
+        // Claude Code writes this one always; it only says something when it is set.
+        let usual = name == "replace_all" && *value == Value::Bool(false);
+        usual || told.contains(&name) && (value.is_string() || value.is_array())
+    };
     let rest: Map<String, Value> = fields
         .iter()
         .filter(|(name, value)| !is_told(name, value))
