@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::keyring::{PermissionMode, PermissionModeError, duration, is_model_name};
 use crate::render::document::Long;
+use crate::session::machine::Extent;
 
 /// A command.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,8 +37,8 @@ pub enum Command {
     Status,
     /// Show the commands.
     Help,
-    /// Let Claude do what it asks for.
-    Approve,
+    /// Let Claude do what it asks for, so far.
+    Approve(Extent),
     /// Do not, and say why.
     Deny(Option<String>),
     /// Run the messages that came too late.
@@ -100,6 +101,8 @@ pub enum Fault {
         /// What it was given.
         value: String,
     },
+    /// This says not how far a leave goes.
+    NotAnExtent(String),
     /// A quote is not closed.
     OpenQuote,
     /// There is more than the command takes.
@@ -132,7 +135,7 @@ pub fn parse(text: &str) -> Said {
         "/stop" => bare(rest, Command::Stop),
         "/status" => bare(rest, Command::Status),
         "/help" => Ok(Command::Help),
-        "/approve" => bare(rest, Command::Approve),
+        "/approve" => extent(rest).map(Command::Approve),
         "/run" => bare(rest, Command::Run),
         "/discard" => bare(rest, Command::Discard),
         "/deny" => Ok(Command::Deny((!rest.is_empty()).then(|| rest.to_owned()))),
@@ -143,6 +146,15 @@ pub fn parse(text: &str) -> Said {
 
 fn bare(rest: &str, command: Command) -> Result<Command, Fault> {
     if rest.is_empty() { Ok(command) } else { Err(Fault::TooMuch(rest.to_owned())) }
+}
+
+fn extent(rest: &str) -> Result<Extent, Fault> {
+    match rest.to_ascii_lowercase().as_str() {
+        "" => Ok(Extent::Once),
+        "always" => Ok(Extent::Rule),
+        "edits" => Ok(Extent::Edits),
+        _ => Err(Fault::NotAnExtent(rest.to_owned())),
+    }
 }
 
 fn chosen<T>(rest: &str, read: impl Fn(&str) -> Result<T, Fault>) -> Result<Option<T>, Fault> {
@@ -279,7 +291,9 @@ mod tests {
             ("/stop", Command::Stop),
             ("/status", Command::Status),
             ("/help me", Command::Help),
-            ("/approve", Command::Approve),
+            ("/approve", Command::Approve(Extent::Once)),
+            ("/approve Always", Command::Approve(Extent::Rule)),
+            ("/approve edits", Command::Approve(Extent::Edits)),
             ("/deny", Command::Deny(None)),
             ("/deny use  git mv", Command::Deny(Some("use  git mv".into()))),
             ("/new shop", Command::New(new("shop"))),
@@ -314,6 +328,7 @@ mod tests {
             ("/new 'a", Fault::OpenQuote),
             ("/switch", Fault::NoNumber),
             ("/switch one", Fault::NotANumber("one".into())),
+            ("/approve all", Fault::NotAnExtent("all".into())),
             ("/list all", Fault::NotANumber("all".into())),
             ("/mode bypassPermissions", Fault::Bypass),
             ("/mode BypassPermissions", Fault::Bypass),

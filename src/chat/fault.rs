@@ -47,6 +47,11 @@ impl Words {
                     "{option} 应为{expected}，而不是“{value}”。"
                 )
             }
+            Fault::NotAnExtent(text) => say!(
+                self,
+                "{text} is not how far a leave can go: /approve is for once, /approve always for this rule in this session, /approve edits for edits in this session.",
+                "{text} 不是可用的范围：/approve 仅此一次，/approve always 本会话内同一规则，/approve edits 本会话内的修改。"
+            ),
             Fault::OpenQuote => say!(self, "A quote is not closed.", "引号没有闭合。"),
             Fault::TooMuch(rest) => {
                 say!(

@@ -1,5 +1,7 @@
 //! What each command does, and the buttons that do the same.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use super::asked::{Asked, By, Said};
@@ -53,7 +55,7 @@ impl Router {
             }
             Command::Run => self.run_late(asked),
             Command::Discard => self.discard_late(asked),
-            Command::Approve => self.decide(&mail, Decision::Allow),
+            Command::Approve(grant) => self.decide(&mail, Decision::Allow(grant)),
             Command::Deny(reason) => self.decide(&mail, Decision::Deny(reason)),
         }
     }
@@ -223,5 +225,6 @@ impl Router {
 
 /// What a message tells a live session to do.
 pub(super) fn order(mail: &Mail) -> Order {
-    Order { mail: mail.seq, message_id: mail.message_id.clone(), reply: reply(mail) }
+    let age = Duration::try_from(Timestamp::now().duration_since(mail.created)).unwrap_or_default();
+    Order { mail: mail.seq, message_id: mail.message_id.clone(), reply: reply(mail), age }
 }

@@ -32,7 +32,7 @@ mod signals;
 mod tests;
 mod time;
 
-pub use signals::{Decision, Effect, Input, Notice, Order, Pressed};
+pub use signals::{Decision, Effect, Extent, Input, Notice, Order, Pressed};
 
 /// The times a session keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -72,6 +72,26 @@ impl Words {
         say!(self, "Nothing is running.", "没有正在运行的任务。")
     }
 
+    /// To an `/approve` or `/deny` that was sent before Claude asked what it asks now.
+    #[must_use]
+    pub fn asked_since(self) -> String {
+        say!(
+            self,
+            "Claude asked this only after you had written; nothing is decided. Look at its request and decide again.",
+            "Claude 的这个请求是在你发送之后才提出的，尚未决定。请先查看请求，再作决定。"
+        )
+    }
+
+    /// To a leave that goes further than can be given.
+    #[must_use]
+    pub fn not_offered(self) -> String {
+        say!(
+            self,
+            "That cannot be allowed so far; nothing is decided. /approve allows it once, /deny [why] does not.",
+            "这个请求不能这样允许，尚未决定。/approve 允许一次，/deny [原因] 拒绝。"
+        )
+    }
+
     /// To `/approve` and `/deny` when there is nothing to decide.
     #[must_use]
     pub fn nothing_asked(self) -> String {
@@ -137,7 +157,7 @@ impl Words {
                  /retry: run the last message again · /continue: go on\n\
                  /cancel [n], /now [n]: a message that waits\n\
                  /long [parts|file]: how long answers come\n\
-                 /approve, /deny [why]: when Claude asks\n\
+                 /approve [always|edits], /deny [why]: when Claude asks\n\
                  /run, /discard: messages that came too late\n\
                  Claude's own commands (/compact, /cost, …) go to Claude."
             }
@@ -153,7 +173,7 @@ impl Words {
                  /retry：重新执行上一条 · /continue：继续\n\
                  /cancel [编号]、/now [编号]：处理排队的消息\n\
                  /long [parts|file]：长回答的发送方式\n\
-                 /approve、/deny [原因]：回答 Claude 的请求\n\
+                 /approve [always|edits]、/deny [原因]：回答 Claude 的请求\n\
                  /run、/discard：处理迟到的消息\n\
                  Claude 自己的命令（/compact、/cost 等）会转给 Claude。"
             }

@@ -322,8 +322,8 @@ impl Words {
     pub fn plan_typed(self) -> String {
         say!(
             self,
-            "/approve begins · type what is to be changed to send it back",
-            "/approve 开始执行 · 直接输入要修改的内容则退回"
+            "/approve [edits] begins · type what is to be changed to send it back",
+            "/approve [edits] 开始执行 · 直接输入要修改的内容则退回"
         )
     }
 }

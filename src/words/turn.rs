@@ -111,12 +111,16 @@ impl Words {
     pub fn how_to_decide(self, open: usize) -> String {
         match open {
             0 | 1 => {
-                say!(self, "/approve lets it, /deny [why] does not.", "/approve 允许，/deny [原因] 拒绝。")
+                say!(
+                    self,
+                    "/approve [always|edits] lets it, /deny [why] does not.",
+                    "/approve [always|edits] 允许，/deny [原因] 拒绝。"
+                )
             }
             _ => say!(
                 self,
-                "/approve lets it, /deny [why] does not. {open} requests are open; the oldest is decided first.",
-                "/approve 允许，/deny [原因] 拒绝。现有 {open} 个请求，先决定最早的。"
+                "/approve [always|edits] lets it, /deny [why] does not. {open} requests are open; the oldest is decided first.",
+                "/approve [always|edits] 允许，/deny [原因] 拒绝。现有 {open} 个请求，先决定最早的。"
             ),
         }
     }

@@ -20,7 +20,10 @@ async fn a_plain_message_and_its_answer_go_through_word_for_word() {
     let words = "<b>ünïcode</b> 你好\n\n\tindented `x` & \"quoted\" \\ /stop @all 🎉";
     assert_eq!(phonework.ask(&format!("echo {words}"), 1).await, [words]);
     let audited = phonework.audited(1).await;
-    assert_eq!((&audited[0]["prompt"], &audited[0]["response"]), (&json!(format!("echo {words}")), &json!(words)));
+    assert_eq!(
+        (&audited[0]["prompt"], &audited[0]["response"]),
+        (&json!(format!("echo {words}")), &json!(words))
+    );
     let calls = phonework.emulator.api_calls();
     let sent = calls.iter().filter(|call| call.path.contains("/messages")).count();
     assert_eq!(sent, 2, "one call for /new and one for the turn: {calls:#?}");

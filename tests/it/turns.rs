@@ -25,15 +25,6 @@ impl Phonework {
         }
     }
 
-    /// What this message shows, as soon as it is as wanted.
-    async fn changed(&self, id: &MessageId, is: impl Fn(&Shown) -> bool) -> Shown {
-        let find = |emulator: &phonework::emulator::Emulator| emulator.shown_message(id).filter(&is);
-        match self.emulator.wait_for(find, PATIENCE).await {
-            Some(shown) => shown,
-            None => panic!("it shows {:?}", self.emulator.shown_message(id).map(|shown| shown.text)),
-        }
-    }
-
     /// The bot's messages in Anna's chat.
     fn messages(&self) -> Vec<Shown> {
         self.emulator.shown(&self.chat).into_iter().filter(Shown::from_bot).collect()

@@ -80,6 +80,14 @@ impl Actor {
                 Effect::Followed(order) => {
                     self.settle(report::heard(order.mail, &order.message_id, &self.setup.owner.user)).await;
                 }
+                Effect::AskedSince(order) => {
+                    let words = Words(self.setup.language).asked_since();
+                    self.settle(report::notice(vec![order.mail], &order.reply, words)).await;
+                }
+                Effect::NotOffered(order) => {
+                    let words = Words(self.setup.language).not_offered();
+                    self.settle(report::notice(vec![order.mail], &order.reply, words)).await;
+                }
                 Effect::NothingAsked(order) => {
                     let words = Words(self.setup.language).nothing_asked();
                     self.settle(report::notice(vec![order.mail], &order.reply, words)).await;

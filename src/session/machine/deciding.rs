@@ -1,13 +1,16 @@
 //! What a person decides: about what Claude asks, by a button or by typing, once, and only what was shown to him.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use super::{Decision, Effect, Machine, Order, Pressed};
+use super::{Decision, Effect, Extent, Machine, Order, Pressed};
 use crate::act::{About, Act, Choice, Press, REASON, chosen_field, words_field};
-use crate::claude::wire::{self, Grant, Matter, Question};
+use crate::claude::wire::{self, Matter, Question};
 use crate::session::turn::{Ask, Decided, Outcome};
 
 mod typed;
+
+/// Nobody reads a request and types his answer in this time; the two clocks may be so far apart.
+const READING: Duration = Duration::from_millis(300);
 
 impl Machine {
     /// Does what a button of a card of this session asks for, and says what came of it.
@@ -42,13 +45,23 @@ impl Machine {
     /// Decides about the oldest open request, as `/approve` and `/deny` do. What has to be answered in words cannot be
     /// allowed.
     pub(super) fn decide(&mut self, decision: Decision, order: Order, now: Instant) -> Vec<Effect> {
-        let allows = decision == Decision::Allow;
-        let decided = match decision {
-            Decision::Allow => Decided::Allowed,
-            Decision::Deny(reason) => Decided::Denied(reason),
+        let choice = match decision {
+            Decision::Allow(Extent::Once) => Some(Choice::Allow),
+            Decision::Allow(Extent::Rule) => Some(Choice::AllowRule),
+            Decision::Allow(Extent::Edits) => Some(Choice::AllowEdits),
+            Decision::Deny(_) => None,
         };
-        let fits = |ask: &&Ask| !(allows && matches!(ask.matter, Matter::Questions(_)));
+        let fits = |ask: &&Ask| choice.is_none() || !matches!(ask.matter, Matter::Questions(_));
         let Some(ask) = self.asks().find(fits).cloned() else { return vec![Effect::NothingAsked(order)] };
+        if self.is_newer(&ask, &order, now) {
+            return vec![Effect::AskedSince(order)];
+        }
+        let decided = match (choice, decision) {
+            (Some(choice), _) => allowed(&ask, choice),
+            (None, Decision::Deny(reason)) => Some(Decided::Denied(reason)),
+            (None, Decision::Allow(_)) => None,
+        };
+        let Some(decided) = decided else { return vec![Effect::NotOffered(order)] };
         let mut effects = self.settle_request(&ask, decided, now);
         effects.push(Effect::Followed(order));
         effects
@@ -56,9 +69,8 @@ impl Machine {
 
     /// Takes what the owner typed while a question or a plan waits for his words.
     pub(super) fn typed(&mut self, text: &str, order: Order, now: Instant) -> Vec<Effect> {
-        let Some(ask) = self.asks().find(|ask| ask.takes_words()).cloned() else {
-            return vec![Effect::NotAnAnswer(order)];
-        };
+        let asked = self.asks().find(|ask| ask.takes_words() && !self.is_newer(ask, &order, now));
+        let Some(ask) = asked.cloned() else { return vec![Effect::NotAnAnswer(order)] };
         let decided = match &ask.matter {
             Matter::Questions(questions) => Decided::Answered(typed::answers(questions, text)),
             Matter::Plan(_) | Matter::Tool => Decided::Denied(Some(text.to_owned())),
@@ -72,6 +84,12 @@ impl Machine {
     #[must_use]
     pub fn asks_for_words(&self) -> bool {
         self.asks().any(Ask::takes_words)
+    }
+
+    /// Whether Claude asked this after the order was sent.
+    fn is_newer(&self, ask: &Ask, order: &Order, now: Instant) -> bool {
+        let asked = self.turn.as_ref().map(|turn| turn.started() + ask.after);
+        asked.is_some_and(|asked| asked + order.age > now + READING)
     }
 
     /// What can be decided now: nothing of a turn that is being ended.
@@ -118,8 +136,8 @@ impl Machine {
         let input = &ask.request.input;
         let line = match &decided {
             Decided::Allowed => wire::allow(id, input, None),
-            Decided::AllowedRules(rules) => wire::allow(id, input, Some(&Grant::Rules(rules.clone()))),
-            Decided::AllowedEdits => wire::allow(id, input, Some(&Grant::AcceptEdits)),
+            Decided::AllowedRules(rules) => wire::allow(id, input, Some(&wire::Grant::Rules(rules.clone()))),
+            Decided::AllowedEdits => wire::allow(id, input, Some(&wire::Grant::AcceptEdits)),
             Decided::Answered(answers) => wire::answered(id, input, answers),
             Decided::Denied(Some(reason)) => wire::deny(id, reason),
             Decided::Denied(None) => wire::deny(
@@ -143,18 +161,27 @@ impl Machine {
 
 /// What a button says, if it can be said to this request.
 fn chosen(ask: &Ask, choice: Choice, press: &Press) -> Result<Decided, Pressed> {
-    let is_tool = ask.matter == Matter::Tool;
     match choice {
-        Choice::Allow if !matches!(ask.matter, Matter::Questions(_)) => Ok(Decided::Allowed),
-        Choice::AllowRule if is_tool && !ask.request.rules.is_empty() => {
-            Ok(Decided::AllowedRules(ask.request.rules.clone()))
+        Choice::Allow | Choice::AllowRule | Choice::AllowEdits => {
+            allowed(ask, choice).ok_or(Pressed::NotOffered)
         }
-        Choice::AllowEdits if ask.takes_edits() => Ok(Decided::AllowedEdits),
-        Choice::Allow | Choice::AllowRule | Choice::AllowEdits => Err(Pressed::NotOffered),
         Choice::Deny => Ok(Decided::Denied(None)),
         Choice::DenyWhy => {
             Ok(Decided::Denied(press.fields.get(REASON).and_then(|texts| texts.first()).cloned()))
         }
+    }
+}
+
+/// How a request is allowed, if it can be allowed like that.
+fn allowed(ask: &Ask, choice: Choice) -> Option<Decided> {
+    let is_tool = ask.matter == Matter::Tool;
+    match choice {
+        Choice::Allow if !matches!(ask.matter, Matter::Questions(_)) => Some(Decided::Allowed),
+        Choice::AllowRule if is_tool && !ask.request.rules.is_empty() => {
+            Some(Decided::AllowedRules(ask.request.rules.clone()))
+        }
+        Choice::AllowEdits if ask.takes_edits() => Some(Decided::AllowedEdits),
+        Choice::Allow | Choice::AllowRule | Choice::AllowEdits | Choice::Deny | Choice::DenyWhy => None,
     }
 }
 

@@ -50,15 +50,28 @@ pub struct Order {
     pub message_id: MessageId,
     /// Where an answer to it goes.
     pub reply: Reply,
+    /// How long ago it was sent: what Claude has asked since is not what it is about.
+    pub age: Duration,
 }
 
 /// A person's answer to a permission request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// It may run, once.
-    Allow,
+    /// It may run: once, by its rule for the session, or with all edits.
+    Allow(Extent),
     /// It may not; Claude is told why.
     Deny(Option<String>),
+}
+
+/// How far a leave goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// For this once.
+    Once,
+    /// For whatever the same rule covers, in this session.
+    Rule,
+    /// For edits in this session.
+    Edits,
 }
 
 /// What came of a press of a button.
@@ -99,6 +112,10 @@ pub enum Effect {
     Followed(Order),
     /// There was nothing to decide.
     NothingAsked(Order),
+    /// What Claude asks was asked after the order was sent: its sender has not seen it.
+    AskedSince(Order),
+    /// What Claude asks cannot be allowed so far.
+    NotOffered(Order),
     /// Nothing waited for the owner's words: his message is a prompt.
     NotAnAnswer(Order),
     /// There was nothing to stop.

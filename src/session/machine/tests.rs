@@ -7,6 +7,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 mod deciding;
+mod orders;
 mod trouble;
 
 const LIMITS: Limits = Limits {
@@ -88,7 +89,7 @@ fn prompt(text: &str) -> Prompt {
 }
 
 fn order() -> Order {
-    Order { mail: 2, message_id: "om_2".into(), reply: prompt("").reply }
+    Order { mail: 2, message_id: "om_2".into(), reply: prompt("").reply, age: Duration::ZERO }
 }
 
 fn text(text: &str) -> Output {
@@ -216,7 +217,7 @@ fn a_turn_ends_at_its_time_but_waiting_for_a_person_does_not_count() {
     bench.after(299);
     assert_eq!(bench.put(Input::Tick), []);
     assert_eq!(
-        bench.put(Input::Decide(Decision::Allow, order())),
+        bench.put(Input::Decide(Decision::Allow(Extent::Once), order())),
         [allowed("r1"), Effect::Decided(ask, Decided::Allowed), Effect::Followed(order())]
     );
     assert_eq!(bench.put(Input::Tick), []);

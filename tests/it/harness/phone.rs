@@ -67,6 +67,7 @@ pub(super) fn kind(text: &str) -> Kind {
         "There is no earlier message to run again." => Kind::NothingToRetry,
         "Claude asks for nothing right now." => Kind::NothingAsked,
         "No message of yours waits for that." => Kind::NothingKept,
+        _ if text.starts_with("Claude asked this only after you had written;") => Kind::NothingAsked,
         _ if text.starts_with("You have no active session here.") => Kind::NoSession,
         _ if text.starts_with("The session of this message was closed") => Kind::NoSession,
         _ if text.starts_with("There is no session ") => Kind::NoNumber,

@@ -15,7 +15,10 @@ fn an_unanswered_request_ends_as_a_denial() {
     let deny = Effect::Write(wire::deny("r1", "Nobody answered in time."));
     let told = Effect::Tell(Notice::Expired("Bash".into()));
     assert_eq!(effects, [deny, told, Effect::Decided(reminded, Decided::Expired)]);
-    assert_eq!(bench.put(Input::Decide(Decision::Allow, order())), [Effect::NothingAsked(order())]);
+    assert_eq!(
+        bench.put(Input::Decide(Decision::Allow(Extent::Once), order())),
+        [Effect::NothingAsked(order())]
+    );
 }
 
 #[test]
@@ -33,7 +36,7 @@ fn the_oldest_request_is_decided_first_and_a_withdrawn_one_never() {
         ]
     );
     assert_eq!(
-        bench.put(Input::Decide(Decision::Allow, order())),
+        bench.put(Input::Decide(Decision::Allow(Extent::Once), order())),
         [allowed("r3"), Effect::Decided(third, Decided::Allowed), Effect::Followed(order())]
     );
     let effects = bench.hear(Output::Result(result()));
@@ -46,18 +49,18 @@ fn the_oldest_request_is_decided_first_and_a_withdrawn_one_never() {
 const SHOWN: &str = "what was shown";
 
 /// A request of the running turn's, and the machine that it waits in.
-fn asked(request: PermissionRequest) -> (Bench, Ask) {
+pub(super) fn asked(request: PermissionRequest) -> (Bench, Ask) {
     let mut bench = Bench::running();
     let ask = bench.ask(request);
     (bench, ask)
 }
 
-fn suggesting() -> PermissionRequest {
+pub(super) fn suggesting() -> PermissionRequest {
     let rule = Rule { tool: "Bash".into(), content: Some("make *".into()) };
     PermissionRequest { rules: vec![rule], edits: true, ..permission("r1") }
 }
 
-fn questions() -> PermissionRequest {
+pub(super) fn questions() -> PermissionRequest {
     let question = |text: &str, many: bool, labels: &[&str]| {
         let options: Vec<_> =
             labels.iter().map(|label| json!({"label": label, "description": SHOWN})).collect();
@@ -305,7 +308,7 @@ fn a_plan_is_approved_approved_with_edits_or_sent_back_with_words() {
 
     let (mut bench, _) = asked(plan(input.clone()));
     let allow = Effect::Write(wire::allow("r1", &input, None));
-    assert_eq!(bench.put(Input::Decide(Decision::Allow, order()))[0], allow);
+    assert_eq!(bench.put(Input::Decide(Decision::Allow(Extent::Once), order()))[0], allow);
 
     let (mut bench, ask) = asked(plan(input));
     let decided = Decided::Denied(Some("tests first".into()));
@@ -331,8 +334,11 @@ fn a_plan_that_the_request_does_not_tell_is_the_last_text() {
 fn approve_passes_over_what_has_to_be_answered_in_words() {
     let (mut bench, first) = asked(questions());
     bench.ask(permission("r2"));
-    assert_eq!(bench.put(Input::Decide(Decision::Allow, order()))[0], allowed("r2"));
-    assert_eq!(bench.put(Input::Decide(Decision::Allow, order())), [Effect::NothingAsked(order())]);
+    assert_eq!(bench.put(Input::Decide(Decision::Allow(Extent::Once), order()))[0], allowed("r2"));
+    assert_eq!(
+        bench.put(Input::Decide(Decision::Allow(Extent::Once), order())),
+        [Effect::NothingAsked(order())]
+    );
     let deny = Effect::Write(wire::deny("r1", "The user does not want to answer."));
     assert_eq!(
         bench.put(Input::Decide(Decision::Deny(None), order())),

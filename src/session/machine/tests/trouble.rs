@@ -47,7 +47,7 @@ fn nobody_is_told_of_a_silence_while_claude_waits_for_a_person() {
     let ask = bench.ask(permission("r1"));
     bench.after(500);
     assert_eq!(bench.put(Input::Tick), [Effect::Remind(Ask { remind: None, ..ask })]);
-    bench.put(Input::Decide(Decision::Allow, order()));
+    bench.put(Input::Decide(Decision::Allow(Extent::Once), order()));
     bench.after(59);
     assert_eq!(bench.put(Input::Tick), []);
     assert_eq!(bench.wait(), silent(60, 240));

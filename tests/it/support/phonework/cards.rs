@@ -19,9 +19,10 @@ impl Phonework {
         found.unwrap_or_else(|| panic!("no message {nth}: {:?}\n--- log\n{}", self.said(chat), self.log()))
     }
 
-    /// The bot's messages in a chat.
+    /// The bot's messages in a chat, without what goes on still.
     pub(crate) fn said(&self, chat: &ChatId) -> Vec<Shown> {
-        self.emulator.shown(chat).into_iter().filter(Shown::from_bot).collect()
+        let said = |shown: &Shown| shown.from_bot() && !shown.is_unfinished();
+        self.emulator.shown(chat).into_iter().filter(said).collect()
     }
 
     /// Waits until a message is as wanted.
