@@ -6,7 +6,7 @@
 mod element;
 mod form;
 
-pub(super) use element::{Element, button_row, code, hint, markdown, panel, plain, row, rule, small, stream};
+pub(super) use element::{Element, button_row, hint, markdown, panel, plain, row, rule, small, stream};
 pub(super) use form::Names;
 
 use serde_json::{Value, json};

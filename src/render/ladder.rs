@@ -3,27 +3,35 @@
 //!
 //! A [`Plan`] is a function of the document alone, so that a place on it can be kept and found again after a restart.
 //! Each [`Sheet`] comes down by itself: what was taken stays, and nothing is shown twice.
+//!
+//! A document is one part where a card has room for it: what opens at a touch is left out first. A longer one is several
+//! parts, each a card of its own. One of which people would rather have a file, or that would be more cards than anybody
+//! reads, is two: its beginning with all that belongs below, and a file with the whole.
 
+mod beginning;
 mod moment;
+mod parts;
+#[cfg(test)]
+mod tests;
 
 pub use moment::{Moment, STREAM, below, moment};
 
+use std::borrow::Cow;
+use std::sync::OnceLock;
+
 use serde::{Deserialize, Serialize};
 
-use super::card::{Element, Frame, Names};
 use super::document::Document;
-use super::layout::{self, Detail};
-use super::{limits, source, split};
+use super::split;
 use crate::words::Words;
+use parts::{Part, Parts};
 
 /// What is sent for a document, one message after the other.
 #[derive(Debug)]
 pub struct Plan {
-    whole: Option<String>,
-    reduced: Option<String>,
-    texts: Vec<String>,
-    name: String,
-    source: String,
+    parts: Parts,
+    /// The whole document in texts, once somebody has asked for them.
+    texts: OnceLock<Vec<String>>,
 }
 
 /// A message.
@@ -52,6 +60,12 @@ pub struct Place {
     pub rung: Rung,
     /// What of that part was taken on this rung already.
     pub taken: u32,
+    /// What of it was taken on the rung of several cards, before it came down from there.
+    pub cards: u32,
+    /// What of it was taken as text, before it came down from there.
+    pub texts: u32,
+    /// How many parts there were when this was written down; 0 when nothing has been sent.
+    pub of: u32,
 }
 
 /// A rung of the ladder.
@@ -75,138 +89,123 @@ impl Plan {
     /// The plan for a document. What the bot adds by itself is in `words`.
     #[must_use]
     pub fn of(document: &Document, words: Words) -> Self {
-        let _ = words;
-        let source = source::of(document);
-        let name = document.name.clone().unwrap_or_else(|| "answer".to_owned());
-        Self {
-            whole: card(document, Detail::Whole),
-            reduced: card(document, Detail::Reduced),
-            texts: split::split(&source, split::DEFAULT_LIMIT),
-            name: format!("{name}.md"),
-            source,
-        }
+        Self { parts: Parts::of(document, words), texts: OnceLock::new() }
     }
 
     /// What is sent at a place; none when all is sent.
     #[must_use]
     pub fn sheet(&self, place: &Place) -> Option<Sheet> {
-        if place.part > 0 {
-            return None;
-        }
-        match self.standing(place.rung) {
-            Rung::Card => self.whole.clone().map(Sheet::Card),
-            Rung::Reduced | Rung::Cards => self.reduced.clone().map(Sheet::Card),
-            Rung::Text => {
-                let at = usize::try_from(place.taken).unwrap_or(usize::MAX);
-                self.texts.get(at).cloned().map(Sheet::Text)
+        let place = self.standing(place);
+        let part = self.parts.get(at(place.part))?;
+        match place.rung {
+            Rung::Card => self.parts.card(&part).map(Sheet::Card),
+            Rung::Reduced => self.parts.reduced(&part).map(Sheet::Card),
+            Rung::Cards => self.parts.cards(&part).into_iter().nth(at(place.taken)).map(Sheet::Card),
+            Rung::Text => self.texts(&place, &part).get(at(place.taken)).cloned().map(Sheet::Text),
+            Rung::File => {
+                let text = self.left(&place, &part);
+                Some(Sheet::File { name: self.parts.name(), text })
             }
-            Rung::File => Some(Sheet::File { name: self.name.clone(), text: self.source.clone() }),
         }
     }
 
     /// The place after this one, once Feishu has taken what is sent there.
     #[must_use]
     pub fn next(&self, place: &Place) -> Place {
-        let rung = self.standing(place.rung);
-        let after = Place { rung, taken: place.taken.saturating_add(1), ..place.clone() };
-        match rung {
-            Rung::Text if self.sheet(&after).is_some() => after,
-            Rung::Card | Rung::Reduced | Rung::Cards | Rung::Text | Rung::File => {
-                Place { part: place.part.saturating_add(1), ..Place::default() }
-            }
+        let place = self.standing(place);
+        let Some(part) = self.parts.get(at(place.part)) else { return place };
+        let sheets = match place.rung {
+            Rung::Card | Rung::Reduced | Rung::File => 1,
+            Rung::Cards => self.parts.cards(&part).len(),
+            Rung::Text => self.texts(&place, &part).len(),
+        };
+        if at(place.taken) + 1 < sheets {
+            return Place { taken: place.taken + 1, ..place };
         }
+        self.beginning_of(place.part.saturating_add(1))
     }
 
-    /// The place below this one, once Feishu has refused for good what is sent there; none at the foot.
+    /// The place below this one, once Feishu has refused for good what is sent there; none at the foot. Below the last
+    /// rung of a document's beginning is the file that holds the whole.
     #[must_use]
     pub fn lower(&self, place: &Place) -> Option<Place> {
-        let rung = match self.standing(place.rung) {
-            Rung::Card => Rung::Reduced,
-            Rung::Reduced | Rung::Cards => Rung::Text,
-            Rung::Text => Rung::File,
-            Rung::File => return None,
+        let place = self.standing(place);
+        let part = self.parts.get(at(place.part))?;
+        let lower = match (place.rung, &part) {
+            (Rung::Card, _) => Place { rung: Rung::Reduced, taken: 0, ..place },
+            (Rung::Reduced, _) => Place { rung: Rung::Cards, taken: 0, ..place },
+            (Rung::Cards, _) => Place { rung: Rung::Text, cards: place.taken, taken: 0, ..place },
+            (Rung::Text, Part::Beginning(_)) => self.beginning_of(place.part.saturating_add(1)),
+            (Rung::Text, Part::Cards(_)) => Place { rung: Rung::File, texts: place.taken, taken: 0, ..place },
+            (Rung::File, Part::File) => Place { rung: Rung::Text, taken: 0, ..place },
+            (Rung::Text, Part::File) | (Rung::File, Part::Cards(_) | Part::Beginning(_)) => return None,
         };
-        Some(Place { rung: self.standing(rung), taken: 0, ..place.clone() })
+        let lower = self.standing(&lower);
+        // Buttons alone are nothing without a card.
+        if lower.rung == Rung::Text && self.texts(&lower, &part).is_empty() {
+            let next = self.beginning_of(place.part.saturating_add(1));
+            return self.parts.get(at(next.part)).map(|_| next);
+        }
+        Some(lower)
     }
 
-    /// The rung itself, or the next one down on which there is something.
-    fn standing(&self, rung: Rung) -> Rung {
-        match rung {
-            Rung::Card if self.whole.is_none() => self.standing(Rung::Reduced),
-            Rung::Reduced | Rung::Cards if self.reduced.is_none() => Rung::Text,
-            Rung::Card | Rung::Reduced | Rung::Cards | Rung::Text | Rung::File => rung,
+    fn beginning_of(&self, part: u32) -> Place {
+        self.standing(&Place { part, of: self.count(), ..Place::default() })
+    }
+
+    fn count(&self) -> u32 {
+        u32::try_from(self.parts.count()).unwrap_or(u32::MAX)
+    }
+
+    /// The place itself, or the first one down from there at which there is something. One that is no place of this plan,
+    /// as another version of phonework may have written it, is its beginning: what was taken may be seen twice, but
+    /// nothing is lost.
+    fn standing(&self, place: &Place) -> Place {
+        let of = self.count();
+        let is_foreign = place.part > of || (place.of != 0 && place.of != of);
+        let mut place = Place { of, ..if is_foreign { Place::default() } else { place.clone() } };
+        let Some(part) = self.parts.get(at(place.part)) else { return place };
+        if matches!(part, Part::File) {
+            if place.rung < Rung::Text {
+                place.rung = Rung::File;
+            }
+        } else {
+            if place.rung == Rung::Reduced && self.parts.reduced(&part).is_none() {
+                place.rung = Rung::Cards;
+            }
+            if place.rung == Rung::Cards && self.parts.cards(&part).is_empty() {
+                place.rung = Rung::Text;
+            }
         }
+        let sheets = match place.rung {
+            Rung::Card | Rung::Reduced | Rung::File => return place,
+            Rung::Cards => self.parts.cards(&part).len(),
+            Rung::Text => self.texts(&place, &part).len(),
+        };
+        if at(place.taken) >= sheets {
+            place.taken = 0;
+        }
+        place
+    }
+
+    /// The words of a part that no card took, in messages.
+    fn texts(&self, place: &Place, part: &Part) -> Cow<'_, [String]> {
+        let texts = |text: &str| self.parts.abridged(split::split(text, split::DEFAULT_LIMIT));
+        match self.parts.text(part, at(place.cards)) {
+            // The only ones that can be many.
+            Cow::Borrowed(whole) => Cow::Borrowed(self.texts.get_or_init(|| texts(whole))),
+            Cow::Owned(text) => Cow::Owned(texts(&text)),
+        }
+    }
+
+    /// The words of a part that came neither on a card nor as text.
+    fn left(&self, place: &Place, part: &Part) -> String {
+        let text = self.parts.text(part, at(place.cards));
+        let bodies = split::parts(&text, split::DEFAULT_LIMIT);
+        bodies.iter().skip(at(place.texts)).map(|part| part.body).collect()
     }
 }
 
-/// The document as one card, if it fits.
-fn card(document: &Document, detail: Detail) -> Option<String> {
-    let elements = layout::elements(&document.blocks, document.group, detail, &mut Names::default());
-    let frame = Frame {
-        heading: document.heading.as_ref(),
-        preview: document.preview.as_deref(),
-        ..Frame::default()
-    };
-    fits(&frame, &elements).then(|| frame.around(&elements))
-}
-
-fn fits(frame: &Frame, elements: &[Element]) -> bool {
-    let of = |what: fn(&Element) -> usize| elements.iter().map(what).sum::<usize>();
-    frame.bytes() + of(Element::bytes) <= limits::CARD_BYTES
-        && of(Element::count) <= limits::CARD_ELEMENTS
-        && of(Element::tables) <= limits::CARD_TABLES
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::emulator::cards;
-    use crate::language::Language;
-    use crate::render::document::{Block, Tone};
-
-    fn check(card: &str) {
-        let card = serde_json::from_str(card).unwrap();
-        assert_eq!(cards::check(&card), Ok(()), "{card:#}");
-    }
-
-    #[test]
-    fn a_document_comes_down_from_card_to_file() {
-        let document = Document::new(vec![Block::markdown("**yes**\n"), Block::small("shop")])
-            .headed(Tone::Good, "Done");
-        let plan = Plan::of(&document, Words(Language::En));
-        let mut place = Place::default();
-        let mut sheets = vec![plan.sheet(&place).unwrap()];
-        while let Some(lower) = plan.lower(&place) {
-            place = lower;
-            sheets.push(plan.sheet(&place).unwrap());
-        }
-        let text = "Done\n\n**yes**\n\n\nshop";
-        assert_eq!(
-            sheets[2..],
-            [Sheet::Text(text.into()), Sheet::File { name: "answer.md".into(), text: text.into() }]
-        );
-        for sheet in &sheets[..2] {
-            let Sheet::Card(card) = sheet else { panic!("{sheet:?}") };
-            check(card);
-        }
-        assert_eq!(plan.sheet(&plan.next(&place)), None);
-    }
-
-    #[test]
-    fn a_picture_is_one_card_and_shows_the_end_of_what_is_long() {
-        let text = "line of text\n".repeat(100_000);
-        let document =
-            Document::new(vec![Block::small("Bash ls"), Block::Stream { text: format!("{text}END") }]);
-        let shown = moment(&document, Words(Language::En), true);
-        check(&shown.card);
-        assert!(shown.card.len() <= limits::CARD_BYTES && shown.card.contains("END"));
-        let stream = shown.stream.unwrap();
-        assert!(stream.starts_with('…') && stream.ends_with("END"));
-        let longer =
-            Document::new(vec![Block::small("Bash ls"), Block::Stream { text: format!("{text}END.") }]);
-        assert_eq!(moment(&longer, Words(Language::En), true).shape, shown.shape);
-        let other = Document::new(vec![Block::small("Bash pwd"), Block::Stream { text }]);
-        assert_ne!(moment(&other, Words(Language::En), true).shape, shown.shape);
-        check(&below(Words(Language::Zh)));
-    }
+fn at(number: u32) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
 }

@@ -22,16 +22,38 @@ pub const HEADING: usize = 160;
 /// Characters of what the list of chats shows of a card: more than any phone has room for.
 pub const PREVIEW: usize = 200;
 
-/// Bytes of what a button asks for, as JSON: a path of the longest that Linux has, written with escapes. What is longer
-/// is no act of phonework's, and a button for it would fill the card.
-pub const ACT_BYTES: usize = 10_000;
+/// Bytes of what a button asks for, as JSON: a path of the longest that Linux has. What is longer is no act of
+/// phonework's, and a button for it would fill the card.
+pub const ACT_BYTES: usize = 5_000;
 
-/// Bytes of a form's fields and options together, so that its buttons and a text above find room.
-pub const FORM_BYTES: usize = 16_000;
+/// Characters of what is asked before a button does what it says.
+pub const QUESTION: usize = 300;
 
-/// Bytes of a card on the rung of several small ones: an element that Feishu's own conversion makes three times as long
-/// still fits.
-pub const SMALL_CARD_BYTES: usize = 8_000;
+/// Buttons in a line, and on a form.
+pub const BUTTONS: usize = 20;
+
+/// Fields of a form: more than anybody fills in on a phone.
+pub const FIELDS: usize = 40;
+
+/// Bytes of a form's labels; longer ones stand above it.
+pub const LABEL_BYTES: usize = 3_000;
+
+/// Bytes of a piece of Markdown, so that there is room for the card's head and for what stands around it.
+pub const PIECE_BYTES: usize = 22_000;
+
+/// Bytes of all else that is not divided, and of a piece on a small card; a form has as many.
+pub const ATOM_BYTES: usize = 9_000;
+
+/// Elements of what is not divided.
+pub const ATOM_ELEMENTS: usize = 100;
+
+/// Bytes of what opens at a touch, and the elements in it.
+pub const FOLD_BYTES: usize = 8_000;
+/// See [`FOLD_BYTES`].
+pub const FOLD_ELEMENTS: usize = 60;
+
+/// Bytes of a card on the rung of several small ones: one that Feishu's own conversion makes twice as long still fits.
+pub const SMALL_CARD_BYTES: usize = 12_000;
 
 /// Characters of a document of which people would rather have a file: about three screens of a phone.
 pub const LONG: usize = 6_000;

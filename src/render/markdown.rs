@@ -1,35 +1,146 @@
 //! Markdown as Claude writes it, translated to what Feishu's cards render. Pure.
+//!
+//! The text is read as CommonMark with tables, strikethrough and task lists ([`read`]), which gives [`Piece`]s: paragraphs,
+//! list items, tables, blocks of code, one after the other. They are written ([`write`]) in Feishu's dialect
+//! (facts: its documentation of the card element `markdown`):
+//! - what means something in it is written as `&#NN;` wherever it is meant as a character, so that no text becomes a
+//!   mention, a tag or an emoji;
+//! - fences and tables stand at the beginning of a line, whatever list or quote they are in; lists nest by four spaces;
+//! - links lead to http and https only, others are shown with where they lead; a URL in the text becomes a link of its
+//!   own, so that what follows it is not taken for a part of it;
+//! - a line break stays one.
+//!
+//! The work is linear in the length of the text. Nothing nests deeper than [`DEEPEST`].
 
-/// A whole text in Feishu's dialect.
-pub(super) fn translate(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for character in super::card::shown(text).chars() {
-        escape(character, &mut out);
+mod cut;
+mod flow;
+mod languages;
+mod read;
+mod stress;
+mod table;
+mod urls;
+mod write;
+
+#[cfg(test)]
+mod tests;
+
+pub(super) use cut::{cut, lines};
+pub(super) use languages::fenced;
+pub(super) use read::read;
+pub(super) use stress::{prepared, without_hair};
+pub(super) use write::{as_typed, write};
+
+use std::ops::Range;
+
+/// A space that nobody sees, yet white space to CommonMark: an emphasis between a letter and a punctuation mark counts
+/// only beside white space.
+const HAIR: char = '\u{200a}';
+
+/// How deep lists are shown to nest; what is deeper is shown at this depth.
+const DEEPEST: usize = 5;
+
+/// How deep quotes are shown to nest.
+const DEEPEST_QUOTE: usize = 2;
+
+/// A part of a text that stands in lines of its own.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Piece {
+    pub(super) body: Body,
+    /// Where it stands in the lists and quotes around it.
+    place: Place,
+    /// The bytes that it was written as; none of a piece of a piece.
+    pub(super) source: Option<Range<usize>>,
+}
+
+/// What a piece is.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Body {
+    Words(Vec<Token>),
+    Heading(usize, Vec<Token>),
+    Code { language: String, text: String },
+    Table(table::Table),
+    Rule,
+}
+
+/// Where a piece stands. Of quotes and of lists the outermost one counts, by a number that no other has.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Place {
+    quote: Option<(usize, usize)>,
+    list: Option<(usize, usize)>,
+    /// `-` or `3.` at the beginning of a list's item.
+    marker: Option<String>,
+}
+
+/// What a line is made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Token {
+    /// Characters that mean themselves.
+    Text(String),
+    /// Inline code.
+    Code(String),
+    Break,
+    Open(Mark),
+    Close(Mark),
+    LinkOpen(String),
+    LinkClose(String),
+}
+
+/// An emphasis.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mark {
+    Emphasis,
+    Strong,
+    Strike,
+}
+
+impl Mark {
+    fn sign(self) -> &'static str {
+        match self {
+            Self::Emphasis => "*",
+            Self::Strong => "**",
+            Self::Strike => "~~",
+        }
     }
-    out
 }
 
-/// One character, so that it is shown and means nothing.
-fn escape(character: char, out: &mut String) {
-    if "*~><[]()#:+\"'_$\\`|&!".contains(character) {
-        out.push_str("&#");
-        out.push_str(&u32::from(character).to_string());
-        out.push(';');
-    } else {
-        out.push(character);
+impl Piece {
+    /// A piece that stands in no list and no quote.
+    pub(super) fn plain(body: Body, source: Option<Range<usize>>) -> Self {
+        Self { body, place: Place::default(), source }
+    }
+
+    pub(super) fn is_table(&self) -> bool {
+        matches!(self.body, Body::Table(_))
+    }
+
+    pub(super) fn is_heading(&self) -> bool {
+        matches!(self.body, Body::Heading(..))
+    }
+
+    /// The same with a table as a block of code.
+    pub(super) fn without_table(self) -> Self {
+        match self.body {
+            Body::Table(table) => {
+                Self { body: Body::Code { language: String::new(), text: table.aligned() }, ..self }
+            }
+            Body::Words(_) | Body::Heading(..) | Body::Code { .. } | Body::Rule => self,
+        }
     }
 }
 
-/// Code in a fence that it cannot close.
-pub(super) fn fenced(language: &str, text: &str) -> String {
-    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
-    let fence = "`".repeat(longest.max(2) + 1);
-    let newline = if text.ends_with('\n') || text.is_empty() { "" } else { "\n" };
-    format!("{fence}{language}\n{text}{newline}{fence}")
-}
-
-/// The tables in a text of Feishu's dialect.
-pub(super) fn tables(text: &str) -> usize {
-    let _ = text;
-    0
+/// A whole text in Feishu's dialect, with so many tables; more become blocks of code. With it, how many there are.
+pub(super) fn translate(text: &str, most_tables: usize) -> (String, usize) {
+    let mut tables = 0;
+    let pieces: Vec<Piece> = read(&prepared(text))
+        .into_iter()
+        .map(|piece| match piece.is_table() {
+            true if tables < most_tables => {
+                tables += 1;
+                piece
+            }
+            true => piece.without_table(),
+            false => piece,
+        })
+        .collect();
+    (write(&pieces), tables)
 }

@@ -20,16 +20,22 @@ pub(super) fn block(block: &Block) -> Option<String> {
         | Block::Small { text }
         | Block::Typed { text } => Some(text.clone()),
         Block::Code { language, text } => Some(fenced(language, text)),
-        Block::Row { text, small, .. } => {
-            Some([Some(text.as_str()), small.as_deref()].into_iter().flatten().collect::<Vec<_>>().join("\n"))
-        }
+        Block::Row { text, small, .. } => Some(row(text, small.as_deref())),
         Block::Rule => Some("---".to_owned()),
-        Block::Form { fields, .. } => {
-            let fields: Vec<String> = fields.iter().filter_map(field).collect();
-            (!fields.is_empty()).then(|| fields.join("\n\n"))
-        }
+        Block::Form { fields, .. } => form(fields),
         Block::Fold { .. } | Block::Buttons { .. } => None,
     }
+}
+
+/// The words of a row.
+pub(super) fn row(text: &str, small: Option<&str>) -> String {
+    [Some(text), small].into_iter().flatten().collect::<Vec<_>>().join("\n")
+}
+
+/// The words of a form, with what can be chosen; none when there are none.
+pub(super) fn form(fields: &[Field]) -> Option<String> {
+    let fields: Vec<String> = fields.iter().filter_map(field).collect();
+    (!fields.is_empty()).then(|| fields.join("\n\n"))
 }
 
 fn field(field: &Field) -> Option<String> {

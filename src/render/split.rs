@@ -6,7 +6,7 @@
 //!
 //! Lengths are counted in characters (Unicode scalar values).
 
-mod fence;
+pub(super) mod fence;
 mod point;
 
 use std::fmt;

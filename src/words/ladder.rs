@@ -10,6 +10,12 @@ impl Words {
         say!(self, "… The whole is in the file below.", "……全文见下方文件。")
     }
 
+    /// At the top of what shows only its end.
+    #[must_use]
+    pub fn more_above(self) -> String {
+        say!(self, "… There is more above this.", "……上方还有更多内容。")
+    }
+
     /// On a card whose words came as messages of their own.
     #[must_use]
     pub fn said_below(self) -> String {

@@ -13,11 +13,12 @@ pub(in crate::render) struct Element {
     json: String,
     count: usize,
     tables: usize,
+    streamed: Option<String>,
 }
 
 impl Element {
     pub(super) fn new(value: &Value, tables: usize) -> Self {
-        Self { json: value.to_string(), count: count(value), tables }
+        Self { json: value.to_string(), count: count(value), tables, streamed: None }
     }
 
     pub(in crate::render) fn json(&self) -> &str {
@@ -32,6 +33,11 @@ impl Element {
     /// The elements that it is, with those inside.
     pub(in crate::render) fn count(&self) -> usize {
         self.count
+    }
+
+    /// The words that it streams, if it does.
+    pub(in crate::render) fn streamed(&self) -> Option<&str> {
+        self.streamed.as_deref()
     }
 
     /// The tables in it.
@@ -53,12 +59,7 @@ pub(in crate::render) fn markdown(text: &str, tables: usize) -> Element {
 /// The same as the place that is streamed.
 pub(in crate::render) fn stream(text: &str, tables: usize) -> Element {
     let value = json!({ "tag": "markdown", "element_id": crate::render::ladder::STREAM, "content": text });
-    Element::new(&value, tables)
-}
-
-/// Code, fenced so that it cannot get out.
-pub(in crate::render) fn code(language: &str, text: &str) -> Element {
-    markdown(&crate::render::markdown::fenced(language, &shown(text)), 0)
+    Element { streamed: Some(text.to_owned()), ..Element::new(&value, tables) }
 }
 
 /// Words as they are.
@@ -109,6 +110,7 @@ pub(in crate::render) fn panel(title: &str, inside: &[Element]) -> Option<Elemen
         ),
         count: 1 + inside.iter().map(Element::count).sum::<usize>(),
         tables: inside.iter().map(Element::tables).sum(),
+        streamed: None,
     })
 }
 
@@ -174,7 +176,7 @@ pub(super) fn button(button: &Button, group: bool) -> Option<Value> {
     if let Some(question) = &button.confirm {
         json["confirm"] = json!({
             "title": { "tag": "plain_text", "content": label },
-            "text": { "tag": "plain_text", "content": super::line(question, limits::FIELD) },
+            "text": { "tag": "plain_text", "content": super::line(question, limits::QUESTION) },
         });
     }
     Some(json)

@@ -35,16 +35,15 @@ impl Names {
         fields: &[Field],
         buttons: &[Button],
         group: bool,
-        labels: bool,
     ) -> Option<Element> {
-        let mut room = limits::FORM_BYTES;
+        let mut room = limits::ATOM_BYTES - 8 * (limits::FIELDS + limits::BUTTONS) - 500;
         let mut submits = Vec::new();
         for one in buttons {
             let Some(mut value) = button(one, group) else { continue };
             value["form_action_type"] = "submit".into();
             value["name"] = self.take("submit").into();
             let bytes = value.to_string().len();
-            if bytes < room && submits.len() < MOST_BUTTONS {
+            if bytes < room && submits.len() < limits::BUTTONS {
                 room -= bytes;
                 submits.push(value);
             }
@@ -54,29 +53,24 @@ impl Names {
         }
         let mut elements = Vec::new();
         for field in fields {
-            let Some(element) = self.field(field, labels, room) else { continue };
+            let Some(element) = self.field(field, room) else { continue };
             let bytes = element.to_string().len();
-            if bytes < room && elements.len() < MOST_FIELDS {
+            if bytes < room && elements.len() < limits::FIELDS {
                 room -= bytes;
                 elements.push(element);
             }
         }
         elements.push(flowing(submits));
         let name = self.take("form");
-        let tables = elements
-            .iter()
-            .map(|element| crate::render::markdown::tables(element["content"].as_str().unwrap_or_default()))
-            .sum();
-        Some(Element::new(&json!({ "tag": "form", "name": name, "elements": elements }), tables))
+        Some(Element::new(&json!({ "tag": "form", "name": name, "elements": elements }), 0))
     }
 
-    fn field(&mut self, field: &Field, labels: bool, room: usize) -> Option<Value> {
+    fn field(&mut self, field: &Field, room: usize) -> Option<Value> {
         match field {
-            Field::Label { text } if labels => {
-                let content = crate::render::markdown::translate(text);
+            Field::Label { text } => {
+                let content = crate::render::markdown::translate(text, 0).0;
                 Some(json!({ "tag": "markdown", "content": content }))
             }
-            Field::Label { .. } => None,
             Field::Choice { name, placeholder, options, many } => {
                 let mut seen = BTreeSet::new();
                 let mut left = room.saturating_sub(1_000);
@@ -117,10 +111,6 @@ impl Names {
         }
     }
 }
-
-/// Buttons and fields of a form, so that it has room on a card: more than anybody fills in on a phone.
-const MOST_BUTTONS: usize = 20;
-const MOST_FIELDS: usize = 60;
 
 fn hint(text: &str) -> Value {
     json!({ "tag": "plain_text", "content": line(&shown(text), limits::LABEL) })

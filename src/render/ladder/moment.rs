@@ -2,10 +2,11 @@
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
-use crate::render::card::{self, Element, Frame, Names};
+use crate::render::card::{self, Element, Frame};
 use crate::render::document::{Block, Document};
-use crate::render::layout::{self, Detail};
-use crate::render::{limits, markdown};
+use crate::render::layout::{Detail, Layout};
+use crate::render::limits;
+use crate::render::split::fence::Fence;
 use crate::words::Words;
 
 /// The `element_id` of the text that is streamed.
@@ -26,66 +27,69 @@ pub struct Moment {
 /// text Feishu types out; an inline card goes without.
 #[must_use]
 pub fn moment(document: &Document, words: Words, streaming: bool) -> Moment {
-    let _ = words;
-    let mut most = limits::PICTURE_BYTES;
-    let mut detail = Detail::Whole;
     let frame = Frame {
         heading: document.heading.as_ref(),
         preview: document.preview.as_deref(),
         streaming,
         ..Frame::default()
     };
-    loop {
-        let mut stream = None;
-        let blocks: Vec<Block> = document.blocks.iter().map(|block| ending(block, most)).collect();
-        for block in &blocks {
-            if let Block::Stream { text } = block {
-                stream = Some(markdown::translate(text));
-            }
-        }
-        let elements = layout::elements(&blocks, document.group, detail, &mut Names::default());
-        if super::fits(&frame, &elements) {
-            return finished(&frame, &elements, stream);
-        }
-        if most > 100 {
-            most /= 2;
-        } else if detail == Detail::Whole {
-            (most, detail) = (limits::PICTURE_BYTES, Detail::Reduced);
-        } else {
-            let fitting = fitting(&frame, elements);
-            return finished(&frame, &fitting, None);
-        }
+    let of = |most| {
+        let blocks = document.blocks.iter().map(|block| ending(block, most)).collect();
+        Layout::of(&Document { blocks, group: document.group, ..Document::default() }, true)
+    };
+    let mut most = limits::PICTURE_BYTES;
+    let mut layout = of(most);
+    while most > LEAST && !fits(&frame, &layout.elements(&layout.atoms, Detail::Whole)) {
+        most /= 2;
+        layout = of(most);
+    }
+    let mut elements = layout.elements(&layout.atoms, Detail::Whole);
+    if !fits(&frame, &elements) {
+        elements = fitting(&frame, layout.elements(&layout.atoms, Detail::Reduced), words);
+    }
+    let stream = elements.iter().find(|element| element.streamed().is_some());
+    let mut hasher = DefaultHasher::new();
+    frame.around([]).hash(&mut hasher);
+    for element in &elements {
+        // Of what is streamed only that it is there.
+        element.streamed().map_or(element.json(), |_| STREAM).hash(&mut hasher);
+    }
+    Moment {
+        card: frame.around(&elements),
+        stream: stream.and_then(Element::streamed).map(str::to_owned),
+        shape: hasher.finish(),
     }
 }
 
-/// The elements at the end for which there is room.
-fn fitting(frame: &Frame, elements: Vec<Element>) -> Vec<Element> {
-    let mut kept: Vec<Element> = Vec::new();
+/// Bytes of each text below which nothing is gained by showing less of it.
+const LEAST: usize = 200;
+
+fn fits(frame: &Frame<'_>, elements: &[Element]) -> bool {
+    let of = |what: fn(&Element) -> usize| elements.iter().map(what).sum::<usize>();
+    frame.bytes() + of(Element::bytes) <= limits::CARD_BYTES
+        && of(Element::count) <= limits::CARD_ELEMENTS
+        && of(Element::tables) <= limits::CARD_TABLES
+}
+
+/// The last elements, as many as find room; what comes above them is not shown.
+fn fitting(frame: &Frame<'_>, elements: Vec<Element>, words: Words) -> Vec<Element> {
+    let mut kept = vec![card::small(&words.more_above())];
+    let at = kept.len();
     for element in elements.into_iter().rev() {
-        kept.insert(0, element);
-        if !super::fits(frame, &kept) {
-            kept.remove(0);
+        kept.insert(at, element);
+        if !fits(frame, &kept) {
+            kept.remove(at);
+            break;
         }
     }
     kept
 }
 
-fn finished(frame: &Frame, elements: &[Element], stream: Option<String>) -> Moment {
-    let mark = format!("\"element_id\":\"{STREAM}\"");
-    let mut hasher = DefaultHasher::new();
-    frame.around([]).hash(&mut hasher);
-    for element in elements {
-        let shape = if element.json().contains(&mark) { STREAM } else { element.json() };
-        shape.hash(&mut hasher);
-    }
-    Moment { card: frame.around(elements), stream, shape: hasher.finish() }
-}
-
 /// A block of which only the end is shown when it is long.
 fn ending(block: &Block, most: usize) -> Block {
     match block {
-        Block::Markdown { text } => Block::Markdown { text: end(text, most) },
-        Block::Stream { text } => Block::Stream { text: end(text, most) },
+        Block::Markdown { text } => Block::Markdown { text: markdown_end(text, most) },
+        Block::Stream { text } => Block::Stream { text: markdown_end(settled(text), most) },
         Block::Text { text } => Block::Text { text: end(text, most) },
         Block::Small { text } => Block::Small { text: end(text, most) },
         Block::Typed { text } => Block::Typed { text: end(text, most) },
@@ -103,17 +107,51 @@ fn ending(block: &Block, most: usize) -> Block {
     }
 }
 
-/// The end of a text of more bytes than that, after an ellipsis. It begins anew only every so often, so that a text which
-/// grows is mostly one that the text before begins.
+/// A text without its last line when that would make a heading of the one before: it may become a list.
+fn settled(text: &str) -> &str {
+    match text.rsplit_once('\n') {
+        Some((before, last)) if last.bytes().all(|byte| matches!(byte, b'-' | b'=' | b' ')) => before,
+        Some(_) | None => text,
+    }
+}
+
+/// The end of a text, as [`from`] finds it, after an ellipsis.
 fn end(text: &str, most: usize) -> String {
-    if text.len() <= most {
+    match from(text, most) {
+        0 => text.to_owned(),
+        from => format!("…\n{}", &text[from..]),
+    }
+}
+
+/// The same of Markdown: a fence that is open there is opened again.
+fn markdown_end(text: &str, most: usize) -> String {
+    let from = from(text, most);
+    if from == 0 {
         return text.to_owned();
     }
+    let mut fence: Option<Fence> = None;
+    for line in text[..from].split_inclusive('\n') {
+        fence = match fence {
+            Some(fence) if fence.is_closed_by(line) => None,
+            Some(fence) => Some(fence),
+            None => Fence::opened_by(line, limits::HEADING),
+        };
+    }
+    let open = fence.map_or_else(String::new, |fence| fence.open);
+    format!("…\n\n{open}{}", &text[from..])
+}
+
+/// From where on a text is shown of which there is room for so many bytes: a beginning of a line if one is near. It
+/// moves only every so often, so that a text which grows is mostly one that the text before begins.
+fn from(text: &str, most: usize) -> usize {
+    if text.len() <= most {
+        return 0;
+    }
     let step = (most / 2).max(1);
-    let from = (text.len() - most).div_ceil(step) * step;
-    let from = (from.min(text.len())..text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(text.len());
-    let line = text[from..].find('\n').filter(|at| *at < step / 2).map_or(from, |at| from + at + 1);
-    format!("…\n{}", &text[line..])
+    let least = ((text.len() - most).div_ceil(step) * step).min(text.len());
+    let from = (least..text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(text.len());
+    let line = text[from..].find('\n').filter(|at| *at < step / 2);
+    line.map_or(from, |at| from + at + 1)
 }
 
 /// The card in a slot whose words had to go out as messages of their own.

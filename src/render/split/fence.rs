@@ -2,17 +2,17 @@
 
 /// A fence that is open, and what it takes to close it and to open it again.
 #[derive(Clone)]
-pub(super) struct Fence {
+pub(in crate::render) struct Fence {
     mark: char,
     length: usize,
-    pub(super) open: String,
-    pub(super) close: String,
+    pub(in crate::render) open: String,
+    pub(in crate::render) close: String,
 }
 
 impl Fence {
     /// The fence that a line opens. The line that opens it again is the same, unless its info string is so long that
     /// it would fill the part: then the first word stays, or nothing. `None` too for a fence longer than that.
-    pub(super) fn opened_by(line: &str, room: usize) -> Option<Self> {
+    pub(in crate::render) fn opened_by(line: &str, room: usize) -> Option<Self> {
         let (indent, mark, length, info) = fence_line(line)?;
         let info = info.trim_end();
         if mark == '`' && info.contains('`') {
@@ -28,7 +28,7 @@ impl Fence {
         Some(Self { mark, length, open, close })
     }
 
-    pub(super) fn is_closed_by(&self, line: &str) -> bool {
+    pub(in crate::render) fn is_closed_by(&self, line: &str) -> bool {
         fence_line(line).is_some_and(|(_, mark, length, rest)| {
             let blank = rest.bytes().all(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n'));
             mark == self.mark && length >= self.length && blank

@@ -1,0 +1,230 @@
+//! The parts of a document, and what each is on each rung.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use super::beginning;
+use crate::render::card::{self, Frame};
+use crate::render::document::{Document, Heading, Long};
+use crate::render::layout::{Atom, Detail, Layout, Room, pack};
+use crate::render::{limits, source};
+use crate::words::Words;
+
+/// A part of a document.
+#[derive(Clone, Debug)]
+pub(super) enum Part {
+    /// Atoms that one card has room for.
+    Cards(Range<usize>),
+    /// The same, where a file holds the whole.
+    Beginning(Range<usize>),
+    /// The file.
+    File,
+}
+
+/// The parts of a document.
+#[derive(Debug)]
+pub(super) struct Parts {
+    layout: Layout,
+    cards: Vec<Range<usize>>,
+    /// The whole, where it comes as a file.
+    file: bool,
+    /// All words of the document, as they were written.
+    source: String,
+    heading: Option<Heading>,
+    preview: Option<String>,
+    name: String,
+    whole: Option<Box<str>>,
+    words: Words,
+}
+
+impl Parts {
+    pub(super) fn of(document: &Document, words: Words) -> Self {
+        let source = source::of(document);
+        let long = beginning::length(document);
+        // As many bytes in cards as that are far more than the most cards hold: none of them is laid out for nothing.
+        let enormous = source.len() > 2 * limits::MOST_CARDS * limits::CARD_BYTES;
+        let mut parts = Self {
+            layout: Layout::of(&Document::default(), false),
+            cards: Vec::new(),
+            file: enormous || (document.long == Long::File && long > limits::LONG),
+            source,
+            heading: document.heading.clone(),
+            preview: document.preview.clone(),
+            name: name(document.name.as_deref()),
+            whole: document.whole.clone(),
+            words,
+        };
+        if !parts.file {
+            parts.lay_out(document);
+            parts.file = parts.cards.len() > limits::MOST_CARDS;
+        }
+        if parts.file {
+            parts.lay_out(&beginning::of(document, words));
+            // Of what is still more than anybody reads the end is wanted most: what to press and to type.
+            let extra = parts.cards.len().saturating_sub(limits::MOST_CARDS);
+            parts.cards.drain(1..=extra).for_each(drop);
+        }
+        parts
+    }
+
+    /// Fills cards with a document. What opens at a touch is left out where that makes it one card.
+    fn lay_out(&mut self, document: &Document) {
+        self.layout = Layout::of(document, false);
+        let room = self.room(limits::CARD_BYTES);
+        let atoms = &self.layout.atoms;
+        let rest: Vec<Atom> = atoms.iter().filter(|atom| !atom.is_fold()).cloned().collect();
+        if pack(atoms, room).len() > 1 && pack(&rest, room).len() == 1 {
+            let mut kept = atoms.clone();
+            while pack(&kept, room).len() > 1 {
+                let Some(last) = kept.iter().rposition(Atom::is_fold) else { break };
+                kept.remove(last);
+            }
+            self.layout.atoms = kept;
+        }
+        self.cards = pack(&self.layout.atoms, room);
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.cards.len() + usize::from(self.file)
+    }
+
+    pub(super) fn get(&self, at: usize) -> Option<Part> {
+        match self.cards.get(at) {
+            Some(range) if self.file => Some(Part::Beginning(range.clone())),
+            Some(range) => Some(Part::Cards(range.clone())),
+            None => (self.file && at == self.cards.len()).then_some(Part::File),
+        }
+    }
+
+    /// The part as a card with all that belongs on it; none of a file.
+    pub(super) fn card(&self, part: &Part) -> Option<String> {
+        let range = part.range()?;
+        let elements = self.layout.elements(&self.layout.atoms[range.clone()], Detail::Whole);
+        let number = (self.cards.len() > 1).then(|| {
+            let at = self.cards.iter().position(|card| *card == range).unwrap_or(0);
+            (at + 1, self.cards.len())
+        });
+        Some(self.framed(number, range.start == 0, elements))
+    }
+
+    /// The same without what can be spared; none when nothing can.
+    pub(super) fn reduced(&self, part: &Part) -> Option<String> {
+        let range = part.range()?;
+        let whole = self.layout.elements(&self.layout.atoms[range.clone()], Detail::Whole);
+        let elements = self.layout.elements(&self.layout.atoms[range.clone()], Detail::Reduced);
+        if elements == whole {
+            return None;
+        }
+        let number = (self.cards.len() > 1).then(|| {
+            let at = self.cards.iter().position(|card| *card == range).unwrap_or(0);
+            (at + 1, self.cards.len())
+        });
+        Some(self.framed(number, range.start == 0, elements))
+    }
+
+    /// The part in smaller cards; none when that is one card only.
+    pub(super) fn cards(&self, part: &Part) -> Vec<String> {
+        let Some(range) = part.range() else { return Vec::new() };
+        let (small, cards) = self.small(&range);
+        if cards.len() < 2 {
+            return Vec::new();
+        }
+        let total = cards.len();
+        let framed = cards.into_iter().enumerate().map(|(at, card)| {
+            let elements = small.elements(&small.atoms[card], Detail::Reduced);
+            // Beside the numbers of the parts others would be taken for the same.
+            let number = (self.cards.len() == 1).then_some((at + 1, total));
+            self.framed(number, range.start == 0 && at == 0, elements)
+        });
+        framed.collect()
+    }
+
+    fn small(&self, range: &Range<usize>) -> (Layout, Vec<Range<usize>>) {
+        let small = self.layout.small(&self.layout.atoms[range.clone()]);
+        let cards = pack(&small.atoms, self.room(limits::SMALL_CARD_BYTES));
+        (small, cards)
+    }
+
+    /// The words of a part, without those of its first so many small cards; borrowed when it is the whole document.
+    pub(super) fn text(&self, part: &Part, cards: usize) -> Cow<'_, str> {
+        let Some(range) = part.range() else { return Cow::Borrowed(&self.source) };
+        if cards == 0 && self.cards.len() == 1 && !self.file {
+            return Cow::Borrowed(&self.source);
+        }
+        let heading = self.heading.as_ref().filter(|_| range.start == 0 && cards == 0);
+        let words = if cards == 0 {
+            self.layout.text(&self.layout.atoms[range])
+        } else {
+            let (small, ranges) = self.small(&range);
+            let from = ranges.get(cards).map_or(small.atoms.len(), |range| range.start);
+            small.text(&small.atoms[from..])
+        };
+        let texts = heading.map(|heading| heading.text.clone()).into_iter().chain([words]);
+        Cow::Owned(texts.filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n\n"))
+    }
+
+    /// Messages, or of too many the beginning and the end.
+    pub(super) fn abridged(&self, texts: Vec<String>) -> Vec<String> {
+        let total = texts.len();
+        let Some(left_out) = total.checked_sub(limits::MOST_TEXTS).filter(|left_out| *left_out > 0) else {
+            return texts;
+        };
+        let notice = self.words.left_out(total, left_out, self.whole.as_deref());
+        let half = limits::MOST_TEXTS / 2;
+        let (beginning, end) = (texts.iter().take(half), texts.iter().skip(half + left_out));
+        beginning.cloned().chain([notice]).chain(end.cloned()).collect()
+    }
+
+    /// The name of the file.
+    pub(super) fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    /// What the atoms of a card have room in, whatever stands around them.
+    fn room(&self, bytes: usize) -> Room {
+        let number = Some("[9999/9999]".to_owned());
+        let frame = Frame { number, ..self.frame(true) };
+        // The number may be an element of its own.
+        let around = frame.bytes() + card::small("[9999/9999]").bytes();
+        Room { bytes: bytes - around.min(bytes / 2), elements: limits::CARD_ELEMENTS - 1 }
+    }
+
+    fn frame(&self, is_first: bool) -> Frame<'_> {
+        Frame {
+            heading: self.heading.as_ref().filter(|_| is_first),
+            preview: self.preview.as_deref(),
+            ..Frame::default()
+        }
+    }
+
+    fn framed(
+        &self,
+        number: Option<(usize, usize)>,
+        is_first: bool,
+        mut elements: Vec<card::Element>,
+    ) -> String {
+        let number = number.map(|(at, total)| format!("[{at}/{total}]"));
+        let frame = Frame { number: number.clone(), ..self.frame(is_first) };
+        if let Some(number) = number.filter(|_| frame.heading.is_none()) {
+            elements.insert(0, card::small(&number));
+        }
+        frame.around(&elements)
+    }
+}
+
+impl Part {
+    fn range(&self) -> Option<Range<usize>> {
+        match self {
+            Self::Cards(range) | Self::Beginning(range) => Some(range.clone()),
+            Self::File => None,
+        }
+    }
+}
+
+/// A file's name: short, and without what a file system or a person might stumble over.
+fn name(wanted: Option<&str>) -> String {
+    let is_fine = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | ' ');
+    let name: String = wanted.unwrap_or_default().chars().filter(|c| is_fine(*c)).take(60).collect();
+    let name = name.trim_matches(['.', ' ']);
+    format!("{}.md", if name.is_empty() { "answer" } else { name })
+}

@@ -1,0 +1,93 @@
+//! Emphases in languages that write no spaces.
+//!
+//! To CommonMark `**注意：**请看` is no emphasis: what ends one must not stand between a punctuation mark and a letter.
+//! Claude writes it all the time.
+
+use std::borrow::Cow;
+
+use super::HAIR;
+use crate::render::card::shown;
+
+/// A text as it is read: without control characters, and with spaces that nobody sees where they make an emphasis one.
+pub(in crate::render) fn prepared(text: &str) -> String {
+    let text = shown(text);
+    if !text.contains("**") {
+        return text;
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut fenced = false;
+    for line in text.split_inclusive('\n') {
+        let start = line.trim_start_matches([' ', '\t', '>']);
+        let is_fence = start.starts_with("```") || start.starts_with("~~~");
+        fenced ^= is_fence;
+        if fenced || is_fence {
+            out.push_str(line);
+        } else {
+            out.push_str(&spaced(line));
+        }
+    }
+    out
+}
+
+/// A piece of such a text as it was.
+pub(in crate::render) fn without_hair(text: &str) -> String {
+    text.replace(HAIR, "")
+}
+
+fn spaced(line: &str) -> Cow<'_, str> {
+    let marks = marks(line);
+    // One that is left over could be any of them.
+    if marks.is_empty() || !marks.len().is_multiple_of(2) {
+        return Cow::Borrowed(line);
+    }
+    let mut out = String::new();
+    let mut done = 0;
+    for (n, at) in marks.into_iter().enumerate() {
+        let before = line[..at].chars().next_back();
+        let after = line[at + 2..].chars().next();
+        let (Some(before), Some(after)) = (before, after) else { continue };
+        let begins = n.is_multiple_of(2);
+        let (inside, outside) = if begins { (after, before) } else { (before, after) };
+        if is_punctuation(inside) && outside.is_alphanumeric() && !(inside.is_ascii() && outside.is_ascii()) {
+            let at = if begins { at } else { at + 2 };
+            out.push_str(&line[done..at]);
+            out.push(HAIR);
+            done = at;
+        }
+    }
+    out.push_str(&line[done..]);
+    Cow::Owned(out)
+}
+
+fn is_punctuation(character: char) -> bool {
+    !character.is_alphanumeric() && !character.is_whitespace()
+}
+
+/// Where `**` stand outside of code, if there are no longer runs of asterisks.
+fn marks(line: &str) -> Vec<usize> {
+    let bytes = line.as_bytes();
+    let mut marks = Vec::new();
+    let (mut at, mut code) = (0, false);
+    while at < bytes.len() {
+        let run = || bytes[at..].iter().take_while(|byte| **byte == bytes[at]).count();
+        match bytes[at] {
+            b'\\' => at += 2,
+            b'`' => {
+                code = !code;
+                at += run();
+            }
+            b'*' => {
+                let run = run();
+                if run > 2 {
+                    return Vec::new();
+                }
+                if run == 2 && !code {
+                    marks.push(at);
+                }
+                at += run;
+            }
+            _ => at += 1,
+        }
+    }
+    marks
+}

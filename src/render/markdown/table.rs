@@ -1,0 +1,75 @@
+//! Tables: as Feishu's, and as aligned code where there are too many of them.
+
+use pulldown_cmark::Alignment;
+use unicode_width::UnicodeWidthStr as _;
+
+use super::Token;
+use super::write::{Line, plain};
+
+/// A table; the first row is its head.
+#[derive(Clone, Debug, PartialEq)]
+pub(in crate::render) struct Table {
+    pub(super) columns: Vec<Alignment>,
+    pub(super) rows: Vec<Vec<Vec<Token>>>,
+}
+
+/// Up to where columns of code are aligned: a wider cell just is.
+const WIDEST: usize = 40;
+
+impl Table {
+    /// The lines of the table in Feishu's dialect.
+    pub(super) fn write(&self, out: &mut String) {
+        for (at, row) in self.rows.iter().enumerate() {
+            out.push_str(if at == 0 { "|" } else { "\n|" });
+            for cell in row {
+                out.push(' ');
+                Line::in_table().write(cell, out);
+                out.push_str(" |");
+            }
+            if at == 0 {
+                out.push_str("\n|");
+                for column in &self.columns {
+                    out.push_str(match column {
+                        Alignment::None => " --- |",
+                        Alignment::Left => " :-- |",
+                        Alignment::Center => " :-: |",
+                        Alignment::Right => " --: |",
+                    });
+                }
+            }
+        }
+    }
+
+    /// The table in columns of one width.
+    pub(super) fn aligned(&self) -> String {
+        let rows: Vec<Vec<String>> =
+            self.rows.iter().map(|row| row.iter().map(|cell| plain(cell)).collect()).collect();
+        let widths: Vec<usize> = (0..self.columns.len())
+            .map(|column| {
+                let cells = rows.iter().filter_map(|row| row.get(column));
+                cells.map(|cell| cell.width()).max().unwrap_or(0).min(WIDEST)
+            })
+            .collect();
+        let mut lines = Vec::new();
+        for row in &rows {
+            let cells = row
+                .iter()
+                .zip(&widths)
+                .map(|(cell, width)| format!("{cell}{}", " ".repeat(width.saturating_sub(cell.width()))));
+            lines.push(cells.collect::<Vec<_>>().join(" | ").trim_end().to_owned());
+        }
+        let rule = widths.iter().map(|width| "-".repeat(*width)).collect::<Vec<_>>().join("-|-");
+        lines.insert(1.min(lines.len()), rule);
+        lines.join("\n")
+    }
+
+    /// All that stands in it.
+    pub(super) fn tokens(&self) -> impl Iterator<Item = &Token> {
+        self.rows.iter().flatten().flatten()
+    }
+
+    /// Its cells.
+    pub(super) fn cells(&self) -> usize {
+        self.rows.iter().map(|row| row.len() + 1).sum::<usize>() + self.columns.len() + 1
+    }
+}

@@ -1,0 +1,254 @@
+use proptest::prelude::*;
+use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
+
+use super::*;
+
+fn translated(text: &str) -> String {
+    translate(text, 3).0
+}
+
+#[test]
+fn what_claude_writes_becomes_what_feishu_renders() {
+    let text = include_str!("tests/answer.md");
+    insta::assert_snapshot!(translated(text));
+}
+
+#[test]
+fn what_looks_like_feishus_own_marks_is_shown() {
+    let text = "<at id=all></at> <font color='red'>x</font> <raw>y</raw> <person id=ou_1> :DONE: $x$ &lt;at&gt; &amp;lt;\n\n<text_tag color='blue'>z</text_tag>\n\n`<at id=all>`";
+    insta::assert_snapshot!(translated(text), @r##"
+        &#60;at id=all&#62;&#60;/at&#62; &#60;font color='red'&#62;x&#60;/font&#62; &#60;raw&#62;y&#60;/raw&#62; &#60;person id=ou&#95;1&#62; &#58;DONE: &#36;x&#36; &#60;at&#62; &#38;lt;
+
+        &#60;text&#95;tag color='blue'&#62;z&#60;/text&#95;tag&#62;
+
+        `<at id=all>`
+        "##);
+}
+
+#[test]
+fn links_lead_to_the_web_and_say_where_others_lead() {
+    let text = "见https://a.example/b?c=d，好。[x](https://e.example/(y)) [main](src/main.rs) <https://f.example> <a@b.example>\n![shot](https://i.example/p.png) [![badge](https://i.example/b.svg)](https://ci.example) [r][1] ![](x.png) [js](javascript:alert(1))\n\n[1]: https://r.example\n[INFO]: started";
+    insta::assert_snapshot!(translated(text), @r##"
+        见[https&#58;//a.example/b?c=d](https://a.example/b?c=d)，好。[x](https://e.example/%28y%29) main (src/main.rs) [https&#58;//f.example](https://f.example/) a@b.example  
+        [shot](https://i.example/p.png) [badge](https://ci.example/) [r](https://r.example/) (x.png) js (javascript&#58;alert(1))
+
+        &#91;INFO&#93;: started
+        "##);
+}
+
+#[test]
+fn an_emphasis_next_to_chinese_letters_is_one() {
+    let text = "**重要：**请注意，这是**“引号”**的用法，a**b**c，*`x`*字，\\*\\*不\\*\\*，**`code`。**后";
+    insta::assert_snapshot!(translated(text), @r##"
+        **重要：** 请注意，这是 **“引号”** 的用法，a**b**c，&#42;`x`&#42;字，&#42;&#42;不&#42;&#42;，**`code`。** 后
+        "##);
+}
+
+#[test]
+fn code_cannot_leave_its_fence_and_has_a_language_that_feishu_knows() {
+    let text = "````rs\n```\nlet a = `x`;\n````\n~~~wat\r\n<at id=all>\r\n~~~\n\n    indented\n\t<b>\n\n``a`b`` `` ``` `` `x|y`";
+    insta::assert_snapshot!(translated(text), @r##"
+        ````rust
+        ```
+        let a = `x`;
+        ````
+
+        ```plain_text
+        <at id=all>
+        ```
+
+        ```
+        indented
+        <b>
+        ```
+
+        `` a`b `` &#96;&#96;&#96; `x|y`
+        "##);
+}
+
+#[test]
+fn lists_nest_by_four_spaces_whatever_stands_between() {
+    let text = "3. three\n   more\n\n   second paragraph\n   - sub\n     ```sh\n     ls\n     ```\n     after\n     - deep\n4. four\n\n- [x] done\n- [ ] open\n\n> quote\n> - a\n>   - b\n>\n> > inner\n";
+    insta::assert_snapshot!(translated(text), @r##"
+        3. three  
+            more  
+            second paragraph
+            - sub
+
+        ```shell
+        ls
+        ```
+
+        after
+
+        - deep
+        4. four
+
+        - ☑ done
+        - ☐ open
+
+        > quote
+        >
+        > - a
+        >     - b
+        > >
+        > > inner
+        "##);
+}
+
+#[test]
+fn of_tables_those_above_the_number_become_aligned_code() {
+    let table = "| a | 名 |\n|:--|--:|\n| `x\\|y` | **b**<br>c |\n| longer | [l](https://l.example) |\n\n";
+    let (text, tables) = translate(&table.repeat(2), 1);
+    assert_eq!(tables, 1);
+    insta::assert_snapshot!(text, @r##"
+        | a | 名 |
+        | :-- | --: |
+        | x&#124;y | **b**<br>c |
+        | longer | [l](https://l.example/) |
+
+        ```
+        a      | 名
+        -------|-----------------------
+        x|y    | b c
+        longer | l (https://l.example/)
+        ```
+        "##);
+}
+
+#[test]
+fn half_written_markdown_is_shown_as_far_as_it_is() {
+    let halves = ["**bo", "```rust\nfn a", "| a | b |\n|--", "[text](https://exa", "- ", "# ", "> ", "a\n-"];
+    insta::assert_snapshot!(halves.map(translated).join("\n────\n"), @r##"
+        &#42;&#42;bo
+        ────
+        ```rust
+        fn a
+        ```
+        ────
+        &#124; a &#124; b &#124;  
+        &#124;--
+        ────
+        &#91;text&#93;([https&#58;//exa](https://exa/)
+        ────
+        - 
+        ────
+
+        ────
+
+        ────
+        ## a
+        "##);
+}
+
+#[test]
+fn long_texts_and_deep_nesting_grow_by_a_factor_at_most() {
+    // Work with the square of these would not end while anybody waits.
+    let n = 100_000;
+    let hard = [
+        "> ".repeat(n),
+        "[".repeat(n),
+        "![".repeat(n),
+        "- ".repeat(n),
+        "*a **b ".repeat(n / 4),
+        "`".repeat(n),
+        "<".repeat(n),
+        "a\n".repeat(n),
+        "|a|b|\n|-|-|\n".repeat(n / 8),
+        "https://".repeat(n / 8),
+        "**".repeat(n / 2),
+        "字".repeat(n),
+        "some *words* and `code` in a line.\n\n".repeat(n / 10),
+    ];
+    for text in &hard {
+        let shown = translated(text);
+        assert!(shown.len() <= 40 * text.len(), "{}", shown.len());
+    }
+}
+
+/// The letters and digits that a reader sees of CommonMark.
+fn visible(text: &str) -> String {
+    let text = crate::render::card::shown(text);
+    let options = Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH;
+    let mut seen = String::new();
+    for event in Parser::new_ext(&text, options) {
+        match event {
+            Event::Text(words) | Event::Code(words) | Event::Html(words) | Event::InlineHtml(words) => {
+                seen.push_str(&words);
+            }
+            Event::Start(Tag::CodeBlock(_)) | Event::End(TagEnd::Paragraph) => seen.push('\n'),
+            Event::Start(_)
+            | Event::End(_)
+            | Event::InlineMath(_)
+            | Event::DisplayMath(_)
+            | Event::FootnoteReference(_)
+            | Event::SoftBreak
+            | Event::HardBreak
+            | Event::Rule
+            | Event::TaskListMarker(_) => {}
+        }
+    }
+    seen.replace("<br>", "").replace("<br/>", "").replace("<br />", "")
+}
+
+/// Whether all letters of one text stand in another in the same order.
+fn holds(shown: &str, letters: &str) -> bool {
+    let mut shown = shown.chars();
+    letters.chars().filter(|c| c.is_alphanumeric()).all(|letter| shown.any(|other| other == letter))
+}
+
+fn markdown() -> impl Strategy<Value = String> {
+    let word = prop_oneof![
+        4 => "[a-zA-Z0-9字。：]{1,8}",
+        1 => Just("https://e.example/a_b(c)".to_owned()),
+        2 => prop::sample::select(vec![
+            "**", "*", "~~", "`", "``", "[", "](https://x.example)", "](x)", "![", "<at id=all>", "<br>", "&lt;", "&",
+            ":OK:", "|", "\\", "[x]: y", "$", "1.", "-", "_", "</b>", "<!--", "\u{200b}", "\u{1b}",
+        ]).prop_map(str::to_owned),
+    ];
+    let line = (
+        prop::sample::select(vec![
+            "", "", "", "- ", "  - ", "    - ", "1. ", "12) ", "> ", "> > ", "# ", "### ", "```", "```rust",
+            "~~~", "    ", "\t", "| ", "|-|-|", "---", "===", "- [ ] ", "<div>", "***",
+        ]),
+        prop::collection::vec(word, 0..6),
+        prop::sample::select(vec!["", " ", "  "]),
+        prop::sample::select(vec!["\n", "\n", "\n\n", "\r\n"]),
+    )
+        .prop_map(|(start, words, between, end)| format!("{start}{}{end}", words.join(between)));
+    prop::collection::vec(line, 0..14).prop_map(|lines| lines.concat())
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_written_its_letters_are_shown_in_order(text in prop_oneof![markdown(), "\\PC{0,80}", "[\\[\\]()<>*_`~#>|\\-\\\\ \na1字]{0,60}"]) {
+        let shown = visible(&translated(&text));
+        prop_assert!(holds(&shown, &visible(&text)), "{:?}\n{}\nvisible: {:?}", text, translated(&text), shown);
+    }
+
+    #[test]
+    fn nothing_that_is_written_as_words_becomes_a_tag(text in markdown()) {
+        let options = Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH;
+        for event in Parser::new_ext(&translated(&text), options) {
+            if let Event::Html(tag) | Event::InlineHtml(tag) = event {
+                prop_assert_eq!(tag.as_ref(), "<br>");
+            }
+        }
+    }
+
+    #[test]
+    fn a_piece_that_is_cut_fits_and_loses_no_letter(text in markdown(), times in 1usize..60) {
+        let text = text.repeat(times);
+        let (mut shown, mut whole) = (String::new(), String::new());
+        for piece in read(&prepared(&text)) {
+            whole.push_str(&visible(&write(std::slice::from_ref(&piece))));
+            for piece in cut(piece, 4_096) {
+                let written = write(std::slice::from_ref(&piece));
+                let json = serde_json::to_string(&written).unwrap();
+                prop_assert!(json.len() <= piece.bytes() + 2 && piece.bytes() <= 4_096, "{} > {}", json.len(), piece.bytes());
+                shown.push_str(&visible(&written));
+            }
+        }
+        prop_assert!(holds(&shown, &whole));
+    }
+}
