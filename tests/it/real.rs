@@ -1,5 +1,6 @@
 //! The key cases with the real Claude Code: the real daemon, the emulated Feishu, a scripted Messages API.
 
+mod asking;
 mod elsewhere;
 mod trouble;
 
