@@ -97,7 +97,7 @@ impl PermissionRequest {
             tool,
             tool_use_id: text("tool_use_id"),
             description: text("description"),
-            rules: always.then(|| suggested_rules(suggestions)).unwrap_or_default(),
+            rules: if always { suggested_rules(suggestions) } else { Vec::new() },
             edits: suggestions.iter().any(|one| one["type"] == "setMode" && one["mode"] == "acceptEdits"),
             reason: text("decision_reason"),
             blocked_path: text("blocked_path"),

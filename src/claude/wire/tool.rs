@@ -101,7 +101,7 @@ impl FileChange {
             }
             let length = sign.len() + line.len() + 1;
             // What comes after a line that was left out would stand in the wrong place.
-            *left = if length <= *left { *left - length } else { 0 };
+            *left = left.saturating_sub(length);
             if *left == 0 {
                 self.cut = true;
             } else {
@@ -122,7 +122,7 @@ fn end_of(content: &Value) -> (String, bool) {
             let texts: Vec<&str> = blocks.iter().filter_map(|block| block["text"].as_str()).collect();
             ending(&texts.join("\n"))
         }
-        _ => (String::new(), false),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => (String::new(), false),
     }
 }
 

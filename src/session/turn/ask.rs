@@ -43,7 +43,7 @@ impl Ask {
     ) -> Self {
         let matter = match request.matter() {
             Matter::Plan(None) => Matter::Plan(said.map(str::to_owned)),
-            matter => matter,
+            matter @ (Matter::Tool | Matter::Questions(_) | Matter::Plan(Some(_))) => matter,
         };
         Self {
             matter,
