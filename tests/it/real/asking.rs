@@ -33,13 +33,13 @@ async fn shop(more: Value) -> (Phonework, MessagesApi) {
 
 impl Phonework {
     /// The newest card in Anna's chat with this button.
-    async fn card(&self, label: &str) -> Shown {
+    async fn card_with(&self, label: &str) -> Shown {
         self.emulator.card_with(&self.chat, label, PATIENCE).await
     }
 
     /// Anna presses a button of the newest card that has it.
-    async fn press(&self, label: &str) -> Toast {
-        let card = self.card(label).await;
+    async fn press_newest(&self, label: &str) -> Toast {
+        let card = self.card_with(label).await;
         self.emulator.press(&card.message_id, &self.anna, label).await
     }
 
@@ -68,9 +68,9 @@ fn toast(kind: &str, content: &str) -> Toast {
 async fn a_command_is_allowed_by_a_button_and_the_card_says_so_afterwards() {
     let (phonework, _api) = shop(json!({})).await;
     phonework.say("run touch granted && echo touched");
-    let card = phonework.card("Allow once").await;
+    let card = phonework.card_with("Allow once").await;
     assert!(card.text.contains("touch granted && echo touched"), "{}", card.text);
-    let pressed = phonework.press("Allow once").await;
+    let pressed = phonework.press_newest("Allow once").await;
     assert_eq!(pressed, toast("success", "Allowed."));
     phonework.says(&phonework.chat, "result: touched").await;
     assert!(phonework.made("granted"));
@@ -87,7 +87,7 @@ async fn a_command_is_allowed_by_a_button_and_the_card_says_so_afterwards() {
 async fn a_denial_s_reason_reaches_the_model_and_the_audit_log() {
     let (phonework, _api) = shop(json!({})).await;
     phonework.say("run touch denied");
-    let card = phonework.card("Deny and say why").await;
+    let card = phonework.card_with("Deny and say why").await;
     let why = json!({"reason": "not on a Friday"});
     phonework.emulator.submit(&card.message_id, &phonework.anna, "Deny and say why", why).await;
     phonework.says(&phonework.chat, "result: not on a Friday").await;
@@ -121,7 +121,7 @@ async fn nobody_but_the_session_s_owner_decides() {
 async fn the_same_press_twice_counts_once_and_one_on_a_card_of_an_earlier_turn_never() {
     let (phonework, _api) = shop(json!({})).await;
     phonework.say("run echo once >> made");
-    let card = phonework.card("Allow once").await;
+    let card = phonework.card_with("Allow once").await;
     let [allow, deny] = ["Allow once", "Deny"].map(|label| card.value_of(label).unwrap());
     let again = |value: &Value| {
         phonework.emulator.press_earlier(&card.message_id, &phonework.anna, value.clone(), None)
@@ -134,11 +134,11 @@ async fn the_same_press_twice_counts_once_and_one_on_a_card_of_an_earlier_turn_n
     // The turn is over; and then another one asks the same.
     assert_ne!(again(&deny).await.kind, "success");
     phonework.say("run echo once >> made");
-    let next = phonework.card("Allow once").await;
+    let next = phonework.card_with("Allow once").await;
     assert_ne!(again(&allow).await.kind, "success");
     let next = phonework.emulator.shown_message(&next.message_id).unwrap();
     assert!(next.buttons().contains(&"Allow once"), "{}", next.text);
-    phonework.press("Deny").await;
+    phonework.press_newest("Deny").await;
     phonework.says(&phonework.chat, "The user said no.").await;
     let made = std::fs::read_to_string(phonework.projects().join("shop/made")).unwrap();
     assert_eq!(made, "once\n");
@@ -150,7 +150,7 @@ async fn a_card_that_asked_before_the_daemon_was_killed_has_expired_and_decides_
     // What was killed in its first turn may have no conversation on disk yet.
     phonework.ask("hello", 1).await;
     phonework.say("run touch granted");
-    let card = phonework.card("Allow once").await;
+    let card = phonework.card_with("Allow once").await;
     let allow = card.value_of("Allow once").unwrap();
     phonework.kill().await;
     phonework.start().await;
@@ -171,7 +171,7 @@ async fn a_card_that_asked_before_the_daemon_was_killed_has_expired_and_decides_
 async fn an_approval_that_is_open_when_the_daemon_is_stopped_is_no_longer_open_afterwards() {
     let (mut phonework, _api) = shop(json!({})).await;
     phonework.say("run touch granted");
-    let card = phonework.card("Allow once").await;
+    let card = phonework.card_with("Allow once").await;
     assert!(phonework.stop().await.success());
     phonework.start().await;
     let closed = phonework.emulator.wait_for(
@@ -186,19 +186,19 @@ async fn an_approval_that_is_open_when_the_daemon_is_stopped_is_no_longer_open_a
 async fn always_holds_for_the_session_also_after_a_restart_and_for_no_other() {
     let (mut phonework, _api) = shop(json!({})).await;
     phonework.say("run mkdir one");
-    phonework.press("Always allow in this session").await;
+    phonework.press_newest("Always allow in this session").await;
     phonework.says(&phonework.chat, "result:").await;
     assert!(phonework.stop().await.success());
     phonework.start().await;
     phonework.ask("run mkdir one two", 1).await;
     assert!(phonework.made("two"));
     phonework.say("run touch other");
-    phonework.press("Deny").await;
+    phonework.press_newest("Deny").await;
     phonework.says(&phonework.chat, "The user said no.").await;
 
     phonework.ask("/new shop", 1).await;
     phonework.say("run mkdir one three");
-    phonework.press("Deny").await;
+    phonework.press_newest("Deny").await;
     phonework.says(&phonework.chat, "The user said no.").await;
     assert!(!phonework.made("three"));
 }
@@ -217,7 +217,7 @@ fn questions() -> String {
 async fn questions_are_answered_by_a_form_and_by_typing() {
     let (phonework, _api) = shop(json!({})).await;
     phonework.say(&questions());
-    let card = phonework.card("Answer").await;
+    let card = phonework.card_with("Answer").await;
     for words in ["Which colour?", "Which sizes?", "as Green"] {
         assert!(card.text.contains(words), "{}", card.text);
     }
@@ -227,7 +227,7 @@ async fn questions_are_answered_by_a_form_and_by_typing() {
     assert!(said.text.contains("Green") && said.text.contains("S, L, or none"), "{}", said.text);
 
     phonework.say(&questions());
-    phonework.card("Answer").await;
+    phonework.card_with("Answer").await;
     phonework.say("3\nm");
     let said = phonework.says(&phonework.chat, "=\"Blue\"").await;
     assert!(said.text.contains("=\"M\""), "{}", said.text);
@@ -240,12 +240,12 @@ async fn a_plan_is_sent_back_by_typing_and_approved_with_edits_by_a_button() {
     let (mut phonework, _api) = real(user_of_tools, json!({})).await;
     phonework.ask("/new shop --mode plan", 1).await;
     phonework.say("ExitPlanMode {}");
-    let card = phonework.card("Approve").await;
+    let card = phonework.card_with("Approve").await;
     assert!(card.text.contains("Write it."), "{}", card.text);
     phonework.say("first the tests");
     phonework.says(&phonework.chat, "result: first the tests").await;
     phonework.say("ExitPlanMode {}");
-    phonework.press("Approve and accept edits").await;
+    phonework.press_newest("Approve and accept edits").await;
     phonework.says(&phonework.chat, "approved").await;
     // The mode is kept over a restart.
     assert!(phonework.stop().await.success());

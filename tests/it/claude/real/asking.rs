@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use phonework::act::{Act, Choice, Press, REASON};
 use phonework::claude::wire::Matter;
-use phonework::session::machine::{Input, Pressed};
+use phonework::session::machine::{Effect, Input, Notice, Order, Pressed};
 use phonework::session::turn::Decided;
 use serde_json::json;
 
@@ -194,10 +194,10 @@ async fn questions_are_answered_by_typing_and_can_be_declined() {
     assert!(done.text.contains("The user does not want to answer."), "{}", done.text);
 }
 
-fn order() -> phonework::session::machine::Order {
+fn order() -> Order {
     let to = phonework::mail::Recipient::Chat("oc_1".into());
     let reply = phonework::session::turn::Reply { to, under: None };
-    phonework::session::machine::Order { mail: 7, message_id: "om_7".into(), reply, age: Duration::ZERO }
+    Order { mail: 7, message_id: "om_7".into(), reply, age: Duration::ZERO }
 }
 
 #[tokio::test]
@@ -269,12 +269,8 @@ async fn an_approval_after_ten_minutes_counts_and_one_after_its_time_does_not() 
     driven.prompt(&bash("touch too-late"));
     let ask = driven.asked().await;
     driven.after(Duration::from_secs(1800));
-    let reminded = driven
-        .until(|effect| match effect {
-            phonework::session::machine::Effect::Remind(ask) => Some(ask),
-            _ => None,
-        })
-        .await;
+    let remind = |effect| if let Effect::Remind(ask) = effect { Some(ask) } else { None };
+    let reminded = driven.until(remind).await;
     assert_eq!(reminded.request, ask.request);
     driven.after(Duration::from_secs(1800));
     assert_eq!(driven.decided().await.1, Decided::Expired);
@@ -298,13 +294,8 @@ async fn a_mode_is_changed_while_claude_asks_and_what_it_does_not_know_is_refuse
     driven.prompt(&write("two"));
     driven.done().await;
     driven.put(Input::Mode("nonsense".to_owned()));
-    let told = driven
-        .until(|effect| match effect {
-            phonework::session::machine::Effect::Tell(notice) => Some(notice),
-            _ => None,
-        })
-        .await;
-    assert_eq!(told, phonework::session::machine::Notice::ModeRefused("nonsense".to_owned()));
+    let tell = |effect| if let Effect::Tell(notice) = effect { Some(notice) } else { None };
+    assert_eq!(driven.until(tell).await, Notice::ModeRefused("nonsense".to_owned()));
     assert_eq!(driven.launch.permission_mode, "acceptEdits");
 }
 

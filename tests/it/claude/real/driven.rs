@@ -48,6 +48,7 @@ impl Driven {
 
     fn perform(&mut self, effects: Vec<Effect>) {
         for effect in effects {
+            #[expect(clippy::wildcard_enum_match_arm, reason = "the test looks at the rest")]
             match &effect {
                 Effect::Write(line) => self.session.process.send(line.clone()).unwrap(),
                 Effect::CloseInput => self.session.process.close_input(),
@@ -125,20 +126,22 @@ impl Driven {
 
     /// The next request of Claude's. A turn that ends without one is a failure.
     pub(super) async fn asked(&mut self) -> Ask {
-        self.until(|effect| match effect {
-            Effect::Ask(ask, _) => Some(ask),
-            Effect::Settle(done) => panic!("it asked nothing: {done:?}"),
-            _ => None,
+        self.until(|effect| {
+            if let Effect::Settle(done) = &effect {
+                panic!("it asked nothing: {done:?}");
+            }
+            if let Effect::Ask(ask, _) = effect { Some(ask) } else { None }
         })
         .await
     }
 
     /// The end of the turn. A request before it is a failure.
     pub(super) async fn done(&mut self) -> Done {
-        self.until(|effect| match effect {
-            Effect::Settle(done) => Some(done),
-            Effect::Ask(ask, _) => panic!("it asked: {ask:?}"),
-            _ => None,
+        self.until(|effect| {
+            if let Effect::Ask(ask, _) = &effect {
+                panic!("it asked: {ask:?}");
+            }
+            if let Effect::Settle(done) = effect { Some(done) } else { None }
         })
         .await
     }
@@ -153,11 +156,9 @@ impl Driven {
 
     /// What was decided next.
     pub(super) async fn decided(&mut self) -> (Ask, Decided) {
-        self.until(|effect| match effect {
-            Effect::Decided(ask, decided) => Some((ask, decided)),
-            _ => None,
-        })
-        .await
+        let decided =
+            |effect| if let Effect::Decided(ask, decided) = effect { Some((ask, decided)) } else { None };
+        self.until(decided).await
     }
 
     /// Puts the process to sleep and waits until it is gone.

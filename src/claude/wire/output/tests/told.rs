@@ -9,10 +9,9 @@ fn line(value: Value) -> Output {
 
 fn end(content: Value, result: Value) -> ToolEnd {
     let block = json!({"type": "tool_result", "tool_use_id": "t", "content": content});
-    match line(json!({"type": "user", "message": {"content": [block]}, "tool_use_result": result})) {
-        Output::ToolResult(end) => end,
-        output => panic!("{output:?}"),
-    }
+    let message = json!({"type": "user", "message": {"content": [block]}, "tool_use_result": result});
+    let Output::ToolResult(end) = line(message) else { panic!("no end of a tool") };
+    end
 }
 
 #[test]
@@ -122,10 +121,9 @@ fn asked(tool: &str, request: Value) -> PermissionRequest {
     let mut request = request;
     request["subtype"] = json!("can_use_tool");
     request["tool_name"] = json!(tool);
-    match line(json!({"type": "control_request", "request_id": "r", "request": request})) {
-        Output::Permission(request) => request,
-        output => panic!("{output:?}"),
-    }
+    let request = json!({"type": "control_request", "request_id": "r", "request": request});
+    let Output::Permission(request) = line(request) else { panic!("no request") };
+    request
 }
 
 #[test]
