@@ -2,7 +2,6 @@
 //! agent.
 
 use phonework::emulator::{ApiCall, Shown};
-use phonework::ids::MessageId;
 use serde_json::json;
 
 use crate::support::phonework::{PATIENCE, Phonework};
@@ -23,11 +22,6 @@ impl Phonework {
                 panic!("no such card: {texts:#?}\n--- log\n{}", self.log())
             }
         }
-    }
-
-    /// The bot's messages in Anna's chat.
-    fn messages(&self) -> Vec<Shown> {
-        self.emulator.shown(&self.chat).into_iter().filter(Shown::from_bot).collect()
     }
 
     /// Calls that send or change something, from the nth on.
@@ -56,7 +50,7 @@ async fn a_trivial_turn_is_one_call_to_feishu() {
 async fn a_turn_shows_what_it_does_and_ends_in_the_same_card() {
     let phonework = Phonework::practising(json!({})).await;
     phonework.open_shop().await;
-    let before = phonework.messages().len();
+    let before = phonework.said(&phonework.chat).len();
     phonework.ask(WAITING, 1).await;
     phonework.say("/approve");
     let running = phonework.card(Shown::is_unfinished).await;
@@ -68,7 +62,7 @@ async fn a_turn_shows_what_it_does_and_ends_in_the_same_card() {
     assert_eq!(over.buttons(), ["Continue", "Run again", "Close session"]);
     assert!(over.text.contains("Commands: 1"), "{}", over.text);
     // The request's card and the turn's.
-    let messages = phonework.messages();
+    let messages = phonework.said(&phonework.chat);
     assert_eq!(messages.len(), before + 2, "{messages:#?}");
 }
 
@@ -136,7 +130,7 @@ async fn a_request_that_nobody_answers_is_reminded_of_once_and_expires() {
     assert_eq!(expired.buttons(), Vec::<&str>::new());
     phonework.audited(1).await;
     let reminders = |shown: &&Shown| shown.text.contains("still waits for your decision about Bash");
-    assert_eq!(phonework.messages().iter().filter(reminders).count(), 1);
+    assert_eq!(phonework.said(&phonework.chat).iter().filter(reminders).count(), 1);
     assert!(!phonework.projects().join("shop/made").exists());
 }
 
@@ -220,6 +214,6 @@ async fn a_turn_of_500_tools_and_two_megabytes_costs_little_of_anything() {
     // Two pictures a second at most; to make the card and to send it, to end its streaming and its last word are four.
     let lasted = calls.last().unwrap().at.duration_since(calls[0].at).as_millis();
     assert!(calls.len() as i128 <= 4 + lasted / 500, "{} calls in {lasted} ms", calls.len());
-    let over = phonework.messages().pop().unwrap();
+    let over = phonework.said(&phonework.chat).pop().unwrap();
     assert!(over.text.contains("Commands: 500"), "{}", over.text);
 }
