@@ -43,6 +43,36 @@ async fn a_waiting_message_is_cancelled_and_another_sent_now() {
 }
 
 #[tokio::test]
+async fn what_waits_for_a_while_has_a_card_that_goes_with_the_queue() {
+    let phonework = behind_a_slow_turn(&["echo one"]).await;
+    let queue = phonework.emulator.card_with(&phonework.chat, "Cancel", PATIENCE).await;
+    assert!(queue.text.contains("1. echo one"), "{queue:?}");
+    phonework.say_later("echo two");
+    let queue = phonework.changed(&queue.message_id, |shown| shown.text.contains("2. echo two")).await;
+    assert_eq!(phonework.press(&queue, "Cancel", 0).await, done("Not run: “echo one”"));
+    let queue = phonework.changed(&queue.message_id, |shown| shown.text.contains("1. echo two")).await;
+    assert_eq!(phonework.press(&queue, "Send now", 0).await, done("Runs now: “echo two”"));
+    let over = phonework.changed(&queue.message_id, |shown| shown.buttons().is_empty()).await;
+    assert_eq!(over.text, "Nothing waits any more.");
+    phonework.hear_until(&phonework.chat, |texts| texts.iter().any(|text| text == "two")).await;
+    assert_eq!(phonework.emulator.complaints(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn the_card_of_a_queue_says_so_when_the_daemon_was_interrupted() {
+    let mut phonework = behind_a_slow_turn(&["echo one"]).await;
+    let queue = phonework.emulator.card_with(&phonework.chat, "Cancel", PATIENCE).await;
+    let cancel = queue.value_of("Cancel").unwrap();
+    phonework.kill().await;
+    phonework.start().await;
+    let over = phonework.changed(&queue.message_id, |shown| shown.buttons().is_empty()).await;
+    assert!(over.text.starts_with("phonework was interrupted"), "{over:?}");
+    phonework.hear_until(&phonework.chat, |texts| texts.iter().any(|text| text == "one")).await;
+    let said = phonework.emulator.press_earlier(&queue.message_id, &phonework.anna, cancel, None).await;
+    assert_eq!(said.content, "No such message of yours waits any more.");
+}
+
+#[tokio::test]
 async fn what_waits_is_cancelled_and_sent_now_by_typing() {
     let phonework = behind_a_slow_turn(&["echo one", "echo two"]).await;
     assert_eq!(phonework.ask("/cancel 3", 1).await, ["No message 3 waits; /cancel shows those that do."]);

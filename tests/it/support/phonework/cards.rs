@@ -19,10 +19,10 @@ impl Phonework {
         found.unwrap_or_else(|| panic!("no message {nth}: {:?}\n--- log\n{}", self.said(chat), self.log()))
     }
 
-    /// The bot's messages in a chat, without what goes on still.
+    /// The bot's messages in a chat, but for the cards of what still goes on.
     pub(crate) fn said(&self, chat: &ChatId) -> Vec<Shown> {
-        let said = |shown: &Shown| shown.from_bot() && !shown.is_unfinished();
-        self.emulator.shown(chat).into_iter().filter(said).collect()
+        let shown = self.emulator.shown(chat).into_iter();
+        shown.filter(|message| message.from_bot() && !message.is_unfinished()).collect()
     }
 
     /// Waits until a message is as wanted.
