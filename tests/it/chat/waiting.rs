@@ -48,11 +48,11 @@ async fn what_waits_for_a_while_has_a_card_that_goes_with_the_queue() {
     let queue = phonework.emulator.card_with(&phonework.chat, "Cancel", PATIENCE).await;
     assert!(queue.text.contains("1. echo one"), "{queue:?}");
     phonework.say_later("echo two");
-    let queue = phonework.changed(&queue.message_id, |shown| shown.text.contains("2. echo two")).await;
+    let queue = phonework.becomes(&queue.message_id, |shown| shown.text.contains("2. echo two")).await;
     assert_eq!(phonework.press(&queue, "Cancel", 0).await, done("Not run: “echo one”"));
-    let queue = phonework.changed(&queue.message_id, |shown| shown.text.contains("1. echo two")).await;
+    let queue = phonework.becomes(&queue.message_id, |shown| shown.text.contains("1. echo two")).await;
     assert_eq!(phonework.press(&queue, "Send now", 0).await, done("Runs now: “echo two”"));
-    let over = phonework.changed(&queue.message_id, |shown| shown.buttons().is_empty()).await;
+    let over = phonework.becomes(&queue.message_id, |shown| shown.buttons().is_empty()).await;
     assert_eq!(over.text, "Nothing waits any more.");
     phonework.hear_until(&phonework.chat, |texts| texts.iter().any(|text| text == "two")).await;
     assert_eq!(phonework.emulator.complaints(), Vec::<String>::new());
@@ -65,7 +65,7 @@ async fn the_card_of_a_queue_says_so_when_the_daemon_was_interrupted() {
     let cancel = queue.value_of("Cancel").unwrap();
     phonework.kill().await;
     phonework.start().await;
-    let over = phonework.changed(&queue.message_id, |shown| shown.buttons().is_empty()).await;
+    let over = phonework.becomes(&queue.message_id, |shown| shown.buttons().is_empty()).await;
     assert!(over.text.starts_with("phonework was interrupted"), "{over:?}");
     phonework.hear_until(&phonework.chat, |texts| texts.iter().any(|text| text == "one")).await;
     let said = phonework.emulator.press_earlier(&queue.message_id, &phonework.anna, cancel, None).await;
@@ -135,17 +135,17 @@ async fn what_came_too_late_is_run_or_dropped_by_a_button_and_the_card_says_so()
     // After a crash it is asked anew, and the old card is over.
     phonework.kill().await;
     phonework.start().await;
-    phonework.changed(&question.message_id, |shown| shown.buttons().is_empty()).await;
+    phonework.becomes(&question.message_id, |shown| shown.buttons().is_empty()).await;
     let asked_anew = phonework.nth_said(&phonework.chat, 2).await;
     let said = phonework.press(&asked_anew, "Run", 0).await;
     assert_eq!(said, done("Run: 1."));
-    let over = phonework.changed(&asked_anew.message_id, |shown| shown.buttons().is_empty()).await;
+    let over = phonework.becomes(&asked_anew.message_id, |shown| shown.buttons().is_empty()).await;
     assert!(over.text.contains("Run: 1."), "{over:?}");
     phonework.hear_until(&phonework.chat, |texts| texts.iter().any(|text| text == "first")).await;
     late(&phonework, "echo second");
     let question = phonework.emulator.card_with(&phonework.chat, "Discard", PATIENCE).await;
     assert_eq!(phonework.press(&question, "Discard", 0).await, done("Dropped: 1."));
-    phonework.changed(&question.message_id, |shown| shown.text.contains("Dropped: 1.")).await;
+    phonework.becomes(&question.message_id, |shown| shown.text.contains("Dropped: 1.")).await;
     assert_eq!(phonework.ask("/run", 1).await, ["No message of yours waits for that."]);
 }
 
@@ -163,7 +163,7 @@ async fn a_cut_turn_is_run_again_once_however_often_it_is_pressed() {
     let mut said = phonework.press_twice(&cut, &phonework.anna.clone(), "Run again").await;
     said.sort();
     assert_eq!(said, ["It runs again.", "You pressed this before; it is done once."]);
-    let over = phonework.changed(&cut.message_id, |shown| shown.buttons().is_empty()).await;
+    let over = phonework.becomes(&cut.message_id, |shown| shown.buttons().is_empty()).await;
     assert!(over.text.contains("It runs again."), "{over:?}");
     phonework.logged("turn begun", 2).await;
     // The daemon dies in this turn, too, and the first card is pressed once more.
@@ -174,7 +174,7 @@ async fn a_cut_turn_is_run_again_once_however_often_it_is_pressed() {
     let cut = phonework.emulator.card_with(&phonework.chat, "Dismiss", PATIENCE).await;
     let said = phonework.emulator.press(&cut.message_id, &phonework.anna, "Dismiss").await;
     assert_eq!(said, done("Dismissed."));
-    phonework.changed(&cut.message_id, |shown| shown.text.contains("Dismissed.")).await;
+    phonework.becomes(&cut.message_id, |shown| shown.text.contains("Dismissed.")).await;
     assert_eq!(phonework.ask("echo alive", 1).await, ["alive"]);
     let outcomes: Vec<_> = phonework.audited(3).await.iter().map(|line| line["outcome"].clone()).collect();
     assert_eq!(outcomes, ["cut", "cut", "answered"]);

@@ -26,7 +26,7 @@ impl Phonework {
     }
 
     /// Waits until a message is as wanted.
-    pub(crate) async fn changed(&self, id: &MessageId, is: impl Fn(&Shown) -> bool) -> Shown {
+    pub(crate) async fn becomes(&self, id: &MessageId, is: impl Fn(&Shown) -> bool) -> Shown {
         let found = self.emulator.wait_for(|emulator| emulator.shown_message(id).filter(&is), PATIENCE).await;
         found.unwrap_or_else(|| {
             panic!("it did not change: {:?}\n--- log\n{}", self.emulator.shown_message(id), self.log())
