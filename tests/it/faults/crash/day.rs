@@ -141,7 +141,7 @@ impl Day {
         self.anna("/list");
         self.until("the list", |p| p.count(&p.chat, "1. two") == 1).await;
 
-        let asked = |p: &Phonework| p.count(&p.chat, "/run runs it now");
+        let asked = |p: &Phonework| super::verdict::asked_about_late(&p.heard(&p.chat));
         self.until("the question", |p| asked(p) > 0).await;
         while !self.phonework.is_over(&self.phonework.chat, LATE) {
             // A daemon that died has forgotten what it was told, and asks again.

@@ -64,10 +64,16 @@ fn every_turn_has_one_ending(evidence: &Evidence, heard: &[&str], broken: &mut V
     if sessions.len() != 1 {
         broken.push(format!("what was said to one session went to {sessions:?}"));
     }
-    let asked = heard.iter().filter(|text| text.contains("/run runs it now")).count();
+    let asked = asked_about_late(heard);
     if asked == 0 || (evidence.deaths == 0 && asked > 1) {
         broken.push(format!("asked {asked} times about {LATE:?}"));
     }
+}
+
+/// The cards that ask, or asked, what becomes of what came too late.
+pub(super) fn asked_about_late(heard: &[impl AsRef<str>]) -> usize {
+    let says = ["after you sent it; I was away", "it asks again", "Asked anew below", "Run: 1."];
+    heard.iter().filter(|text| says.iter().any(|words| text.as_ref().contains(words))).count()
 }
 
 fn the_long_answer_is_whole(evidence: &Evidence, heard: &[&str], broken: &mut Vec<String>) {
