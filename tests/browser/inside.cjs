@@ -29,9 +29,12 @@ const opened = async (executablePath, profile, work) => {
     complaints.push(`a dialog opened: ${dialog.message()}`);
     dialog.dismiss();
   });
-  await work(page);
-  assert.deepEqual(complaints, []);
-  await browser.close();
+  try {
+    await work(page);
+    assert.deepEqual(complaints, []);
+  } finally {
+    await browser.close();
+  }
 };
 
 // Writes what is seen to a folder, if PHONEWORK_SCREENSHOTS names one: the phone, tall enough for all of `shown`.

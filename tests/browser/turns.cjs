@@ -151,4 +151,18 @@ inBrowser(browser, async (page) => {
   await confirm();
   await say("/list");
   await hear("Your sessions: 1");
+
+  // In a group everybody sees what is asked, and only whose session it is decides.
+  await page.getByRole("tab", { name: "The workshop" }).click();
+  const as = page.getByRole("combobox", { name: "Write as" });
+  await say("@phonework /new shop");
+  await hear("active here");
+  await say("@phonework run echo for all");
+  asked = await offering("Allow once");
+  await as.selectOption({ label: "Ming" });
+  await press(await offering("Allow once"), "Allow once", "This session is not yours.");
+  await picture(page, "group");
+  await as.selectOption({ label: "Anna" });
+  await press(await offering("Allow once"), "Allow once", "Allowed.");
+  await hear("The command said:");
 });

@@ -180,7 +180,7 @@ async fn it_leaves_nothing_behind_when_it_ends_in_the_middle_of_a_turn() {
         for text in ["run echo never", "echo never"] {
             demo.phone("say", &json!({"user": user, "chat": chat, "text": text})).await;
         }
-        demo.shows("wants to use Bash").await;
+        demo.shows("May Claude use Bash").await;
         assert_eq!(machine.processes().len(), 3, "demo, warden and agent: {:?}", machine.processes());
         assert_eq!(machine.temporary().len(), 1);
 

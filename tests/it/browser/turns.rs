@@ -5,7 +5,7 @@ use phonework::emulator::Utterance;
 use serde_json::json;
 
 use super::{BROWSER, drive};
-use crate::support::phonework::Phonework;
+use crate::support::phonework::{PATIENCE, Phonework};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn all_that_cards_offer_can_be_pressed_on_the_phone() {
@@ -18,4 +18,22 @@ async fn all_that_cards_offer_can_be_pressed_on_the_phone() {
     phonework.emulator.utter(Utterance { sent_at, ..late }).unwrap();
     drive("tests/browser/turns.cjs", &[phonework.emulator.base_url(), BROWSER]).await;
     assert_eq!(phonework.emulator.complaints(), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_turn_that_was_cut_is_run_again_on_the_phone() {
+    let mut phonework = Phonework::practising(json!({})).await;
+    phonework.ask("/new shop", 1).await;
+    phonework.say("run echo once");
+    phonework.emulator.card_with(&phonework.chat, "Allow once", PATIENCE).await;
+    phonework.kill().await;
+    phonework.start().await;
+    drive("tests/browser/cut.cjs", &[phonework.emulator.base_url(), BROWSER]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_phone_shows_long_and_chinese_cards_no_wider_than_itself() {
+    let phonework = Phonework::practising(json!({"LANGUAGE": "zh"})).await;
+    phonework.ask("/new shop", 1).await;
+    drive("tests/browser/chinese.cjs", &[phonework.emulator.base_url(), BROWSER]).await;
 }
