@@ -314,6 +314,11 @@ impl<W: Write> Agent<W> {
                 }
                 Ok(None)
             }
+            Some("apply_flag_settings") => {
+                self.permissions.apply(&line["request"]["settings"]);
+                self.write(&lines::done(request_id))?;
+                Ok(None)
+            }
             Some("set_model") => {
                 let model = line["request"]["model"].as_str().filter(|model| *model != "default");
                 model.unwrap_or("practice").clone_into(&mut self.model);

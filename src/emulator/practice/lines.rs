@@ -141,6 +141,11 @@ pub(super) fn reply(request_id: &str, response: &Value) -> Value {
     })
 }
 
+/// The reply to a request of which there is nothing to tell.
+pub(super) fn done(request_id: &str) -> Value {
+    json!({"type": "control_response", "response": {"subtype": "success", "request_id": request_id}})
+}
+
 pub(super) fn refusal(request_id: &str, code: &str) -> Value {
     json!({
         "type": "control_response",

@@ -45,12 +45,9 @@ impl Permissions {
     pub(super) fn new(launched: &Launched) -> Self {
         let settings: Value =
             launched.settings.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
-        let settings = settings["permissions"]["allow"].as_array().into_iter().flatten();
-        let rules = split_rules(launched.allowed.as_deref().unwrap_or_default())
-            .into_iter()
-            .chain(settings.filter_map(|rule| rule.as_str().map(str::to_owned)))
-            .map(|rule| Rule::read(&rule))
-            .collect();
+        let listed = split_rules(launched.allowed.as_deref().unwrap_or_default());
+        let mut rules: Vec<Rule> = listed.iter().map(|rule| Rule::read(rule)).collect();
+        rules.extend(allowed_by(&settings));
         let mode = launched.mode.clone().unwrap_or_else(|| "default".to_owned());
         Self {
             rules,
@@ -89,6 +86,11 @@ impl Permissions {
                 "Bash" => is_editing(input["command"].as_str().unwrap_or_default()),
                 _ => false,
             }
+    }
+
+    /// Takes over the rules of settings as `--settings` has them.
+    pub(super) fn apply(&mut self, settings: &Value) {
+        self.rules.extend(allowed_by(settings));
     }
 
     /// Takes over what came with a permission; whether the mode is another one now.
@@ -191,6 +193,12 @@ impl Rule {
                 (Some(_), _) => false,
             }
     }
+}
+
+/// `{"permissions":{"allow":["Bash(ls)"]}}`
+fn allowed_by(settings: &Value) -> impl Iterator<Item = Rule> {
+    let rules = settings["permissions"]["allow"].as_array().into_iter().flatten();
+    rules.filter_map(|rule| rule.as_str().map(Rule::read))
 }
 
 /// Rules stand with commas or spaces between them; inside of parentheses both belong to the rule.

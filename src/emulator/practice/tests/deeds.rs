@@ -126,6 +126,15 @@ fn a_rule_for_the_session_makes_the_same_question_needless_and_no_other() {
 }
 
 #[test]
+fn rules_that_are_handed_over_on_stdin_count_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut practice = Practice::start(folder.path(), &[]);
+    practice.send(&wire::allow_rules("rules", &["Bash(echo *)".to_owned()]));
+    practice.ask("run echo a");
+    assert!(practice.ends().ends_with("The command said:\na\n"));
+}
+
+#[test]
 fn thirty_questions_are_asked_one_after_the_other() {
     let folder = tempfile::tempdir().unwrap();
     let mut practice = Practice::start(folder.path(), &[]);
