@@ -55,10 +55,10 @@ async fn a_turn_shows_what_it_does_and_ends_in_the_same_card() {
     phonework.say("/approve");
     let running = phonework.card(Shown::is_unfinished).await;
     assert!(running.text.starts_with("Working · shop"), "{}", running.text);
-    let running = phonework.changed(&running.message_id, |shown| shown.text.contains("Bash until")).await;
+    let running = phonework.becomes(&running.message_id, |shown| shown.text.contains("Bash until")).await;
     assert!(running.buttons().contains(&"Stop"), "{}", running.text);
     std::fs::write(phonework.projects().join("shop/go"), "").unwrap();
-    let over = phonework.changed(&running.message_id, |shown| !shown.is_unfinished()).await;
+    let over = phonework.becomes(&running.message_id, |shown| !shown.is_unfinished()).await;
     assert_eq!(over.buttons(), ["Continue", "Run again", "Close session"]);
     assert!(over.text.contains("Commands: 1"), "{}", over.text);
     // The request's card and the turn's.
@@ -74,10 +74,10 @@ async fn what_claude_says_is_shown_as_it_comes_and_kept_when_it_is_stopped() {
     let running = phonework.card(|shown| shown.is_unfinished() && shown.text.lines().count() > 4).await;
     let first: Vec<&str> = running.text.lines().collect();
     let growing = |shown: &Shown| shown.is_unfinished() && shown.text.len() > running.text.len();
-    let grown = phonework.changed(&running.message_id, growing).await;
+    let grown = phonework.becomes(&running.message_id, growing).await;
     assert_eq!(grown.text.lines().next(), Some(first[0]));
     phonework.say("/stop");
-    let over = phonework.changed(&running.message_id, |shown| !shown.is_unfinished()).await;
+    let over = phonework.becomes(&running.message_id, |shown| !shown.is_unfinished()).await;
     assert!(over.text.starts_with("Stopped · shop"), "{}", over.text);
     assert!(over.answer().ends_with("⏹ Stopped."), "{}", over.text);
     assert!(over.answer().len() > 100, "what was said is kept: {}", over.text);
@@ -104,7 +104,7 @@ async fn a_request_is_a_card_of_its_own_that_says_afterwards_what_became_of_it()
         ];
         assert_eq!(buttons, offered);
         phonework.say(said);
-        let decided = phonework.changed(&asked.message_id, became(head)).await;
+        let decided = phonework.becomes(&asked.message_id, became(head)).await;
         assert!(
             decided.text.contains("touch made") && decided.text.contains("By you at"),
             "{}",
@@ -115,7 +115,7 @@ async fn a_request_is_a_card_of_its_own_that_says_afterwards_what_became_of_it()
     phonework.say("run touch made");
     let asked = phonework.card(became("May Claude use Bash? · shop")).await;
     phonework.say("/stop");
-    phonework.changed(&asked.message_id, became("No longer asked · Bash · shop")).await;
+    phonework.becomes(&asked.message_id, became("No longer asked · Bash · shop")).await;
 }
 
 #[tokio::test]
@@ -125,7 +125,7 @@ async fn a_request_that_nobody_answers_is_reminded_of_once_and_expires() {
     phonework.say("run touch made");
     let asked = phonework.card(|shown| shown.buttons().contains(&"Allow once")).await;
     let expired = |shown: &Shown| shown.text.starts_with("Expired · Bash · shop");
-    let expired = phonework.changed(&asked.message_id, expired).await;
+    let expired = phonework.becomes(&asked.message_id, expired).await;
     assert!(expired.text.contains("Nobody decided until"), "{}", expired.text);
     assert_eq!(expired.buttons(), Vec::<&str>::new());
     phonework.audited(1).await;
@@ -145,14 +145,14 @@ async fn the_buttons_of_requests_questions_and_plans_do_what_they_say() {
     phonework.say("run touch made");
     let asked = phonework.card(head("May Claude use Bash? · shop")).await.message_id;
     emulator.submit(&asked, anna, "Deny and say why", json!({"reason": "Not now"})).await;
-    let denied = phonework.changed(&asked, head("Denied · Bash · shop")).await;
+    let denied = phonework.becomes(&asked, head("Denied · Bash · shop")).await;
     assert!(denied.text.contains("“Not now”"), "{}", denied.text);
 
     phonework.say("ask");
     let asked = phonework.card(head("Claude asks · shop")).await;
     assert_eq!(asked.buttons(), ["Red", "Green", "Blue", "Answer", "Skip"]);
     emulator.press(&asked.message_id, anna, "Green").await;
-    let told = phonework.changed(&asked.message_id, head("Answered · shop")).await;
+    let told = phonework.becomes(&asked.message_id, head("Answered · shop")).await;
     assert!(told.text.contains("→ Green"), "{}", told.text);
     phonework.card(answered("Which colour shall it have? Green")).await;
 
@@ -160,7 +160,7 @@ async fn the_buttons_of_requests_questions_and_plans_do_what_they_say() {
     let asked = phonework.card(head("Claude asks 3 questions · shop")).await.message_id;
     let fields = json!({"q0": "Blue", "q1": ["Code", "文档"], "w2": "tomorrow"});
     emulator.submit(&asked, anna, "Answer", fields).await;
-    let told = phonework.changed(&asked, head("Answered · shop")).await;
+    let told = phonework.becomes(&asked, head("Answered · shop")).await;
     for answer in ["→ Blue", "→ Code, 文档", "→ tomorrow"] {
         assert!(told.text.contains(answer), "{}", told.text);
     }
@@ -169,17 +169,17 @@ async fn the_buttons_of_requests_questions_and_plans_do_what_they_say() {
     phonework.say("plan");
     let asked = phonework.card(head("Claude's plan · shop")).await.message_id;
     emulator.submit(&asked, anna, "Keep planning", json!({"reason": "Smaller steps"})).await;
-    phonework.changed(&asked, head("Plan sent back · shop")).await;
+    phonework.becomes(&asked, head("Plan sent back · shop")).await;
     let again = phonework.card(head("Claude's plan · shop")).await;
     assert!(again.text.contains("Mind what you said: Smaller steps"), "{}", again.text);
     emulator.press(&again.message_id, anna, "Approve and accept edits").await;
-    phonework.changed(&again.message_id, head("Plan approved · shop")).await;
+    phonework.becomes(&again.message_id, head("Plan approved · shop")).await;
     phonework.card(answered("The plan is approved; the mode is acceptEdits.")).await;
 
     phonework.say("stream 10000 words in 1000");
     let running = phonework.card(Shown::is_unfinished).await.message_id;
     emulator.press(&running, anna, "Stop").await;
-    phonework.changed(&running, head("Stopped · shop")).await;
+    phonework.becomes(&running, head("Stopped · shop")).await;
 }
 
 #[tokio::test]
@@ -191,7 +191,7 @@ async fn a_restart_turns_an_open_request_into_an_expired_one() {
     phonework.kill().await;
     phonework.start().await;
     let expired = |shown: &Shown| shown.text.starts_with("Expired · Bash · shop");
-    let expired = phonework.changed(&asked.message_id, expired).await;
+    let expired = phonework.becomes(&asked.message_id, expired).await;
     assert!(expired.text.contains("started anew"), "{}", expired.text);
     assert_eq!(expired.buttons(), Vec::<&str>::new());
     assert!(!phonework.projects().join("shop/made").exists());

@@ -342,8 +342,8 @@ impl Descent {
 
 /// The uuid of the sheet at a place: Feishu takes 50 characters, the post's has 36.
 fn uuid_at(post: &str, progress: &Progress) -> String {
-    let Progress { place: Place { part, rung, taken }, instead, .. } = progress;
-    if instead.is_none() && progress.place == Place::default() {
+    let Progress { place: Place { part, rung, taken, .. }, instead, .. } = progress;
+    if instead.is_none() && (*part, *rung, *taken) == (0, Rung::Card, 0) {
         return post.to_owned();
     }
     let rung = match rung {
