@@ -12,7 +12,11 @@ use phonework::feishu::frame::{Frame, Header};
 use phonework::feishu::reassembly::{Assembled, MAX_BYTES, MAX_OPEN, Reassembly};
 use phonework::ids::OpenId;
 use phonework::keyring;
-use phonework::render::split;
+use phonework::language::Language;
+use phonework::render::document::{Block, Document};
+use phonework::render::ladder::{Place, Plan, Sheet, moment};
+use phonework::render::{limits, split};
+use phonework::words::Words;
 
 /// A frame that is read is written as it was, and so is its acknowledgement.
 pub(crate) fn frame(bytes: &[u8]) {
@@ -123,6 +127,43 @@ pub(crate) fn control_request(bytes: &[u8]) {
             Ok(Asked::Call(_) | Asked::Info | Asked::Description(_)) => {}
             Err(fault) => assert!(fault.reply()["error"].as_str().unwrap().starts_with(request::SERVICE)),
         }
+    }
+}
+
+/// Whatever Claude writes becomes cards that are within Feishu's limits, and a picture that is; on every rung below are
+/// messages, and the way down ends.
+pub(crate) fn markdown(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes).into_owned();
+    let words = Words(Language::En);
+    let card = |json: &str| {
+        assert!(json.len() <= limits::CARD_BYTES, "{} bytes", json.len());
+        let card: serde_json::Value = serde_json::from_str(json).expect("a card is JSON");
+        assert!(
+            card["body"]["elements"]
+                .as_array()
+                .is_some_and(|elements| elements.len() <= limits::CARD_ELEMENTS)
+        );
+    };
+    card(&moment(&Document::new(vec![Block::Stream { text: text.clone() }]), words, true).card);
+    let plan = Plan::of(&Document::new(vec![Block::markdown(text)]), words);
+    let mut place = Place::default();
+    let mut steps = 0;
+    while let Some(sheet) = plan.sheet(&place) {
+        match sheet {
+            Sheet::Card(json) => card(&json),
+            Sheet::Text(text) => assert!(!text.is_empty()),
+            Sheet::File { text, .. } => assert!(!text.is_empty()),
+        }
+        let mut lower = plan.lower(&place).filter(|lower| lower.part == place.part);
+        while let Some(at) = lower {
+            assert!(plan.sheet(&at).is_some(), "nothing at {at:?}");
+            steps += 1;
+            assert!(steps < 1_000, "the way down does not end");
+            lower = plan.lower(&at).filter(|lower| lower.part == at.part);
+        }
+        place = plan.next(&place);
+        steps += 1;
+        assert!(steps < 1_000, "the way on does not end");
     }
 }
 

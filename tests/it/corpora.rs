@@ -10,7 +10,7 @@ type Property = fn(&[u8]);
 
 #[test]
 fn the_corpora_of_all_parsers_hold() {
-    let targets: [(&str, Property); 9] = [
+    let targets: [(&str, Property); 10] = [
         ("claude_line", properties::claude_line),
         ("claude_running", properties::claude_running),
         ("command", properties::command),
@@ -18,6 +18,7 @@ fn the_corpora_of_all_parsers_hold() {
         ("event", properties::event),
         ("frame", properties::frame),
         ("keyring", properties::keyring),
+        ("markdown", properties::markdown),
         ("reassembly", properties::reassembly),
         ("split", properties::split),
     ];
