@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use super::HAIR;
 use crate::render::card::shown;
+use crate::render::split::fence::Fence;
 
 /// A text as it is read: without control characters, and with spaces that nobody sees where they make an emphasis one.
 pub(in crate::render) fn prepared(text: &str) -> String {
@@ -15,12 +16,16 @@ pub(in crate::render) fn prepared(text: &str) -> String {
         return text;
     }
     let mut out = String::with_capacity(text.len());
-    let mut fenced = false;
+    let mut fence: Option<Fence> = None;
     for line in text.split_inclusive('\n') {
         let start = line.trim_start_matches([' ', '\t', '>']);
-        let is_fence = start.starts_with("```") || start.starts_with("~~~");
-        fenced ^= is_fence;
-        if fenced || is_fence {
+        let was_code = fence.is_some();
+        fence = match fence {
+            Some(fence) if fence.is_closed_by(start) => None,
+            Some(fence) => Some(fence),
+            None => Fence::opened_by(start, usize::MAX),
+        };
+        if was_code || fence.is_some() {
             out.push_str(line);
         } else {
             out.push_str(&spaced(line));
@@ -90,4 +95,18 @@ fn marks(line: &str) -> Vec<usize> {
         }
     }
     marks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spaces_that_nobody_sees_stand_where_an_emphasis_needs_them_and_never_in_code() {
+        let line = "**注意：**请看**“这”**里\n";
+        let text = format!("{line}~~~\n```\n{line}~~~\n`{}`\n**奇。**数**\n", line.trim());
+        let spaced = "**注意：**\u{200a}请看\u{200a}**“这”**\u{200a}里\n";
+        assert_eq!(prepared(&text), text.replacen(line, spaced, 1));
+        assert_eq!(without_hair(&prepared(&text)), text);
+    }
 }
