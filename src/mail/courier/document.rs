@@ -217,7 +217,7 @@ impl<D: Deliver> Lane<D> {
     async fn show(&mut self, descent: &mut Descent, json: String) -> Result<Step, Gone> {
         let Descent { trying, card: Some(card), sequence, .. } = descent else { return Ok(Step::Taken) };
         let Some(message_id) = card.message_id.clone() else {
-            return self.find(descent, json).await;
+            return self.find(descent).await;
         };
         let changed = self.change(trying, card, sequence, &message_id, json).await?;
         let Err(refused) = changed else {
@@ -247,11 +247,12 @@ impl<D: Deliver> Lane<D> {
         }
     }
 
-    /// Learns the id of a message that may be in the chat, by sending it once more under its uuid. Its words may be
-    /// older ones then.
-    async fn find(&mut self, descent: &mut Descent, json: String) -> Result<Step, Gone> {
+    /// Learns the id of a message that may be in the chat, by sending one under its uuid. If it is the first after all,
+    /// it does not say what is to be shown: should it be refused to change it, that comes below.
+    async fn find(&mut self, descent: &mut Descent) -> Result<Step, Gone> {
         let Some(card) = &descent.card else { return Ok(Step::Taken) };
-        let content = card.entity.clone().map_or(Content::Card(json), Content::Entity);
+        let below = || Content::Card(ladder::below(self.office.deliver.words()));
+        let content = card.entity.clone().map_or_else(below, Content::Entity);
         let (to, reply_to, uuid) = (self.to.clone(), descent.reply_to.clone(), card.slot.to_string());
         let mut errand = Errand::Send { to, reply_to, content, uuid };
         let sent = self.persist(&mut descent.trying, &mut errand).await?;

@@ -157,7 +157,7 @@ async fn a_message_that_may_be_there_is_found_by_its_uuid_and_changed() {
     office.post(vec![last_word(slot, "done")]).await;
     office.open(&feishu);
     office.done().await;
-    let expected = ["make ls|a", "card ls|a", "card done", "update done"];
+    let expected = ["make ls|a", "card ls|a", "card See the messages below.", "update done"];
     assert_eq!(feishu.said(), expected);
     let seen = feishu.seen.lock().unwrap().clone();
     assert!([1, 2].iter().all(|n| seen[*n].uuid == slot.to_string()));
