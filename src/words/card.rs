@@ -120,16 +120,8 @@ impl Words {
 
     /// How to do by typing what the buttons of an ended turn do.
     #[must_use]
-    pub fn ended_typed(self, again: bool) -> String {
-        if again {
-            say!(
-                self,
-                "A message goes on · /retry runs it again · /close closes the session",
-                "发消息即可继续 · /retry 重新执行 · /close 关闭会话"
-            )
-        } else {
-            say!(self, "A message goes on · /close closes the session", "发消息即可继续 · /close 关闭会话")
-        }
+    pub fn ended_typed(self, commands: &str) -> String {
+        say!(self, "By typing: {commands}", "也可输入：{commands}")
     }
 
     /// How long something took.

@@ -33,8 +33,10 @@ pub fn document(scene: &Scene, done: &Done, log: &Path) -> Option<Document> {
     }
     let buttons = buttons(scene, done);
     if !buttons.is_empty() {
+        let (buttons, commands): (Vec<Button>, Vec<&str>) = buttons.into_iter().unzip();
+        let commands: Vec<&str> = commands.into_iter().filter(|command| !command.is_empty()).collect();
         blocks.push(Block::Buttons { buttons });
-        blocks.push(Block::typed(scene.words.ended_typed(done.prompt.is_some())));
+        blocks.push(Block::typed(scene.words.ended_typed(&commands.join(" · "))));
     }
     let document = Document {
         preview: Some(preview),
@@ -127,25 +129,27 @@ fn was_run(outcome: &Outcome) -> bool {
     }
 }
 
-fn buttons(scene: &Scene, done: &Done) -> Vec<Button> {
+/// The buttons, each with the command that does the same, if there is one.
+fn buttons(scene: &Scene, done: &Done) -> Vec<(Button, &'static str)> {
     let words = scene.words;
     let (conv_id, turn) = (scene.conv_id.clone(), scene.turn);
     let go_on = || {
         let act = Act::Continue { conv_id: conv_id.clone(), turn };
-        Button::new(words.continue_button(), Look::Plain, act)
+        (Button::new(words.continue_button(), Look::Plain, act), "/continue")
     };
     let again = || {
         let act = Act::Again { conv_id: conv_id.clone(), turn };
         let button = Button::new(words.again_button(), Look::Plain, act);
-        done.prompt.is_some().then_some(button)
+        done.prompt.is_some().then_some((button, "/retry"))
     };
-    let close = || Button {
-        confirm: Some(words.close_confirm(&scene.project_name())),
-        ..Button::new(words.close_button(), Look::Plain, Act::Close { conv_id: conv_id.clone() })
+    let close = || {
+        let act = Act::Close { conv_id: conv_id.clone() };
+        let confirm = Some(words.close_confirm(&scene.project_name()));
+        (Button { confirm, ..Button::new(words.close_button(), Look::Plain, act) }, "/close")
     };
     let dismiss = || {
         let act = Act::Dismiss { conv_id: conv_id.clone(), turn };
-        Button::new(words.dismiss_button(), Look::Plain, act)
+        (Button::new(words.dismiss_button(), Look::Plain, act), "")
     };
     match &done.outcome {
         Outcome::Answered
