@@ -65,9 +65,9 @@ inBrowser(browser, async (page) => {
   await say("write notes.md # Notes\n\n- 第一条");
   asked = await offering("Deny and say why");
   await picture(page, "approval-file", asked);
-  await asked.getByRole("textbox").fill("not in *here*, 谢谢");
+  await asked.getByRole("textbox").fill("not in here, 谢谢");
   await press(asked, "Deny and say why", "Denied.");
-  await hear("I left it alone: not in *here*, 谢谢");
+  await hear("I left it alone: not in here, 谢谢");
 
   // An edit shows what changed, before and after.
   await say("edit");

@@ -72,7 +72,12 @@ const inlineNode = (found) => {
     return node;
   }
   if (is("at")) return el("a", {}, `@${nameOf(found.at)}`);
-  if (is("br") || is("hard")) return el("br");
+  if (is("br") || is("hard")) {
+    // The newline is not seen; it is there for what reads the words alone.
+    const broken = document.createDocumentFragment();
+    broken.append(el("br"), "\n");
+    return broken;
+  }
   if (is("tag")) return "";
   if (is("entity")) {
     const code = Number(found.entity);
