@@ -267,7 +267,12 @@ async fn thirty_approvals_in_one_turn_each_have_their_card() {
     phonework.say("go");
     let mut cards = std::collections::BTreeSet::new();
     for n in 0..30 {
-        let card = phonework.says(&phonework.chat, &format!("echo {n} >> made")).await;
+        let command = format!("echo {n} >> made");
+        let asks = |shown: &Shown| shown.buttons().contains(&"Allow once") && shown.text.contains(&command);
+        let asking = phonework
+            .emulator
+            .wait_for(|emulator| emulator.shown(&phonework.chat).into_iter().find(asks), PATIENCE);
+        let card = asking.await.expect("it is asked");
         let told = phonework.emulator.press(&card.message_id, &phonework.anna, "Allow once").await;
         assert_eq!(told, toast("success", "Allowed."));
         cards.insert(card.message_id);
