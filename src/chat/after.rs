@@ -101,8 +101,8 @@ impl Choice {
         };
         let done = kind == ToastKind::Success;
         show_toast(answer, kind, text);
-        if let Some(past) = past.ok().flatten().filter(|past| done && past.is_cut_by_crash()) {
-            store.keep(retire(turn, &past, after, words)).await;
+        if let Some(past) = past.ok().flatten().filter(|_| done) {
+            retire(store, turn, &past, after.done(words), words).await;
         }
         mail
     }
@@ -152,11 +152,19 @@ enum Written {
     StillRuns,
 }
 
-/// Takes the buttons off the card of a cut turn.
-fn retire(turn: Uuid, past: &PastTurn, after: After, words: Words) -> Settlement {
-    let document = show::cut::decided(&past.start.prompt, after.done(words), words);
+/// Takes the buttons off the card of a cut turn; those of any other stay.
+async fn retire(store: &Store, turn: Uuid, past: &PastTurn, sentence: String, words: Words) {
+    let id = SlotId::of_turn(turn);
+    let document = match past.outcome.as_deref() {
+        Some(PastTurn::CUT_BY_CRASH) => show::cut::decided(&past.start.prompt, sentence, words),
+        // It says what Claude had said by then, too.
+        Some(PastTurn::CUT_BY_STOP) => match store.last_document(id).await {
+            Ok(Some(document)) => show::cut::left(document, sentence),
+            Ok(None) | Err(_) => return,
+        },
+        Some(_) | None => return,
+    };
     let reply = Reply { to: Recipient::Chat(past.start.chat_id.clone()), under: past.start.reply_to.clone() };
-    let slot = Some(Slot { id: SlotId::of_turn(turn), epitaph: None });
-    let posts = vec![post(&reply, document, slot)];
-    Settlement { posts, ..Settlement::at(Timestamp::now()) }
+    let posts = vec![post(&reply, document, Some(Slot { id, epitaph: None }))];
+    store.keep(Settlement { posts, ..Settlement::at(Timestamp::now()) }).await;
 }

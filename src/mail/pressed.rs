@@ -10,7 +10,11 @@ use super::{
     inbox::{self, turn},
     store::write,
 };
-use crate::{crash::Point, ids::ConvId};
+use crate::{
+    crash::Point,
+    ids::{ConvId, SlotId},
+    render::document::Document,
+};
 
 /// So many characters of a prompt are looked at to say which it is.
 const BEGINNING: u32 = 400;
@@ -28,11 +32,8 @@ impl PastTurn {
     /// The outcome of a turn that ran when the daemon went down without a word.
     pub const CUT_BY_CRASH: &str = "cut-by-crash";
 
-    /// Whether it ran when the daemon went down without a word: its card says so, and nothing else.
-    #[must_use]
-    pub fn is_cut_by_crash(&self) -> bool {
-        self.outcome.as_deref() == Some(Self::CUT_BY_CRASH)
-    }
+    /// The outcome of a turn that the daemon ended when it left in good order.
+    pub const CUT_BY_STOP: &str = "cut";
 }
 
 impl Store {
@@ -53,6 +54,20 @@ impl Store {
     /// A turn, if it is still known.
     pub fn turn(&self, id: Uuid) -> Committed<Option<PastTurn>> {
         self.call(move |db| past_turn(db, id))
+    }
+
+    /// What a card was last told to say for good, while the outbox still has it.
+    pub fn last_document(&self, slot: SlotId) -> Committed<Option<Document>> {
+        self.call(move |db| {
+            let last: Option<String> = db
+                .prepare_cached(
+                    "SELECT document FROM outbox WHERE slot = ?1 AND document IS NOT NULL ORDER BY id DESC LIMIT 1",
+                )?
+                .query_row([slot.to_string()], |row| row.get(0))
+                .optional()?;
+            // Of another version: it is as if it were not there.
+            Ok(last.and_then(|json| serde_json::from_str(&json).ok()))
+        })
     }
 
     /// The beginning of the last prompt of each of these sessions.
@@ -88,7 +103,7 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::mail::{Settlement, open};
+    use crate::mail::{Body, Post, Recipient, Settlement, Slot, open};
 
     fn pressed() -> NewMail {
         NewMail {
@@ -146,5 +161,21 @@ mod tests {
         assert_eq!(store.turn(Uuid::from_u128(1)).await, Ok(None));
         let prompts = store.last_prompts(vec!["c-1".into(), "c-2".into()]).await.unwrap();
         assert_eq!(prompts, BTreeMap::from([("c-1".into(), "x".repeat(400))]));
+    }
+    #[tokio::test]
+    async fn what_a_card_was_last_told_to_say_is_known() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, _) = open(&folder.path().join("mail.db")).unwrap();
+        let (id, other) = (SlotId::random(), SlotId::random());
+        let post = |text: &str| {
+            let document = Document { preview: Some(text.to_owned()), ..Document::default() };
+            let body = Body::Document { document, slot: Some(Slot { id, epitaph: None }) };
+            Post { to: Recipient::Chat("oc_1".into()), reply_to: None, body }
+        };
+        let posts = vec![post("first"), post("last")];
+        store.settle(Settlement { posts, ..Settlement::at(Timestamp::now()) }).await.unwrap();
+        let last = store.last_document(id).await.unwrap().and_then(|document| document.preview);
+        assert_eq!(last.as_deref(), Some("last"));
+        assert_eq!(store.last_document(other).await, Ok(None));
     }
 }

@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::in_chat;
 use crate::act::Act;
 use crate::ids::ConvId;
-use crate::render::document::{Block, Button, Document, Look, Tone};
+use crate::render::document::{Block, Button, Document, Heading, Look, Tone};
 use crate::words::Words;
 
 /// A turn that was cut: its prompt can be run again, its session can go on, or it is left at that.
@@ -39,6 +39,26 @@ pub fn decided(prompt: &str, sentence: String, words: Words) -> Document {
     Document::new(blocks).headed(Tone::Past, words.interrupted_head())
 }
 
+/// A card of a turn that was cut without what it offered, now that it is decided, as `sentence` says.
+#[must_use]
+pub fn left(document: Document, sentence: String) -> Document {
+    let offers = |block: &Block| match block {
+        Block::Buttons { .. } | Block::Form { .. } | Block::Typed { .. } => true,
+        Block::Markdown { .. }
+        | Block::Stream { .. }
+        | Block::Text { .. }
+        | Block::Small { .. }
+        | Block::Code { .. }
+        | Block::Fold { .. }
+        | Block::Rule
+        | Block::Row { .. } => false,
+    };
+    let heading = document.heading.map(|heading| Heading { tone: Tone::Past, ..heading });
+    let said = document.blocks.into_iter().filter(|block| !offers(block));
+    let blocks = said.chain([Block::small(sentence)]).collect();
+    Document { heading, blocks, ..document }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -51,5 +71,14 @@ mod tests {
             + &both(|words| cut_and_closed("build it", words))
             + &both(|words| decided("build it", words.runs_again(), words));
         insta::assert_snapshot!(shown);
+    }
+    #[test]
+    fn a_card_that_says_more_keeps_it_and_loses_its_buttons() {
+        let card = |words: Words| {
+            let cut = cut(&"c-1".into(), Uuid::from_u128(7), "build", words, false);
+            let blocks = [Block::markdown("half of *it*")].into_iter().chain(cut.blocks).collect();
+            left(Document { blocks, ..cut }, words.dismissed())
+        };
+        insta::assert_snapshot!(both(card));
     }
 }

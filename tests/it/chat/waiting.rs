@@ -227,3 +227,23 @@ async fn what_is_typed_while_claude_asks_is_the_answer_and_what_comes_after_it_a
     let prompts: Vec<_> = phonework.audited(2).await.iter().map(|line| line["prompt"].clone()).collect();
     assert_eq!(prompts, ["ask", "echo next"]);
 }
+
+#[tokio::test]
+async fn of_a_turn_that_a_restart_cut_short_what_claude_had_said_stays_when_it_is_dismissed() {
+    let mut phonework = Phonework::practising(json!({})).await;
+    phonework.open_shop().await;
+    phonework.say("stream 300 words in 3600");
+    let streams = |emulator: &phonework::emulator::Emulator| {
+        emulator.shown(&phonework.chat).into_iter().find(|shown| shown.text.contains("word"))
+    };
+    assert!(phonework.emulator.wait_for(streams, PATIENCE).await.is_some());
+    phonework.logged("turn begun", 1).await;
+    phonework.stop().await;
+    phonework.start().await;
+    let cut = phonework.emulator.card_with(&phonework.chat, "Dismiss", PATIENCE).await;
+    let said = cut.answer();
+    assert_eq!(phonework.press(&cut, "Dismiss", 0).await, done("Dismissed."));
+    let over = phonework.becomes(&cut.message_id, |shown| shown.buttons().is_empty()).await;
+    assert_eq!(over.answer(), said);
+    assert!(over.text.contains("Dismissed."), "{over:?}");
+}
