@@ -1,7 +1,8 @@
 //! The two sides brought together: Feishu's events become messages in the inbox, and those become commands or prompts.
 //!
 //! socket → `intake` (seen before? allowed? whose? commit, ack) → `router` (commands, each person's queue, seats) → a
-//! session's actor. What is not here: what Feishu's events look like (`feishu::event`), what a session does with a
+//! session's actor. A press of a button goes the same way (`press`), and who pressed is answered in time. What is shown
+//! is made in `show`. What is not here: what Feishu's events look like (`feishu::event`), what a session does with a
 //! prompt (`session::machine`).
 
 mod after;

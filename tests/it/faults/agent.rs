@@ -207,3 +207,15 @@ async fn who_insists_has_his_prompt_run_though_the_conversation_is_open_elsewher
     assert_eq!(phonework.ask("/retry", 1).await, ["mine"]);
     assert_eq!(phonework.ask("echo and on", 1).await, ["and on"]);
 }
+
+#[tokio::test]
+async fn who_presses_run_again_has_his_prompt_run_though_the_conversation_is_open_elsewhere() {
+    let phonework = Phonework::practising(json!({})).await;
+    phonework.open_shop().await;
+    phonework.ask("remember blue", 1).await;
+    let (_other, _) = opened_by_another(&phonework, "sdk-cli");
+    let told = phonework.show("echo mine").await;
+    assert!(told.text.contains("open in another program on the machine"), "{told:?}");
+    assert_eq!(phonework.press(&told, "Run again", 0).await.content, "It runs again.");
+    phonework.hear_until(&phonework.chat, |texts| texts.iter().any(|text| text == "mine")).await;
+}
