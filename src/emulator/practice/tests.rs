@@ -106,6 +106,7 @@ fn an_echo_is_word_for_word_and_a_turn_has_a_start_an_answer_and_an_end() {
             num_turns: 1,
             user_message_uuids: vec![uuid],
             session_id: Some(ClaudeSessionId::from(ID)),
+            windows: [("practice".to_owned(), 200_000)].into(),
             ..TurnResult::default()
         }
     );
