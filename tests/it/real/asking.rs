@@ -43,11 +43,11 @@ impl Phonework {
         self.emulator.press(&card.message_id, &self.anna, label).await
     }
 
-    /// Waits until the bot says this in a chat, on a card or in a text.
+    /// Waits until the bot has said this in a chat, on a card that is done or in a text.
     async fn says(&self, chat: &ChatId, words: &str) -> Shown {
         let said = |emulator: &phonework::emulator::Emulator| {
             let shown = emulator.shown(chat).into_iter().rev();
-            shown.filter(Shown::from_bot).find(|shown| shown.text.contains(words))
+            shown.filter(|one| one.from_bot() && !one.is_unfinished()).find(|one| one.text.contains(words))
         };
         match self.emulator.wait_for(said, PATIENCE).await {
             Some(shown) => shown,
