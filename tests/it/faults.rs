@@ -2,6 +2,7 @@
 
 mod agent;
 mod api;
+mod cards;
 mod connection;
 #[cfg(feature = "crash-points")]
 mod crash;

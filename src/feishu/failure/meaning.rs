@@ -56,6 +56,8 @@ fn refusal(api: &str, code: i64, message: &str) -> Refusal {
         return of_entity(code);
     }
     match code {
+        // A file is for no chat yet: whatever is against it, its words may still come as text.
+        _ if api == UPLOAD && ![230_022, 230_025, 230_028, 234_006].contains(&code) => Refusal::Bug,
         230_025 | 234_006 => Refusal::TooLong,
         230_022 | 230_028 => Refusal::Content,
         230_099 => of_card(sub_code(message)),

@@ -102,6 +102,8 @@ fn refusals_are_told_apart() {
         (UPLOAD, 234_001, Refusal::Bug),
         (UPLOAD, 234_006, Refusal::TooLong),
         (UPLOAD, 234_010, Refusal::Bug),
+        (UPLOAD, 230_054, Refusal::Bug),
+        (UPLOAD, 230_028, Refusal::Content),
         (ENTITY, 10_002, Refusal::Shape),
         (ENTITY, 200_220, Refusal::Shape),
         (ENTITY, 200_860, Refusal::TooLong),

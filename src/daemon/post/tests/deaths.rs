@@ -6,6 +6,7 @@ use futures_util::{StreamExt as _, stream};
 use tokio::sync::Notify;
 
 use super::*;
+use crate::emulator::{Effect, Fault, Lasting};
 
 /// The way to Feishu of a daemon that dies.
 #[derive(Clone)]
@@ -45,9 +46,25 @@ impl Deliver for Dying {
     }
 }
 
+/// What a daemon dies over.
+#[derive(Clone, Copy)]
+struct Story {
+    entities: bool,
+    document: fn() -> Document,
+    /// With what every change of the card is refused once the answer is there.
+    refused: Option<i64>,
+}
+
 /// Whether the answer is there once after a death at this call; `None` when there are not so many.
-async fn death(entities: bool, document: Document, call: usize, after: bool) -> Option<Result<(), String>> {
+async fn death(story: Story, call: usize, after: bool) -> Option<Result<(), String>> {
+    let Story { entities, document, refused } = story;
+    let document = document();
     let mut office = if entities { Office::new().await } else { Office::without_entities().await };
+    let refuse = |office: &Office| {
+        let Some(code) = refused else { return };
+        let (effect, lasting) = (Effect::Refuse { http: 400, code, reset: None }, Lasting::UntilLifted);
+        office.emulator.fault(Fault::api("PATCH", "/open-apis/im/v1/messages/*", effect, lasting));
+    };
     let died = Arc::<Notify>::default();
     let (post, made) = (office.post.clone(), Arc::default());
     let courier = office.open_with(Dying { post, calls: call, made, after, died: died.clone() });
@@ -58,6 +75,7 @@ async fn death(entities: bool, document: Document, call: usize, after: bool) -> 
         office.show("forty");
         let seen = |_: &Emulator| office.heard().into_iter().find(|shown| shown.text.contains("forty"));
         office.emulator.wait_for(seen, PATIENCE).await.expect("no second picture");
+        refuse(&office);
         office.answer(document.clone()).await;
         office.done().await
     };
@@ -71,12 +89,13 @@ async fn death(entities: bool, document: Document, call: usize, after: bool) -> 
     if office.store.depths().await.unwrap().pending == 0 {
         office.answer(document).await;
     }
+    refuse(&office);
     let courier = office.reopen();
     let depths = office.done().await;
     courier.abort();
     let (times, heard) = (office.answers(), office.heard());
     let others = heard.iter().filter(|shown| shown.text.contains("Bash ls")).count();
-    Some(if times == 1 && others == 0 && depths.wedged == 0 {
+    Some(if times == 1 && (others == 0 || refused.is_some()) && depths.wedged == 0 {
         Ok(())
     } else {
         let heard: Vec<_> = heard.into_iter().map(|shown| (shown.msg_type, shown.text)).collect();
@@ -84,26 +103,38 @@ async fn death(entities: bool, document: Document, call: usize, after: bool) -> 
     })
 }
 
-async fn wherever_it_dies(entities: bool, document: fn() -> Document, at_least: usize) {
+async fn wherever_it_dies(story: Story, at_least: usize) {
     let deaths = (0..20).flat_map(|call| [(call, false), (call, true)]);
-    let runs = deaths.map(|(call, after)| death(entities, document(), call, after));
+    let runs = deaths.map(|(call, after)| death(story, call, after));
     let ended: Vec<_> = stream::iter(runs).buffer_unordered(8).filter_map(async |end| end).collect().await;
     let failed: Vec<_> = ended.iter().filter_map(|end| end.as_ref().err()).cloned().collect();
     assert!(failed.is_empty(), "{}", failed.join("\n"));
     assert!(ended.len() >= at_least * 2, "only {} deaths", ended.len());
 }
 
+const PATCHED: Story = Story { entities: false, document: short, refused: None };
+
 #[tokio::test(flavor = "multi_thread")]
 async fn wherever_the_daemon_dies_a_card_that_is_patched_shows_the_answer_once() {
-    wherever_it_dies(false, short, 4).await;
+    wherever_it_dies(PATCHED, 4).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn wherever_the_daemon_dies_a_card_that_is_streamed_shows_the_answer_once() {
-    wherever_it_dies(true, short, 5).await;
+    wherever_it_dies(Story { entities: true, ..PATCHED }, 5).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn wherever_the_daemon_dies_an_answer_with_a_file_is_there_once() {
-    wherever_it_dies(false, as_file, 6).await;
+async fn wherever_the_daemon_dies_an_answer_of_several_messages_is_there_once() {
+    wherever_it_dies(Story { document: as_file, ..PATCHED }, 5).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wherever_the_daemon_dies_an_answer_whose_card_is_too_old_is_there_once() {
+    wherever_it_dies(Story { refused: Some(230_031), ..PATCHED }, 5).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wherever_the_daemon_dies_an_answer_that_comes_down_the_ladder_is_there_once() {
+    wherever_it_dies(Story { refused: Some(230_099), ..PATCHED }, 6).await;
 }

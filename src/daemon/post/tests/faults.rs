@@ -75,7 +75,7 @@ fn fault(api: (&str, &str), effect: &Effect, times: u32) -> Fault {
 async fn an_answer_is_there_once_whatever_its_first_message_meets() {
     each(|effect| async move {
         let office = Office::without_entities().await;
-        office.emulator.fault(fault(CREATE, &effect, 2));
+        office.emulator.fault(fault(CREATE, &effect, 1));
         office.open();
         office.answer(short()).await;
         let depths = office.done().await;
@@ -157,5 +157,26 @@ async fn an_answer_is_there_once_whatever_its_pictures_meet() {
             once(&office, depths, &format!("{api:?} {effect:?}"))
         })
         .await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn however_often_a_turn_is_drawn_nothing_comes_too_often_for_feishu() {
+    for entities in [true, false] {
+        let office = if entities { Office::new().await } else { Office::without_entities().await };
+        office.emulator.enforce_rates(true);
+        office.open();
+        let mut text = String::new();
+        // Every 10 ms something new, until some of it was brought.
+        while office.sendings().len() < if entities { 12 } else { 5 } {
+            text.push_str("for ");
+            office.show(&text);
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        office.answer(short()).await;
+        let depths = office.done().await;
+        once(&office, depths, "often").unwrap();
+        let refused: Vec<_> = office.sendings().into_iter().filter(|call| call.code != Some(0)).collect();
+        assert!(refused.iter().all(|call| call.path == MAKE.1 && !entities), "{refused:#?}");
     }
 }

@@ -1,0 +1,123 @@
+//! Cards in trouble: what becomes of a turn's answer when its card cannot be changed, or the daemon dies over it.
+
+use futures_util::future::join_all;
+use phonework::emulator::{Effect, Fault, FaultId, Lasting, Shown};
+use serde_json::json;
+
+use crate::support::phonework::{PATIENCE, Phonework};
+
+/// Ends when the file `go` is there. What it prints stands nowhere in it.
+const WAITING: &str = "run until [ -e go ]; do sleep 0.02; done; printf forty; echo -two";
+const ANSWER: &str = "forty-two";
+
+fn code(code: i64) -> Effect {
+    Effect::Refuse { http: 400, code, reset: None }
+}
+
+/// A turn whose card is in the chat.
+async fn running(entities: bool) -> (Phonework, Shown) {
+    let phonework = Phonework::practising(json!({})).await;
+    if !entities {
+        phonework.emulator.withhold_scope("cardkit:card:write");
+    }
+    phonework.open_shop().await;
+    phonework.ask(WAITING, 1).await;
+    phonework.say("/approve");
+    let find = |shown: &[Shown]| shown.iter().find(|message| message.is_unfinished()).cloned();
+    let shown = phonework.emulator.wait_until(&phonework.chat, |shown| find(shown).is_some(), PATIENCE).await;
+    let card = find(&shown.expect("no running turn is shown")).unwrap();
+    (phonework, card)
+}
+
+/// Whatever changes a card.
+fn changing(phonework: &Phonework, entities: bool, effect: &Effect, lasting: Lasting) -> FaultId {
+    let (method, path) = if entities {
+        ("PUT", "/open-apis/cardkit/v1/cards/*")
+    } else {
+        ("PATCH", "/open-apis/im/v1/messages/*")
+    };
+    phonework.emulator.fault(Fault::api(method, path, effect.clone(), lasting))
+}
+
+fn go(phonework: &Phonework) {
+    std::fs::write(phonework.projects().join("shop/go"), "").unwrap();
+}
+
+/// The messages with the answer, as soon as there is one, and another turn is answered after it.
+async fn answers(phonework: &Phonework) -> Vec<Shown> {
+    let find = |shown: &[Shown]| {
+        let said = |message: &&Shown| message.from_bot() && message.text.contains(ANSWER);
+        shown.iter().filter(said).cloned().collect::<Vec<_>>()
+    };
+    let found =
+        phonework.emulator.wait_until(&phonework.chat, |shown| !find(shown).is_empty(), PATIENCE).await;
+    assert!(found.is_ok(), "no answer\n--- log\n{}", phonework.log());
+    let before = phonework.heard(&phonework.chat).len();
+    phonework.say("echo next");
+    phonework.hear_until(&phonework.chat, |heard| heard[before..].iter().any(|said| said == "next")).await;
+    find(&phonework.emulator.shown(&phonework.chat))
+}
+
+#[tokio::test]
+async fn when_the_last_word_cannot_be_put_on_the_turns_card_it_comes_below_once() {
+    let forever = Lasting::UntilLifted;
+    let effects = [
+        (code(230_031), forever),
+        (code(230_110), forever),
+        (code(230_099), forever),
+        (code(99_991_672), forever),
+        (code(200_740), forever),
+        (code(230_020), Lasting::Times(2)),
+        (Effect::Page { http: 502 }, Lasting::Times(2)),
+        (Effect::Lose, Lasting::Times(2)),
+    ];
+    let cases = effects.iter().flat_map(|effect| [(effect, false), (effect, true)]);
+    join_all(cases.map(|((effect, lasting), entities)| async move {
+        let (phonework, _) = running(entities).await;
+        changing(&phonework, entities, effect, *lasting);
+        go(&phonework);
+        let answers = answers(&phonework).await;
+        assert_eq!(answers.len(), 1, "{effect:?} {entities}: {answers:#?}");
+        assert_eq!(phonework.lines(&["refused for good"]), [""; 0], "{effect:?} {entities}");
+    }))
+    .await;
+}
+
+#[tokio::test]
+async fn a_card_that_was_recalled_or_whose_stream_is_over_leaves_the_answer_in_the_chat_once() {
+    for entities in [false, true] {
+        let (phonework, card) = running(entities).await;
+        phonework.emulator.end_streaming();
+        go(&phonework);
+        let ended = answers(&phonework).await;
+        assert_eq!(ended.len(), 1, "{ended:#?}");
+        assert_eq!(ended[0].message_id, card.message_id);
+    }
+    let (phonework, card) = running(false).await;
+    phonework.emulator.recall(&card.message_id).unwrap();
+    go(&phonework);
+    let ended = answers(&phonework).await;
+    assert_eq!(ended.len(), 1, "{ended:#?}");
+    assert_ne!(ended[0].message_id, card.message_id);
+}
+
+#[tokio::test]
+async fn a_kill_while_the_last_word_is_under_way_leaves_it_there_once() {
+    for (entities, effect) in [(false, Effect::Silence), (true, Effect::Silence), (true, Effect::Lose)] {
+        let (mut phonework, card) = running(entities).await;
+        let fault = changing(&phonework, entities, &effect, Lasting::UntilLifted);
+        go(&phonework);
+        let is_struck = |times: &u32| *times >= 1;
+        let struck = |emulator: &phonework::emulator::Emulator| emulator.struck(fault).filter(is_struck);
+        phonework.emulator.wait_for(struck, PATIENCE).await.expect("the card is not changed");
+        phonework.logged("turn ended", 1).await;
+        phonework.kill().await;
+        phonework.emulator.lift(fault);
+        phonework.start().await;
+        let answers = answers(&phonework).await;
+        assert_eq!(answers.len(), 1, "{effect:?} {entities}: {answers:#?}");
+        assert_eq!(answers[0].message_id, card.message_id, "{effect:?} {entities}");
+        let unfinished = phonework.emulator.shown(&phonework.chat);
+        assert!(!unfinished.iter().any(Shown::is_unfinished), "{unfinished:#?}");
+    }
+}
