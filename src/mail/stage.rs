@@ -57,7 +57,7 @@ struct Scene {
 #[derive(Debug)]
 pub(super) enum Due {
     /// Bring this picture.
-    Now(SlotId, Picture, Screen),
+    Now(SlotId, Box<(Picture, Screen)>),
     /// Wait until then.
     At(Instant),
     /// Nothing.
@@ -93,7 +93,7 @@ impl Stage {
         match scene.screen.not_before() {
             Some(at) if at > now => Due::At(at),
             Some(_) | None => match scene.picture.take() {
-                Some(picture) => Due::Now(*slot, picture, std::mem::take(&mut scene.screen)),
+                Some(picture) => Due::Now(*slot, Box::new((picture, std::mem::take(&mut scene.screen)))),
                 None => Due::Nothing,
             },
         }

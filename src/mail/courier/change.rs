@@ -98,9 +98,10 @@ mod tests {
         let made = Timestamp::now() - jiff::SignedDuration::from_hours(1);
         let card = Card::new(SlotId::random(), made);
         let mut last = 0;
-        let mut next = || match numbered(&card, "7", &mut last, Operation::Streaming(false)) {
-            Errand::Operate { sequence, .. } => sequence,
-            other => panic!("{other:?}"),
+        let mut next = || {
+            let errand = numbered(&card, "7", &mut last, Operation::Streaming(false));
+            let Errand::Operate { sequence, .. } = errand else { panic!("{errand:?}") };
+            sequence
         };
         let numbers = [next(), next(), next()];
         assert!(numbers[0] >= 3_600_000 && numbers[0] < numbers[1] && numbers[1] < numbers[2], "{numbers:?}");

@@ -81,7 +81,8 @@ impl<D: Deliver> Lane<D> {
                     continue;
                 }
                 Ok(None) => match self.due() {
-                    Due::Now(slot, picture, screen) => {
+                    Due::Now(slot, scene) => {
+                        let (picture, screen) = *scene;
                         let Ok(()) = self.picture(slot, picture, screen).await else { return };
                         continue;
                     }
