@@ -2,25 +2,28 @@
 
 /// How many tables a text has: lines of dashes between bars under a line with a bar, outside code fences.
 pub(super) fn count(markdown: &str) -> usize {
-    let mut tables = 0;
+    let lines: Vec<&str> = outside_fences(markdown).map(Option::unwrap_or_default).collect();
+    lines.windows(2).filter(|two| two[0].contains('|') && is_rule(two[1])).count()
+}
+
+/// The lines of a text; none in the place of those that are or mark code.
+pub(super) fn outside_fences(markdown: &str) -> impl Iterator<Item = Option<&str>> {
     let mut fence: Option<(char, usize)> = None;
-    let mut before = "";
-    for line in markdown.lines() {
-        let mark = fence_mark(line);
-        match (fence, mark) {
-            (None, Some(opened)) => fence = Some(opened),
-            (Some((character, length)), Some((other, other_length))) => {
-                let closes = character == other && other_length >= length;
-                if closes && line.trim().chars().all(|each| each == character) {
-                    fence = None;
-                }
-            }
-            (None, None) => tables += usize::from(before.contains('|') && is_rule(line)),
-            (Some(_), None) => {}
+    markdown.lines().map(move |line| match (fence, fence_mark(line)) {
+        (None, Some(opened)) => {
+            fence = Some(opened);
+            None
         }
-        before = if fence.is_some() { "" } else { line };
-    }
-    tables
+        (Some((character, length)), Some((other, other_length))) => {
+            let closes = character == other && other_length >= length;
+            if closes && line.trim().chars().all(|each| each == character) {
+                fence = None;
+            }
+            None
+        }
+        (None, None) => Some(line),
+        (Some(_), None) => None,
+    })
 }
 
 fn fence_mark(line: &str) -> Option<(char, usize)> {

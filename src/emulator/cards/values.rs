@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{CardFault, known};
+use super::{CardFault, known, tables};
 
 type Checked = Result<(), CardFault>;
 
@@ -121,13 +121,9 @@ fn width(element: &Value, words: &[&str]) -> Checked {
 /// Feishu: an address that goes on in Chinese makes the card fail, and so does a link that leads elsewhere than to the
 /// web.
 fn markdown(text: &str) -> Checked {
-    let mut fenced = false;
-    for line in text.lines() {
-        if line.trim_start().starts_with("```") {
-            fenced = !fenced;
-        }
-        // What is in code is shown as it is.
-        for prose in line.split('`').step_by(2).filter(|_| !fenced) {
+    // What is in code is shown as it is.
+    for line in tables::outside_fences(text).flatten() {
+        for prose in line.split('`').step_by(2) {
             addresses(prose)?;
             links(prose)?;
         }

@@ -138,7 +138,7 @@ fn a_document_comes_down_from_card_to_file() {
     insta::assert_snapshot!(seen.join("\n"), @r##"
         ── Card
         Done
-        Changed **3 files**&#58;
+        Changed **3 files**:
 
         | file | lines |
         | --- | --: |
@@ -158,7 +158,7 @@ fn a_document_comes_down_from_card_to_file() {
         [Close session]
         ── Reduced
         Done
-        Changed **3 files**&#58;
+        Changed **3 files**:
 
         ```
         file | lines
@@ -246,7 +246,7 @@ fn a_long_answer_for_who_wants_files_is_its_beginning_and_a_file() {
     let sheets = sheets(&plan);
     let words = read(&sheets);
     let beginning: Vec<&str> = words[0].lines().collect();
-    assert_eq!(beginning[0], "A line of the answer.  ");
+    assert_eq!(beginning[0], "A line of the answer.");
     assert_eq!(
         beginning[beginning.len() - 3..],
         ["… The whole is in the file below.", "shop · 12 s", "[Close session]"]

@@ -108,11 +108,12 @@ async fn a_silence_of_a_minute_is_said_in_the_chat_and_the_answer_still_comes() 
     let phonework = Phonework::practising(json!({})).await;
     phonework.open_shop().await;
     let said = phonework.ask("slow 63", 2).await;
+    // The answer takes the place of the card that showed the turn, which is above.
     assert_eq!(
         said,
         [
-            "⏳ No sign from Claude for 1m. I go on waiting, for 4m at most; /stop ends it.",
-            "(practice agent, not Claude) That took 63 seconds."
+            "(practice agent, not Claude) That took 63 seconds.",
+            "⏳ No sign from Claude for 1m. I go on waiting, for 4m at most; /stop ends it."
         ]
     );
 }
@@ -130,13 +131,16 @@ async fn a_compaction_is_shown_in_the_chat() {
 async fn what_claude_says_unasked_is_marked_as_such_and_is_no_prompts_answer() {
     let phonework = Phonework::practising(json!({})).await;
     phonework.open_shop().await;
-    let unasked = "🔔 From Claude, unasked: something that ran in the background has ended.\nit is built";
     let said = phonework.ask("later 0 it is built", 2).await;
-    assert_eq!(said, ["(practice agent, not Claude) I will say that.", unasked]);
+    assert_eq!(said, ["(practice agent, not Claude) I will say that.", "it is built"]);
     // It comes while the next prompt runs.
     phonework.ask("later 0.1 it is built", 1).await;
     let said = phonework.ask("slow 1", 2).await;
-    assert_eq!(said, ["(practice agent, not Claude) That took 1 seconds.", unasked]);
+    assert_eq!(said, ["(practice agent, not Claude) That took 1 seconds.", "it is built"]);
+    let marked = "🔔 From Claude, unasked: something that ran in the background has ended.";
+    let cards: Vec<bool> =
+        phonework.said(&phonework.chat).iter().map(|shown| shown.text.starts_with(marked)).collect();
+    assert_eq!(cards, [false, false, true, false, false, true]);
     let audit = phonework.audited(5).await;
     assert_eq!((&audit[1]["prompt"], &audit[1]["response"]), (&json!(""), &json!("it is built")));
 }

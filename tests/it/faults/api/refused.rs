@@ -1,10 +1,10 @@
 //! What Feishu never takes.
 
 use futures_util::future::join_all;
-use phonework::emulator::{Effect, Fault, Lasting};
+use phonework::emulator::{Effect, Emulator, Fault, Lasting, Shown};
 
 use super::{for_anna, ready, struck};
-use crate::support::phonework::Phonework;
+use crate::support::phonework::{PATIENCE, Phonework};
 
 fn code(code: i64) -> Effect {
     Effect::Refuse { http: 400, code, reset: None }
@@ -17,40 +17,66 @@ fn wedged(phonework: &Phonework) -> Vec<String> {
     rows.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
 }
 
-/// A text of three parts.
+/// A text of one card, or of three parts.
 fn long() -> String {
     (0..250).map(|line| format!("line {line:04} of what is told at length")).collect::<Vec<_>>().join("\n")
 }
 
 #[tokio::test]
 async fn in_place_of_a_part_that_feishu_does_not_take_its_reader_is_told_where_it_is() {
-    let objections = [
-        (code(230_022), "230022", "its content did not pass a check"),
-        (code(230_028), "230028", "its content did not pass a check"),
-        (code(230_025), "230025", "it is too long"),
-        (Effect::Page { http: 413 }, "413", "it is too long"),
-    ];
-    join_all(objections.map(|(effect, reason, words)| async move {
-        let phonework = ready().await;
-        let fault = for_anna(&phonework, Fault::sending(effect, Lasting::Times(1)));
+    join_all([230_022, 230_028].map(|refusal| async move {
+        let (phonework, reason) = (ready().await, refusal.to_string());
+        // As a card, and as the first part of the text.
+        let fault = for_anna(&phonework, Fault::sending(code(refusal), Lasting::Times(2)));
         let heard = phonework.ask(&format!("echo {}", long()), 3).await;
-        assert_eq!(phonework.emulator.struck(fault), Some(1));
-        assert!(heard[0].contains(words) && heard[0].contains(".phonework"), "{heard:?}");
+        assert_eq!(phonework.emulator.struck(fault), Some(2));
+        assert!(heard[0].contains("its content did not pass a check"), "{heard:?}");
+        assert!(heard[0].contains(".phonework"), "{heard:?}");
         assert!(heard[1].starts_with("[2/3]\n") && heard[2].starts_with("[3/3]\n"), "{heard:?}");
         assert_eq!(phonework.ask("echo next", 1).await, ["next"]);
         let kept = wedged(&phonework);
-        assert!(kept.len() == 1 && kept[0].contains(reason), "{kept:?}");
-        assert_eq!(phonework.lines(&["ERROR", "refused for good, put aside", reason]).len(), 1);
+        assert!(kept.len() == 1 && kept[0].contains(&reason), "{kept:?}");
+        assert_eq!(phonework.lines(&["ERROR", "refused for good, put aside", &reason]).len(), 1);
         assert_eq!(phonework.audited(2).await[0]["response"], long());
     }))
     .await;
 }
 
 #[tokio::test]
+async fn what_is_too_long_for_a_card_and_for_a_text_is_a_file() {
+    join_all([code(230_025), Effect::Page { http: 413 }].map(|effect| async move {
+        let phonework = ready().await;
+        let fault = for_anna(&phonework, Fault::sending(effect, Lasting::Times(2)));
+        phonework.say(&format!("echo {}", long()));
+        let is_file = |shown: &&Shown| phonework.emulator.file_of(shown).is_some();
+        let find = |emulator: &Emulator| emulator.shown(&phonework.chat).iter().find(is_file).cloned();
+        let file = phonework.emulator.wait_for(find, PATIENCE).await.expect("a file");
+        let (name, bytes) = phonework.emulator.file_of(&file).unwrap();
+        assert!(name.ends_with(".md"), "{name}");
+        let text = String::from_utf8(bytes.to_vec()).unwrap();
+        assert!(text.contains(&long()), "{text}");
+        assert_eq!(phonework.ask("echo next", 1).await, ["next"]);
+        assert_eq!((phonework.emulator.struck(fault), wedged(&phonework)), (Some(2), vec![]));
+    }))
+    .await;
+}
+
+#[tokio::test]
+async fn what_feishu_does_not_understand_as_a_card_is_a_text() {
+    let phonework = ready().await;
+    for refusal in [230_001, 230_017, 230_055, 230_099] {
+        for_anna(&phonework, Fault::sending(code(refusal), Lasting::Times(1)));
+        assert_eq!(phonework.ask(&format!("echo {refusal}"), 1).await.len(), 1);
+        let last = phonework.said(&phonework.chat).pop().unwrap();
+        assert!(!last.is_card() && last.text.starts_with(&refusal.to_string()), "{last:?}");
+    }
+    assert_eq!(wedged(&phonework), [""; 0]);
+}
+
+#[tokio::test]
 async fn a_kill_between_the_refusal_and_its_notice_shows_the_notice_once_and_in_its_place() {
     let mut phonework = ready().await;
-    let refuse = || Fault::sending(code(230_028), Lasting::Times(1));
-    for_anna(&phonework, refuse());
+    for_anna(&phonework, Fault::sending(code(230_028), Lasting::Times(2)));
     // The notice is shown, but that is not known when the daemon dies.
     for_anna(&phonework, Fault::sending(Effect::Lose, Lasting::Times(1)));
     let silence = for_anna(&phonework, Fault::sending(Effect::Silence, Lasting::UntilLifted));
@@ -58,10 +84,8 @@ async fn a_kill_between_the_refusal_and_its_notice_shows_the_notice_once_and_in_
     struck(&phonework, silence, 1).await;
     phonework.kill().await;
     phonework.emulator.lift(silence);
-    let again = for_anna(&phonework, refuse());
     phonework.start().await;
     let heard = phonework.hear(&phonework.chat, 4).await;
-    assert_eq!(phonework.emulator.struck(again), Some(1));
     assert!(heard[1].contains("did not pass a check"), "{heard:?}");
     assert!(heard[2].starts_with("[2/3]\n") && heard[3].starts_with("[3/3]\n"), "{heard:?}");
     assert_eq!(phonework.ask("echo next", 1).await, ["next"]);
@@ -71,10 +95,8 @@ async fn a_kill_between_the_refusal_and_its_notice_shows_the_notice_once_and_in_
 #[tokio::test]
 async fn what_can_never_be_delivered_is_kept_told_to_the_operator_and_blocks_nothing() {
     let phonework = ready().await;
-    let gone = [
-        230_002, 230_013, 230_018, 230_029, 230_034, 230_035, 230_038, 230_053, 230_054, 230_075, 232_009,
-        230_001, 230_017, 230_055,
-    ];
+    let gone =
+        [230_002, 230_013, 230_018, 230_029, 230_034, 230_035, 230_038, 230_053, 230_054, 230_075, 232_009];
     for (nth, refusal) in gone.into_iter().enumerate() {
         for_anna(&phonework, Fault::sending(code(refusal), Lasting::Times(1)));
         phonework.say("echo lost");

@@ -9,7 +9,6 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use phonework::emulator::{Options, Shown, Utterance};
 use phonework::ids::{ChatId, MessageId};
-use phonework::render::split::DEFAULT_LIMIT;
 use serde_json::{Value, json};
 
 use crate::support::audit::audit_below;
@@ -56,10 +55,9 @@ pub(super) const IN_TWO: &str = "echo anna-two";
 /// What runs besides, each once.
 pub(super) const PLAIN: [&str; 4] = ["echo anna-queued", IN_TWO, LATE, "echo ming-last"];
 
-/// A prompt whose answer has three parts.
+/// A prompt whose answer is three cards.
 pub(super) fn long() -> String {
-    let lines = DEFAULT_LIMIT * 5 / 2 / 26;
-    let lines: Vec<_> = (0..lines).map(|line| format!("ming-long line {line:04} of many")).collect();
+    let lines: Vec<_> = (0..1_500).map(|line| format!("ming-long line {line:04} of many")).collect();
     format!("echo {}", lines.join("\n"))
 }
 
@@ -111,8 +109,10 @@ impl Day {
 
         self.anna(GATE);
         self.ming(&long());
-        self.until("the gate", |p| p.count(&p.chat, "/approve lets it") > 0 || p.is_over(&p.chat, GATE))
-            .await;
+        self.until("the gate", |p| {
+            p.count(&p.chat, "```bash\necho anna-gate") > 0 || p.is_over(&p.chat, GATE)
+        })
+        .await;
         let queued = self.anna("echo anna-queued");
         self.until("the queue", |p| p.waits(&queued) || p.is_over(&p.chat, "echo anna-queued")).await;
         let recalled = self.anna(RECALLED);

@@ -17,7 +17,7 @@ pub(super) fn broken(evidence: &Evidence) -> Vec<String> {
     let heard: Vec<&str> = heard.iter().map(String::as_str).collect();
     no_prompt_is_run_twice(evidence, &mut broken);
     every_turn_has_one_ending(evidence, &heard, &mut broken);
-    the_long_answer_is_whole(evidence, &heard, &mut broken);
+    the_long_answer_is_whole(evidence, &mut broken);
     commands_are_followed_once(&heard, &mut broken);
     broken
 }
@@ -76,7 +76,7 @@ pub(super) fn asked_about_late(heard: &[impl AsRef<str>]) -> usize {
     heard.iter().filter(|text| says.iter().any(|words| text.as_ref().contains(words))).count()
 }
 
-fn the_long_answer_is_whole(evidence: &Evidence, heard: &[&str], broken: &mut Vec<String>) {
+fn the_long_answer_is_whole(evidence: &Evidence, broken: &mut Vec<String>) {
     let prompt = long();
     let wanted = prompt.trim_start_matches("echo ");
     let lines = evidence.audit.iter().filter(|line| line["prompt"] == prompt.as_str());
@@ -85,15 +85,16 @@ fn the_long_answer_is_whole(evidence: &Evidence, heard: &[&str], broken: &mut Ve
     if outcomes != expected {
         broken.push(format!("the long one ended as {outcomes:?}"));
     }
-    let parts: Vec<(&str, &str)> = heard
-        .iter()
-        .filter(|text| !text.starts_with('⚠'))
-        .filter_map(|text| text.split_once('\n').filter(|(_, rest)| rest.contains("ming-long")))
-        .collect();
-    let heads: Vec<&str> = parts.iter().map(|(head, _)| *head).collect();
-    let text: String = parts.iter().map(|(_, rest)| *rest).collect();
-    if heads != ["[1/3]", "[2/3]", "[3/3]"] || text != wanted {
-        broken.push(format!("the long answer came as {heads:?}, {} of {} bytes", text.len(), wanted.len()));
+    let parts = evidence.chats[1].iter().filter(|shown| {
+        shown.from_bot() && shown.answer().starts_with("ming-long") && !shown.is_unfinished()
+    });
+    let (heads, bodies): (Vec<String>, Vec<String>) =
+        parts.map(|shown| (shown.text.lines().next().unwrap_or_default().to_owned(), shown.answer())).unzip();
+    let lines = bodies.iter().flat_map(|body| body.lines());
+    if heads != ["[1/3]", "[2/3]", "[3/3]"] || !lines.clone().eq(wanted.lines()) {
+        let lines = lines.count();
+        broken
+            .push(format!("the long answer came as {heads:?}, {lines} of {} lines", wanted.lines().count()));
     }
 }
 
