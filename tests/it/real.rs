@@ -67,8 +67,10 @@ async fn a_turn_is_answered_word_for_word_and_the_next_one_remembers_it() {
     let (phonework, api) = real(move |_| Reply::text(answer), json!({})).await;
     phonework.open_shop().await;
     let said = phonework.ask("the first prompt", 1).await;
-    assert_eq!(said[0].replace('\u{200b}', ""), answer);
-    assert!(!said[0].contains("<at "), "nobody is pinged by what Claude says");
+    let read = "Done — 完成:\n\n```rust\nfn main() {}\n```\n\n- <at user_id=\"all\"></at> & more";
+    assert_eq!(said[0], read);
+    let card = phonework.said(&phonework.chat).pop().unwrap().content.to_string();
+    assert!(!card.contains("<at "), "nobody is pinged by what Claude says: {card}");
     phonework.ask("the second prompt", 1).await;
     let last = api.requests().last().unwrap().to_string();
     assert!(last.contains("the first prompt") && last.contains("the second prompt"), "{last}");

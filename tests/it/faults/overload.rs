@@ -3,11 +3,12 @@
 //! The bounds of memory are for a daemon that was built without optimisation; each is several times what it takes, and
 //! a fraction of what it would take if it kept all that comes.
 
-use phonework::emulator::{Chat, ChatKind, Options, User};
+use phonework::emulator::{Chat, ChatKind, Emulator, Options, User};
 use phonework::ids::{ChatId, OpenId};
 use serde_json::json;
 
-use crate::support::phonework::{Phonework, until};
+use crate::support::audit::audit_below;
+use crate::support::phonework::{PATIENCE, Phonework, until};
 
 /// A Feishu with so many people, each in a chat with the bot.
 fn feishu(people: usize) -> Options {
@@ -110,7 +111,9 @@ async fn strangers_who_flood_get_one_sentence_and_take_nothing_from_the_others()
 /// In characters: three of four have one byte, the others three.
 const FIFTY_MEGABYTES: usize = 35_000_000;
 
-async fn long_answer(characters: usize, texts: usize) {
+/// An answer of this size, while somebody else is answered; `come` waits for what comes of it in the chat. The audit log
+/// has all of it, and what the daemon took for it is bounded.
+async fn long_answer(characters: usize, texts: usize, come: impl AsyncFnOnce(&Phonework)) {
     let phonework = crowd(2, 2).await;
     phonework.say("echo before");
     phonework.hear(&phonework.chat, 1).await;
@@ -120,15 +123,11 @@ async fn long_answer(characters: usize, texts: usize) {
     let mings = phonework.emulator.p2p(&phonework.ming);
     phonework.emulator.say(&phonework.ming, &mings, "echo and I?");
     assert_eq!(phonework.hear(&mings, 1).await, ["and I?"]);
-    let heard = phonework.hear(&phonework.chat, 102).await;
-    assert!(heard[1].starts_with("[1/"), "{}", &heard[1][..100]);
-    assert!(heard[51].starts_with("✂️ This answer would be "), "{}", heard[51]);
-    let total = heard[1].split(['/', ']']).nth(1).unwrap();
-    assert!(heard[101].starts_with(&format!("[{total}/{total}]")), "{}", &heard[101][..100]);
-    let log = heard[51].split(" is in ").nth(1).unwrap().trim_end_matches('.');
+    come(&phonework).await;
     let whole: usize = until(|| {
-        let text = std::fs::read_to_string(log).ok()?;
-        let line: serde_json::Value = serde_json::from_str(text.lines().nth(1)?).ok()?;
+        let (lines, _) = audit_below(&phonework.projects());
+        let line =
+            lines.iter().find(|line| line["prompt"].as_str().is_some_and(|text| text.starts_with("say")))?;
         Some(line["response"].as_str()?.chars().filter(|c| *c != '\n').count())
     })
     .await;
@@ -138,10 +137,28 @@ async fn long_answer(characters: usize, texts: usize) {
 
 #[tokio::test]
 async fn of_fifty_megabytes_in_one_text_the_beginning_and_the_end_are_shown_and_the_log_has_all() {
-    long_answer(FIFTY_MEGABYTES, 1).await;
+    // More than Feishu takes as a file.
+    long_answer(FIFTY_MEGABYTES, 1, async |phonework| {
+        let heard = phonework.hear(&phonework.chat, 103).await;
+        assert!(heard[1].contains("35000000 characters:"), "{}", &heard[1][..100]);
+        assert!(heard[2].starts_with("[1/"), "{}", &heard[2][..100]);
+        assert!(heard[52].starts_with("✂️ This answer would be "), "{}", heard[52]);
+        let total = heard[2].split(['/', ']']).nth(1).unwrap();
+        assert!(heard[102].starts_with(&format!("[{total}/{total}]")), "{}", &heard[102][..100]);
+        assert!(heard[52].contains(".phonework/"), "{}", heard[52]);
+    })
+    .await;
 }
 
 #[tokio::test]
-async fn of_megabytes_in_a_thousand_texts_the_beginning_and_the_end_are_shown_and_the_log_has_all() {
-    long_answer(FIFTY_MEGABYTES / 5, 1000).await;
+async fn ten_megabytes_in_a_thousand_texts_come_as_their_beginning_and_a_file_with_the_whole() {
+    long_answer(FIFTY_MEGABYTES / 5, 1000, async |phonework| {
+        let file = |_: &Emulator| {
+            let said = phonework.said(&phonework.chat);
+            said.iter().find_map(|shown| phonework.emulator.file_of(shown))
+        };
+        let (name, bytes) = phonework.emulator.wait_for(file, PATIENCE).await.expect("a file");
+        assert!(name.ends_with(".md") && bytes.len() > 9_000_000, "{name}: {} bytes", bytes.len());
+    })
+    .await;
 }

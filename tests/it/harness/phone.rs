@@ -34,25 +34,38 @@ pub(super) enum Kind {
 }
 
 /// What a message of the bot's says: of a turn's card Claude's words and what the bot remarks on their end are two. What
-/// goes on still is not said yet.
+/// goes on still is not said yet, and a card about what waits says nothing of an ending.
 pub(super) fn said(shown: &Shown) -> Vec<String> {
-    if shown.is_unfinished() {
-        return Vec::new();
-    }
     let text = shown.answer();
+    if shown.is_unfinished() || !shown.is_card() {
+        return if shown.is_card() { Vec::new() } else { vec![text] };
+    }
+    let head = shown.text.lines().next().unwrap_or_default();
+    if is_request(head) {
+        return vec!["🔐 ".to_owned()];
+    }
+    if is_list(shown) || text.is_empty() || head.starts_with("Waiting: ") {
+        return if is_list(shown) { vec![LIST.to_owned()] } else { Vec::new() };
+    }
     match text.rsplit_once('\n') {
-        Some((words, remark))
-            if shown.is_card() && ["⏹", "⚠️"].iter().any(|sign| remark.starts_with(sign)) =>
-        {
+        Some((words, remark)) if ["⏹", "⚠️"].iter().any(|sign| remark.starts_with(sign)) => {
             vec![words.to_owned(), remark.to_owned()]
         }
         _ => vec![text],
     }
 }
 
-pub(super) fn is_list(text: &str) -> bool {
-    let none = text == "You have no sessions. Open one with /new <dir>.";
-    none || text.contains("1. ") && ["running", "ready", "asleep"].iter().any(|state| text.ends_with(state))
+/// Whether a card is about a permission, asked for or decided about.
+fn is_request(head: &str) -> bool {
+    let heads = ["May Claude use ", "Allowed · ", "Denied · ", "Expired · ", "No longer asked · "];
+    heads.iter().any(|each| head.trim_start_matches(|c: char| !c.is_alphanumeric()).starts_with(each))
+}
+
+/// In place of a list.
+const LIST: &str = "Your sessions";
+
+pub(super) fn is_list(shown: &Shown) -> bool {
+    shown.text == "You have no sessions. Open one with /new <dir>." || shown.text.starts_with(LIST)
 }
 
 pub(super) fn kind(text: &str) -> Kind {
@@ -62,6 +75,7 @@ pub(super) fn kind(text: &str) -> Kind {
     };
     let quoted = || text.split_once('“').and_then(|(_, rest)| rest.split_once('”')).map(|(quoted, _)| quoted);
     match text {
+        LIST | "You have no sessions. Open one with /new <dir>." => Kind::List,
         "⏹ Stopped." => Kind::Stopped,
         "Nothing is running." => Kind::NothingRuns,
         "There is no earlier message to run again." => Kind::NothingToRetry,
@@ -76,7 +90,8 @@ pub(super) fn kind(text: &str) -> Kind {
         _ if text.starts_with("Dropped: ") => Kind::Discarded(number("Dropped: ")),
         _ if text.starts_with("🔐 ") => Kind::Asks,
         _ if text.starts_with("⌛ ") || text.contains(" after you sent it; I was away. ") => Kind::Remark,
-        _ if is_list(text) => Kind::List,
+        _ if text.starts_with("Run: ") || text == "Asked anew below." => Kind::Remark,
+        _ if text == "phonework was interrupted; it asks again." => Kind::Remark,
         _ if text.starts_with("⚠️ phonework") => Kind::Cut(quoted().unwrap_or_default().to_owned()),
         _ if text.starts_with("⚠️ Claude no longer has") => Kind::Remark,
         // Feishu brings it again.

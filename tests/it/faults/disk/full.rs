@@ -59,11 +59,12 @@ async fn on_a_full_disk_messages_are_not_taken_their_senders_are_told_once_and_a
     };
     let all = |texts: &[String]| begins(texts, 45) == 1 && begins(texts, 46) == 1;
     let heard = phonework.hear_until(&chat, all).await;
-    let parts: Vec<_> =
-        heard.iter().filter_map(|text| text.split_once('\n').filter(|_| text.starts_with('['))).collect();
-    let (first, many) = (&parts[0], parts.len());
-    assert_eq!(first.0, format!("[1/{many}]"));
-    let lines = parts.iter().flat_map(|(_, text)| text.lines());
+    let said = phonework.said(&chat);
+    let parts: Vec<_> = said.iter().filter(|shown| shown.text.starts_with('[')).collect();
+    let many = parts.len();
+    assert_eq!(parts[0].text.lines().next(), Some(format!("[1/{many}]").as_str()));
+    let bodies: Vec<String> = parts.iter().map(|shown| shown.answer()).collect();
+    let lines = bodies.iter().flat_map(|text| text.lines());
     let numbers: Vec<usize> = lines.filter_map(|line| line.split_whitespace().next()?.parse().ok()).collect();
     assert!(numbers.len() > 1_000 && numbers.iter().copied().eq(1..=numbers.len()), "{numbers:?}");
     assert_eq!((told(&heard), heard.len()), (1, many + 4));

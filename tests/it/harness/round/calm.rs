@@ -135,7 +135,5 @@ fn lists(phonework: &Phonework, sent: &[Sent], user: usize) -> usize {
 
 fn is_list_for(shown: &Shown, sent: &[Sent], user: usize) -> bool {
     let by = |id: &MessageId| sent.iter().find(|sent| sent.id == *id).map(|sent| sent.user);
-    shown.from_bot()
-        && phone::is_list(&shown.answer())
-        && shown.reply_to.as_ref().is_none_or(|id| by(id) == Some(user))
+    shown.from_bot() && phone::is_list(shown) && shown.reply_to.as_ref().is_none_or(|id| by(id) == Some(user))
 }
