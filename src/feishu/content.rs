@@ -38,7 +38,9 @@ pub fn toast(toast: &Toast) -> Value {
     json!({ "toast": { "type": kind, "content": toast.text } })
 }
 
-fn without_mentions(text: &str) -> String {
+/// The text with a zero-width space in each tag that would mention a person.
+#[must_use]
+pub fn without_mentions(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(found) = rest.find('<') {

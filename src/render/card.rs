@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::document::{Heading, Tone};
 use super::limits;
+use crate::feishu::content::without_mentions;
 
 /// What stands around the elements of a card.
 #[derive(Clone, Debug, Default)]
@@ -49,7 +50,9 @@ impl Frame<'_> {
     fn before(&self) -> String {
         let mut config = json!({ "update_multi": true });
         if let Some(preview) = self.preview {
-            config["summary"] = json!({ "content": line(preview, limits::PREVIEW) });
+            // Feishu does not say whether it reads tags here.
+            let preview = without_mentions(&line(preview, limits::PREVIEW));
+            config["summary"] = json!({ "content": preview });
         }
         if self.streaming {
             config["streaming_mode"] = Value::Bool(true);

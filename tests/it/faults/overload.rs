@@ -142,7 +142,7 @@ async fn of_fifty_megabytes_in_one_text_the_beginning_and_the_end_are_shown_and_
         let heard = phonework.hear(&phonework.chat, 103).await;
         assert!(heard[1].contains("35000000 characters:"), "{}", &heard[1][..100]);
         assert!(heard[2].starts_with("[1/"), "{}", &heard[2][..100]);
-        assert!(heard[52].starts_with("✂️ This answer would be "), "{}", heard[52]);
+        assert!(heard[52].starts_with("✂️ This would be "), "{}", heard[52]);
         let total = heard[2].split(['/', ']']).nth(1).unwrap();
         assert!(heard[102].starts_with(&format!("[{total}/{total}]")), "{}", &heard[102][..100]);
         assert!(heard[52].contains(".phonework/"), "{}", heard[52]);
@@ -158,7 +158,7 @@ async fn ten_megabytes_in_a_thousand_texts_come_as_their_beginning_and_a_file_wi
             said.iter().find_map(|shown| phonework.emulator.file_of(shown))
         };
         let (name, bytes) = phonework.emulator.wait_for(file, PATIENCE).await.expect("a file");
-        assert!(name.ends_with(".md") && bytes.len() > 9_000_000, "{name}: {} bytes", bytes.len());
+        assert!(name.ends_with(".md") && bytes.len() > 8_000_000, "{name}: {} bytes", bytes.len());
     })
     .await;
 }
