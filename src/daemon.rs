@@ -294,7 +294,7 @@ impl Cut {
             turn: Some((cut.turn_id, PastTurn::CUT_BY_CRASH.to_owned())),
             posts: vec![post],
             audit: project.map(|project| Record { project, line }),
-            at,
+            ..Settlement::at(at)
         };
         store.keep(settlement).await;
     }

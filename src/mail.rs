@@ -120,6 +120,8 @@ pub struct Settlement {
     pub turn: Option<(Uuid, String)>,
     /// What is sent, in this order.
     pub posts: Vec<Post>,
+    /// The last words of cards that may never have got into the chat: sent after the posts, if they did.
+    pub last_words: Vec<(SlotId, Post)>,
     /// The turn's line for the audit log.
     pub audit: Option<Record>,
     /// Now.
@@ -130,7 +132,14 @@ impl Settlement {
     /// One that settles nothing yet.
     #[must_use]
     pub fn at(at: Timestamp) -> Self {
-        Self { mails: Vec::new(), turn: None, posts: Vec::new(), audit: None, at }
+        Self { mails: Vec::new(), turn: None, posts: Vec::new(), last_words: Vec::new(), audit: None, at }
+    }
+}
+
+impl Settlement {
+    /// All that is sent, or may be.
+    pub(crate) fn sent(&self) -> impl Iterator<Item = &Post> {
+        self.posts.iter().chain(self.last_words.iter().map(|(_, post)| post))
     }
 }
 

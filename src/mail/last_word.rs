@@ -1,9 +1,9 @@
 //! The last word of a card that may never have got into the chat.
 
 use jiff::Timestamp;
-use rusqlite::params;
+use rusqlite::{Connection, params};
 
-use super::{Committed, Post, Store, call::Wakes, outbox, store::write};
+use super::{Committed, Post, Store, StoreError, call::Wakes, outbox, store::write};
 use crate::{crash::Point, ids::SlotId};
 
 impl Store {
@@ -12,20 +12,26 @@ impl Store {
     pub fn last_word(&self, slot: SlotId, post: Post, at: Timestamp) -> Committed<bool> {
         let wakes = Wakes { lanes: [post.to.clone()].into(), ..Wakes::default() };
         self.call_for(wakes, move |db| {
-            let (kind, id) = outbox::columns(&post.to);
-            let unseen = db
-                .prepare_cached(
-                    "INSERT OR IGNORE INTO card (slot, to_kind, to_id, made, ended) VALUES (?1, ?2, ?3, ?4, 1)",
-                )?
-                .execute(params![slot.to_string(), kind, id, at.as_millisecond()])?
-                == 1;
-            if !unseen {
-                outbox::add(db, &post, at)?;
-            }
+            let seen = say(db, slot, &post, at)?;
             write(Point::SettlementWrite)?;
-            Ok(!unseen)
+            Ok(seen)
         })
     }
+}
+
+/// The same inside the caller's transaction.
+pub(super) fn say(db: &Connection, slot: SlotId, post: &Post, at: Timestamp) -> Result<bool, StoreError> {
+    let (kind, id) = outbox::columns(&post.to);
+    let unseen = db
+        .prepare_cached(
+            "INSERT OR IGNORE INTO card (slot, to_kind, to_id, made, ended) VALUES (?1, ?2, ?3, ?4, 1)",
+        )?
+        .execute(params![slot.to_string(), kind, id, at.as_millisecond()])?
+        == 1;
+    if !unseen {
+        outbox::add(db, post, at)?;
+    }
+    Ok(!unseen)
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ use super::{
     card::{self, Card},
     inbox,
     keeper::{Job, Keeper},
-    ledger, outbox,
+    last_word, ledger, outbox,
     place::Place,
     schema,
 };
@@ -193,13 +193,16 @@ impl Store {
     pub fn settle(&self, settlement: impl Into<Arc<Settlement>>) -> Committed<Option<AuditEntry>> {
         let settlement = settlement.into();
         let wakes = Wakes {
-            lanes: settlement.posts.iter().map(|post| post.to.clone()).collect(),
+            lanes: settlement.sent().map(|post| post.to.clone()).collect(),
             audits: settlement.audit.iter().map(|record| record.line.conv_id.clone()).collect(),
         };
         self.call_for(wakes, move |db| {
             inbox::settle(db, &settlement)?;
             for post in &settlement.posts {
                 outbox::add(db, post, settlement.at)?;
+            }
+            for (slot, post) in &settlement.last_words {
+                last_word::say(db, *slot, post, settlement.at)?;
             }
             let entry = settlement.audit.as_ref().map(|record| ledger::add(db, record)).transpose()?;
             write(Point::SettlementWrite)?;

@@ -76,6 +76,18 @@ impl Words {
         say!(self, "Stopped · {project}", "已停止 · {project}")
     }
 
+    /// The head of a turn's card whose answer is in a message below.
+    #[must_use]
+    pub fn over_head(self, project: &str) -> String {
+        say!(self, "Over · {project}", "已结束 · {project}")
+    }
+
+    /// Where that turn's answer is; it came at `time`.
+    #[must_use]
+    pub fn answered_below(self, time: &str) -> String {
+        say!(self, "The answer is below, since {time}.", "回答在下方（{time}）。")
+    }
+
     /// The head of a turn's card that the daemon's end cut short.
     #[must_use]
     pub fn cut_head(self, project: &str) -> String {

@@ -71,8 +71,7 @@ fn settlement(mails: &[i64], turn: Option<u128>, texts: &[&str]) -> Settlement {
         mails: mails.to_vec(),
         turn: turn.map(|n| (Uuid::from_u128(n), "answered".into())),
         posts: texts.iter().map(|text| post(text)).collect(),
-        audit: None,
-        at: at(9),
+        ..Settlement::at(at(9))
     }
 }
 

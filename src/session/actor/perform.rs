@@ -100,6 +100,7 @@ impl Actor {
                     self.settle(report::notice(vec![order.mail], &order.reply, words)).await;
                 }
                 Effect::Tell(notice) => {
+                    self.overtake();
                     let sentence = report::sentence(&notice, Words(self.setup.language));
                     self.settle(report::notice(Vec::new(), &self.reply(), sentence)).await;
                 }
@@ -173,10 +174,12 @@ impl Actor {
             let group = staging::is_group(&reply);
             let scene =
                 Scene { conv_id: &conv_id, turn: done.id, project: &project, group, words, now: &now };
+            let (posts, last_words) = staging::end(&scene, &done, &reply, shown);
             Settlement {
                 mails: mail.into_iter().collect(),
                 turn: done.prompt.as_ref().map(|prompt| (prompt.turn_id, done.outcome.word().to_owned())),
-                posts: staging::end(&scene, &done, &reply, shown).into_iter().collect(),
+                posts,
+                last_words,
                 audit: Some(report::record(done, &conv_id, &user, &project, at)),
                 at,
             }

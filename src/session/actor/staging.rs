@@ -28,6 +28,8 @@ pub(super) struct Screen {
     pace: Pace,
     ending: bool,
     last: Option<Document>,
+    /// Whether something was said below its card.
+    overtaken: bool,
 }
 
 impl Actor {
@@ -54,6 +56,7 @@ impl Actor {
                     pace: Pace::new(now),
                     ending: false,
                     last: None,
+                    overtaken: false,
                 });
                 self.screens.len() - 1
             }
@@ -98,10 +101,18 @@ impl Actor {
         }
     }
 
-    /// Takes a turn off the stage, as its end comes; whether it was shown.
-    pub(super) fn leave_stage(&mut self, turn: Uuid) -> bool {
-        let place = self.screens.iter().position(|screen| screen.turn == turn);
-        place.is_some_and(|place| self.screens.remove(place).pace.is_shown())
+    /// Takes a turn off the stage, as its end comes; if it was shown, whether something was said below it since.
+    pub(super) fn leave_stage(&mut self, turn: Uuid) -> Option<bool> {
+        let place = self.screens.iter().position(|screen| screen.turn == turn)?;
+        let screen = self.screens.remove(place);
+        screen.pace.is_shown().then_some(screen.overtaken)
+    }
+
+    /// Notes that something is said below what is shown.
+    pub(super) fn overtake(&mut self) {
+        for screen in self.screens.iter_mut().filter(|screen| screen.pace.is_shown()) {
+            screen.overtaken = true;
+        }
     }
 
     /// Shows a request of Claude's.
@@ -111,6 +122,7 @@ impl Actor {
         let (document, epitaph) = self.scene(ask.turn, &reply, |scene| {
             (request::asking(scene, ask, &until, open), request::epitaph(scene, ask))
         });
+        self.overtake();
         self.post(document_post(&reply, document, ask.slot, Some(epitaph))).await;
         self.asking.push((ask.slot, reply));
     }
@@ -145,11 +157,24 @@ impl Actor {
     }
 }
 
-/// The post that ends a turn, if there is anything to say; `shown` is whether the chat shows it already.
-pub(super) fn end(scene: &Scene, done: &Done, reply: &Reply, shown: bool) -> Option<Post> {
+/// What ends a turn, if there is anything to say: posts, and the last word of its card; `shown` is what
+/// [`Actor::leave_stage`] says of that.
+pub(super) fn end(
+    scene: &Scene,
+    done: &Done,
+    reply: &Reply,
+    shown: Option<bool>,
+) -> (Vec<Post>, Vec<(SlotId, Post)>) {
+    let slot = SlotId::of_turn(done.id);
     let log = scene.project.join(audit::FOLDER).join(Path::new(&format!("{}.jsonl", scene.conv_id)));
-    let document = ended::document(scene, done, &log).or_else(|| shown.then(|| ended::stopped(scene)))?;
-    Some(document_post(reply, document, SlotId::of_turn(done.id), None))
+    let document = ended::document(scene, done, &log).or_else(|| shown.map(|_| ended::stopped(scene)));
+    let Some(document) = document else { return (Vec::new(), Vec::new()) };
+    if shown.is_some_and(|overtaken| ended::is_below(done, overtaken)) {
+        let body = Body::Document { document, slot: None };
+        let answer = Post { to: reply.to.clone(), reply_to: reply.under.clone(), body };
+        return (vec![answer], vec![(slot, document_post(reply, ended::answered_below(scene), slot, None))]);
+    }
+    (vec![document_post(reply, document, slot, None)], Vec::new())
 }
 
 /// Whether this is a way into a group: answers quote what they answer there.

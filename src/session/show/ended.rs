@@ -1,6 +1,7 @@
 //! The card of a turn that is over: the answer, what went wrong, what was done, and what can be done next. Pure.
 
 use std::path::Path;
+use std::time::Duration;
 
 use super::{Scene, one_line, work};
 use crate::{
@@ -57,6 +58,26 @@ pub fn document(scene: &Scene, done: &Done, log: &Path) -> Option<Document> {
 pub fn stopped(scene: &Scene) -> Document {
     let head = scene.words.stopped_head(&scene.project_name());
     let document = Document::new(vec![Block::text(scene.words.stopped())]).headed(Tone::Past, head);
+    Document { group: scene.group, ..document }
+}
+
+/// Who waits for longer has put his phone away.
+const AWAY: Duration = Duration::from_secs(30);
+
+/// Whether the end of a turn that was shown is a message of its own, below the card that showed it: the change of a card
+/// notifies nobody, and one that other messages have `overtaken` is out of sight. What was cut stays on the card whose
+/// buttons are taken off later.
+#[must_use]
+pub fn is_below(done: &Done, overtaken: bool) -> bool {
+    done.outcome != Outcome::Cut && (overtaken || done.took >= AWAY)
+}
+
+/// The last word of a card whose turn has its answer in a message below.
+#[must_use]
+pub fn answered_below(scene: &Scene) -> Document {
+    let (words, time) = (scene.words, scene.clock(scene.now));
+    let document = Document::new(vec![Block::small(words.answered_below(&time))]);
+    let document = document.headed(Tone::Past, words.over_head(&scene.project_name()));
     Document { group: scene.group, ..document }
 }
 

@@ -3,10 +3,11 @@
 use std::os::unix::fs::PermissionsExt as _;
 
 use phonework::claude::tree;
+use phonework::emulator::{Emulator, Shown};
 use rustix::process::{Signal, kill_process};
 use serde_json::json;
 
-use crate::support::phonework::{Phonework, until};
+use crate::support::phonework::{PATIENCE, Phonework, until};
 
 #[tokio::test]
 async fn a_missing_claude_is_said_in_the_chat_and_does_not_stop_the_daemon() {
@@ -108,14 +109,17 @@ async fn a_silence_of_a_minute_is_said_in_the_chat_and_the_answer_still_comes() 
     let phonework = Phonework::practising(json!({})).await;
     phonework.open_shop().await;
     let said = phonework.ask("slow 63", 2).await;
-    // The answer takes the place of the card that showed the turn, which is above.
     assert_eq!(
         said,
         [
-            "(practice agent, not Claude) That took 63 seconds.",
-            "⏳ No sign from Claude for 1m. I go on waiting, for 4m at most; /stop ends it."
+            "⏳ No sign from Claude for 1m. I go on waiting, for 4m at most; /stop ends it.",
+            "(practice agent, not Claude) That took 63 seconds."
         ]
     );
+    // Who waited for so long has put his phone away: the answer is a message of its own, which notifies him.
+    let is_over = |shown: &Shown| shown.text.starts_with("Over · shop\nThe answer is below, since ");
+    let cards = |_: &Emulator| phonework.said(&phonework.chat).iter().any(is_over).then_some(());
+    assert!(phonework.emulator.wait_for(cards, PATIENCE).await.is_some());
 }
 
 #[tokio::test]

@@ -172,7 +172,7 @@ impl Office {
 
     pub(super) async fn post(&self, posts: Vec<Post>) {
         let at = Timestamp::now();
-        let settlement = Settlement { mails: vec![], turn: None, posts, audit: None, at };
+        let settlement = Settlement { posts, ..Settlement::at(at) };
         self.store.settle(settlement).await.unwrap();
     }
 

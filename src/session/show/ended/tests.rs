@@ -78,3 +78,14 @@ fn panels_hold_little_of_a_turn_that_did_much() {
         .collect();
     assert_eq!(folds, ["Edits: 500 (+100000 −0)", "Commands: 500"]);
 }
+
+#[test]
+fn an_answer_that_nobody_would_see_change_is_a_message_of_its_own() {
+    let took = |seconds| Done { took: Duration::from_secs(seconds), ..done(Outcome::Answered) };
+    assert_eq!(
+        [(29, false), (29, true), (30, false)].map(|(time, below)| is_below(&took(time), below)),
+        [false, true, true]
+    );
+    assert!(!is_below(&Done { outcome: Outcome::Cut, ..took(60) }, true));
+    insta::assert_snapshot!(told(answered_below));
+}

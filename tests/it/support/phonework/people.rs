@@ -102,5 +102,6 @@ impl Phonework {
 
 fn texts(shown: &[Shown]) -> Vec<String> {
     let said = shown.iter().filter(|message| message.from_bot() && !message.is_unfinished());
-    said.map(Shown::answer).collect()
+    // A card may have nothing to say but small print.
+    said.map(Shown::answer).filter(|text| !text.is_empty()).collect()
 }
