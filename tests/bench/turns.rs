@@ -112,6 +112,7 @@ fn last_call(rig: &Rig) -> u64 {
 fn stamp(call: &ApiCall) -> Option<(i128, i128, Timestamp)> {
     let content = call.request["content"].as_str()?;
     let (read, wrote) = content.split_once("read ")?.1.split_once(" wrote ")?;
-    let wrote = wrote.trim_end_matches(|c: char| !c.is_ascii_digit());
+    // The rest of the card comes after it.
+    let wrote = wrote.split(|c: char| !c.is_ascii_digit()).next()?;
     Some((read.parse().ok()?, wrote.parse().ok()?, call.at))
 }
