@@ -17,6 +17,13 @@
 //! outbox, a line for the audit log ([`audit`]). The courier ([`mail::courier`]) sends the outbox, in order for each
 //! chat, until Feishu confirms.
 //!
+//! # What people see
+//! Whoever has something to show makes a [`render::document`]. One that has to arrive is a post of the outbox: the courier
+//! takes it down the ladder ([`render::ladder`]: card, simpler card, several cards, text, file) until Feishu has it all.
+//! One that is changed later has a slot, which is its card in the chat. What goes on is shown on the stage
+//! ([`mail::stage`]): only its newest picture is brought, behind all that is owed. What a button asks for ([`act`]) goes
+//! the way of a typed command from the router on.
+//!
 //! # Rooms
 //! - [`feishu`]: Feishu's frames, events and calls. Knows nothing of Claude.
 //! - [`claude`]: Claude Code's lines, how it is started, kept apart and ended. Knows nothing of Feishu.
