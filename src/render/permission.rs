@@ -2,8 +2,6 @@
 //!
 //! Nothing is shortened: who decides must see the whole of what would run.
 
-use std::fmt::Write as _;
-
 use serde_json::{Map, Value};
 
 use super::diff;
@@ -24,7 +22,7 @@ fn own(tool: &str, input: &Value) -> Option<Vec<Block>> {
     let mut blocks = Vec::new();
     let told: &[&str] = match tool {
         "Bash" => {
-            blocks.push(code("bash", field("command")?));
+            blocks.push(command(field("command")?));
             blocks.extend(field("description").map(|words| Block::small(visible(words))));
             &["command", "description"]
         }
@@ -88,6 +86,20 @@ fn code(language: &str, text: &str) -> Block {
     Block::code(language, visible(text))
 }
 
+/// A phone shows so many characters of a line of code; the rest is out of sight until one scrolls.
+const IN_SIGHT: usize = 40;
+
+/// A command as code; one with a long line as text, which is broken where the screen ends: what stands behind a hundred
+/// spaces must be seen by who decides.
+fn command(text: &str) -> Block {
+    let text = visible(text);
+    if text.lines().all(|line| line.chars().count() <= IN_SIGHT) {
+        Block::code("bash", text)
+    } else {
+        Block::text(text)
+    }
+}
+
 /// What Markdown's fences call the language of a file.
 fn language(path: &str) -> &'static str {
     match path.rsplit_once('.').map(|(_, ending)| ending) {
@@ -138,74 +150,17 @@ fn visible(text: &str) -> String {
     out
 }
 
-/// What `tool` would do with `input`.
-#[must_use]
-pub fn describe(tool: &str, input: &Value) -> String {
-    let field = |name: &str| input[name].as_str();
-    match tool {
-        "Bash" if field("command").is_some() => fenced("bash", field("command").unwrap_or_default()),
-        "Write" if field("file_path").is_some() => {
-            format!(
-                "{}\n{}",
-                field("file_path").unwrap_or_default(),
-                fenced("", field("content").unwrap_or_default())
-            )
-        }
-        "Edit" if field("file_path").is_some() => {
-            format!(
-                "{}\n{}",
-                field("file_path").unwrap_or_default(),
-                fenced(
-                    "diff",
-                    &diff(field("old_string").unwrap_or_default(), field("new_string").unwrap_or_default())
-                )
-            )
-        }
-        "WebFetch" if field("url").is_some() => field("url").unwrap_or_default().to_owned(),
-        "ExitPlanMode" if field("plan").is_some() => field("plan").unwrap_or_default().to_owned(),
-        _ => fenced("json", &serde_json::to_string_pretty(input).unwrap_or_default()),
-    }
-}
-
-/// A code fence that the text cannot close.
-fn fenced(language: &str, text: &str) -> String {
-    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
-    let fence = "`".repeat(longest.max(2) + 1);
-    let newline = if text.ends_with('\n') { "" } else { "\n" };
-    format!("{fence}{language}\n{text}{newline}{fence}")
-}
-
-fn diff(old: &str, new: &str) -> String {
-    let mut out = String::new();
-    for line in old.lines() {
-        let _ = writeln!(out, "- {line}");
-    }
-    for line in new.lines() {
-        let _ = writeln!(out, "+ {line}");
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
 
     #[test]
-    fn a_command_is_shown_whole_and_cannot_leave_its_fence() {
-        let input = json!({"command": "echo '```'\nrm x"});
-        assert_eq!(describe("Bash", &input), "````bash\necho '```'\nrm x\n````");
-    }
-
-    #[test]
-    fn an_edit_is_shown_as_what_goes_and_what_comes() {
-        let input = json!({"file_path": "/p/a.rs", "old_string": "a\nb", "new_string": "c"});
-        assert_eq!(describe("Edit", &input), "/p/a.rs\n```diff\n- a\n- b\n+ c\n```");
-    }
-
-    #[test]
-    fn an_unknown_tool_is_shown_with_all_its_input() {
-        assert_eq!(describe("X", &json!({"a": 1})), "```json\n{\n  \"a\": 1\n}\n```");
+    fn a_command_that_would_leave_the_screen_is_text_which_is_broken_there() {
+        let hidden = format!("ls{}; rm -rf ~", " ".repeat(100));
+        assert_eq!(blocks("Bash", &json!({"command": hidden})), [Block::text(&hidden)]);
+        let short = "cargo test\ncargo clippy";
+        assert_eq!(blocks("Bash", &json!({"command": short})), [Block::code("bash", short)]);
     }
 
     /// Each block in a line of its own kind.
@@ -270,7 +225,7 @@ mod tests {
         let input = json!({"command": "echo \u{202e}fdp\u{200b}.exe \u{1b}[8m\ttab 👩\u{200d}👧"});
         assert_eq!(
             blocks("Bash", &input),
-            vec![Block::code("bash", "echo \\u{202e}fdp\\u{200b}.exe \\u{1b}[8m\ttab 👩\u{200d}👧")]
+            vec![Block::text("echo \\u{202e}fdp\\u{200b}.exe \\u{1b}[8m\ttab 👩\u{200d}👧")]
         );
     }
 }
