@@ -35,9 +35,15 @@ async fn on_a_full_disk_messages_are_not_taken_their_senders_are_told_once_and_a
     let disk = Disk::mount(&phonework.state(), 16);
     phonework.start().await;
     phonework.open_shop().await;
+    // The prompt finds room, its answer does not: the command ends when the disk is full.
+    let pipe = phonework.projects().join("shop/pipe");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RWXU).unwrap();
+    let request = phonework.show("run cat pipe").await;
+    phonework.press(&request, "Allow once", 0).await;
+    phonework.becomes(&request.message_id, |shown| shown.buttons().is_empty()).await;
     disk.fill();
-    // The prompt finds room, its answer does not.
-    phonework.say_later("say 100000");
+    let lines: String = (1..=6_000).map(|number| format!("{number}\n")).collect();
+    tokio::task::spawn_blocking(move || std::fs::write(&pipe, lines)).await.unwrap().unwrap();
     phonework.logged("mail.db cannot be written", 1).await;
     let padding = "x".repeat(120_000);
     let refused = [45, 46].map(|length| phonework.say_later(&format!("say {length} {padding}")));
@@ -49,7 +55,7 @@ async fn on_a_full_disk_messages_are_not_taken_their_senders_are_told_once_and_a
     for message in &refused {
         assert!(answers(&phonework, message).iter().all(|code| *code == 500));
     }
-    assert_eq!(phonework.heard(&chat).len(), 2, "{:?}", phonework.heard(&chat));
+    assert_eq!(phonework.heard(&chat).len(), 3, "{:?}", phonework.heard(&chat));
 
     disk.make_room();
     let last = |length: usize| format!("(practice agent, not Claude) {length} characters:\n");
@@ -66,8 +72,8 @@ async fn on_a_full_disk_messages_are_not_taken_their_senders_are_told_once_and_a
     let bodies: Vec<String> = parts.iter().map(|shown| shown.answer()).collect();
     let lines = bodies.iter().flat_map(|text| text.lines());
     let numbers: Vec<usize> = lines.filter_map(|line| line.split_whitespace().next()?.parse().ok()).collect();
-    assert!(numbers.len() > 1_000 && numbers.iter().copied().eq(1..=numbers.len()), "{numbers:?}");
-    assert_eq!((told(&heard), heard.len()), (1, many + 4));
+    assert!(numbers.iter().copied().eq(1..=6_000), "{numbers:?}");
+    assert_eq!((told(&heard), heard.len()), (1, many + 5));
     phonework.logged("mail.db can be written again", 1).await;
     let log = phonework.log();
     let loud = |line: &&str| line.contains("ERROR") || (line.contains("WARN") && line.contains("mail.db"));
