@@ -76,7 +76,8 @@ impl Names {
                 let mut left = room.saturating_sub(1_000);
                 let options: Vec<Value> = options
                     .iter()
-                    .filter(|option| seen.insert(option.as_str()))
+                    // Feishu takes none without a value, and nobody could tell what it is.
+                    .filter(|option| !option.trim().is_empty() && seen.insert(option.as_str()))
                     .map(|option| {
                         let text = line(option, limits::LABEL);
                         json!({ "text": { "tag": "plain_text", "content": text }, "value": option })
