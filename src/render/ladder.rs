@@ -149,6 +149,19 @@ impl Plan {
         Some(lower)
     }
 
+    /// Whether what is sent at this place ends with what stands below the words, the buttons above all: of a document
+    /// that is changed later, the card to change.
+    #[must_use]
+    pub fn has_buttons(&self, place: &Place) -> bool {
+        let place = self.standing(place);
+        let ends = match self.parts.get(at(place.part)) {
+            Some(Part::Beginning(_)) => true,
+            Some(Part::Cards(_)) => place.part + 1 == self.count(),
+            Some(Part::File) | None => false,
+        };
+        ends && self.next(&place).part != place.part
+    }
+
     fn beginning_of(&self, part: u32) -> Place {
         self.standing(&Place { part, of: self.count(), ..Place::default() })
     }

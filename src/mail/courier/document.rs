@@ -94,7 +94,6 @@ impl<D: Deliver> Lane<D> {
             match self.bring(&mut descent, sheet).await? {
                 Step::Taken => {
                     descent.progress.place = descent.plan.next(&descent.progress.place);
-                    descent.progress.shown = true;
                     descent.progress.instead = None;
                     descent.begin_anew();
                     if descent.plan.sheet(&descent.progress.place).is_some() {
@@ -160,8 +159,11 @@ impl<D: Deliver> Lane<D> {
         {
             let may_be_there = !card.gone && (card.message_id.is_some() || card.unsure);
             match &sheet {
-                Sheet::Card(json) if may_be_there => return self.show(descent, json.clone()).await,
-                Sheet::Card(_) => {}
+                Sheet::Card(json) if may_be_there => {
+                    let step = self.show(descent, json.clone()).await?;
+                    descent.progress.shown |= matches!(step, Step::Taken);
+                    return Ok(step);
+                }
                 Sheet::Text(_) | Sheet::File { .. } if may_be_there => {
                     let below = ladder::below(self.office.deliver.words());
                     return Ok(match self.show(descent, below).await? {
@@ -174,9 +176,13 @@ impl<D: Deliver> Lane<D> {
                         }
                     });
                 }
-                Sheet::Text(_) | Sheet::File { .. } => descent.progress.shown = true,
+                Sheet::Card(_) | Sheet::Text(_) | Sheet::File { .. } => {}
             }
         }
+        // Where no card of the slot is in the chat, it is the one that the buttons are on.
+        let is_slots = matches!(sheet, Sheet::Card(_))
+            && !descent.progress.shown
+            && descent.plan.has_buttons(&descent.progress.place);
         let content = match sheet {
             Sheet::Card(json) => Content::Card(json),
             Sheet::Text(text) => Content::Text(text),
@@ -189,9 +195,8 @@ impl<D: Deliver> Lane<D> {
             }
         };
         // The first message of a slot is known by the slot's id, whoever sends it.
-        let first = !descent.progress.shown && descent.card.as_ref().is_some_and(|card| !card.gone);
         let uuid = match &descent.card {
-            Some(card) if first => card.slot.to_string(),
+            Some(card) if is_slots && !card.gone => card.slot.to_string(),
             Some(_) | None => uuid_at(&descent.uuid, &descent.progress),
         };
         let reply_to = descent.reply_to.clone();
@@ -204,10 +209,9 @@ impl<D: Deliver> Lane<D> {
             Ok(message_id) => message_id.map(MessageId::from),
             Err(refused) => return Ok(Step::Refused(refused.advice, refused.reason)),
         };
-        if !descent.progress.shown
-            && let Some(card) = &mut descent.card
-        {
+        if is_slots && let Some(card) = &mut descent.card {
             *card = Card { message_id: message_id.clone(), ..Card::new(card.slot, card.made) };
+            descent.progress.shown = true;
         }
         descent.message_id = message_id;
         Ok(Step::Taken)

@@ -227,3 +227,18 @@ async fn a_card_whose_post_could_not_be_marked_is_still_the_one_that_is_changed(
     office.done().await;
     assert_eq!(feishu.said()[2], "update three");
 }
+
+#[tokio::test(start_paused = true)]
+async fn of_a_document_of_several_cards_the_one_with_the_buttons_is_changed_later() {
+    let (office, feishu) = (Office::new(), Feishu::new(|_| None));
+    let slot = SlotId::random();
+    let posts = [document(&long(12), Some((slot, None))), document("decided", Some((slot, None)))];
+    office.post(posts.to_vec()).await;
+    office.open(&feishu);
+    assert_eq!(office.done().await, Depths::default());
+    let seen = feishu.seen.lock().unwrap();
+    let (last, cards) = seen.split_last().unwrap();
+    assert!(cards.len() > 1 && cards.iter().all(|seen| seen.said.starts_with("card ")), "{cards:?}");
+    assert_eq!(cards.last().unwrap().uuid, slot.to_string());
+    assert_eq!((last.said.as_str(), &last.to), ("update decided", &format!("om_{slot}")));
+}
