@@ -5,7 +5,7 @@
 //! in its answers that it is not Claude. What it does is driven by the first word of a prompt, listed in its `deed`
 //! module. It remembers one text for each session, in a folder of its own below `CLAUDE_CONFIG_DIR`, or in the cache
 //! directory. Where `PRACTICE_JOURNAL` names a file, it appends each prompt that it is given to it, as a JSON string in
-//! a line.
+//! a line between empty ones.
 //!
 //! Synchronous: one thread reads stdin, another runs a command, the main one does all the rest.
 

@@ -17,11 +17,10 @@ impl Journal {
         path.map(|path| OpenOptions::new().create(true).append(true).open(path)).transpose().map(Self)
     }
 
-    /// In one write, so that the lines of several agents do not mix.
+    /// In one write, so that the lines of several agents do not mix; on a line of its own also where an agent that was
+    /// killed in the middle of a write left half of one.
     pub(super) fn note(&mut self, prompt: &str) -> std::io::Result<()> {
         let Some(file) = &mut self.0 else { return Ok(()) };
-        let mut line = serde_json::Value::from(prompt).to_string();
-        line.push('\n');
-        file.write_all(line.as_bytes())
+        file.write_all(format!("\n{}\n", serde_json::Value::from(prompt)).as_bytes())
     }
 }

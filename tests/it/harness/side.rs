@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::processes::{Process, processes};
+use crate::support::journal::prompts;
 use crate::support::messages_api::{Asked, Gate, MessagesApi, Reply};
 use crate::support::phonework::Phonework;
 use crate::support::tools::tool;
@@ -126,10 +127,7 @@ impl Agents {
     pub(super) fn given(&self) -> Vec<String> {
         match &self.asked {
             Some(asked) => asked.lock().unwrap().clone(),
-            None => {
-                let journal = std::fs::read_to_string(&self.journal).unwrap_or_default();
-                journal.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-            }
+            None => prompts(&self.journal),
         }
     }
 

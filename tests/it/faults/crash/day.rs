@@ -12,6 +12,7 @@ use phonework::ids::{ChatId, MessageId};
 use serde_json::{Value, json};
 
 use crate::support::audit::audit_below;
+use crate::support::journal::prompts;
 use crate::support::phonework::Phonework;
 
 /// What goes wrong.
@@ -204,13 +205,12 @@ impl Day {
             self.until("a connection", |p| p.emulator.connections_made() > made).await;
         }
         let (audit, broken_chains) = audit_below(&self.phonework.projects());
-        let journal = std::fs::read_to_string(&self.journal).unwrap_or_default();
         let emulator = &self.phonework.emulator;
         Evidence {
             plan: self.plan,
             deaths: self.deaths,
             chats: [&self.phonework.chat, &self.ming].map(|chat| emulator.shown(chat)),
-            journal: journal.lines().map(|line| serde_json::from_str(line).unwrap()).collect(),
+            journal: prompts(&self.journal),
             audit,
             broken_chains,
             taken_back_in_time: self.taken_back_in_time,
