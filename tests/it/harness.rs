@@ -9,6 +9,7 @@
 mod checker;
 mod phone;
 mod plan;
+mod pressed;
 mod processes;
 mod round;
 mod side;
@@ -101,6 +102,9 @@ fn tally(evidence: &Evidence) -> Tally {
             *tally.entry(what.as_str().unwrap_or_default().to_owned()).or_default() += 1;
         }
     }
+    for press in evidence.pressed.iter().filter(|press| press.is_done() == Some(true)) {
+        *tally.entry(format!("pressed: {}", press.button.label())).or_default() += 1;
+    }
     tally
 }
 
@@ -127,6 +131,10 @@ fn report(seed: u64, plan: &Plan, broken: &[String], evidence: &Evidence) -> Str
                 short(&shown.text)
             );
         }
+    }
+    let _ = writeln!(report, "-- presses");
+    for press in &evidence.pressed {
+        let _ = writeln!(report, "  {press:?}");
     }
     let _ = writeln!(report, "-- agents were given");
     for prompt in &evidence.journal {

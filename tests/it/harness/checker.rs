@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::phone::{self, Kind};
 use super::plan::{NAMES, What};
+use super::pressed::{self, Button};
 use super::round::{Evidence, Sent};
 
 /// The sentences that are broken.
@@ -16,6 +17,7 @@ pub(super) fn broken(evidence: &Evidence) -> Vec<String> {
     // The audit logs' chains verify.
     broken.extend(evidence.broken_chains.iter().map(|chain| format!("an audit chain is {chain}")));
     nothing_confirmed_is_sent_again(evidence, &mut broken);
+    pressed::only_owners_press(evidence, &mut broken);
     for (user, name) in NAMES.iter().enumerate() {
         let person = Person::of(evidence, user);
         broken.extend(person.broken().into_iter().map(|sentence| format!("{name}: {sentence}")));
@@ -61,10 +63,8 @@ impl<'a> Person<'a> {
         let mut heard = Vec::new();
         for chat in [user, NAMES.len()] {
             for shown in evidence.chats[chat].iter().filter(|shown| shown.from_bot()) {
-                let whose = |id: &phonework::ids::MessageId| {
-                    evidence.sent.iter().find(|sent| sent.id == *id).map(|sent| sent.user)
-                };
-                if chat == user || shown.reply_to.as_ref().and_then(whose) == Some(user) {
+                let whose = || pressed::answered(&evidence.sent, &evidence.chats[chat], shown);
+                if chat == user || whose() == Some(user) {
                     heard.extend(phone::said(shown).into_iter().map(|text| (chat, phone::kind(&text), text)));
                 }
             }
@@ -133,10 +133,13 @@ impl<'a> Person<'a> {
         let dropped = self.told(|kind| if let Kind::Discarded(many) = kind { Some(*many) } else { None });
         let unrun = self.stopped_while_waiting() + closed + dropped + self.count(&Kind::NoSession);
         let endings = self.turns.len() + self.count(&Kind::NothingToRetry) + unrun;
-        if !(endings..=endings + taken_back).contains(&prompts.len()) {
+        // A press that runs something again is one more.
+        let again = pressed::done(self.evidence, self.user, Button::Again);
+        let (least, most) = (prompts.len() + again.start(), prompts.len() + again.end());
+        if least > endings + taken_back || most < endings {
             broken.push(format!(
-                "{} prompts have {endings} endings: {} turns on record, {} with nothing to retry, {unrun} not run \
-                 (closed {closed}, dropped {dropped}); {taken_back} were taken back",
+                "{} prompts and {again:?} presses have {endings} endings: {} turns on record, {} with nothing to retry, \
+                 {unrun} not run (closed {closed}, dropped {dropped}); {taken_back} were taken back",
                 prompts.len(),
                 self.turns.len(),
                 self.count(&Kind::NothingToRetry)
@@ -238,8 +241,9 @@ impl<'a> Person<'a> {
                 broken.push(format!("leave given: {leave}, and what it did: {response:?}"));
             }
         }
-        if allowed > self.sent(What::Approve) {
-            broken.push(format!("{allowed} leaves were given, {} by him", self.sent(What::Approve)));
+        let given = self.sent(What::Approve) + pressed::done(self.evidence, self.user, Button::Allow).end();
+        if allowed > given {
+            broken.push(format!("{allowed} leaves were given, {given} by him"));
         }
     }
 
@@ -297,7 +301,7 @@ impl<'a> Person<'a> {
             *given.entry(text).or_default() += 1;
         }
         let again: usize = given.values().map(|times| times - 1).sum();
-        if again > self.sent(What::Retry) {
+        if again > self.sent(What::Retry) + pressed::done(self.evidence, self.user, Button::Again).end() {
             let again: Vec<_> = given.iter().filter(|(_, times)| **times > 1).collect();
             broken.push(format!("run again though nobody asked: {again:?}"));
         }

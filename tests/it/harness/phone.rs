@@ -44,7 +44,7 @@ pub(super) fn said(shown: &Shown) -> Vec<String> {
     if is_request(head) {
         return vec!["🔐 ".to_owned()];
     }
-    if is_list(shown) || text.is_empty() || head.starts_with("Waiting: ") {
+    if is_list(shown) || text.is_empty() || head.starts_with("Waiting: ") || head.ends_with(" came late") {
         return if is_list(shown) { vec![LIST.to_owned()] } else { Vec::new() };
     }
     match text.rsplit_once('\n') {
@@ -92,6 +92,10 @@ pub(super) fn kind(text: &str) -> Kind {
         _ if text.starts_with("⌛ ") || text.contains(" after you sent it; I was away. ") => Kind::Remark,
         _ if text.starts_with("Run: ") || text == "Asked anew below." => Kind::Remark,
         _ if text == "phonework was interrupted; it asks again." => Kind::Remark,
+        // With the sign, or without when its sender has decided already.
+        _ if text.trim_start_matches("⚠️ ").starts_with("phonework was interrupted while ") => {
+            Kind::Cut(quoted().unwrap_or_default().to_owned())
+        }
         _ if text.starts_with("⚠️ phonework") => Kind::Cut(quoted().unwrap_or_default().to_owned()),
         _ if text.starts_with("⚠️ Claude no longer has") => Kind::Remark,
         // Feishu brings it again.

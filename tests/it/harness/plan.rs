@@ -4,6 +4,7 @@ use fastrand::Rng;
 use phonework::emulator::{Delivering, Duplicate, Effect, Ending, Fault, Lasting, Order, Rubbish};
 use phonework::render::split::DEFAULT_LIMIT;
 
+use super::pressed::{Button, in_between, pressing};
 use super::side::Side;
 
 /// The people; a token begins with its writer's name, so that it shows whose it is.
@@ -90,6 +91,13 @@ pub(super) enum Step {
         group: bool,
         within_ms: u64,
     },
+    /// A button on the newest card of its owner's that has it.
+    Press {
+        owner: usize,
+        group: bool,
+        by: usize,
+        button: Button,
+    },
     /// Milliseconds.
     Pause(u64),
 }
@@ -107,7 +115,8 @@ pub(super) struct Plan {
 
 impl Plan {
     pub(super) fn of(seed: u64, side: Side) -> Self {
-        let mut rng = Rng::with_seed(seed);
+        // Who presses what is drawn by itself: the rest of a seed's round stays what it was.
+        let (mut rng, mut finger) = (Rng::with_seed(seed), Rng::with_seed(!seed));
         let seats = rng.usize(1..=side.most_seats());
         let small_disk = rng.u8(..100) < 30;
         let mut budget = Budget { restarts: 2, api: 3, drops: 3, fills: usize::from(small_disk), freezes: 2 };
@@ -125,16 +134,18 @@ impl Plan {
             } else if let Step::Say { user, what: What::Permit, group, .. } = said
                 && rng.bool()
             {
-                let (what, text) = match rng.u8(..100) {
-                    0..70 => (What::Approve, "/approve".to_owned()),
-                    _ => (What::Deny, format!("/deny {}-{number:03}", NAMES[user])),
+                let (what, text, button) = match rng.u8(..100) {
+                    0..70 => (What::Approve, "/approve".to_owned(), Button::Allow),
+                    _ => (What::Deny, format!("/deny {}-{number:03}", NAMES[user]), Button::Deny),
                 };
-                let decided = Step::Say { user, group, what, text, late: false };
+                let typed = Step::Say { user, group, what, text, late: false };
+                let decided = if finger.bool() { pressing(&mut finger, user, group, button) } else { typed };
                 let asked = Step::Asked { user, group, within_ms: side.asks_within() };
                 steps.extend([said, asked, decided]);
             } else {
                 steps.push(said);
             }
+            steps.extend(in_between(&mut finger));
             if rng.bool() {
                 steps.push(Step::Pause(rng.u64(0..side.longest_pause())));
             }

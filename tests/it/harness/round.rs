@@ -11,9 +11,11 @@ use phonework::emulator::{ApiCall, Chat, Options, Shown, User, Utterance};
 use phonework::ids::{ChatId, MessageId, OpenId};
 use serde_json::{Value, json};
 
-use self::calm::{acknowledged, chat};
+use self::calm::acknowledged;
+pub(super) use self::calm::chat;
 use super::phone;
 use super::plan::{NAMES, Plan, Step, What};
+use super::pressed::Pressed;
 use super::side::Agents;
 use crate::support::audit::audit_below;
 use crate::support::disk::Disk;
@@ -41,6 +43,7 @@ pub(super) struct Sent {
 /// What a round leaves to be judged.
 pub(super) struct Evidence {
     pub(super) sent: Vec<Sent>,
+    pub(super) pressed: Vec<Pressed>,
     /// Each one's chat, and the group.
     pub(super) chats: Vec<Vec<Shown>>,
     /// Whether the daemon was ever killed.
@@ -68,9 +71,10 @@ pub(super) struct Evidence {
 pub(super) struct Round {
     /// Goes first, so that nothing stays mounted.
     disk: Option<Disk>,
-    phonework: Phonework,
+    pub(super) phonework: Phonework,
     agents: Agents,
-    sent: Vec<Sent>,
+    pub(super) sent: Vec<Sent>,
+    pub(super) pressed: Vec<Pressed>,
     frozen: bool,
     /// Whether the daemon is to die at a crash point and has not yet.
     armed: bool,
@@ -129,6 +133,7 @@ impl Round {
             phonework,
             agents,
             sent: Vec::new(),
+            pressed: Vec::new(),
             frozen: false,
             armed: false,
             killed: false,
@@ -203,6 +208,7 @@ impl Round {
             Step::Asked { user, group, within_ms } => {
                 self.asked(*user, *group, Duration::from_millis(*within_ms)).await;
             }
+            Step::Press { owner, group, by, button } => self.press(*owner, *group, *by, *button).await,
             Step::Pause(ms) => tokio::time::sleep(Duration::from_millis(*ms)).await,
             Step::Trouble(trouble) => self.trouble(trouble).await,
         }
@@ -237,6 +243,7 @@ impl Round {
             stuck: std::mem::take(&mut self.stuck),
             log: self.phonework.log(),
             sent: std::mem::take(&mut self.sent),
+            pressed: std::mem::take(&mut self.pressed),
         }
     }
 }

@@ -105,7 +105,7 @@ impl Round {
 }
 
 /// A person's chat with the bot, or the group.
-pub(super) fn chat(phonework: &Phonework, user: usize, group: bool) -> ChatId {
+pub(in crate::harness) fn chat(phonework: &Phonework, user: usize, group: bool) -> ChatId {
     let emulator = &phonework.emulator;
     if group { emulator.group() } else { emulator.p2p(&emulator.user(user)) }
 }
