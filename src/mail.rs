@@ -235,3 +235,23 @@ pub struct Depths {
     /// When the oldest pending post was committed.
     pub oldest_pending: Option<Timestamp>,
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A message of somebody's, `om_` and its number, written in 1970.
+    pub(crate) fn mail_of(seq: i64, user: &str) -> Mail {
+        Mail {
+            seq,
+            message_id: format!("om_{seq}").into(),
+            chat_id: "oc_1".into(),
+            user: user.into(),
+            group: false,
+            text: String::new(),
+            created: Timestamp::UNIX_EPOCH,
+            received: Timestamp::UNIX_EPOCH,
+            conv_id: None,
+        }
+    }
+}

@@ -76,20 +76,10 @@ impl Router {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use jiff::Timestamp;
+    use crate::mail::tests::mail_of;
 
     fn mail(seq: i64) -> Mail {
-        Mail {
-            seq,
-            message_id: format!("om_{seq}").into(),
-            chat_id: "oc_1".into(),
-            user: "ou_1".into(),
-            group: false,
-            text: String::new(),
-            created: Timestamp::UNIX_EPOCH,
-            received: Timestamp::UNIX_EPOCH,
-            conv_id: None,
-        }
+        mail_of(seq, "ou_1")
     }
 
     #[test]

@@ -166,20 +166,7 @@ async fn find(workspace: Workspace, new: &NewSession, words: Words) -> Result<Pa
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn mail(seq: i64, user: &str) -> Mail {
-        Mail {
-            seq,
-            message_id: format!("om_{seq}").into(),
-            chat_id: "oc_1".into(),
-            user: user.into(),
-            group: false,
-            text: String::new(),
-            created: Timestamp::UNIX_EPOCH,
-            received: Timestamp::UNIX_EPOCH,
-            conv_id: None,
-        }
-    }
+    use crate::mail::tests::mail_of as mail;
 
     #[test]
     fn only_who_opens_a_session_waits_for_it_and_not_without_bound() {

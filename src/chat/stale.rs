@@ -127,20 +127,11 @@ pub fn is_stale(created: Timestamp, now: Timestamp, after: std::time::Duration) 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mail::tests::mail_of;
     use std::time::Duration;
 
     fn mail(seq: i64, second: i64) -> Mail {
-        Mail {
-            seq,
-            message_id: format!("om_{seq}").into(),
-            chat_id: "oc_1".into(),
-            user: "ou_1".into(),
-            group: false,
-            text: String::new(),
-            created: Timestamp::from_second(second).unwrap(),
-            received: Timestamp::UNIX_EPOCH,
-            conv_id: None,
-        }
+        Mail { created: Timestamp::from_second(second).unwrap(), ..mail_of(seq, "ou_1") }
     }
 
     #[test]

@@ -281,18 +281,10 @@ impl Store {
     }
 
     /// Takes a post out of the queue, and notes what is known of its card by then. A second time changes nothing.
-    pub fn document_ended(&self, id: i64, fate: Fate, card: Option<Card>, at: Timestamp) -> Committed<()> {
+    pub fn post_ended(&self, id: i64, fate: Fate, card: Option<Card>, at: Timestamp) -> Committed<()> {
         self.call(move |db| {
             outbox::end(db, id, &fate, at)?;
             card.as_ref().map_or(Ok(()), |card| card::learn(db, card))?;
-            write(Point::ConfirmationWrite)
-        })
-    }
-
-    /// Takes a post out of the queue. A second time changes nothing.
-    pub fn post_ended(&self, id: i64, fate: Fate, at: Timestamp) -> Committed<()> {
-        self.call(move |db| {
-            outbox::end(db, id, &fate, at)?;
             write(Point::ConfirmationWrite)
         })
     }

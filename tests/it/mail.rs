@@ -199,11 +199,11 @@ async fn posts_keep_their_order_and_their_uuids_until_they_are_confirmed() {
     let again = store.next_post(&lane(), 0).await.unwrap().unwrap();
     assert_eq!((again.uuid, again.tries, again.unsure_since), (first.uuid, 2, Some(at(10))));
     let sent = Fate::Confirmed(Some(MessageId::from("om_9")));
-    store.post_ended(first.id, sent, at(12)).await.unwrap();
-    store.post_ended(first.id, Fate::Wedged("too late".into()), at(12)).await.unwrap();
+    store.post_ended(first.id, sent, None, at(12)).await.unwrap();
+    store.post_ended(first.id, Fate::Wedged("too late".into()), None, at(12)).await.unwrap();
     let second = store.next_post(&lane(), 0).await.unwrap().unwrap();
     assert_eq!(second.post, post("2"));
-    store.post_ended(second.id, Fate::Wedged("refused".into()), at(12)).await.unwrap();
+    store.post_ended(second.id, Fate::Wedged("refused".into()), None, at(12)).await.unwrap();
 
     let (_directory, store, _) = after_a_kill(&directory.path().join("mail.db"));
     assert_eq!(store.next_post(&lane(), 0).await.unwrap().unwrap().post, post("3"));

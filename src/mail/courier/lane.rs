@@ -117,7 +117,7 @@ impl<D: Deliver> Lane<D> {
     /// wait for them.
     async fn record(&mut self) {
         while let Some(Ended { id, fate, card }) = self.unrecorded.front() {
-            let ended = self.office.store.document_ended(*id, fate.clone(), card.clone(), Timestamp::now());
+            let ended = self.office.store.post_ended(*id, fate.clone(), card.clone(), Timestamp::now());
             if let Err(error) = ended.await {
                 tracing::debug!(%error, post = id, "a sent post could not be marked, it will be tried again");
                 return;
