@@ -170,6 +170,7 @@ impl Daemon {
                 api: post.api.clone(),
                 store: store.clone(),
                 news: news.clone(),
+                stage: stage.clone(),
                 tap,
                 prover,
                 pulses: pulses.clone(),

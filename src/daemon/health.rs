@@ -21,7 +21,7 @@ use crate::control::wire::{
 };
 use crate::feishu::api::Api;
 use crate::feishu::socket::{ConnectionState, Phase};
-use crate::mail::{Depths, Recipient, Store};
+use crate::mail::{Depths, Recipient, Store, stage::Stage};
 use crate::pulse::{self, Pulses};
 use crate::session::tap::Tap;
 use judge::{Besides, judge};
@@ -38,6 +38,7 @@ pub(super) struct Health {
     pub(super) connection: watch::Receiver<ConnectionState>,
     pub(super) api: Api,
     pub(super) store: Store,
+    pub(super) stage: Stage,
     pub(super) news: mpsc::Sender<News>,
     pub(super) tap: Tap,
     pub(super) prover: Prover,
@@ -99,6 +100,7 @@ impl Health {
             failing: api.failing.map(|(at, what)| Trouble { at, what }),
             nobody: settings.keyring.allowed.is_empty() && settings.let_in.is_empty(),
             looked,
+            redrawn: self.stage.is_redrawn(),
         };
         (told.problems, told.notes) = judge(&told, &besides, Timestamp::now());
         if !router_answers {

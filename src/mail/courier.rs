@@ -9,7 +9,6 @@ mod document;
 mod errand;
 mod lane;
 mod picture;
-mod scope;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -26,7 +25,6 @@ use super::{
     stage::Stage,
 };
 use lane::Lane;
-use scope::Scope;
 
 pub use errand::{Advice, Content, Deliver, Errand, Objection, Operation, Refused};
 pub(super) use picture::Screen;
@@ -43,14 +41,7 @@ pub async fn run(
     let Some(pending) = pending(&store, &stop).await else { return };
     let (gate, mut asks) = mpsc::channel(64);
     let mut courier = Courier {
-        office: Office {
-            store: store.clone(),
-            stage: stage.clone(),
-            deliver,
-            gate,
-            scope: Arc::default(),
-            stop: stop.clone(),
-        },
+        office: Office { store: store.clone(), stage: stage.clone(), deliver, gate, stop: stop.clone() },
         pacing: Pacing::default(),
         asking: Vec::new(),
         lanes: BTreeMap::new(),
@@ -126,7 +117,6 @@ struct Office<D> {
     stage: Stage,
     deliver: D,
     gate: mpsc::Sender<Ask>,
-    scope: Arc<Scope>,
     /// From here on no pictures are brought.
     stop: CancellationToken,
 }

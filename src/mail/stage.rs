@@ -11,7 +11,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{Recipient, call::Bell, courier::Screen};
+use super::{Recipient, call::Bell, courier::Screen, scope::Scope};
 use crate::{
     ids::{MessageId, SlotId},
     render::document::Document,
@@ -42,6 +42,7 @@ struct House {
     scenes: Mutex<BTreeMap<SlotId, Scene>>,
     /// For the courier: whose pictures are new.
     bell: Bell<Recipient>,
+    scope: Scope,
 }
 
 /// A card on the stage.
@@ -76,6 +77,17 @@ impl Stage {
     /// Takes a card off the stage that gets no last word; if it is in the chat already, it stays as it is.
     pub fn clear(&self, slot: SlotId) {
         self.scenes().remove(&slot);
+    }
+
+    /// Whether cards are redrawn whole because the app may not make the entities whose text is typed out.
+    #[must_use]
+    pub fn is_redrawn(&self) -> bool {
+        self.house.scope.is_denied()
+    }
+
+    /// What is known of the app's permission to make card entities.
+    pub(super) fn scope(&self) -> &Scope {
+        &self.house.scope
     }
 
     /// Takes a card off the stage because its last word is about to be sent; what is known of it.

@@ -18,6 +18,8 @@ pub(super) struct Besides {
     pub(super) nobody: bool,
     /// Whether it was looked for Claude Code.
     pub(super) looked: bool,
+    /// Whether the app may not make card entities.
+    pub(super) redrawn: bool,
 }
 
 /// The problems and the notes: sentences.
@@ -78,6 +80,13 @@ pub(super) fn judge(health: &Health, besides: &Besides, now: Timestamp) -> (Vec<
         let last = last.unwrap_or_default();
         notes.push(format!("Feishu refused {} messages for good in the last 30 days{last}", mail.wedged));
     }
+    if besides.redrawn {
+        notes.push(
+            "the app has no permission cardkit:card:write: what Claude writes is shown every one and a half seconds \
+             instead of being typed out; give it in Feishu's developer console and publish a version"
+                .to_owned(),
+        );
+    }
     if besides.nobody {
         notes.push("nobody may talk to the bot: let somebody in with `phonework allow OPEN_ID`".to_owned());
     }
@@ -131,7 +140,7 @@ mod tests {
         }
     }
 
-    const NOTHING: Besides = Besides { failing: None, nobody: false, looked: true };
+    const NOTHING: Besides = Besides { failing: None, nobody: false, looked: true, redrawn: false };
 
     #[test]
     fn when_all_works_there_is_nothing_to_say() {
@@ -181,13 +190,14 @@ mod tests {
         health.sandbox = "off".into();
         health.mail.wedged = 2;
         health.mail.last_wedged = vec![Wedged { at: NOW, to: "oc_1".into(), why: "code 230028".into() }];
-        let (problems, mut notes) = judge(&health, &Besides { nobody: true, ..NOTHING }, NOW);
+        let (problems, mut notes) = judge(&health, &Besides { nobody: true, redrawn: true, ..NOTHING }, NOW);
         health.claude.path = None;
         notes.extend(judge(&health, &Besides { looked: false, ..NOTHING }, NOW).1.into_iter().take(1));
         assert_eq!(problems, Vec::<String>::new());
         insta::assert_snapshot!(notes.join("\n"), @r"
         whether Claude Code answers is not known yet: nobody was answered since the start; `phonework health --probe` tries it
         Feishu refused 2 messages for good in the last 30 days; the last one at 1970-01-01 00:00:00 UTC: code 230028
+        the app has no permission cardkit:card:write: what Claude writes is shown every one and a half seconds instead of being typed out; give it in Feishu's developer console and publish a version
         nobody may talk to the bot: let somebody in with `phonework allow OPEN_ID`
         there is no sandbox: Claude runs with the rights of the daemon's user
         whether Claude Code is there is not known yet; ask again

@@ -161,16 +161,16 @@ impl<D: Deliver> Lane<D> {
         }
         let words = self.office.deliver.words();
         let untried = card.message_id.is_none() && !card.unsure && card.entity.is_none();
-        if untried && self.office.scope.may_make(Instant::now()) {
+        if untried && self.office.stage.scope().may_make(Instant::now()) {
             let made = ladder::moment(&picture.document, words, true);
             let errand = Errand::Make { card: made.card };
             match self.attempt(&errand, Haste::Spare).await? {
                 Ok(entity) => {
-                    self.office.scope.granted();
+                    self.office.stage.scope().granted();
                     (card.entity, screen.streaming) = (entity, Some(Instant::now()));
                 }
                 Err(Refused { advice: Advice::NotForThisApp, reason, .. }) => {
-                    self.office.scope.denied(&reason, Instant::now());
+                    self.office.stage.scope().denied(&reason, Instant::now());
                 }
                 Err(Refused { advice: Advice::Retry { after, .. }, .. }) => return Ok(Shown::Later(after)),
                 Err(refused) => {

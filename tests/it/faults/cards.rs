@@ -5,6 +5,7 @@ use phonework::emulator::{Effect, Fault, Lasting, Shown};
 use serde_json::json;
 
 use crate::support::phonework::{PATIENCE, Phonework};
+use crate::support::varlink::Varlink;
 
 /// Ends when the file `go` is there. What it prints stands nowhere in it.
 const WAITING: &str = "run until [ -e go ]; do sleep 0.02; done; printf forty; echo -two";
@@ -92,5 +93,18 @@ async fn a_card_whose_stream_feishu_has_ended_shows_the_answer_all_the_same() {
         let ended = answers(&phonework).await;
         assert_eq!(ended.len(), 1, "{ended:#?}");
         assert_eq!(ended[0].message_id, card.message_id);
+    }
+}
+
+#[tokio::test]
+async fn that_the_app_may_not_make_card_entities_is_told_by_health() {
+    for entities in [false, true] {
+        let (phonework, _) = running(entities).await;
+        let mut operator = Varlink::connect(&phonework.socket()).await;
+        let health = operator.call("Health", json!({})).await.unwrap();
+        assert_eq!(health["problems"], json!([]));
+        let notes = health["notes"].as_array().unwrap().iter().filter_map(serde_json::Value::as_str);
+        let told = notes.filter(|note| note.contains("cardkit:card:write")).count();
+        assert_eq!(told, usize::from(!entities), "{health:#}");
     }
 }

@@ -23,6 +23,11 @@ struct Denied {
 }
 
 impl Scope {
+    /// Whether it may not, as far as is known.
+    pub(super) fn is_denied(&self) -> bool {
+        self.denied.lock().unwrap_or_else(PoisonError::into_inner).told
+    }
+
     /// Whether it is worth a try.
     pub(super) fn may_make(&self, now: Instant) -> bool {
         let denied = self.denied.lock().unwrap_or_else(PoisonError::into_inner);
@@ -55,12 +60,13 @@ mod tests {
     #[test]
     fn what_was_denied_is_tried_again_after_an_hour() {
         let (scope, start) = (Scope::default(), Instant::now());
-        assert!(scope.may_make(start));
+        assert!(scope.may_make(start) && !scope.is_denied());
         scope.denied("no", start);
         assert!(!scope.may_make(start + HOUR / 2));
+        assert!(scope.is_denied());
         assert!(scope.may_make(start + HOUR));
         scope.denied("no", start + HOUR);
         scope.granted();
-        assert!(scope.may_make(start + HOUR));
+        assert!(scope.may_make(start + HOUR) && !scope.is_denied());
     }
 }
