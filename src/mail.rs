@@ -27,6 +27,7 @@ mod place;
 mod pressed;
 mod pruning;
 mod schema;
+mod scope;
 pub mod stage;
 mod store;
 

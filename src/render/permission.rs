@@ -22,7 +22,7 @@ fn own(tool: &str, input: &Value) -> Option<Vec<Block>> {
     let mut blocks = Vec::new();
     let told: &[&str] = match tool {
         "Bash" => {
-            blocks.push(command(field("command")?));
+            blocks.push(in_sight("bash", field("command")?));
             blocks.extend(field("description").map(|words| Block::small(visible(words))));
             &["command", "description"]
         }
@@ -79,7 +79,7 @@ fn rest(fields: &Map<String, Value>, told: &[&str]) -> Option<Block> {
 }
 
 fn json(value: &Value) -> Block {
-    code("json", &serde_json::to_string_pretty(value).unwrap_or_default())
+    in_sight("json", &serde_json::to_string_pretty(value).unwrap_or_default())
 }
 
 fn code(language: &str, text: &str) -> Block {
@@ -89,15 +89,20 @@ fn code(language: &str, text: &str) -> Block {
 /// A phone shows so many characters of a line of code; the rest is out of sight until one scrolls.
 const IN_SIGHT: usize = 40;
 
-/// A command as code; one with a long line as text, which is broken where the screen ends: what stands behind a hundred
-/// spaces must be seen by who decides.
-fn command(text: &str) -> Block {
-    let text = visible(text);
-    if text.lines().all(|line| line.chars().count() <= IN_SIGHT) {
-        Block::code("bash", text)
-    } else {
-        Block::text(text)
-    }
+/// The characters of the longest line of code in what `blocks` gave, where that is more than a phone shows.
+#[must_use]
+pub fn out_of_sight(blocks: &[Block]) -> Option<usize> {
+    let code = blocks
+        .iter()
+        .filter_map(|block| if let Block::Code { text, .. } = block { Some(text) } else { None });
+    code.flat_map(|text| text.lines()).map(|line| line.chars().count()).max().filter(|&most| most > IN_SIGHT)
+}
+
+/// A command or an input as code; one with a long line as text, which is broken where the screen ends: what stands behind
+/// a hundred spaces must be seen by who decides.
+fn in_sight(language: &str, text: &str) -> Block {
+    let code = code(language, text);
+    if out_of_sight(std::slice::from_ref(&code)).is_none() { code } else { Block::text(visible(text)) }
 }
 
 /// What Markdown's fences call the language of a file.
@@ -124,7 +129,8 @@ fn language(path: &str) -> &'static str {
 
 /// A text in which nothing is hidden: control characters, marks that turn the direction of writing round and marks
 /// without width are spelt as Rust spells them. Joiners stay, as emoji are made with them.
-fn visible(text: &str) -> String {
+#[must_use]
+pub fn visible(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.replace("\r\n", "\n").chars() {
         let hides = match character {
@@ -159,6 +165,14 @@ mod tests {
     fn a_command_that_would_leave_the_screen_is_text_which_is_broken_there() {
         let hidden = format!("ls{}; rm -rf ~", " ".repeat(100));
         assert_eq!(blocks("Bash", &json!({"command": hidden})), [Block::text(&hidden)]);
+        let tool = json!({"shell": hidden});
+        assert_eq!(
+            blocks("mcp__shell__run", &tool),
+            [Block::text(format!("{{\n  \"shell\": \"{hidden}\"\n}}"))]
+        );
+        let edit = json!({"file_path": "a", "old_string": "", "new_string": format!("{hidden}\n")});
+        assert_eq!(out_of_sight(&blocks("Edit", &edit)), Some(1 + hidden.len()));
+        assert_eq!(out_of_sight(&blocks("Bash", &json!({"command": hidden}))), None);
         let short = "cargo test\ncargo clippy";
         assert_eq!(blocks("Bash", &json!({"command": short})), [Block::code("bash", short)]);
     }

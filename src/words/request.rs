@@ -10,6 +10,16 @@ impl Words {
         say!(self, "May Claude use {tool}? · {project}", "允许 Claude 使用 {tool}？ · {project}")
     }
 
+    /// That lines of code are cut off by the screen's edge, and how long the longest is.
+    #[must_use]
+    pub fn goes_on_sideways(self, characters: usize) -> String {
+        say!(
+            self,
+            "Lines go on to the right, up to {characters} characters: look at all of them.",
+            "有的行在右侧还有内容（最长 {characters} 个字符），请横向滑动看完整。"
+        )
+    }
+
     /// Why Claude Code asks, in its words.
     #[must_use]
     pub fn why_asked(self, why: &str) -> String {

@@ -116,3 +116,22 @@ impl Names {
 fn hint(text: &str) -> Value {
     json!({ "tag": "plain_text", "content": line(&shown(text), limits::LABEL) })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::act::Act;
+    use crate::render::document::Look;
+
+    #[test]
+    fn an_option_without_a_word_or_a_second_time_is_left_out() {
+        let options = ["", " \n", "One", "One", "Two"].map(str::to_owned).to_vec();
+        let fields = [Field::Choice { name: "a".into(), placeholder: "choose".into(), options, many: false }];
+        let form =
+            Names::default().form(&fields, &[Button::new("Go", Look::Primary, Act::RunLate)], false).unwrap();
+        let form: Value = serde_json::from_str(form.json()).unwrap();
+        let offered = form["elements"][0]["options"].as_array().unwrap();
+        let values: Vec<_> = offered.iter().map(|option| option["value"].as_str().unwrap()).collect();
+        assert_eq!(values, ["One", "Two"]);
+    }
+}

@@ -11,7 +11,7 @@ use crate::{
     claude::wire::PermissionRequest,
     render::{
         document::{Block, Document, Field, Look, Tone},
-        permission,
+        permission::{self, visible},
     },
     session::turn::Ask,
 };
@@ -19,11 +19,14 @@ use crate::{
 pub(super) fn asking(scene: &Scene, ask: &Ask, until: &Zoned, open: usize, about: &About) -> Document {
     let (words, request) = (scene.words, &ask.request);
     let mut blocks = what(request);
+    if let Some(characters) = permission::out_of_sight(&blocks) {
+        blocks.push(Block::small(words.goes_on_sideways(characters)));
+    }
     if let Some(why) = &request.reason {
-        blocks.push(Block::small(words.why_asked(why)));
+        blocks.push(Block::small(words.why_asked(&visible(why))));
     }
     if let Some(path) = &request.blocked_path {
-        blocks.push(Block::small(words.concerns(path)));
+        blocks.push(Block::small(words.concerns(&visible(path))));
     }
     if request.subagent {
         blocks.push(Block::small(words.asked_by_subagent()));
@@ -32,7 +35,7 @@ pub(super) fn asking(scene: &Scene, ask: &Ask, until: &Zoned, open: usize, about
     let mut buttons = vec![button(words.allow_button(), Look::Primary, Choice::Allow)];
     if !request.rules.is_empty() {
         let rules: Vec<String> = request.rules.iter().map(ToString::to_string).collect();
-        blocks.push(Block::small(words.rule(&rules.join(", "))));
+        blocks.push(Block::small(words.rule(&visible(&rules.join(", ")))));
         buttons.push(button(words.allow_rule_button(), Look::Plain, Choice::AllowRule));
     }
     if ask.takes_edits() {
