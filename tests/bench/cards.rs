@@ -2,7 +2,8 @@
 //! phone. The real daemon, built for release, against the emulated Feishu with its rates, with the practice agent as
 //! Claude.
 //!
-//! `cargo bench --bench cards` takes five minutes, prints a table and asserts nothing but that Feishu refused no call.
+//! `cargo bench --bench cards` takes seven minutes, prints a table and asserts nothing but that Feishu refused no call.
+//! `cargo bench --bench cards -- --minutes 30` measures a turn of so many minutes with 500 tools and 2 MB of output.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 mod rig;
@@ -10,6 +11,7 @@ mod table;
 
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use phonework::emulator::{ApiCall, Emulator, Options, Shown};
 use serde_json::json;
 
@@ -22,8 +24,14 @@ const TURNS: usize = 10;
 const SCOPE: &str = "cardkit:card:write";
 
 fn main() {
+    let mut arguments = std::env::args().skip_while(|argument| argument != "--minutes").skip(1);
+    let minutes = arguments.next().map(|minutes| minutes.parse().expect("--minutes takes a number"));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let mut table = Table::default();
+    if let Some(minutes) = minutes {
+        runtime.block_on(long(&mut table, minutes));
+        return println!("{table}");
+    }
     runtime.block_on(async {
         for (how, scope) in [("typed out", true), ("redrawn", false)] {
             let mut rig = Rig::with(1, Options::default(), json!({})).await;
@@ -49,6 +57,46 @@ fn main() {
     println!("{table}");
 }
 
+/// One turn of so many minutes; where text is typed out, Feishu ends that after ten of them.
+async fn long(table: &mut Table, minutes: u64) {
+    let keyring = json!({ "TURN_TIMEOUT": format!("{}m", minutes + 10) });
+    let mut rig = Rig::with(1, Options::default(), keyring).await;
+    rig.sleeping(1);
+    rig.start().await;
+    turn(&rig, "work 5 4096", Duration::from_secs(60)).await;
+    let (made, began) = (rig.emulator.api_calls().len(), Timestamp::now());
+    let prompt = format!("work 500 4096 in {}", minutes * 60);
+    let mut over = Box::pin(turn(&rig, &prompt, Duration::from_secs((minutes + 5) * 60)));
+    let mut resident = vec![rig.memory().resident as f64];
+    loop {
+        tokio::select! {
+            () = &mut over => break,
+            () = tokio::time::sleep(Duration::from_secs(10)) => resident.push(rig.memory().resident as f64),
+        }
+    }
+    drop(over);
+    let calls = rig.emulator.api_calls().split_off(made);
+    let refused = refused(&calls);
+    println!("refused: {refused:#?}");
+    let of_minute = |minute: i64| {
+        let since = |call: &&ApiCall| call.at.duration_since(began).as_secs() / 60 == minute;
+        calls.iter().filter(|call| speaks(call)).filter(since).count() as f64
+    };
+    table.add("calls in a minute of the turn", "", (0..).take(minutes as usize).map(of_minute));
+    let (first, last) = (resident[0], resident[resident.len() - 1]);
+    table.add("resident memory before, and at the end", "kB", vec![first, last]);
+    table.add("resident memory every 10 s", "kB", resident);
+    rig.end().await;
+}
+
+fn speaks(call: &ApiCall) -> bool {
+    call.path.contains("/messages") || call.path.contains("/cardkit/")
+}
+
+fn refused(calls: &[ApiCall]) -> Vec<&ApiCall> {
+    calls.iter().filter(|call| call.code.is_some_and(|code| code != 0) && !is_scope(call)).collect()
+}
+
 /// So many turns of one kind.
 async fn kind(
     rig: &Rig,
@@ -66,11 +114,9 @@ async fn kind(
             None => turn(rig, prompt, Duration::from_secs(60)).await,
         }
         let made: Vec<ApiCall> = rig.emulator.api_calls().split_off(before);
-        let speaks = |call: &&ApiCall| call.path.contains("/messages") || call.path.contains("/cardkit/");
-        let refused: Vec<_> =
-            made.iter().filter(|call| call.code.is_some_and(|code| code != 0) && !is_scope(call)).collect();
+        let refused = refused(&made);
         assert!(refused.is_empty(), "{refused:#?}");
-        calls.push(made.iter().filter(speaks).count() as f64);
+        calls.push(made.iter().filter(|call| speaks(call)).count() as f64);
     }
     table.add(name, "", calls);
 }
