@@ -3,6 +3,7 @@
 //! Nothing is shortened: who decides must see the whole of what would run.
 
 use serde_json::{Map, Value};
+use unicode_width::UnicodeWidthStr as _;
 
 use super::diff;
 use super::document::Block;
@@ -86,16 +87,22 @@ fn code(language: &str, text: &str) -> Block {
     Block::code(language, visible(text))
 }
 
-/// A phone shows so many characters of a line of code; the rest is out of sight until one scrolls.
+/// A phone shows so many columns of a line of code; the rest is out of sight until one scrolls.
 const IN_SIGHT: usize = 40;
+/// The most that a tab takes.
+const TAB: &str = "        ";
 
-/// The characters of the longest line of code in what `blocks` gave, where that is more than a phone shows.
+/// The columns of the widest line of code in what `blocks` gave, where that is more than a phone shows. A Chinese
+/// character takes two.
 #[must_use]
 pub fn out_of_sight(blocks: &[Block]) -> Option<usize> {
     let code = blocks
         .iter()
         .filter_map(|block| if let Block::Code { text, .. } = block { Some(text) } else { None });
-    code.flat_map(|text| text.lines()).map(|line| line.chars().count()).max().filter(|&most| most > IN_SIGHT)
+    code.flat_map(|text| text.lines())
+        .map(|line| line.replace('\t', TAB).width())
+        .max()
+        .filter(|&most| most > IN_SIGHT)
 }
 
 /// A command or an input as code; one with a long line as text, which is broken where the screen ends: what stands behind
@@ -170,6 +177,9 @@ mod tests {
             blocks("mcp__shell__run", &tool),
             [Block::text(format!("{{\n  \"shell\": \"{hidden}\"\n}}"))]
         );
+        for hidden in ["字".repeat(21), format!("ls{}; rm", "\t".repeat(5))] {
+            assert_eq!(blocks("Bash", &json!({"command": hidden})), [Block::text(hidden)]);
+        }
         let edit = json!({"file_path": "a", "old_string": "", "new_string": format!("{hidden}\n")});
         assert_eq!(out_of_sight(&blocks("Edit", &edit)), Some(1 + hidden.len()));
         assert_eq!(out_of_sight(&blocks("Bash", &json!({"command": hidden}))), None);

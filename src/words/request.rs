@@ -10,13 +10,13 @@ impl Words {
         say!(self, "May Claude use {tool}? · {project}", "允许 Claude 使用 {tool}？ · {project}")
     }
 
-    /// That lines of code are cut off by the screen's edge, and how long the longest is.
+    /// That lines of code are cut off by the screen's edge, and how wide the widest is.
     #[must_use]
-    pub fn goes_on_sideways(self, characters: usize) -> String {
+    pub fn goes_on_sideways(self, columns: usize) -> String {
         say!(
             self,
-            "Lines go on to the right, up to {characters} characters: look at all of them.",
-            "有的行在右侧还有内容（最长 {characters} 个字符），请横向滑动看完整。"
+            "Lines go on to the right, up to {columns} columns: look at all of them.",
+            "有的行在右侧还有内容（最宽 {columns} 列），请横向滑动看完整。"
         )
     }
 

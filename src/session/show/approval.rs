@@ -19,8 +19,8 @@ use crate::{
 pub(super) fn asking(scene: &Scene, ask: &Ask, until: &Zoned, open: usize, about: &About) -> Document {
     let (words, request) = (scene.words, &ask.request);
     let mut blocks = what(request);
-    if let Some(characters) = permission::out_of_sight(&blocks) {
-        blocks.push(Block::small(words.goes_on_sideways(characters)));
+    if let Some(columns) = permission::out_of_sight(&blocks) {
+        blocks.push(Block::small(words.goes_on_sideways(columns)));
     }
     if let Some(why) = &request.reason {
         blocks.push(Block::small(words.why_asked(&visible(why))));
