@@ -2,7 +2,7 @@
 // `shop`; the bot speaks Chinese, and the practice agent answers.
 "use strict";
 const assert = require("node:assert/strict");
-const { inBrowser, picture } = require("./inside.cjs");
+const { inBrowser, phone, picture } = require("./inside.cjs");
 
 const [url, browser] = process.argv.slice(2);
 
@@ -27,18 +27,9 @@ fn main() { println!("{}", "a line that is longer than any phone is wide, and is
 `;
 
 inBrowser(browser, async (page) => {
-  await page.goto(url);
-  await page.waitForSelector(".link[data-state=on]");
-  const composer = page.getByRole("textbox", { name: "Message" });
-  const said = page.locator(".message:not(.own) .bubble");
-  const say = async (text) => {
-    await composer.fill(text);
-    await composer.press("Enter");
-    await page.locator("#text:placeholder-shown").waitFor();
-  };
+  const { said, say, hear: heard } = await phone(page, url);
   const hear = async (words) => {
-    const found = said.filter({ hasText: words }).last();
-    await found.waitFor();
+    const found = await heard(words);
     // Nothing is wider than the phone but what scrolls by itself.
     assert.equal(await page.evaluate(() => [...document.querySelectorAll(".bubble")].every((each) => each.scrollWidth <= each.clientWidth)), true, words);
     return found;

@@ -37,6 +37,25 @@ const opened = async (executablePath, profile, work) => {
   }
 };
 
+// The phone page at an address: what the bot said, how one writes to it, and waits for its newest words like these.
+const phone = async (page, url) => {
+  await page.goto(url);
+  await page.waitForSelector(".link[data-state=on]");
+  const composer = page.getByRole("textbox", { name: "Message" });
+  const said = page.locator(".message:not(.own) .bubble");
+  const say = async (text) => {
+    await composer.fill(text);
+    await composer.press("Enter");
+    await page.locator("#text:placeholder-shown").waitFor();
+  };
+  const hear = async (words) => {
+    const found = said.filter({ hasText: words }).last();
+    await found.waitFor();
+    return found;
+  };
+  return { said, say, hear };
+};
+
 // Writes what is seen to a folder, if PHONEWORK_SCREENSHOTS names one: the phone, tall enough for all of `shown`.
 const picture = async (page, name, shown) => {
   const folder = process.env.PHONEWORK_SCREENSHOTS;
@@ -66,4 +85,4 @@ const inBrowser = async (executablePath, work) => {
   process.exit(code);
 };
 
-module.exports = { inBrowser, picture };
+module.exports = { inBrowser, phone, picture };

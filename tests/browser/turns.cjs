@@ -3,26 +3,12 @@
 // `echo from before`, came late.
 "use strict";
 const assert = require("node:assert/strict");
-const { inBrowser, picture } = require("./inside.cjs");
+const { inBrowser, phone, picture } = require("./inside.cjs");
 
 const [url, browser] = process.argv.slice(2);
 
 inBrowser(browser, async (page) => {
-  await page.goto(url);
-  await page.waitForSelector(".link[data-state=on]");
-  const composer = page.getByRole("textbox", { name: "Message" });
-  const said = page.locator(".message:not(.own) .bubble");
-  const say = async (text) => {
-    await composer.fill(text);
-    await composer.press("Enter");
-    await page.locator("#text:placeholder-shown").waitFor();
-  };
-  // The newest of the bot's messages with these words.
-  const hear = async (words) => {
-    const found = said.filter({ hasText: words }).last();
-    await found.waitFor();
-    return found;
-  };
+  const { said, say, hear } = await phone(page, url);
   // The newest card on which that can be pressed.
   const offering = async (label) => {
     const found = said.filter({ has: page.getByRole("button", { name: label, exact: true }) }).last();

@@ -6,7 +6,6 @@ mod pressed;
 mod waiting;
 
 use phonework::emulator::{Emulator, Shown};
-use phonework::ids::ChatId;
 use serde_json::json;
 
 use crate::support::phonework::{PATIENCE, Phonework};
@@ -126,20 +125,15 @@ async fn in_a_group_the_bot_listens_only_when_mentioned_and_quotes_what_it_answe
     let phonework = Phonework::practising(json!({})).await;
     let group = phonework.emulator.group();
     phonework.emulator.say(&phonework.anna, &group, "/new shop");
-    let asked = mention(&phonework, &group, "/new shop");
+    let asked = phonework.say_in_group("/new shop");
     phonework.hear(&group, 1).await;
-    mention(&phonework, &group, "echo for all");
+    phonework.say_in_group("echo for all");
     assert_eq!(phonework.hear(&group, 2).await[1], "for all");
     let shown = phonework.emulator.shown(&group);
     let answer = shown.iter().find(|message| message.from_bot()).unwrap();
     assert_eq!(answer.reply_to.as_ref(), Some(&asked));
     // The session of the group is not the one of her own chat.
     assert!(phonework.ask("echo here", 1).await[0].contains("no active session"));
-}
-
-fn mention(phonework: &Phonework, group: &ChatId, text: &str) -> phonework::ids::MessageId {
-    let name = &phonework.emulator.options().bot_name;
-    phonework.emulator.say(&phonework.anna, group, &format!("@{name} {text}"))
 }
 
 #[tokio::test]

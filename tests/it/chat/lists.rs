@@ -72,8 +72,7 @@ async fn two_presses_at_once_close_once() {
 async fn in_a_group_nobody_presses_for_another() {
     let phonework = Phonework::practising(json!({})).await;
     let group = phonework.emulator.group();
-    let name = phonework.emulator.options().bot_name.clone();
-    let say = |text: &str| phonework.emulator.say(&phonework.anna, &group, &format!("@{name} {text}"));
+    let say = |text: &str| phonework.say_in_group(text);
     say("/new shop");
     phonework.nth_said(&group, 0).await;
     say("/list");

@@ -1,6 +1,6 @@
 //! What waits, what came too late, what was cut: by typing and by pressing.
 
-use phonework::emulator::{Toast, Utterance};
+use phonework::emulator::{Shown, Toast, Utterance};
 use serde_json::json;
 
 use crate::support::phonework::{PATIENCE, Phonework};
@@ -99,8 +99,7 @@ async fn a_cancelled_message_stays_cancelled_over_a_crash() {
 async fn in_a_group_nobody_cancels_anothers_message() {
     let phonework = Phonework::practising(json!({})).await;
     let group = phonework.emulator.group();
-    let name = phonework.emulator.options().bot_name.clone();
-    let say = |text: &str| phonework.emulator.say(&phonework.anna, &group, &format!("@{name} {text}"));
+    let say = |text: &str| phonework.say_in_group(text);
     say("/new shop");
     phonework.nth_said(&group, 0).await;
     say("slow 3600");
@@ -149,8 +148,8 @@ async fn what_came_too_late_is_run_or_dropped_by_a_button_and_the_card_says_so()
     assert_eq!(phonework.ask("/run", 1).await, ["No message of yours waits for that."]);
 }
 
-#[tokio::test]
-async fn a_cut_turn_is_run_again_once_however_often_it_is_pressed() {
+/// A daemon that died while a turn was under way, and what it says of that when it is there again.
+async fn cut_turn() -> (Phonework, Shown) {
     let mut phonework = Phonework::practising(json!({})).await;
     phonework.open_shop().await;
     phonework.say("hang");
@@ -158,6 +157,12 @@ async fn a_cut_turn_is_run_again_once_however_often_it_is_pressed() {
     phonework.kill().await;
     phonework.start().await;
     let cut = phonework.emulator.card_with(&phonework.chat, "Dismiss", PATIENCE).await;
+    (phonework, cut)
+}
+
+#[tokio::test]
+async fn a_cut_turn_is_run_again_once_however_often_it_is_pressed() {
+    let (mut phonework, cut) = cut_turn().await;
     assert_eq!(cut.buttons(), ["Run again", "Continue", "Dismiss"]);
     let again = cut.value_of("Run again").unwrap();
     let mut said = phonework.press_twice(&cut, &phonework.anna.clone(), "Run again").await;
@@ -182,13 +187,7 @@ async fn a_cut_turn_is_run_again_once_however_often_it_is_pressed() {
 
 #[tokio::test]
 async fn claude_goes_on_after_a_cut_turn_and_by_a_command() {
-    let mut phonework = Phonework::practising(json!({})).await;
-    phonework.open_shop().await;
-    phonework.say("hang");
-    phonework.logged("turn begun", 1).await;
-    phonework.kill().await;
-    phonework.start().await;
-    let cut = phonework.emulator.card_with(&phonework.chat, "Dismiss", PATIENCE).await;
+    let (phonework, cut) = cut_turn().await;
     assert_eq!(phonework.press(&cut, "Continue", 0).await, done("Claude goes on."));
     phonework.audited(2).await;
     phonework.say("/continue");
@@ -198,13 +197,7 @@ async fn claude_goes_on_after_a_cut_turn_and_by_a_command() {
 
 #[tokio::test]
 async fn of_a_session_only_the_last_turn_runs_again() {
-    let mut phonework = Phonework::practising(json!({})).await;
-    phonework.open_shop().await;
-    phonework.say("hang");
-    phonework.logged("turn begun", 1).await;
-    phonework.kill().await;
-    phonework.start().await;
-    let cut = phonework.emulator.card_with(&phonework.chat, "Dismiss", PATIENCE).await;
+    let (phonework, cut) = cut_turn().await;
     assert_eq!(phonework.ask("echo newer", 1).await, ["newer"]);
     let said = phonework.press(&cut, "Run again", 0).await;
     assert!(said.content.starts_with("I only keep a session's last message"), "{said:?}");

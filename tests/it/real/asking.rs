@@ -6,6 +6,7 @@ use phonework::emulator::{Shown, Toast};
 use phonework::ids::ChatId;
 
 use super::*;
+use crate::support::messages_api::questions;
 use crate::support::phonework::PATIENCE;
 
 /// `run …` runs a command, `NAME JSON` uses another tool; then its result is told.
@@ -203,20 +204,18 @@ async fn always_holds_for_the_session_also_after_a_restart_and_for_no_other() {
     assert!(!phonework.made("three"));
 }
 
-fn questions() -> String {
-    let option = |label: &str| json!({"label": label, "description": format!("as {label}")});
-    let question = |text: &str, many: bool, options: [&str; 3]| json!({"question": text, "header": "H", "multiSelect": many, "options": options.map(option)});
-    let questions = [
-        question("Which colour?", false, ["Red", "Green", "Blue"]),
-        question("Which sizes?", true, ["S", "M", "L"]),
-    ];
-    format!("AskUserQuestion {}", json!({ "questions": questions }))
+fn ask() -> String {
+    let input = questions(&[
+        ("Which colour?", false, ["Red", "Green", "Blue"]),
+        ("Which sizes?", true, ["S", "M", "L"]),
+    ]);
+    format!("AskUserQuestion {input}")
 }
 
 #[tokio::test]
 async fn questions_are_answered_by_a_form_and_by_typing() {
     let (phonework, _api) = shop(json!({})).await;
-    phonework.say(&questions());
+    phonework.say(&ask());
     let card = phonework.card_with("Answer").await;
     for words in ["Which colour?", "Which sizes?", "as Green"] {
         assert!(card.text.contains(words), "{}", card.text);
@@ -226,7 +225,7 @@ async fn questions_are_answered_by_a_form_and_by_typing() {
     let said = phonework.says(&phonework.chat, "result:").await;
     assert!(said.text.contains("Green") && said.text.contains("S, L, or none"), "{}", said.text);
 
-    phonework.say(&questions());
+    phonework.say(&ask());
     phonework.card_with("Answer").await;
     phonework.say("3\nm");
     let said = phonework.says(&phonework.chat, "=\"Blue\"").await;

@@ -17,6 +17,13 @@ pub(crate) struct MessagesApi {
     shared: Arc<Shared>,
 }
 
+/// The input of `AskUserQuestion`: questions, whether several options may be chosen, and the options.
+pub(crate) fn questions(questions: &[(&str, bool, [&str; 3])]) -> Value {
+    let option = |label: &str| json!({"label": label, "description": format!("as {label}")});
+    let question = |(text, many, options): &(&str, bool, [&str; 3])| json!({"question": text, "header": "H", "multiSelect": many, "options": options.map(option)});
+    json!({ "questions": questions.iter().map(question).collect::<Vec<_>>() })
+}
+
 /// What one call asks, as the script sees it.
 pub(crate) struct Asked {
     /// The person's last text in the last message; Claude Code's own reminders do not count.

@@ -11,6 +11,7 @@ use serde_json::json;
 
 use super::driven::{Driven, button};
 use super::*;
+use crate::support::messages_api::questions;
 
 /// `NAME JSON` uses a tool and then tells what it said.
 fn user_of_tools(asked: &Asked) -> Reply {
@@ -147,22 +148,20 @@ async fn edits_that_were_accepted_for_the_session_are_not_asked_about_again_and_
     driven.with(&bash("make"), Choice::Deny).await;
 }
 
-fn questions() -> String {
-    let option = |label: &str| json!({"label": label, "description": format!("as {label}")});
-    let question = |text: &str, many: bool, options: [&str; 3]| json!({"question": text, "header": "H", "multiSelect": many, "options": options.map(option)});
-    let questions = [
-        question("Which colour?", false, ["Red", "Green", "Blue"]),
-        question("Which sizes?", true, ["S", "M", "L"]),
-        question("Anything else?", false, ["No", "Yes", "Later"]),
-    ];
-    format!("AskUserQuestion {}", json!({ "questions": questions }))
+fn ask() -> String {
+    let input = questions(&[
+        ("Which colour?", false, ["Red", "Green", "Blue"]),
+        ("Which sizes?", true, ["S", "M", "L"]),
+        ("Anything else?", false, ["No", "Yes", "Later"]),
+    ]);
+    format!("AskUserQuestion {input}")
 }
 
 #[tokio::test]
 async fn several_questions_are_answered_at_once_by_choices_and_own_words() {
     let scene = scene().await;
     let mut driven = Driven::start(scene.launch());
-    driven.prompt(&questions());
+    driven.prompt(&ask());
     let ask = driven.asked().await;
     let Matter::Questions(questions) = &ask.matter else { panic!("{ask:?}") };
     let told: Vec<_> = questions.iter().map(|one| (one.text.as_str(), one.many, one.options.len())).collect();
@@ -183,14 +182,14 @@ async fn several_questions_are_answered_at_once_by_choices_and_own_words() {
 async fn questions_are_answered_by_typing_and_can_be_declined() {
     let scene = scene().await;
     let mut driven = Driven::start(scene.launch());
-    driven.prompt(&questions());
+    driven.prompt(&ask());
     driven.asked().await;
     driven.put(Input::Typed("blue\n1, 3\n2".to_owned(), order()));
     let said = driven.done().await.text;
     for part in ["\"Which colour?\"=\"Blue\"", "\"Which sizes?\"=\"S, L\"", "\"Anything else?\"=\"Yes\""] {
         assert!(said.contains(part), "{said}");
     }
-    let (_, done) = driven.with(&questions(), Choice::Deny).await;
+    let (_, done) = driven.with(&ask(), Choice::Deny).await;
     assert!(done.text.contains("The user does not want to answer."), "{}", done.text);
 }
 

@@ -12,6 +12,12 @@ impl Phonework {
         self.emulator.say(&self.anna, &self.chat, text)
     }
 
+    /// Anna writes to the bot in the group.
+    pub(crate) fn say_in_group(&self, text: &str) -> MessageId {
+        let name = &self.emulator.options().bot_name;
+        self.emulator.say(&self.anna, &self.emulator.group(), &format!("@{name} {text}"))
+    }
+
     /// Anna writes, a millisecond after her last message at the least: Feishu's times are not finer.
     pub(crate) fn say_later(&self, text: &str) -> MessageId {
         let now = || jiff::Timestamp::now().as_millisecond();
