@@ -94,6 +94,8 @@ points! {
     RequestSending = "request-sending",
     /// Feishu has answered.
     RequestAnswered = "request-answered",
+    /// How far a document has come is noted; not committed.
+    PlacementWrite = "placement-write",
     /// Feishu's confirmation is noted; not committed.
     ConfirmationWrite = "confirmation-write",
     /// It is committed.

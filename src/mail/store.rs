@@ -276,7 +276,8 @@ impl Store {
     pub fn post_placed(&self, id: i64, place: String, card: Option<Card>) -> Committed<()> {
         self.call(move |db| {
             outbox::place(db, id, &place)?;
-            card.as_ref().map_or(Ok(()), |card| card::learn(db, card))
+            card.as_ref().map_or(Ok(()), |card| card::learn(db, card))?;
+            write(Point::PlacementWrite)
         })
     }
 
