@@ -1,7 +1,7 @@
 //! Cards in trouble: what becomes of a turn's answer when its card cannot be changed.
 
 use futures_util::future::join_all;
-use phonework::emulator::{Effect, Fault, Lasting, Shown};
+use phonework::emulator::{ApiCall, Effect, Fault, Lasting, Shown};
 use serde_json::json;
 
 use crate::support::phonework::{PATIENCE, Phonework};
@@ -107,4 +107,31 @@ async fn that_the_app_may_not_make_card_entities_is_told_by_health() {
         let told = notes.filter(|note| note.contains("cardkit:card:write")).count();
         assert_eq!(told, usize::from(!entities), "{health:#}");
     }
+}
+
+#[tokio::test]
+async fn a_daemon_that_is_killed_while_it_brings_the_last_word_leaves_it_to_the_next_one_once() {
+    let effects = [Effect::Lose, Effect::Cut, Effect::Silence, Effect::Hold];
+    let cases = effects.iter().flat_map(|effect| [(effect, false), (effect, true)]);
+    join_all(cases.map(|(effect, entities)| async move {
+        let (mut phonework, card) = running(entities).await;
+        changing(&phonework, entities, effect, Lasting::UntilLifted);
+        let before = phonework.emulator.api_calls().len();
+        go(&phonework);
+        phonework.logged("turn over", 1).await;
+        let tried =
+            |calls: &[ApiCall]| calls[before..].iter().any(|call| call.request.to_string().contains(ANSWER));
+        phonework
+            .emulator
+            .wait_for(|emulator| tried(&emulator.api_calls()).then_some(()), PATIENCE)
+            .await
+            .unwrap();
+        phonework.kill().await;
+        phonework.emulator.lift_all();
+        phonework.start().await;
+        let answers = answers(&phonework).await;
+        assert_eq!(answers.len(), 1, "{effect:?} {entities}: {answers:#?}");
+        assert_eq!(answers[0].message_id, card.message_id, "{effect:?} {entities}");
+    }))
+    .await;
 }
