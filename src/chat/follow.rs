@@ -1,6 +1,6 @@
 //! What each command does, and the buttons that do the same.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
@@ -226,5 +226,7 @@ impl Router {
 /// What a message tells a live session to do.
 pub(super) fn order(mail: &Mail) -> Order {
     let age = Duration::try_from(Timestamp::now().duration_since(mail.created)).unwrap_or_default();
-    Order { mail: mail.seq, message_id: mail.message_id.clone(), reply: reply(mail), age }
+    let now = Instant::now();
+    let sent = now.checked_sub(age).unwrap_or(now);
+    Order { mail: mail.seq, message_id: mail.message_id.clone(), reply: reply(mail), sent }
 }

@@ -13,7 +13,37 @@ use super::document::Block;
 /// for Markdown, and characters that would hide or turn round others are spelt out.
 #[must_use]
 pub fn blocks(tool: &str, input: &Value) -> Vec<Block> {
-    own(tool, input).unwrap_or_else(|| vec![json(input)])
+    // The heading may not have room for the whole name.
+    own(tool, input).unwrap_or_else(|| vec![Block::text(visible(tool)), json(input)])
+}
+
+/// What Claude says that a command is for.
+#[must_use]
+pub fn purpose<'a>(tool: &str, input: &'a Value) -> Option<&'a str> {
+    if tool == "Bash" { input["description"].as_str().filter(|said| !said.trim().is_empty()) } else { None }
+}
+
+/// So many bytes fit on the cards of one document, whatever they are.
+const MOST: usize = 200_000;
+
+/// Whether that is more than a chat shows whole.
+#[must_use]
+pub fn is_huge(tool: &str, input: &Value) -> bool {
+    let shown = blocks(tool, input);
+    let bytes = shown.iter().map(|block| match block {
+        Block::Text { text }
+        | Block::Code { text, .. }
+        | Block::Markdown { text }
+        | Block::Small { text } => text.len(),
+        Block::Stream { .. }
+        | Block::Fold { .. }
+        | Block::Rule
+        | Block::Row { .. }
+        | Block::Buttons { .. }
+        | Block::Form { .. }
+        | Block::Typed { .. } => 0,
+    });
+    bytes.sum::<usize>() > MOST
 }
 
 /// None when a field that the tool cannot do without is missing or no text.
@@ -24,7 +54,7 @@ fn own(tool: &str, input: &Value) -> Option<Vec<Block>> {
     let told: &[&str] = match tool {
         "Bash" => {
             blocks.push(in_sight("bash", field("command")?));
-            blocks.extend(field("description").map(|words| Block::small(visible(words))));
+            // What it is for is said apart from what it does.
             &["command", "description"]
         }
         "Write" => {
@@ -134,33 +164,69 @@ fn language(path: &str) -> &'static str {
     }
 }
 
-/// A text in which nothing is hidden: control characters, marks that turn the direction of writing round and marks
-/// without width are spelt as Rust spells them. Joiners stay, as emoji are made with them.
+/// A text in which nothing is hidden: control characters, blanks that are no space, marks that turn the direction of
+/// writing round and characters that are not drawn at all are spelt as Rust spells them. Those that emoji are made with
+/// stay between emoji.
 #[must_use]
 pub fn visible(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for character in text.replace("\r\n", "\n").chars() {
-        let hides = match character {
-            '\n' | '\t' => false,
-            '\u{ad}'
-            | '\u{61c}'
-            | '\u{180e}'
-            | '\u{200b}'
-            | '\u{200e}'
-            | '\u{200f}'
-            | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{2069}'
-            | '\u{feff}'
-            | '\u{e0000}'..='\u{e007f}' => true,
-            character => character.is_control(),
+    let mut before = None;
+    let mut characters = text.chars().peekable();
+    while let Some(character) = characters.next() {
+        let is_made_with = match character {
+            '\u{200d}' => {
+                before.is_some_and(is_pictorial) && characters.peek().copied().is_some_and(is_pictorial)
+            }
+            '\u{fe0f}' => before.is_some_and(is_pictorial),
+            _ => false,
         };
-        if hides {
+        if character == '\r' {
+            out.push_str("\\r");
+        } else if hides(character) && !is_made_with {
             out.extend(character.escape_unicode());
         } else {
             out.push(character);
         }
+        // A mark that belongs to an emoji is a part of it.
+        if !is_made_with || character != '\u{fe0f}' {
+            before = Some(character);
+        }
     }
     out
+}
+
+/// Whether a character is a picture, or a part of one.
+fn is_pictorial(character: char) -> bool {
+    matches!(character, '\u{2190}'..='\u{2bff}' | '\u{1f000}'..='\u{1faff}') && !hides(character)
+}
+
+/// Whether a character cannot be seen or does something to what stands beside it: Unicode's default ignorable ones,
+/// blanks but for the space and the wide one that Chinese text has, separators, and control characters.
+fn hides(character: char) -> bool {
+    match character {
+        '\n' | '\t' => false,
+        '\u{a0}'
+        | '\u{ad}'
+        | '\u{34f}'
+        | '\u{61c}'
+        | '\u{115f}'..='\u{1160}'
+        | '\u{1680}'
+        | '\u{17b4}'..='\u{17b5}'
+        | '\u{180b}'..='\u{180f}'
+        | '\u{2000}'..='\u{200f}'
+        | '\u{2028}'..='\u{202f}'
+        | '\u{205f}'..='\u{206f}'
+        | '\u{2800}'
+        | '\u{3164}'
+        | '\u{fe00}'..='\u{fe0f}'
+        | '\u{feff}'
+        | '\u{ffa0}'
+        | '\u{fff0}'..='\u{fffb}'
+        | '\u{1bca0}'..='\u{1bca3}'
+        | '\u{1d173}'..='\u{1d17a}'
+        | '\u{e0000}'..='\u{e0fff}' => true,
+        character => character.is_control(),
+    }
 }
 
 #[cfg(test)]
@@ -174,7 +240,7 @@ mod tests {
         assert_eq!(blocks("Bash", &json!({"command": hidden})), [Block::text(&hidden)]);
         let tool = json!({"shell": hidden});
         assert_eq!(
-            blocks("mcp__shell__run", &tool),
+            blocks("mcp__shell__run", &tool)[1..],
             [Block::text(format!("{{\n  \"shell\": \"{hidden}\"\n}}"))]
         );
         for hidden in ["字".repeat(21), format!("ls{}; rm", "\t".repeat(5))] {
@@ -185,6 +251,41 @@ mod tests {
         assert_eq!(out_of_sight(&blocks("Bash", &json!({"command": hidden}))), None);
         let short = "cargo test\ncargo clippy";
         assert_eq!(blocks("Bash", &json!({"command": short})), [Block::code("bash", short)]);
+    }
+
+    #[test]
+    fn what_cannot_be_seen_is_spelt_out_but_in_emoji() {
+        let spelt = [
+            ("cd /tmp/scratch\r\nrm -rf ./*", "cd /tmp/scratch\\r\nrm -rf ./*"),
+            ("cd /tmp/scratch\u{200d}; rm -rf ./*", "cd /tmp/scratch\\u{200d}; rm -rf ./*"),
+            ("ls\u{3164}\u{ffa0}\u{a0}\u{2800}x", "ls\\u{3164}\\u{ffa0}\\u{a0}\\u{2800}x"),
+            ("a\u{fe0f}b\u{e0041}", "a\\u{fe0f}b\\u{e0041}"),
+            (
+                "👩\u{200d}👧 ❤\u{fe0f}\u{200d}🔥 空\u{3000}格",
+                "👩\u{200d}👧 ❤\u{fe0f}\u{200d}🔥 空\u{3000}格",
+            ),
+        ];
+        for (text, shown) in spelt {
+            assert_eq!(visible(text), shown);
+        }
+        let hidden = json!({"command": format!("ls {}; evil", "\u{3164}".repeat(200))});
+        let shown = blocks("Bash", &hidden);
+        assert!(
+            matches!(&shown[..], [Block::Text { text }] if text.ends_with("\\u{3164}; evil")),
+            "{shown:?}"
+        );
+    }
+
+    #[test]
+    fn what_no_chat_shows_whole_is_huge() {
+        let write = |bytes: usize| json!({"file_path": "a", "content": "x\n".repeat(bytes / 2)});
+        assert!(!is_huge("Write", &write(150_000)) && is_huge("Write", &write(250_000)));
+        let mut nested = json!(1);
+        for _ in 0..100 {
+            nested = json!([nested]);
+        }
+        let nested = json!({"a": vec![nested; 50]});
+        assert!(nested.to_string().len() < 20_000 && is_huge("mcp__x__y", &nested));
     }
 
     /// Each block in a line of its own kind.
@@ -213,7 +314,6 @@ mod tests {
         ];
         insta::assert_snapshot!(shown.join("\n\n"), @r##"
         {"block":"code","language":"bash","text":"rm -rf a\n# b"}
-        {"block":"small","text":"Clean up"}
         {"block":"code","language":"json","text":"{\n  \"run_in_background\": true\n}"}
 
         {"block":"text","text":"/p/a.py"}
@@ -235,8 +335,10 @@ mod tests {
         {"block":"text","text":"https://example.org/?q=<at>"}
         {"block":"text","text":"**what**?"}
 
+        {"block":"text","text":"mcp__x__y"}
         {"block":"code","language":"json","text":"{\n  \"a\": {\n    \"b\": [\n      1\n    ]\n  }\n}"}
 
+        {"block":"text","text":"Bash"}
         {"block":"code","language":"json","text":"{\n  \"command\": [\n    \"ls\"\n  ]\n}"}
 
         {"block":"code","language":"bash","text":"ls"}

@@ -20,6 +20,32 @@ impl Words {
         )
     }
 
+    /// That a request fills more than a chat can show whole, and so cannot be allowed there.
+    #[must_use]
+    pub fn too_much_to_allow(self) -> String {
+        say!(
+            self,
+            "This is more than can be shown whole here, so it cannot be allowed from the chat. Tell Claude to do it in smaller steps.",
+            "内容太多，无法在这里完整显示，因此不能在聊天中允许。请让 Claude 分成较小的步骤。"
+        )
+    }
+
+    /// What Claude says that a command is for.
+    #[must_use]
+    pub fn claude_says(self, what: &str) -> String {
+        say!(self, "Claude says: {what}", "Claude 的说明：{what}")
+    }
+
+    /// How far "accept edits" goes.
+    #[must_use]
+    pub fn edits_mean(self) -> String {
+        say!(
+            self,
+            "“Accept edits” is for this session and means: Claude creates, changes, moves and deletes files in the project unasked (also by rm, mv, sed -i).",
+            "“接受修改”仅限本会话：Claude 今后可不经询问在项目中新建、修改、移动和删除文件（包括 rm、mv、sed -i）。"
+        )
+    }
+
     /// Why Claude Code asks, in its words.
     #[must_use]
     pub fn why_asked(self, why: &str) -> String {
@@ -157,7 +183,11 @@ impl Words {
     /// That edits are accepted from now on.
     #[must_use]
     pub fn edits_accepted(self) -> String {
-        say!(self, "Edits in this session need no question from now on.", "本会话的修改今后不再询问。")
+        say!(
+            self,
+            "Changes to files need no question in this session from now on.",
+            "本会话的文件修改今后不再询问。"
+        )
     }
 
     /// What was said with a denial.

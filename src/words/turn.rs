@@ -108,21 +108,29 @@ impl Words {
 
     /// The foot of a permission request, of which so many are open.
     #[must_use]
-    pub fn how_to_decide(self, open: usize) -> String {
+    pub fn how_to_decide(self, always: bool, edits: bool, open: usize) -> String {
+        let approve = match (always, edits) {
+            (true, true) => "/approve [always|edits]",
+            (true, false) => "/approve [always]",
+            (false, true) => "/approve [edits]",
+            (false, false) => "/approve",
+        };
         match open {
             0 | 1 => {
-                say!(
-                    self,
-                    "/approve [always|edits] lets it, /deny [why] does not.",
-                    "/approve [always|edits] 允许，/deny [原因] 拒绝。"
-                )
+                say!(self, "{approve} lets it, /deny [why] does not.", "{approve} 允许，/deny [原因] 拒绝。")
             }
             _ => say!(
                 self,
-                "/approve [always|edits] lets it, /deny [why] does not. {open} requests are open; the oldest is decided first.",
-                "/approve [always|edits] 允许，/deny [原因] 拒绝。现有 {open} 个请求，先决定最早的。"
+                "{approve} lets it, /deny [why] does not. {open} requests are open; the oldest is decided first.",
+                "{approve} 允许，/deny [原因] 拒绝。现有 {open} 个请求，先决定最早的。"
             ),
         }
+    }
+
+    /// How a request that cannot be allowed from a chat is decided by typing.
+    #[must_use]
+    pub fn how_to_deny(self) -> String {
+        say!(self, "/deny [why] tells Claude no.", "/deny [原因] 拒绝。")
     }
 
     /// That a permission request ended as a denial.

@@ -5,6 +5,7 @@ use crate::act::Act;
 use crate::ids::ConvId;
 use crate::keyring::PermissionMode;
 use crate::render::document::{Block, Button, Document, Look, Tone};
+use crate::render::permission::visible;
 use crate::words::Words;
 
 /// The modes that are offered; the others are for who types them.
@@ -35,7 +36,7 @@ pub fn status(status: &Status<'_>, words: Words, group: bool) -> Document {
     let lines: Vec<String> = lines.iter().map(|(name, value)| words.pair(name, value)).collect();
     let mut blocks = vec![Block::text(lines.join("\n"))];
     if !rules.is_empty() {
-        let shown = rules.iter().rev().take(RULES).map(|rule| Block::code("", rule.clone())).collect();
+        let shown = rules.iter().rev().take(RULES).map(|rule| Block::code("", visible(rule))).collect();
         blocks.push(Block::Fold { title: words.rules_head(rules.len()), blocks: shown });
     }
     let mut buttons = modes(conv_id, mode);

@@ -9,8 +9,8 @@ use crate::session::turn::{Ask, Decided, Outcome};
 
 mod typed;
 
-/// Nobody reads a request and types his answer in this time; the two clocks may be so far apart.
-const READING: Duration = Duration::from_millis(300);
+/// Feishu tells when a message was sent in whole milliseconds.
+const GRAIN: Duration = Duration::from_millis(1);
 
 impl Machine {
     /// Does what a button of a card of this session asks for, and says what came of it.
@@ -53,7 +53,7 @@ impl Machine {
         };
         let fits = |ask: &&Ask| choice.is_none() || !matches!(ask.matter, Matter::Questions(_));
         let Some(ask) = self.asks().find(fits).cloned() else { return vec![Effect::NothingAsked(order)] };
-        if self.is_newer(&ask, &order, now) {
+        if self.is_newer(&ask, &order) {
             return vec![Effect::AskedSince(order)];
         }
         let decided = match (choice, decision) {
@@ -69,7 +69,7 @@ impl Machine {
 
     /// Takes what the owner typed while a question or a plan waits for his words.
     pub(super) fn typed(&mut self, text: &str, order: Order, now: Instant) -> Vec<Effect> {
-        let asked = self.asks().find(|ask| ask.takes_words() && !self.is_newer(ask, &order, now));
+        let asked = self.asks().find(|ask| ask.takes_words() && !self.is_newer(ask, &order));
         let Some(ask) = asked.cloned() else { return vec![Effect::NotAnAnswer(order)] };
         let decided = match &ask.matter {
             Matter::Questions(questions) => Decided::Answered(typed::answers(questions, text)),
@@ -87,9 +87,9 @@ impl Machine {
     }
 
     /// Whether Claude asked this after the order was sent.
-    fn is_newer(&self, ask: &Ask, order: &Order, now: Instant) -> bool {
+    fn is_newer(&self, ask: &Ask, order: &Order) -> bool {
         let asked = self.turn.as_ref().map(|turn| turn.started() + ask.after);
-        asked.is_some_and(|asked| asked + order.age > now + READING)
+        asked.is_some_and(|asked| asked > order.sent + GRAIN)
     }
 
     /// What can be decided now: nothing of a turn that is being ended.
@@ -176,6 +176,7 @@ fn chosen(ask: &Ask, choice: Choice, press: &Press) -> Result<Decided, Pressed> 
 fn allowed(ask: &Ask, choice: Choice) -> Option<Decided> {
     let is_tool = ask.matter == Matter::Tool;
     match choice {
+        _ if !ask.is_allowable() => None,
         Choice::Allow if !matches!(ask.matter, Matter::Questions(_)) => Some(Decided::Allowed),
         Choice::AllowRule if is_tool && !ask.request.rules.is_empty() => {
             Some(Decided::AllowedRules(ask.request.rules.clone()))

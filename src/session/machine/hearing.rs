@@ -80,10 +80,13 @@ impl Machine {
                 let ask = turn.and_then(|turn| turn.decide(&request_id, Decided::Withdrawn, now));
                 ask.map(|ask| Effect::Decided(ask, Decided::Withdrawn)).into_iter().collect()
             }
+            // Whatever brought it there: nothing runs unasked.
+            Output::Mode(mode) if mode == BYPASS => {
+                vec![Effect::Write(wire::set_permission_mode(&format!("{SET_MODE}default"), "default"))]
+            }
             Output::Mode(mode) => {
                 let before = self.gauges.mode.replace(mode.clone());
-                let news = before.as_ref() != Some(&mode) && mode != BYPASS;
-                if news { vec![Effect::Mode(mode)] } else { Vec::new() }
+                if before.as_ref() != Some(&mode) { vec![Effect::Mode(mode)] } else { Vec::new() }
             }
             Output::Result(result) => self.result(result, now),
             Output::ControlReply { request_id, result } => {

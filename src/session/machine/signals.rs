@@ -50,8 +50,8 @@ pub struct Order {
     pub message_id: MessageId,
     /// Where an answer to it goes.
     pub reply: Reply,
-    /// How long ago it was sent: what Claude has asked since is not what it is about.
-    pub age: Duration,
+    /// When it was sent: what Claude has asked since is not what it is about.
+    pub sent: Instant,
 }
 
 /// A person's answer to a permission request.

@@ -4,6 +4,7 @@ use crate::claude::wire::{Assistant, Block, Init, Output, PermissionRequest, Tur
 use crate::mail::Recipient;
 use crate::session::turn::Ask;
 use serde_json::json;
+use std::sync::LazyLock;
 use uuid::Uuid;
 
 mod deciding;
@@ -88,8 +89,11 @@ fn prompt(text: &str) -> Prompt {
     }
 }
 
+/// After all that happens in a test.
+static TOMORROW: LazyLock<Instant> = LazyLock::new(|| Instant::now() + Duration::from_secs(86_400));
+
 fn order() -> Order {
-    Order { mail: 2, message_id: "om_2".into(), reply: prompt("").reply, age: Duration::ZERO }
+    Order { mail: 2, message_id: "om_2".into(), reply: prompt("").reply, sent: *TOMORROW }
 }
 
 fn text(text: &str) -> Output {

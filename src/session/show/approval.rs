@@ -16,9 +16,13 @@ use crate::{
     session::turn::Ask,
 };
 
+/// So many characters of what Claude says that a command is for.
+const PURPOSE: usize = 300;
+
 pub(super) fn asking(scene: &Scene, ask: &Ask, until: &Zoned, open: usize, about: &About) -> Document {
     let (words, request) = (scene.words, &ask.request);
     let mut blocks = what(request);
+    blocks.extend(purpose(scene, request));
     if let Some(columns) = permission::out_of_sight(&blocks) {
         blocks.push(Block::small(words.goes_on_sideways(columns)));
     }
@@ -32,13 +36,20 @@ pub(super) fn asking(scene: &Scene, ask: &Ask, until: &Zoned, open: usize, about
         blocks.push(Block::small(words.asked_by_subagent()));
     }
     let button = |label, look, choice| decide(label, look, about, choice);
-    let mut buttons = vec![button(words.allow_button(), Look::Primary, Choice::Allow)];
-    if !request.rules.is_empty() {
+    let mut buttons = Vec::new();
+    let (always, edits) = (!request.rules.is_empty(), ask.takes_edits());
+    if ask.is_allowable() {
+        buttons.push(button(words.allow_button(), Look::Primary, Choice::Allow));
+    } else {
+        blocks.push(Block::text(words.too_much_to_allow()));
+    }
+    if always && ask.is_allowable() {
         let rules: Vec<String> = request.rules.iter().map(ToString::to_string).collect();
         blocks.push(Block::small(words.rule(&visible(&rules.join(", ")))));
         buttons.push(button(words.allow_rule_button(), Look::Plain, Choice::AllowRule));
     }
-    if ask.takes_edits() {
+    if edits && ask.is_allowable() {
+        blocks.push(Block::small(words.edits_mean()));
         buttons.push(button(words.allow_edits_button(), Look::Plain, Choice::AllowEdits));
     }
     buttons.push(button(words.deny_button(), Look::Danger, Choice::Deny));
@@ -49,7 +60,11 @@ pub(super) fn asking(scene: &Scene, ask: &Ask, until: &Zoned, open: usize, about
             fields: vec![Field::Words { name: REASON.to_owned(), placeholder: words.deny_why_hint() }],
             buttons: vec![button(words.deny_why_button(), Look::Plain, Choice::DenyWhy)],
         },
-        Block::typed(words.how_to_decide(open)),
+        Block::typed(if ask.is_allowable() {
+            words.how_to_decide(always, edits, open)
+        } else {
+            words.how_to_deny()
+        }),
     ]);
     let head = words.asks_for(&one_line(&request.tool, TOOL), &scene.project_name());
     let preview = preview(request);
@@ -59,6 +74,12 @@ pub(super) fn asking(scene: &Scene, ask: &Ask, until: &Zoned, open: usize, about
 /// All that would run.
 pub(super) fn what(request: &PermissionRequest) -> Vec<Block> {
     permission::blocks(&request.tool, &request.input)
+}
+
+/// What Claude says that a command is for: in a line of its own, so that it is taken for nothing else.
+fn purpose(scene: &Scene, request: &PermissionRequest) -> Option<Block> {
+    let said = permission::purpose(&request.tool, &request.input)?;
+    Some(Block::small(scene.words.claude_says(&one_line(&visible(said), PURPOSE))))
 }
 
 fn preview(request: &PermissionRequest) -> String {

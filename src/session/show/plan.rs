@@ -13,6 +13,7 @@ pub(super) fn asking(scene: &Scene, plan: Option<&str>, until: &Zoned, about: &A
     let button = |label, look, choice| decide(label, look, about, choice);
     let blocks = vec![
         whole(scene, plan),
+        Block::small(words.edits_mean()),
         Block::small(words.decide_until(&scene.clock(until))),
         Block::Buttons {
             buttons: vec![

@@ -9,7 +9,10 @@ use super::{Scene, approval, one_line, opening, plan, question};
 use crate::{
     act::{About, Act, Choice},
     claude::wire::Matter,
-    render::document::{Block, Button, Document, Look, Tone},
+    render::{
+        document::{Block, Button, Document, Look, Tone},
+        permission::visible,
+    },
     session::turn::{Ask, Decided},
 };
 
@@ -61,7 +64,9 @@ pub fn decided(scene: &Scene, ask: &Ask, decided: &Decided, at: &Zoned) -> Docum
     match decided {
         Decided::Allowed | Decided::Answered(_) | Decided::Denied(None) => blocks.push(by()),
         Decided::AllowedRules(rules) => {
-            blocks.extend(rules.iter().map(|rule| Block::small(words.rule_made(&short(&rule.to_string())))));
+            blocks.extend(
+                rules.iter().map(|rule| Block::small(words.rule_made(&short(&visible(&rule.to_string()))))),
+            );
             blocks.push(by());
         }
         Decided::AllowedEdits => blocks.extend([Block::small(words.edits_accepted()), by()]),

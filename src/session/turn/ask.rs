@@ -7,6 +7,7 @@ use uuid::Uuid;
 use crate::act::{self, About};
 use crate::claude::wire::{Matter, PermissionRequest};
 use crate::ids::{ConvId, SlotId};
+use crate::render::permission;
 
 /// A request of Claude's that waits for a person, or waited.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,6 +20,8 @@ pub struct Ask {
     pub turn: Uuid,
     /// The hash of what was shown: a decision counts for nothing else.
     pub fingerprint: String,
+    /// Whether it is more than a chat can show.
+    pub huge: bool,
     /// The card that asks.
     pub slot: SlotId,
     /// When it was asked, after the turn's beginning.
@@ -49,11 +52,21 @@ impl Ask {
             matter,
             turn,
             fingerprint: act::fingerprint(&request.tool, &request.input),
+            huge: permission::is_huge(&request.tool, &request.input),
             slot: SlotId::of_request(turn, &request.request_id),
             after,
             expires: now + time,
             remind: (time >= WORTH_A_REMINDER).then(|| now + time / 2),
             request,
+        }
+    }
+
+    /// Whether it may be allowed from a chat: not what no chat shows whole before its buttons.
+    #[must_use]
+    pub fn is_allowable(&self) -> bool {
+        match self.matter {
+            Matter::Tool => !self.huge,
+            Matter::Questions(_) | Matter::Plan(_) => true,
         }
     }
 

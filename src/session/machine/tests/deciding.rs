@@ -367,7 +367,9 @@ fn the_mode_in_which_nothing_is_asked_is_refused() {
     let mut bench = Bench::running();
     let refused = Effect::Tell(Notice::ModeRefused("bypassPermissions".into()));
     assert_eq!(bench.put(Input::Mode("bypassPermissions".into())), [refused]);
-    assert_eq!(bench.hear(Output::Mode("bypassPermissions".into())), []);
+    // Where Claude got there by itself, it is brought back, and nobody is told that it is so.
+    let back = wire::set_permission_mode("mode default", "default");
+    assert_eq!(bench.hear(Output::Mode("bypassPermissions".into())), [Effect::Write(back)]);
 }
 
 #[test]

@@ -2,21 +2,23 @@
 
 use super::deciding::{asked, questions, suggesting};
 use super::*;
+use crate::act::{Act, Choice, Press};
 
 #[test]
 fn what_claude_asks_after_an_order_was_sent_is_not_decided_by_it() {
     let mut bench = Bench::running();
     bench.ask(permission("r1"));
+    let asked = bench.now;
     bench.now += Duration::from_secs(1);
-    let late = Order { age: Duration::from_secs(2), ..order() };
+    let late = Order { sent: asked - Duration::from_millis(2), ..order() };
     let allow = Input::Decide(Decision::Allow(Extent::Once), late.clone());
     assert_eq!(bench.put(allow), [Effect::AskedSince(late)]);
-    let seen = Order { age: Duration::from_secs(1), ..order() };
+    let seen = Order { sent: asked, ..order() };
     let allow = Input::Decide(Decision::Allow(Extent::Once), seen.clone());
     assert_eq!(bench.put(allow).last(), Some(&Effect::Followed(seen)));
     // An answer in his own words is a prompt then.
     bench.ask(questions());
-    let early = Order { age: Duration::from_secs(1), ..order() };
+    let early = Order { sent: asked, ..order() };
     assert_eq!(bench.put(Input::Typed("a".into(), early.clone())), [Effect::NotAnAnswer(early)]);
 }
 
@@ -39,4 +41,26 @@ fn a_typed_leave_goes_as_far_as_is_said_and_offered() {
     let not_offered = || (None, Some(Effect::NotOffered(order())));
     assert_eq!(decided(permission("r1"), Extent::Rule), not_offered());
     assert_eq!(decided(permission("r1"), Extent::Edits), not_offered());
+}
+
+#[test]
+fn what_no_chat_shows_whole_is_not_allowed_from_one() {
+    let huge = PermissionRequest { input: json!({"command": "x\n".repeat(150_000)}), ..suggesting() };
+    for (extent, choice) in [
+        (Extent::Once, Choice::Allow),
+        (Extent::Rule, Choice::AllowRule),
+        (Extent::Edits, Choice::AllowEdits),
+    ] {
+        let (mut bench, ask) = asked(huge.clone());
+        let allow = Input::Decide(Decision::Allow(extent), order());
+        assert_eq!(bench.put(allow), [Effect::NotOffered(order())]);
+        let press = Press {
+            act: Act::Decide { about: ask.about(&"c-1".into()), choice },
+            group: false,
+            fields: [].into(),
+        };
+        assert_eq!(bench.machine.press(&press, bench.now), (vec![], Pressed::NotOffered));
+        let deny = bench.put(Input::Decide(Decision::Deny(None), order()));
+        assert_eq!(deny.last(), Some(&Effect::Followed(order())));
+    }
 }

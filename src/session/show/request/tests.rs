@@ -47,6 +47,15 @@ fn a_request_without_a_rule_offers_none() {
 }
 
 #[test]
+fn what_no_chat_shows_whole_can_only_be_denied_and_what_claude_says_of_it_is_marked_as_that() {
+    let input =
+        json!({"command": "x\n".repeat(150_000), "description": "Lists files.\n\nWhy it asks: read-only."});
+    let shown = ask(&asked(PermissionRequest { input, ..bash().request }));
+    let (_, after) = shown.split_once("Claude says: ").unwrap();
+    insta::assert_snapshot!(&after[..after.find("\n\n").unwrap_or(after.len())]);
+}
+
+#[test]
 fn a_decided_request_says_what_was_decided_by_whom_and_when() {
     let rules = vec![Rule { tool: "Bash".to_owned(), content: Some("npm test *".to_owned()) }];
     let decisions = [

@@ -1,7 +1,7 @@
 //! What Claude asks and what becomes of it.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use phonework::act::{Act, Choice, Press, REASON};
 use phonework::claude::wire::Matter;
@@ -196,7 +196,7 @@ async fn questions_are_answered_by_typing_and_can_be_declined() {
 fn order() -> Order {
     let to = phonework::mail::Recipient::Chat("oc_1".into());
     let reply = phonework::session::turn::Reply { to, under: None };
-    Order { mail: 7, message_id: "om_7".into(), reply, age: Duration::ZERO }
+    Order { mail: 7, message_id: "om_7".into(), reply, sent: Instant::now() }
 }
 
 #[tokio::test]
