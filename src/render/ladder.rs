@@ -102,10 +102,10 @@ impl Plan {
             Rung::Reduced => self.parts.reduced(&part).map(Sheet::Card),
             Rung::Cards => self.parts.cards(&part).into_iter().nth(at(place.taken)).map(Sheet::Card),
             Rung::Text => self.texts(&place, &part).get(at(place.taken)).cloned().map(Sheet::Text),
-            Rung::File => {
-                let text = self.left(&place, &part);
-                Some(Sheet::File { name: self.parts.name(), text })
-            }
+            Rung::File => Some(match self.preview(&place, &part) {
+                Some(preview) if place.taken == 0 => Sheet::Text(preview),
+                Some(_) | None => Sheet::File { name: self.parts.name(), text: self.left(&place, &part) },
+            }),
         }
     }
 
@@ -115,9 +115,10 @@ impl Plan {
         let place = self.standing(place);
         let Some(part) = self.parts.get(at(place.part)) else { return place };
         let sheets = match place.rung {
-            Rung::Card | Rung::Reduced | Rung::File => 1,
+            Rung::Card | Rung::Reduced => 1,
             Rung::Cards => self.parts.cards(&part).len(),
             Rung::Text => self.texts(&place, &part).len(),
+            Rung::File => 1 + usize::from(self.preview(&place, &part).is_some()),
         };
         if at(place.taken) + 1 < sheets {
             return Place { taken: place.taken + 1, ..place };
@@ -138,6 +139,9 @@ impl Plan {
             (Rung::Text, Part::Beginning(_)) => self.beginning_of(place.part.saturating_add(1)),
             (Rung::Text, Part::Cards(_)) => Place { rung: Rung::File, texts: place.taken, taken: 0, ..place },
             (Rung::File, Part::File) => Place { rung: Rung::Text, taken: 0, ..place },
+            (Rung::File, Part::Cards(_)) if place.taken == 0 && self.preview(&place, &part).is_some() => {
+                Place { taken: 1, ..place }
+            }
             (Rung::Text, Part::File) | (Rung::File, Part::Cards(_) | Part::Beginning(_)) => return None,
         };
         let lower = self.standing(&lower);
@@ -209,6 +213,13 @@ impl Plan {
             Cow::Borrowed(whole) => Cow::Borrowed(self.texts.get_or_init(|| texts(whole))),
             Cow::Owned(text) => Cow::Owned(texts(&text)),
         }
+    }
+
+    /// What is sent before a file that is the last way for a part: its first words, unless some came already or these
+    /// are all that was refused.
+    fn preview(&self, place: &Place, part: &Part) -> Option<String> {
+        let is_first = matches!(part, Part::Cards(_)) && (place.cards, place.texts) == (0, 0);
+        is_first.then(|| self.parts.preview(&self.left(place, part))).flatten()
     }
 
     /// The words of a part that came neither on a card nor as text.

@@ -61,6 +61,9 @@ pub const LONG: usize = 6_000;
 /// Characters of a document's beginning that are shown where a file holds the whole.
 pub const BEGINNING: usize = 1_500;
 
+/// Characters of what is sent before a file that is the last way for an answer.
+pub const FILE_PREVIEW: usize = 300;
+
 /// Cards that one document becomes at most; a longer one becomes a file. At Feishu's 5 messages a second these are
 /// 4 seconds.
 pub const MOST_CARDS: usize = 20;

@@ -327,7 +327,7 @@ impl Descent {
         // A file would get past the check, which is not for us to get round.
         while objection == Objection::Content
             && let Some(place) = &lower
-            && matches!(self.plan.sheet(place), Some(Sheet::File { .. }))
+            && place.rung == Rung::File
         {
             lower = self.plan.lower(place);
         }

@@ -95,7 +95,7 @@ fn short(block: &Block) -> Block {
 
 /// The first so many characters of a text, or fewer, so that no line that fits is cut and, if it has fences, none stays
 /// open.
-fn first(text: &str, most: usize, fences: bool) -> String {
+pub(super) fn first(text: &str, most: usize, fences: bool) -> String {
     // Enough to see where a line ends.
     let enough = text.char_indices().nth(4 * most).map_or(text.len(), |(at, _)| at);
     match split::parts(&text[..enough], most).first() {

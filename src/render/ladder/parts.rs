@@ -84,6 +84,13 @@ impl Parts {
         self.cards = pack(&self.layout.atoms, room);
     }
 
+    /// The first words of a text whose whole comes as a file; none of one that has no more words than that.
+    pub(super) fn preview(&self, text: &str) -> Option<String> {
+        text.chars().nth(limits::FILE_PREVIEW)?;
+        let first = beginning::first(text, limits::FILE_PREVIEW, false);
+        Some(format!("{}\n{}", first.trim_end(), self.words.whole_in_the_file()))
+    }
+
     pub(super) fn count(&self) -> usize {
         self.cards.len() + usize::from(self.file)
     }

@@ -121,6 +121,25 @@ fn typical_documents_are_one_card_each() {
 }
 
 #[test]
+fn before_a_file_that_is_the_last_way_stand_the_first_words() {
+    let whole = (1..=100).map(|n| format!("line {n}\n")).collect::<String>();
+    let plan = Plan::of(&Document::new(vec![Block::text(&whole)]), EN);
+    let mut place = Place::default();
+    while place.rung != Rung::File {
+        place = plan.lower(&place).unwrap();
+    }
+    let Some(Sheet::Text(preview)) = plan.sheet(&place) else { panic!("{:?}", plan.sheet(&place)) };
+    let words = preview.strip_suffix("\n… The whole is in the file below.").unwrap();
+    assert!(whole.starts_with(words) && words.chars().count() > 200, "{preview}");
+    let file = Some(Sheet::File { name: "answer.md".into(), text: whole });
+    for after in [plan.next(&place), plan.lower(&place).unwrap()] {
+        assert_eq!(plan.sheet(&after), file);
+        assert_eq!(plan.lower(&after), None);
+        assert_eq!(plan.sheet(&plan.next(&after)), None);
+    }
+}
+
+#[test]
 fn a_document_comes_down_from_card_to_file() {
     let (_, document) = typical().remove(0);
     let plan = Plan::of(&document, EN);
