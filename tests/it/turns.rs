@@ -135,6 +135,22 @@ async fn a_request_that_nobody_answers_expires_and_short_ones_without_a_reminder
 }
 
 #[tokio::test]
+async fn who_lets_a_request_wait_is_reminded_of_it_at_half_its_time_and_can_still_decide() {
+    let phonework = Phonework::practising(json!({"APPROVAL_TIMEOUT": 60})).await;
+    phonework.open_shop().await;
+    phonework.say("run touch made");
+    let asked = phonework.card(|shown| shown.buttons().contains(&"Allow once")).await;
+    let reminders = |texts: &[String]| {
+        texts.iter().filter(|text| text.contains("still waits for your decision about Bash")).count()
+    };
+    phonework.hear_until(&phonework.chat, |texts| reminders(texts) > 0).await;
+    assert_eq!(phonework.press(&asked, "Allow once", 0).await.content, "Allowed.");
+    phonework.audited(1).await;
+    assert_eq!(reminders(&phonework.heard(&phonework.chat)), 1);
+    assert!(phonework.projects().join("shop/made").exists());
+}
+
+#[tokio::test]
 async fn the_buttons_of_requests_questions_and_plans_do_what_they_say() {
     let phonework = Phonework::practising(json!({})).await;
     phonework.open_shop().await;

@@ -84,6 +84,21 @@ async fn a_command_is_allowed_by_a_button_and_the_card_says_so_afterwards() {
     );
 }
 
+/// With `PHONEWORK_LATE=601` it comes so many seconds after the request, which nobody wants to wait for each time.
+#[tokio::test]
+async fn an_approval_counts_however_late_it_comes_in_its_time() {
+    let late = std::env::var("PHONEWORK_LATE").map_or(0, |seconds| seconds.parse().expect("seconds"));
+    let (phonework, _api) = shop(json!({"APPROVAL_TIMEOUT": format!("{}s", late + 600)})).await;
+    phonework.say("run touch granted && echo touched");
+    phonework.card_with("Allow once").await;
+    tokio::time::sleep(std::time::Duration::from_secs(late)).await;
+    assert_eq!(phonework.press_newest("Allow once").await, toast("success", "Allowed."));
+    phonework.says(&phonework.chat, "result: touched").await;
+    assert!(phonework.made("granted"));
+    let decided = &phonework.audited(1).await[0]["approvals"][0];
+    assert_eq!(decided["decision"], "allowed");
+}
+
 #[tokio::test]
 async fn a_denial_s_reason_reaches_the_model_and_the_audit_log() {
     let (phonework, _api) = shop(json!({})).await;
