@@ -20,12 +20,19 @@ pub(crate) struct Refusal {
     pub(crate) msg: String,
     /// When a rate is exceeded: how long to wait.
     pub(crate) reset: Option<Duration>,
+    /// Whether it is for what a card is made of: Feishu takes it at no time and in no chat.
+    pub(crate) of_card: bool,
 }
 
 impl Refusal {
     /// A refusal as most are: HTTP 400.
     pub(crate) fn new(code: i64, msg: impl Into<String>) -> Self {
-        Self { http: 400, code, msg: msg.into(), reset: None }
+        Self { http: 400, code, msg: msg.into(), reset: None, of_card: false }
+    }
+
+    /// The refusal of a card for what it is made of.
+    pub(crate) fn of_card(code: i64, msg: impl Into<String>) -> Self {
+        Self { of_card: true, ..Self::new(code, msg) }
     }
 
     /// A parameter that Feishu does not take; `ext` says which.
@@ -40,6 +47,7 @@ impl Refusal {
             code: 99_991_400,
             msg: "request trigger frequency limit".to_owned(),
             reset: Some(reset),
+            of_card: false,
         }
     }
 }
@@ -47,6 +55,10 @@ impl Refusal {
 /// The `code` of an answer, kept beside it for the log of calls.
 #[derive(Clone, Copy)]
 pub(crate) struct AnswerCode(pub(crate) i64);
+
+/// What Feishu says against a card, kept beside the answer for the log of refused cards.
+#[derive(Clone)]
+pub(crate) struct AgainstCard(pub(crate) String);
 
 /// An answer with `data`.
 pub(crate) fn answer(result: Result<Value, Refusal>) -> Response {
@@ -74,6 +86,9 @@ pub(crate) fn refuse(refusal: &Refusal) -> Response {
     let status = StatusCode::from_u16(refusal.http).unwrap_or(StatusCode::BAD_REQUEST);
     let mut response = (status, Json(body)).into_response();
     sign(&mut response, refusal.code);
+    if refusal.of_card {
+        response.extensions_mut().insert(AgainstCard(format!("{} {}", refusal.code, refusal.msg)));
+    }
     if let Some(reset) = refusal.reset {
         let seconds = reset.as_secs() + u64::from(reset.subsec_nanos() > 0);
         response.headers_mut().insert("x-ogw-ratelimit-limit", HeaderValue::from_static("50"));

@@ -143,7 +143,7 @@ impl CardEntity {
                     return Err(Refusal::new(200_850, "card streaming timeout"));
                 }
                 if !(1..=100_000).contains(&content.chars().count()) {
-                    return Err(Refusal::new(10_002, "content has 1 to 100000 characters"));
+                    return Err(Refusal::of_card(10_002, "content has 1 to 100000 characters"));
                 }
                 let element = tree::find(&mut self.card["body"], &element_id).ok_or_else(no_element)?;
                 if !matches!(element["tag"].as_str(), Some("markdown" | "plain_text")) {
@@ -206,13 +206,13 @@ impl CardEntity {
 /// A card's fault as the card entity API reports it.
 fn entity_refusal(fault: &CardFault) -> Refusal {
     let (sub_code, words) = fault.for_messages();
-    Refusal::new(fault.for_entities(), format!("ErrCode: {sub_code}; ErrMsg: {words}"))
+    Refusal::of_card(fault.for_entities(), format!("ErrCode: {sub_code}; ErrMsg: {words}"))
 }
 
 fn check_card(card: &Value) -> Result<(), Refusal> {
     cards::check(card).map_err(|fault| entity_refusal(&fault))?;
     if card.to_string().len() > LONGEST_CARD {
-        return Err(Refusal::new(200_860, "card size exceeds the limit"));
+        return Err(Refusal::of_card(200_860, "card size exceeds the limit"));
     }
     Ok(())
 }

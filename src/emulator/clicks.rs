@@ -202,7 +202,12 @@ impl World {
             return Clicked { toast, card_replaced: false, error: None };
         };
         let new = &card["data"];
-        if card["type"].as_str() != Some("raw") || cards::check(new).is_err() {
+        if card["type"].as_str() != Some("raw") {
+            return failed(200_673);
+        }
+        if let Err(fault) = cards::check(new) {
+            let (_, against) = fault.for_messages();
+            self.refused_card(format!("answer to a press: {against}\n{new}"));
             return failed(200_673);
         }
         let Some(message) = self.message(id) else { return failed(300_000) };
@@ -226,9 +231,9 @@ impl World {
             return Err(Refusal::new(300_040, "token is used up"));
         }
         if new.to_string().len() > 100_000 {
-            return Err(Refusal::new(100_000, "card is too large"));
+            return Err(Refusal::of_card(100_000, "card is too large"));
         }
-        cards::check(&new).map_err(|fault| Refusal::new(10_002, content::card_refusal(&fault).msg))?;
+        cards::check(&new).map_err(|fault| Refusal::of_card(10_002, content::card_refusal(&fault).msg))?;
         found.uses_left -= 1;
         let (id, answered) = (found.message_id.clone(), found.answered);
         if self.message(&id).is_none_or(|message| message.recalled) {

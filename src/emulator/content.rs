@@ -33,7 +33,8 @@ pub(crate) fn check(msg_type: &str, content: &str, request_bytes: usize) -> Resu
         _ => false,
     };
     if too_long {
-        return Err(Refusal::new(230_025, "The length of the message content reaches its limit."));
+        let refusal = Refusal::new(230_025, "The length of the message content reaches its limit.");
+        return Err(Refusal { of_card: msg_type == "interactive", ..refusal });
     }
     let Ok(value) = serde_json::from_str::<Value>(content) else {
         return Err(if msg_type == "interactive" {
@@ -63,7 +64,10 @@ pub(crate) fn check(msg_type: &str, content: &str, request_bytes: usize) -> Resu
 /// A card's fault as the message API reports it.
 pub(crate) fn card_refusal(fault: &CardFault) -> Refusal {
     let (code, words) = fault.for_messages();
-    Refusal::new(230_099, format!("Failed to create card content, ext=ErrCode: {code}; ErrMsg: {words}; "))
+    Refusal::of_card(
+        230_099,
+        format!("Failed to create card content, ext=ErrCode: {code}; ErrMsg: {words}; "),
+    )
 }
 
 /// The words of a content: a text verbatim, anything else as lines.

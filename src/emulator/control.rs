@@ -311,4 +311,12 @@ impl Emulator {
     pub fn complaints(&self) -> Vec<String> {
         self.shared.look(|world| world.complaints.iter().cloned().collect())
     }
+
+    /// Every card that was refused for what it is made of, oldest first: what it was sent by, what is wrong with it, and
+    /// the request. A client that goes on with a simpler card, or with text, hides it from whoever looks at the chat
+    /// alone. What a fault refused is not among them.
+    #[must_use]
+    pub fn refused_cards(&self) -> Vec<String> {
+        self.shared.look(|world| world.refused_cards.iter().cloned().collect())
+    }
 }

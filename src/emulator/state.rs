@@ -184,6 +184,7 @@ pub(crate) struct World {
     pub(crate) acks: VecDeque<Ack>,
     pub(crate) calls: VecDeque<ApiCall>,
     pub(crate) complaints: VecDeque<String>,
+    pub(crate) refused_cards: VecDeque<String>,
     pub(crate) rates: Rates,
     pub(crate) faults: Faults,
     pub(crate) cards: BTreeMap<String, CardEntity>,
@@ -215,6 +216,7 @@ impl World {
             acks: VecDeque::new(),
             calls: VecDeque::new(),
             complaints: VecDeque::new(),
+            refused_cards: VecDeque::new(),
             rates: Rates::default(),
             faults: Faults::default(),
             cards: BTreeMap::new(),
@@ -270,12 +272,18 @@ impl World {
             .map_err(|_| Refusal::new(230_020, "This operation triggers the frequency limit."))
     }
 
-    /// Notes something that a client did and Feishu might not forgive.
     /// Notes what was given to the client in confidence.
     pub(crate) fn confide(&mut self, secret: &str) {
         log(&mut self.secrets, secret.to_owned());
     }
 
+    /// Notes a card that was refused for what it is made of. That is no complaint: a test that has the client break the
+    /// rules of the long connection, say, still wants to know of it.
+    pub(crate) fn refused_card(&mut self, refused: String) {
+        log(&mut self.refused_cards, refused);
+    }
+
+    /// Notes something that a client did and Feishu might not forgive.
     pub(crate) fn complain(&mut self, complaint: String) {
         log(&mut self.complaints, complaint);
     }

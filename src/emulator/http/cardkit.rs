@@ -121,5 +121,5 @@ fn card_json(sent: &Value) -> Result<Value, Refusal> {
     if sent["type"].as_str() != Some("card_json") {
         return Err(Refusal::new(10_002, "only card_json is emulated"));
     }
-    inner(sent, "data").map_err(|_| Refusal::new(200_220, "card json is not valid"))
+    inner(sent, "data").map_err(|_| Refusal::of_card(200_220, "card json is not valid"))
 }

@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use super::{LARGEST_REQUEST, Unanswered};
 use crate::emulator::{
-    answer::{AnswerCode, Refusal, gateway_page, refuse},
+    answer::{AgainstCard, AnswerCode, Refusal, gateway_page, refuse},
     faults::{Effect, FaultId},
     state::{Shared, World, log},
 };
@@ -70,8 +70,8 @@ pub(super) async fn gate(State(shared): State<Arc<Shared>>, request: Request, ne
             shared.until(|world| world.faults.outage.is_none()).await;
             unanswered()
         }
-        None => pass(&shared, request, next).await,
-        Some((id, effect)) => suffer(&shared, id, effect, request, next).await,
+        None => pass(&shared, number, request, next).await,
+        Some((id, effect)) => suffer(&shared, number, id, effect, request, next).await,
     };
     if response.extensions().get::<Unanswered>().is_none() {
         let http = response.status().as_u16();
@@ -98,11 +98,18 @@ impl World {
     }
 }
 
-async fn suffer(shared: &Arc<Shared>, id: FaultId, effect: Effect, request: Request, next: Next) -> Response {
+async fn suffer(
+    shared: &Arc<Shared>,
+    number: u64,
+    id: FaultId,
+    effect: Effect,
+    request: Request,
+    next: Next,
+) -> Response {
     match effect {
         Effect::Refuse { http, code, reset } => {
             let reset = reset.map(Duration::from_secs);
-            refuse(&Refusal { http, code, msg: "emulated failure".to_owned(), reset })
+            refuse(&Refusal { http, reset, ..Refusal::new(code, "emulated failure") })
         }
         Effect::Page { http } => gateway_page(http),
         Effect::Garbage => ([(header::CONTENT_TYPE, "application/json")], "{\"code\":0,").into_response(),
@@ -111,25 +118,26 @@ async fn suffer(shared: &Arc<Shared>, id: FaultId, effect: Effect, request: Requ
         }
         Effect::Delay { ms } => {
             tokio::time::sleep(Duration::from_millis(ms)).await;
-            pass(shared, request, next).await
+            pass(shared, number, request, next).await
         }
         Effect::Hold => {
             until_lifted(shared, id).await;
-            pass(shared, request, next).await
+            pass(shared, number, request, next).await
         }
         Effect::Silence => {
             until_lifted(shared, id).await;
             unanswered()
         }
         Effect::Lose => {
-            pass(shared, request, next).await;
+            pass(shared, number, request, next).await;
             unanswered()
         }
         Effect::Cut => unanswered(),
     }
 }
 
-async fn pass(shared: &Arc<Shared>, request: Request, next: Next) -> Response {
+/// Has the request with this number in the log done, unless the gateway is against it.
+async fn pass(shared: &Arc<Shared>, number: u64, request: Request, next: Next) -> Response {
     let path = request.uri().path();
     if path.starts_with("/open-apis/") {
         let api = request.extensions().get::<MatchedPath>().map_or(path, MatchedPath::as_str);
@@ -149,7 +157,16 @@ async fn pass(shared: &Arc<Shared>, request: Request, next: Next) -> Response {
             return refuse(&refusal);
         }
     }
-    next.run(request).await
+    let response = next.run(request).await;
+    if let Some(AgainstCard(against)) = response.extensions().get() {
+        shared.change(|world| {
+            if let Some(call) = world.calls.iter().rev().find(|call| call.number == number) {
+                let refused = format!("{} {}: {against}\n{}", call.method, call.path, call.request);
+                world.refused_card(refused);
+            }
+        });
+    }
+    response
 }
 
 fn check_token(world: &World, headers: &HeaderMap, life: Duration) -> Result<(), Refusal> {

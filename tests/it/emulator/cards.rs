@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use phonework::emulator::{Clicked, Impossible, Press, Toast};
+use phonework::emulator::{Clicked, Effect, Fault, Impossible, Lasting, Press, Toast};
 use serde_json::{Value, json};
 
 use super::{LONG, easy};
@@ -113,6 +113,65 @@ async fn a_press_calls_the_bot_and_shows_its_toast_and_card() {
     }
     assert_eq!(emulator.shown(&chat)[0].text, "Later.");
     assert_eq!(emulator.complaints(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_card_that_is_refused_for_what_it_is_made_of_is_kept_with_the_reason() {
+    let emulator = easy().await;
+    let bot = Bot::new(&emulator).await;
+    let anna = emulator.user(0);
+    let chat = emulator.p2p(&anna);
+    let mut socket = bot.connect(&emulator).await;
+    let note = card(json!([{"tag": "note"}]));
+    let long = card(json!([{"tag": "markdown", "content": "x".repeat(30_000)}]));
+    // Neither a fault nor a card that was sent already says anything against the card.
+    let busy = Effect::Refuse { http: 400, code: 230_099, reset: None };
+    emulator.fault(Fault::sending(busy, Lasting::Times(1)));
+    assert_eq!(bot.send(chat.as_str(), "interactive", &note, &Value::Null).await.code, 230_099);
+    let sent = bot.send(chat.as_str(), "interactive", &question(), &Value::Null).await;
+    let message_id = sent.body["data"]["message_id"].as_str().unwrap();
+    let made = json!({"type": "card_json", "data": question().to_string()});
+    let made = bot.call("POST", "/open-apis/cardkit/v1/cards", &made).await;
+    let card_id = made.body["data"]["card_id"].as_str().unwrap();
+    let entity = json!({"type": "card", "data": {"card_id": card_id}});
+    for code in [0, 230_001] {
+        assert_eq!(bot.send(chat.as_str(), "interactive", &entity, &Value::Null).await.code, code);
+    }
+    assert_eq!(emulator.refused_cards(), [""; 0]);
+
+    // It is also refused where the answer is lost.
+    emulator.fault(Fault::sending(Effect::Lose, Lasting::Times(1)));
+    let lost = json!({"receive_id": chat, "msg_type": "interactive", "content": note.to_string()});
+    bot.try_call("POST", "/open-apis/im/v1/messages?receive_id_type=chat_id", &lost).await.unwrap_err();
+    bot.send(chat.as_str(), "interactive", &long, &Value::Null).await;
+    let patch = format!("/open-apis/im/v1/messages/{message_id}");
+    bot.call("PATCH", &patch, &json!({"content": note.to_string()})).await;
+    let replace = format!("/open-apis/cardkit/v1/cards/{card_id}");
+    let by = json!({"card": {"type": "card_json", "data": note.to_string()}, "sequence": 1});
+    bot.call("PUT", &replace, &by).await;
+    let pressed = message_id.into();
+    let press = emulator.click(&anna, &pressed, Press::Nth(0));
+    let answer = async {
+        let (frame, _) = socket.event().await;
+        socket.ack(&frame, 200, Some(&json!({"card": {"type": "raw", "data": note}}))).await;
+    };
+    tokio::join!(press, answer).0.unwrap();
+    let refused = emulator.refused_cards();
+    let reasons: Vec<&str> = refused.iter().filter_map(|refused| refused.lines().next()).collect();
+    let old = "cards of schema V2 no longer support this capability; unsupported tag note";
+    let in_message = format!("230099 Failed to create card content, ext=ErrCode: 200861; ErrMsg: {old}; ");
+    assert_eq!(
+        reasons,
+        [
+            format!("POST /open-apis/im/v1/messages: {in_message}"),
+            "POST /open-apis/im/v1/messages: 230025 The length of the message content reaches its limit."
+                .to_owned(),
+            format!("PATCH {patch}: {in_message}"),
+            format!("PUT {replace}: 200220 ErrCode: 200861; ErrMsg: {old}"),
+            format!("answer to a press: {old}"),
+        ]
+    );
+    assert!(refused[1].contains(&"x".repeat(30_000)), "the card itself is there");
 }
 
 /// Answers one press with a toast, and gives what the press said.
