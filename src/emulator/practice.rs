@@ -10,6 +10,7 @@
 //! Synchronous: one thread reads stdin, another runs a command, the main one does all the rest.
 
 mod agent;
+mod call;
 mod command;
 mod deed;
 mod files;
@@ -65,6 +66,8 @@ struct Options {
     version: bool,
     /// Whether it speaks the protocol on stdin and stdout; else it answers one prompt in words.
     is_fed: bool,
+    /// Whether it tells the raw events of the model's API.
+    tells_events: bool,
     prompt: Option<String>,
     session_id: Option<String>,
     resume: Option<String>,
@@ -88,6 +91,10 @@ impl From<&[OsString]> for Options {
                 }
                 "--input-format" => {
                     options.is_fed = true;
+                    continue;
+                }
+                "--include-partial-messages" => {
+                    options.tells_events = true;
                     continue;
                 }
                 // The prompt stands behind it, if it is not to come by stdin.
@@ -138,7 +145,8 @@ fn serve(
         (true, true) | (false, false) => {
             let model = options.model.clone().unwrap_or_else(|| "practice".to_owned());
             let permissions = Permissions::new(&options.permissions);
-            Agent::new(output, memory, Journal::open()?, model, permissions, input).run()
+            Agent::new(output, memory, Journal::open()?, model, permissions, options.tells_events, input)
+                .run()
         }
     }
 }

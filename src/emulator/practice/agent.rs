@@ -26,6 +26,8 @@ pub(super) struct Agent<W> {
     journal: Journal,
     pub(super) model: String,
     pub(super) permissions: Permissions,
+    /// Whether it tells the raw events of the model's API.
+    pub(super) tells_events: bool,
     inputs: Receiver<Input>,
     /// For the thread that waits for a command.
     pub(super) ran: SyncSender<Input>,
@@ -81,6 +83,7 @@ impl<W: Write> Agent<W> {
         journal: Journal,
         model: String,
         permissions: Permissions,
+        tells_events: bool,
         input: impl Read + Send + 'static,
     ) -> Self {
         let (lines, inputs) = sync_channel(64);
@@ -101,6 +104,7 @@ impl<W: Write> Agent<W> {
             journal,
             model,
             permissions,
+            tells_events,
             inputs,
             ran,
             waiting,
@@ -146,7 +150,7 @@ impl<W: Write> Agent<W> {
             }
             Ending::Ended(status) => return Ok(Some(status)),
             Ending::Said(text) => {
-                self.write(&lines::text(self.memory.session(), &text, false))?;
+                self.say(&text)?;
                 json!({"result": text})
             }
             // All of it is there already.
@@ -171,7 +175,7 @@ impl<W: Write> Agent<W> {
             Deed::Say { length, texts } => {
                 let text = texts::say(length / texts);
                 for _ in 1..texts {
-                    self.write(&lines::text(self.memory.session(), &text, false))?;
+                    self.say(&text)?;
                 }
                 Ending::Said(text)
             }
@@ -227,8 +231,7 @@ impl<W: Write> Agent<W> {
                     return Ok(Ending::Said(text));
                 }
                 Woken::Interrupted => {
-                    let cut = lines::text(self.memory.session(), &format!("{LABEL} That to"), true);
-                    self.write(&cut)?;
+                    self.say_cut(&format!("{LABEL} That to"))?;
                     return Ok(Ending::Interrupted { reason: "aborted_streaming" });
                 }
                 Woken::InputEnded | Woken::Answered { .. } | Woken::Ran(_) => {}

@@ -10,6 +10,8 @@ use super::deed::Failure;
 /// Tokens of a first request of Claude Code's, before any work, and what is new in it.
 const CACHED_TOKENS: u32 = 13_400;
 const FRESH_TOKENS: u32 = 100;
+/// Tokens of any use of a tool.
+pub(super) const TOOL_USE_TOKENS: usize = 20;
 /// What fits into a conversation.
 const CONTEXT_WINDOW: u32 = 200_000;
 
@@ -29,12 +31,7 @@ pub(super) fn init(session: &str, model: &str, mode: &str) -> Value {
 }
 
 /// A finished block of text; `aborted` when an interrupt cut it.
-pub(super) fn text(session: &str, text: &str, aborted: bool) -> Value {
-    said(session, &message_id(), text, aborted)
-}
-
-/// The same, of a message whose beginning was streamed.
-pub(super) fn said(session: &str, message_id: &str, text: &str, aborted: bool) -> Value {
+pub(super) fn text(session: &str, message_id: &str, text: &str, aborted: bool) -> Value {
     let mut message = assistant(session, "practice", message_id, &json!({"type": "text", "text": text}));
     if aborted {
         message["aborted"] = Value::Bool(true);
@@ -44,18 +41,18 @@ pub(super) fn said(session: &str, message_id: &str, text: &str, aborted: bool) -
 
 pub(super) fn failure(session: &str, failure: Failure) -> Value {
     let text = json!({"type": "text", "text": failure.words});
-    let mut message = assistant(session, "<synthetic>", &message_id(), &text);
+    let mut message = assistant(session, "<synthetic>", &Uuid::new_v4().to_string(), &text);
     message["error"] = Value::from(failure.kind);
     message
 }
 
-pub(super) fn tool_use(session: &str, id: &str, tool: &str, input: &Value) -> Value {
+pub(super) fn tool_use(session: &str, message_id: &str, id: &str, tool: &str, input: &Value) -> Value {
     let block = json!({"type": "tool_use", "id": id, "name": tool, "input": input});
-    assistant(session, "practice", &message_id(), &block)
+    assistant(session, "practice", message_id, &block)
 }
 
 fn assistant(session: &str, model: &str, message_id: &str, block: &Value) -> Value {
-    let length = block["text"].as_str().map_or(20, tokens);
+    let length = block["text"].as_str().map_or(TOOL_USE_TOKENS, tokens);
     json!({
         "type": "assistant", "session_id": session, "uuid": Uuid::new_v4(), "parent_tool_use_id": null,
         "message": {
@@ -63,10 +60,6 @@ fn assistant(session: &str, model: &str, message_id: &str, block: &Value) -> Val
             "stop_reason": null, "usage": usage(length),
         },
     })
-}
-
-fn message_id() -> String {
-    format!("msg_{}", Uuid::new_v4().simple())
 }
 
 /// A raw event of the Messages API.

@@ -62,7 +62,7 @@ impl<W: Write> Agent<W> {
                 }
                 Leave::Refused(message) => {
                     let text = format!("{LABEL} You want it otherwise: {message}");
-                    self.write(&lines::text(self.memory.session(), &text, false))?;
+                    self.say(&text)?;
                     feedback = Some(message);
                 }
             }

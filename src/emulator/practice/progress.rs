@@ -3,12 +3,11 @@
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
-use uuid::Uuid;
+use serde_json::json;
 
 use super::agent::{Agent, Ending, Woken};
 use super::deed::LABEL;
-use super::lines::{self, Result};
+use super::lines::Result;
 use super::texts;
 
 /// Claude Code joins deltas within so many milliseconds.
@@ -23,35 +22,23 @@ impl<W: Write> Agent<W> {
             .and_then(|hold| hold.parse().ok())
             .map_or(Duration::ZERO, Duration::from_millis);
         let pieces = texts::pieces(&words, time, hold);
-        let message = format!("msg_{}", Uuid::new_v4().simple());
-        self.event(&json!({"type": "message_start", "message": {"id": message, "type": "message",
-            "role": "assistant", "model": self.model, "content": [], "stop_reason": null, "usage": lines::usage(0)}}))?;
-        self.event(&json!({"type": "content_block_start", "index": 0,
-                           "content_block": {"type": "text", "text": ""}}))?;
+        let call = self.speech_begins()?;
         let begun = Instant::now();
         let mut said = String::new();
         for (number, piece) in (0_u32..).zip(&pieces) {
             let due = begun + time * number / u32::try_from(pieces.len()).unwrap_or(u32::MAX);
             if self.interrupted_before(due)? {
-                self.write(&lines::said(self.memory.session(), &message, &said, true))?;
+                self.speech_is_cut(&call, &said)?;
                 return Ok(Ending::Interrupted { reason: "aborted_streaming" });
             }
             said.push_str(piece);
-            self.event(&json!({"type": "content_block_delta", "index": 0,
-                               "delta": {"type": "text_delta", "text": piece}}))?;
+            self.piece(piece)?;
         }
         if self.interrupted_before(begun + time)? {
-            self.write(&lines::said(self.memory.session(), &message, &said, true))?;
+            self.speech_is_cut(&call, &said)?;
             return Ok(Ending::Interrupted { reason: "aborted_streaming" });
         }
-        // The whole block comes before its end.
-        self.write(&lines::said(self.memory.session(), &message, &said, false))?;
-        self.event(&json!({"type": "content_block_stop", "index": 0}))?;
-        self.event(
-            &json!({"type": "message_delta", "delta": {"stop_reason": "end_turn", "stop_sequence": null},
-                           "usage": {"output_tokens": lines::tokens(&said)}}),
-        )?;
-        self.event(&json!({"type": "message_stop"}))?;
+        self.speech_ends(&call, &said)?;
         Ok(Ending::Streamed(said))
     }
 
@@ -83,9 +70,5 @@ impl<W: Write> Agent<W> {
                 Woken::InputEnded | Woken::Answered { .. } | Woken::Ran(_) => {}
             }
         }
-    }
-
-    fn event(&mut self, event: &Value) -> std::io::Result<()> {
-        self.write(&lines::stream_event(self.memory.session(), event))
     }
 }

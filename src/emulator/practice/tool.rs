@@ -59,7 +59,7 @@ impl<W: Write> Agent<W> {
     /// Writes that a tool is about to be used.
     pub(super) fn announce(&mut self, tool: &str, input: Value) -> std::io::Result<ToolUse> {
         let id = format!("toolu_{}", Uuid::new_v4().simple());
-        self.write(&lines::tool_use(self.memory.session(), &id, tool, &input))?;
+        self.want(&id, tool, &input)?;
         Ok(ToolUse { id, input })
     }
 

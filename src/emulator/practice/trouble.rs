@@ -13,7 +13,7 @@ impl<W: Write> Agent<W> {
     /// A turn that nobody asked for, as the end of a background command makes Claude Code begin one.
     pub(super) fn unasked_turn(&mut self, text: &str) -> std::io::Result<()> {
         self.write(&lines::init(self.memory.session(), &self.model, self.permissions.mode()))?;
-        self.write(&lines::text(self.memory.session(), text, false))?;
+        self.say(text)?;
         let ending = json!({"result": text, "origin": {"kind": "task-notification"}});
         self.write(&lines::result(self.memory.session(), &self.model, &[], &ending))
     }

@@ -45,7 +45,7 @@ fn text_of(lines: &[Value]) -> String {
 #[test]
 fn streamed_words_are_the_text_that_comes_whole_before_the_block_ends() {
     let folder = tempfile::tempdir().unwrap();
-    let mut practice = Practice::start(folder.path(), &[]);
+    let mut practice = Practice::start(folder.path(), &["--include-partial-messages"]);
     let lines = practice.said("stream 40 words", "result");
     let place = |is: &dyn Fn(&Value) -> bool| lines.iter().position(is).unwrap();
     let whole = place(&|line| line["type"] == "assistant");
@@ -60,6 +60,33 @@ fn streamed_words_are_the_text_that_comes_whole_before_the_block_ends() {
     let cut = practice.until("result");
     assert_eq!(cut.last().unwrap()["terminal_reason"], "aborted_streaming");
     assert!(cut.iter().any(|line| line["aborted"] == true));
+}
+
+#[test]
+fn every_call_of_the_model_tells_what_it_takes_of_the_context_if_that_is_asked_for() {
+    let deeds = [("hello", 1), ("say 900 characters in 3 texts", 3), ("work 2", 3), ("slow 0", 1)];
+    for (flags, asked_for) in [(&["--include-partial-messages"][..], true), (&[], false)] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut practice = Practice::start(folder.path(), flags);
+        for (deed, calls) in deeds {
+            let lines = practice.said(deed, "result");
+            let begun = lines.iter().filter(|line| line["event"]["type"] == "message_start");
+            let begun: Vec<_> = begun.map(|line| &line["event"]["message"]).collect();
+            let named = lines.iter().filter(|line| line["type"] == "assistant");
+            let named: Vec<_> = named.map(|line| &line["message"]["id"]).collect();
+            assert_eq!(named.len(), calls, "{deed}");
+            if asked_for {
+                assert_eq!(begun.iter().map(|message| &message["id"]).collect::<Vec<_>>(), named, "{deed}");
+                let used = |message: &&Value| {
+                    message["usage"]["input_tokens"].as_u64().unwrap()
+                        + message["usage"]["cache_read_input_tokens"].as_u64().unwrap()
+                };
+                assert!(begun.iter().all(|message| used(message) == 13_500), "{deed}");
+            } else {
+                assert!(lines.iter().all(|line| line["type"] != "stream_event"), "{deed}");
+            }
+        }
+    }
 }
 
 #[test]
