@@ -27,14 +27,13 @@ fn main() { println!("{}", "a line that is longer than any phone is wide, and is
 `;
 
 inBrowser(browser, async (page) => {
-  const { said, say, hear: heard } = await phone(page, url);
+  const { say, hear: heard, press } = await phone(page, url);
   const hear = async (words) => {
     const found = await heard(words);
     // Nothing is wider than the phone but what scrolls by itself.
     assert.equal(await page.evaluate(() => [...document.querySelectorAll(".bubble")].every((each) => each.scrollWidth <= each.clientWidth)), true, words);
     return found;
   };
-  const press = (card, label) => card.getByRole("button", { name: label, exact: true }).last().click();
 
   await say(`echo ${answer}`);
   const answered = await hear("第二步");

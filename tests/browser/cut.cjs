@@ -1,22 +1,27 @@
-// A turn that the daemon's end cut short while it asked: cut.cjs URL BROWSER. In the first chat `run echo once` was cut.
+// Turns that the daemon's end cut short while they asked: cut.cjs URL BROWSER. In the first chat `run echo once` was cut,
+// in the second `run echo never`.
 "use strict";
-const { inBrowser, picture } = require("./inside.cjs");
+const { inBrowser, phone, picture } = require("./inside.cjs");
 
 const [url, browser] = process.argv.slice(2);
 
 inBrowser(browser, async (page) => {
-  await page.goto(url);
-  await page.waitForSelector(".link[data-state=on]");
-  const said = (words) => page.locator(".message:not(.own) .bubble", { hasText: words }).last();
-  const cut = said("phonework was interrupted");
+  const { hear, press, gone } = await phone(page, url);
+  const cut = await hear("phonework was interrupted");
   await cut.getByRole("button", { name: "Dismiss" }).waitFor();
   // What was asked before cannot be answered any more, and its card says so.
-  await said("Expired").waitFor();
-  await page.getByRole("button", { name: "Allow once" }).waitFor({ state: "detached" });
+  await hear("Expired");
+  await gone("Allow once");
   await picture(page, "cut", cut);
-  await cut.getByRole("button", { name: "Run again" }).click();
-  await page.locator("#toast", { hasText: "It runs again." }).waitFor();
-  await cut.getByRole("button", { name: "Dismiss" }).waitFor({ state: "detached" });
+  await press(cut, "Run again", "It runs again.");
+  await gone("Dismiss");
   await page.getByRole("button", { name: "Allow once" }).click();
-  await said("The command said:").waitFor();
+  await hear("The command said:");
+
+  // Another one leaves it at that.
+  await page.getByRole("tab", { name: "Ming" }).click();
+  await press(await hear("phonework was interrupted"), "Dismiss", "Dismissed.");
+  await gone("Dismiss");
+  await gone("Run again");
+  await picture(page, "dismissed", await hear("Dismissed."));
 });

@@ -37,7 +37,8 @@ const opened = async (executablePath, profile, work) => {
   }
 };
 
-// The phone page at an address: what the bot said, how one writes to it, and waits for its newest words like these.
+// The phone page at an address: what the bot said, how one writes to it, waits for its newest words like these, and
+// presses what it offers.
 const phone = async (page, url) => {
   await page.goto(url);
   await page.waitForSelector(".link[data-state=on]");
@@ -53,7 +54,20 @@ const phone = async (page, url) => {
     await found.waitFor();
     return found;
   };
-  return { said, say, hear };
+  // The newest card on which that can be pressed.
+  const offering = async (label) => {
+    const found = said.filter({ has: page.getByRole("button", { name: label, exact: true }) }).last();
+    await found.waitFor();
+    return found;
+  };
+  // Presses the last such button of a card, and is shown this.
+  const press = async (card, label, toast) => {
+    await card.getByRole("button", { name: label, exact: true }).last().click();
+    if (toast) await page.locator("#toast", { hasText: toast }).waitFor();
+  };
+  const confirm = () => page.getByRole("dialog").getByRole("button", { name: "Confirm" }).click();
+  const gone = (label) => page.getByRole("button", { name: label, exact: true }).first().waitFor({ state: "detached" });
+  return { said, say, hear, offering, press, confirm, gone };
 };
 
 // Writes what is seen to a folder, if PHONEWORK_SCREENSHOTS names one: the phone, tall enough for all of `shown`.

@@ -8,19 +8,7 @@ const { inBrowser, phone, picture } = require("./inside.cjs");
 const [url, browser] = process.argv.slice(2);
 
 inBrowser(browser, async (page) => {
-  const { said, say, hear } = await phone(page, url);
-  // The newest card on which that can be pressed.
-  const offering = async (label) => {
-    const found = said.filter({ has: page.getByRole("button", { name: label, exact: true }) }).last();
-    await found.waitFor();
-    return found;
-  };
-  const press = async (card, label, toast) => {
-    await card.getByRole("button", { name: label, exact: true }).last().click();
-    if (toast) await page.locator("#toast", { hasText: toast }).waitFor();
-  };
-  const confirm = () => page.getByRole("dialog").getByRole("button", { name: "Confirm" }).click();
-  const gone = (label) => page.getByRole("button", { name: label, exact: true }).first().waitFor({ state: "detached" });
+  const { say, hear, offering, press, confirm, gone } = await phone(page, url);
 
   // What came late is asked about, and runs when it is told to.
   const late = await offering("Run");
