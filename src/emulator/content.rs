@@ -64,10 +64,16 @@ pub(crate) fn check(msg_type: &str, content: &str, request_bytes: usize) -> Resu
 /// A card's fault as the message API reports it.
 pub(crate) fn card_refusal(fault: &CardFault) -> Refusal {
     let (code, words) = fault.for_messages();
-    Refusal::of_card(
-        230_099,
-        format!("Failed to create card content, ext=ErrCode: {code}; ErrMsg: {words}; "),
-    )
+    Refusal::of_card(230_099, unbuilt(code, &words))
+}
+
+/// A card that cannot be built, as the API of messages reports it, whatever is the matter.
+pub(crate) fn not_built(sub_code: i64, words: &str) -> Refusal {
+    Refusal::new(230_099, unbuilt(sub_code, words))
+}
+
+fn unbuilt(sub_code: i64, words: &str) -> String {
+    format!("Failed to create card content, ext=ErrCode: {sub_code}; ErrMsg: {words}; ")
 }
 
 /// The words of a content: a text verbatim, anything else as lines.

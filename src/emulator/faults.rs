@@ -30,6 +30,13 @@ pub enum Effect {
         #[serde(default)]
         reset: Option<u64>,
     },
+    /// Refused as a card that cannot be built (230099), for the reason that the words name; nothing is done.
+    RefuseCard {
+        /// The number of the reason.
+        sub_code: i64,
+        /// The reason in words.
+        words: String,
+    },
     /// A gateway's HTML page; nothing is done.
     Page {
         /// The HTTP status.

@@ -14,7 +14,7 @@ use super::*;
 use crate::{
     emulator::{ApiCall, Emulator, Options, Shown},
     feishu::{Client, Credentials},
-    ids::{ChatId, SlotId},
+    ids::{ChatId, MessageId, SlotId},
     keyring::{self, Checked},
     mail::{
         self, Body, Depths, Post as Mail, Settlement, Slot, Store, courier,
@@ -38,6 +38,8 @@ struct Office {
     store: Store,
     stage: Stage,
     chat: ChatId,
+    /// What all is said in reply to.
+    asked: Option<MessageId>,
     slot: SlotId,
 }
 
@@ -63,7 +65,7 @@ impl Office {
         let (store, _) = mail::open(&folder.path().join("mail.db")).unwrap();
         let chat = emulator.p2p(&emulator.user(0));
         let (post, stage) = (Post { api, connection, settings }, Stage::default());
-        Self { emulator, folder, post, store, stage, chat, slot: SlotId::random() }
+        Self { emulator, folder, post, store, stage, chat, asked: None, slot: SlotId::random() }
     }
 
     /// The same for an app that may not make card entities.
@@ -71,6 +73,20 @@ impl Office {
         let office = Self::new().await;
         office.emulator.withhold_scope("cardkit:card:write");
         office
+    }
+
+    /// The same in a group, where all is said in reply to a message.
+    fn in_group(mut self) -> Self {
+        self.chat = self.emulator.group();
+        self.asked = Some(self.emulator.say(&self.emulator.user(0), &self.chat, "How many?"));
+        self
+    }
+
+    /// The message that all is said in reply to is taken back, if it is still there.
+    fn take_back(&self) {
+        let asked = self.asked.as_ref().expect("nothing was asked");
+        let _ = self.emulator.recall(asked);
+        assert!(self.emulator.shown_message(asked).is_some_and(|shown| shown.recalled));
     }
 
     fn open(&self) -> JoinHandle<()> {
@@ -92,7 +108,7 @@ impl Office {
     fn show(&self, text: &str) {
         let document = Document::new(vec![Block::small("Bash ls"), Block::Stream { text: text.to_owned() }]);
         let to = Recipient::Chat(self.chat.clone());
-        self.stage.show(self.slot, Picture { to, reply_to: None, document, epitaph: None });
+        self.stage.show(self.slot, Picture { to, reply_to: self.asked.clone(), document, epitaph: None });
     }
 
     /// A picture, and the call that brings it.
@@ -117,7 +133,7 @@ impl Office {
     async fn answer(&self, document: Document) {
         let slot = Some(Slot { id: self.slot, epitaph: None });
         let body = Body::Document { document, slot };
-        let post = Mail { to: Recipient::Chat(self.chat.clone()), reply_to: None, body };
+        let post = Mail { to: Recipient::Chat(self.chat.clone()), reply_to: self.asked.clone(), body };
         let settlement = Settlement { posts: vec![post], ..Settlement::at(Timestamp::now()) };
         self.store.settle(settlement).await.unwrap();
     }

@@ -16,6 +16,7 @@ use serde_json::Value;
 use super::{LARGEST_REQUEST, Unanswered};
 use crate::emulator::{
     answer::{AgainstCard, AnswerCode, Refusal, gateway_page, refuse},
+    content::not_built,
     faults::{Effect, FaultId},
     state::{Shared, World, log},
 };
@@ -111,6 +112,7 @@ async fn suffer(
             let reset = reset.map(Duration::from_secs);
             refuse(&Refusal { http, reset, ..Refusal::new(code, "emulated failure") })
         }
+        Effect::RefuseCard { sub_code, words } => refuse(&not_built(sub_code, &words)),
         Effect::Page { http } => gateway_page(http),
         Effect::Garbage => ([(header::CONTENT_TYPE, "application/json")], "{\"code\":0,").into_response(),
         Effect::RefuseHandshake { status, auth_code } => {

@@ -46,10 +46,21 @@ impl Deliver for Dying {
     }
 }
 
+/// What the answer is said in reply to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    Nothing,
+    /// A message in a group.
+    Message,
+    /// One that is taken back before the answer.
+    TakenBack,
+}
+
 /// What a daemon dies over.
 #[derive(Clone, Copy)]
 struct Story {
     entities: bool,
+    asked: Asked,
     document: fn() -> Document,
     /// With what every change of the card is refused once the answer is there.
     refused: Option<i64>,
@@ -57,10 +68,14 @@ struct Story {
 
 /// Whether the answer is there once after a death at this call; `None` when there are not so many.
 async fn death(story: Story, call: usize, after: bool) -> Option<Result<(), String>> {
-    let Story { entities, document, refused } = story;
+    let Story { entities, asked, document, refused } = story;
     let document = document();
-    let mut office = if entities { Office::new().await } else { Office::without_entities().await };
+    let office = if entities { Office::new().await } else { Office::without_entities().await };
+    let mut office = if asked == Asked::Nothing { office } else { office.in_group() };
     let refuse = |office: &Office| {
+        if asked == Asked::TakenBack {
+            office.take_back();
+        }
         let Some(code) = refused else { return };
         let (effect, lasting) = (Effect::Refuse { http: 400, code, reset: None }, Lasting::UntilLifted);
         office.emulator.fault(Fault::api("PATCH", "/open-apis/im/v1/messages/*", effect, lasting));
@@ -112,7 +127,7 @@ async fn wherever_it_dies(story: Story, at_least: usize) {
     assert!(ended.len() >= at_least * 2, "only {} deaths", ended.len());
 }
 
-const PATCHED: Story = Story { entities: false, document: short, refused: None };
+const PATCHED: Story = Story { entities: false, asked: Asked::Nothing, document: short, refused: None };
 
 #[tokio::test(flavor = "multi_thread")]
 async fn wherever_the_daemon_dies_a_card_that_is_patched_shows_the_answer_once() {
@@ -137,4 +152,16 @@ async fn wherever_the_daemon_dies_an_answer_whose_card_is_too_old_is_there_once(
 #[tokio::test(flavor = "multi_thread")]
 async fn wherever_the_daemon_dies_an_answer_that_comes_down_the_ladder_is_there_once() {
     wherever_it_dies(Story { refused: Some(230_099), ..PATCHED }, 6).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wherever_the_daemon_dies_an_answer_that_replies_is_there_once() {
+    let too_old = Story { refused: Some(230_031), ..PATCHED };
+    wherever_it_dies(Story { asked: Asked::Message, ..too_old }, 5).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wherever_the_daemon_dies_an_answer_to_what_was_taken_back_is_there_once() {
+    let too_old = Story { refused: Some(230_031), ..PATCHED };
+    wherever_it_dies(Story { asked: Asked::TakenBack, ..too_old }, 6).await;
 }
