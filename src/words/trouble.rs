@@ -161,7 +161,11 @@ impl Words {
     #[must_use]
     pub fn open_elsewhere(self, other: &Elsewhere, now: &Zoned) -> String {
         let pid = other.pid;
-        let since = other.since.map(|since| clock(since, now)).unwrap_or_else(|| "?".to_owned());
+        let since = other.since.map(|since| {
+            let since = clock(since, now);
+            say!(self, ", since {since}", "，自 {since}")
+        });
+        let since = since.unwrap_or_default();
         let place = if other.terminal {
             say!(self, "in a terminal on the machine", "这台机器的终端")
         } else {
@@ -169,8 +173,8 @@ impl Words {
         };
         say!(
             self,
-            "⚠️ Not run: this conversation is open {place} (pid {pid}, since {since}). If both wrote, one of the two branches would be lost.\nClose it there and send /retry; or /retry to run it here all the same; or /new for another session.",
-            "⚠️ 未执行：这个对话正在{place}中打开（pid {pid}，自 {since}）。如果两边同时写入，其中一个分支会丢失。\n在那边关闭后发送 /retry；或直接 /retry 仍在这里执行；或用 /new 新建会话。"
+            "⚠️ Not run: this conversation is open {place} (pid {pid}{since}). If both wrote, one of the two branches would be lost.\nClose it there and send /retry; or /retry to run it here all the same; or /new for another session.",
+            "⚠️ 未执行：这个对话正在{place}中打开（pid {pid}{since}）。如果两边同时写入，其中一个分支会丢失。\n在那边关闭后发送 /retry；或直接 /retry 仍在这里执行；或用 /new 新建会话。"
         )
     }
 }

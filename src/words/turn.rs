@@ -106,23 +106,24 @@ impl Words {
         )
     }
 
-    /// The foot of a permission request, of which so many are open.
+    /// The foot of a permission request, of which so many are open. `further` is what there is to allow beyond this
+    /// one; of several requests each has its own.
     #[must_use]
-    pub fn how_to_decide(self, always: bool, edits: bool, open: usize) -> String {
-        let approve = match (always, edits) {
-            (true, true) => "/approve [always|edits]",
-            (true, false) => "/approve [always]",
-            (false, true) => "/approve [edits]",
-            (false, false) => "/approve",
-        };
+    pub fn how_to_decide(self, further: &[&str], open: usize) -> String {
         match open {
             0 | 1 => {
-                say!(self, "{approve} lets it, /deny [why] does not.", "{approve} 允许，/deny [原因] 拒绝。")
+                let further =
+                    if further.is_empty() { String::new() } else { format!(" [{}]", further.join("|")) };
+                say!(
+                    self,
+                    "/approve{further} lets it, /deny [why] does not.",
+                    "/approve{further} 允许，/deny [原因] 拒绝。"
+                )
             }
             _ => say!(
                 self,
-                "{approve} lets it, /deny [why] does not. {open} requests are open; the oldest is decided first.",
-                "{approve} 允许，/deny [原因] 拒绝。现有 {open} 个请求，先决定最早的。"
+                "/approve lets it, /deny [why] does not. {open} requests are open; the oldest is decided first.",
+                "/approve 允许，/deny [原因] 拒绝。现有 {open} 个请求，先决定最早的。"
             ),
         }
     }

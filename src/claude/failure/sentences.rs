@@ -87,7 +87,7 @@ fn english(cause: Cause) -> (&'static str, bool) {
             false,
         ),
         Cause::Stuck => (
-            "A process of this turn was killed and does not go: the kernel holds it, as on a disk that does not \
+            "A process of this turn was killed and does not end: the kernel holds it, as on a disk that does not \
              answer. The operator should look at this machine.",
             false,
         ),

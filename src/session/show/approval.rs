@@ -36,21 +36,22 @@ pub(super) fn asking(scene: &Scene, ask: &Ask, until: &Zoned, open: usize, about
         blocks.push(Block::small(words.asked_by_subagent()));
     }
     let button = |label, look, choice| decide(label, look, about, choice);
-    let mut buttons = Vec::new();
-    let (always, edits) = (!request.rules.is_empty(), ask.takes_edits());
+    let (mut buttons, mut further) = (Vec::new(), Vec::new());
     if ask.is_allowable() {
         buttons.push(button(words.allow_button(), Look::Primary, Choice::Allow));
     } else {
         blocks.push(Block::text(words.too_much_to_allow()));
     }
-    if always && ask.is_allowable() {
+    if !request.rules.is_empty() && ask.is_allowable() {
         let rules: Vec<String> = request.rules.iter().map(ToString::to_string).collect();
         blocks.push(Block::small(words.rule(&visible(&rules.join(", ")))));
         buttons.push(button(words.allow_rule_button(), Look::Plain, Choice::AllowRule));
+        further.push("always");
     }
-    if edits && ask.is_allowable() {
+    if ask.takes_edits() && ask.is_allowable() {
         blocks.push(Block::small(words.edits_mean()));
         buttons.push(button(words.allow_edits_button(), Look::Plain, Choice::AllowEdits));
+        further.push("edits");
     }
     buttons.push(button(words.deny_button(), Look::Danger, Choice::Deny));
     blocks.extend([
@@ -61,7 +62,7 @@ pub(super) fn asking(scene: &Scene, ask: &Ask, until: &Zoned, open: usize, about
             buttons: vec![button(words.deny_why_button(), Look::Plain, Choice::DenyWhy)],
         },
         Block::typed(if ask.is_allowable() {
-            words.how_to_decide(always, edits, open)
+            words.how_to_decide(&further, open)
         } else {
             words.how_to_deny()
         }),
