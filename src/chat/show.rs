@@ -20,6 +20,7 @@ fn in_chat(document: Document, group: bool) -> Document {
 mod tests {
     use crate::language::Language;
     use crate::render::document::{Block, Button, Document};
+    use crate::render::ladder::is_taken;
     use crate::words::Words;
 
     /// A document as lines, with what each button does.
@@ -67,9 +68,14 @@ mod tests {
         buttons.iter().map(label).collect::<Vec<_>>().join("\n")
     }
 
-    /// The same document in each language.
+    /// The same document in each language, which Feishu takes.
     pub(super) fn both(show: impl Fn(Words) -> Document) -> String {
-        let [english, chinese] = [Language::En, Language::Zh].map(|language| read(&show(Words(language))));
+        let [english, chinese] = [Language::En, Language::Zh].map(|language| {
+            let words = Words(language);
+            let document = show(words);
+            is_taken(&document, words);
+            read(&document)
+        });
         format!("{english}\n{chinese}\n")
     }
 }

@@ -15,6 +15,8 @@ mod parts;
 mod tests;
 
 pub use moment::{Moment, STREAM, below, moment};
+#[cfg(test)]
+pub(crate) use tests::taken::is_taken;
 
 use std::borrow::Cow;
 use std::sync::OnceLock;

@@ -122,8 +122,8 @@ impl Words {
             }
             _ => say!(
                 self,
-                "/approve lets it, /deny [why] does not. {open} requests are open; the oldest is decided first.",
-                "/approve 允许，/deny [原因] 拒绝。现有 {open} 个请求，先决定最早的。"
+                "/approve [always|edits] lets it, /deny [why] does not. {open} requests are open; the oldest is decided first.",
+                "/approve [always|edits] 允许，/deny [原因] 拒绝。现有 {open} 个请求，先决定最早的。"
             ),
         }
     }

@@ -45,7 +45,9 @@ mod tests {
         let shown = both(|words| late(&texts[..1], minutes(7), words, false))
             + &both(|words| late(&texts, minutes(130), words, true))
             + &both(|words| decided(7, words.late_run(7), words))
-            + &both(|words| decided(1, words.discarded(1), words));
+            + &both(|words| decided(1, words.discarded(1), words))
+            + &both(|words| decided(7, words.late_asked_anew(), words))
+            + &both(|words| decided(1, words.late_gone(), words));
         insta::assert_snapshot!(shown);
     }
 }

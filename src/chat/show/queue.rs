@@ -64,7 +64,9 @@ mod tests {
     #[test]
     fn what_waits_can_be_taken_out_or_run_at_once() {
         let rows = [row(1), row(2)];
-        let shown = both(|words| queue(&rows, 2, words, true)) + &both(|words| over(words.queue_empty()));
+        let shown = both(|words| queue(&rows, 2, words, true))
+            + &both(|words| over(words.queue_empty()))
+            + &both(|words| over(words.queue_gone()));
         insta::assert_snapshot!(shown);
     }
 

@@ -1,3 +1,4 @@
+pub(crate) mod taken;
 mod whatever;
 
 use serde_json::Value;
@@ -365,7 +366,12 @@ fn a_picture_is_one_card_and_shows_the_end_of_what_is_long() {
         card(&moment(&document("Bash ls", "END"), EN, false).card)["config"]["streaming_mode"],
         Value::Null
     );
-    card(&below(Words(Language::Zh)));
+}
+
+#[test]
+fn a_card_whose_words_come_below_says_so() {
+    let said = [Language::En, Language::Zh].map(|language| cards::flatten(&card(&below(Words(language)))));
+    insta::assert_snapshot!(said.join("\n"));
 }
 
 #[test]

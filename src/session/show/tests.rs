@@ -11,6 +11,7 @@ use crate::claude::wire::{Assistant, Block as Said, FileChange, Hunk, Permission
 use crate::language::Language;
 use crate::mail::Recipient;
 use crate::render::document::{Block, Button, Document, Field, Long};
+use crate::render::ladder::is_taken;
 use crate::session::turn::{Ask, Done, Gauges, Outcome, Prompt, Reply, ToolUse, Turn};
 
 pub(super) const PROJECT: &str = "/home/ann/shop";
@@ -28,16 +29,27 @@ pub(super) fn in_english<T>(make: impl FnOnce(&Scene) -> T) -> T {
     make(&Scene { conv_id: &conv_id, turn, project, group: false, words, now: &now })
 }
 
-/// Has the document made for a chat of two in English, and again in Chinese.
+/// Has the document made for a chat of two in English, and again in Chinese. Feishu takes both.
 pub(super) fn told(make: impl Fn(&Scene) -> Document) -> String {
     let [en, zh] = [Language::En, Language::Zh].map(|language| {
         let (conv_id, now) = (ConvId::from("c-1"), now());
         let words = Words(language);
         let project = Path::new(PROJECT);
         let turn = Uuid::from_u128(7);
-        read(&make(&Scene { conv_id: &conv_id, turn, project, group: false, words, now: &now }))
+        let document = make(&Scene { conv_id: &conv_id, turn, project, group: false, words, now: &now });
+        is_taken(&document, words);
+        read(&document)
     });
     format!("{en}\n\n————\n\n{zh}")
+}
+
+/// What is told of each, below its name.
+pub(super) fn each<T>(
+    cases: impl IntoIterator<Item = (&'static str, T)>,
+    tell: impl Fn(T) -> String,
+) -> String {
+    let told: Vec<_> = cases.into_iter().map(|(name, case)| format!("════ {name}\n{}", tell(case))).collect();
+    told.join("\n\n")
 }
 
 /// A document as lines that can be read.

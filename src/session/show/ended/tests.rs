@@ -1,5 +1,8 @@
 use super::super::tests::*;
 use super::*;
+use crate::claude::failure::{self, Cause};
+use crate::claude::running::Elsewhere;
+use crate::language::Language;
 use serde_json::json;
 
 fn end(done: &Done) -> String {
@@ -48,6 +51,66 @@ fn a_cut_turn_can_be_run_again_or_left() {
 #[test]
 fn a_turn_that_nobody_asked_for_has_its_heading_and_cannot_be_run_again() {
     insta::assert_snapshot!(end(&Done { prompt: None, ..done(Outcome::Answered) }));
+}
+
+/// An outcome, which may have words in the language of who reads them.
+type Ended = fn(Language) -> Outcome;
+
+fn crashed(language: Language) -> Outcome {
+    Outcome::Crashed(failure::sentence(Cause::Stuck, language))
+}
+
+fn limited(language: Language, until: &str, words: Option<&str>) -> Outcome {
+    let (until, words) = (until.parse().unwrap(), words.map(str::to_owned));
+    Outcome::Limited { until, words, otherwise: failure::sentence(Cause::RateLimited, language) }
+}
+
+fn elsewhere(since: Option<&str>, terminal: bool) -> Outcome {
+    let since = since.map(|since| since.parse().unwrap());
+    Outcome::OpenElsewhere(Elsewhere { pid: 4321, since, terminal })
+}
+
+#[test]
+fn a_turn_that_ends_without_an_answer_says_why() {
+    const CLAUDES: Option<&str> = Some("You've hit your 5-hour limit");
+    let cases: [(_, Ended); 12] = [
+        ("answered without text", |_| Outcome::Answered),
+        ("stopped", |_| Outcome::Stopped),
+        ("timed out", |_| Outcome::TimedOut(Duration::from_secs(600))),
+        ("crashed", crashed),
+        ("limited", |language| limited(language, "2026-11-22T13:15:00Z", CLAUDES)),
+        ("limited until another day", |language| limited(language, "2026-11-24T01:00:00Z", None)),
+        ("limited until now", |language| limited(language, "2026-11-22T11:44:00Z", CLAUDES)),
+        ("open in a terminal", |_| elsewhere(Some("2026-11-22T03:05:00Z"), true)),
+        ("open in a program", |_| elsewhere(None, false)),
+        ("unknown command", |_| Outcome::UnknownCommand("frobnicate".to_owned())),
+        ("compacted", |_| Outcome::Compacted),
+        ("cleared", |_| Outcome::Cleared),
+    ];
+    let silent = |language, outcome: Ended| Done { text: String::new(), ..done(outcome(language)) };
+    let end =
+        |outcome| told(|scene| document(scene, &silent(scene.words.0, outcome), Path::new(LOG)).unwrap());
+    insta::assert_snapshot!(each(cases, end));
+}
+
+#[test]
+fn a_turn_that_nobody_asked_for_says_why_it_ended() {
+    let cases: [(_, Ended); 4] = [
+        ("stopped", |_| Outcome::Stopped),
+        ("timed out", |_| Outcome::TimedOut(Duration::from_secs(600))),
+        ("crashed", crashed),
+        ("cut", |_| Outcome::Cut),
+    ];
+    let unasked = |language, outcome: Ended| Done { prompt: None, ..done(outcome(language)) };
+    let end =
+        |outcome| told(|scene| document(scene, &unasked(scene.words.0, outcome), Path::new(LOG)).unwrap());
+    insta::assert_snapshot!(each(cases, end));
+}
+
+#[test]
+fn a_card_that_has_no_answer_has_a_last_word() {
+    let cases: [(_, fn(&Scene) -> Document); 2] = [("stopped", stopped), ("interrupted", interrupted)];
+    insta::assert_snapshot!(each(cases, |last_word| told(last_word)));
 }
 
 #[test]

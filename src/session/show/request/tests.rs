@@ -16,10 +16,14 @@ fn questions(input: Value) -> Ask {
 }
 
 fn plan() -> Ask {
+    plan_of(json!({}))
+}
+
+fn plan_of(input: Value) -> Ask {
     asked(PermissionRequest {
         request_id: "p".to_owned(),
         tool: "ExitPlanMode".to_owned(),
-        input: json!({}),
+        input,
         for_person: true,
         ..PermissionRequest::default()
     })
@@ -56,6 +60,24 @@ fn what_no_chat_shows_whole_can_only_be_denied_and_what_claude_says_of_it_is_mar
 }
 
 #[test]
+fn a_permission_request_says_all_that_there_is_to_know_of_it() {
+    let bash = || PermissionRequest { rules: Vec::new(), edits: false, ..bash().request };
+    let wide =
+        json!({"file_path": "/home/ann/shop/a.sql", "content": format!("SELECT {}\n", "price, ".repeat(8))});
+    let wide = PermissionRequest { tool: "Write".to_owned(), input: wide, ..bash() };
+    let path = Some("/etc/hosts".to_owned());
+    let cases = [
+        ("a blocked path", PermissionRequest { blocked_path: path, ..bash() }, 1),
+        ("a subagent", PermissionRequest { subagent: true, ..bash() }, 1),
+        ("wide lines", wide, 1),
+        ("three open", bash(), 3),
+    ];
+    let until = now().checked_add(Duration::from_secs(600)).unwrap();
+    let cases = cases.map(|(name, request, open)| (name, (asked(request), open)));
+    insta::assert_snapshot!(each(cases, |(ask, open)| told(|scene| asking(scene, &ask, &until, open))));
+}
+
+#[test]
 fn a_decided_request_says_what_was_decided_by_whom_and_when() {
     let rules = vec![Rule { tool: "Bash".to_owned(), content: Some("npm test *".to_owned()) }];
     let decisions = [
@@ -73,7 +95,9 @@ fn a_decided_request_says_what_was_decided_by_whom_and_when() {
 
 #[test]
 fn a_request_that_a_restart_left_open_is_expired() {
-    insta::assert_snapshot!(told(|scene| epitaph(scene, &bash())));
+    let question = questions(json!({"questions": [{"question": "Which?", "options": [{"label": "A"}]}]}));
+    let cases = [("a tool", bash()), ("a question", question), ("a plan", plan())];
+    insta::assert_snapshot!(each(cases, |ask| told(|scene| epitaph(scene, &ask))));
 }
 
 #[test]
@@ -103,6 +127,20 @@ fn one_question_of_few_options_has_a_button_for_each() {
 }
 
 #[test]
+fn one_question_of_many_choices_or_many_options_is_a_form() {
+    let asks = |many: bool, labels: &[&str]| {
+        let options: Vec<Value> = labels.iter().map(|label| json!({"label": label})).collect();
+        let question = json!({"question": "Which checks?", "multiSelect": many, "options": options});
+        questions(json!({"questions": [question]}))
+    };
+    let cases = [
+        ("many choices", asks(true, &["Lint", "Test"])),
+        ("five options", asks(false, &["Lint", "Test", "Build", "Bench", "Fuzz"])),
+    ];
+    insta::assert_snapshot!(each(cases, |question| ask(&question)));
+}
+
+#[test]
 fn several_questions_are_a_form() {
     let input = json!({"questions": [
         {"question": "Which database?", "header": "Database", "options": [
@@ -125,6 +163,12 @@ fn answered_questions_show_their_answers() {
 #[test]
 fn a_plan_that_is_not_sent_is_the_last_text() {
     insta::assert_snapshot!(ask(&plan()));
+}
+
+#[test]
+fn a_plan_that_is_sent_is_shown_in_its_own_words() {
+    let plan = json!({"plan": "## Two steps\n\n1. Read the log\n2. Mend `build.sh`"});
+    insta::assert_snapshot!(ask(&plan_of(plan)));
 }
 
 #[test]
