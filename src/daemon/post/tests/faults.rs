@@ -85,9 +85,22 @@ fn cards_that_cannot_be_built() -> impl Iterator<Item = Effect> {
     words.into_iter().map(|(sub_code, words)| Effect::RefuseCard { sub_code, words: words.to_owned() })
 }
 
-/// Which of them leave a message unsent for good, as its chat does not take it whatever it is.
-fn says_no_for_good(effect: &Effect) -> bool {
-    matches!(effect, Effect::Refuse { code: 230_050 | 230_054 | 230_011 | 230_110 | 231_003, .. })
+/// Which of them leave a message unsent for good, as its chat does not take it whatever it is. A reply may be taken as a
+/// plain message.
+fn says_no_for_good(api: Api, effect: &Effect) -> bool {
+    match effect {
+        Effect::Refuse { code: 230_054, .. } => true,
+        Effect::Refuse { code, .. } => api == CREATE && [230_050, 230_011, 230_110, 231_003].contains(code),
+        Effect::RefuseCard { .. }
+        | Effect::Page { .. }
+        | Effect::Garbage
+        | Effect::RefuseHandshake { .. }
+        | Effect::Delay { .. }
+        | Effect::Hold
+        | Effect::Silence
+        | Effect::Lose
+        | Effect::Cut => false,
+    }
 }
 
 /// Which of them say that a message cannot be replied to, so that what was to be a reply is sent without.
@@ -161,7 +174,7 @@ async fn an_answer_is_there_once_whatever_its_first_message_meets() {
         office.open();
         office.answer(short()).await;
         let depths = office.done().await;
-        if says_no_for_good(&effect) {
+        if says_no_for_good(CREATE, &effect) {
             return silent(&office, depths, 0, &format!("{effect:?}"));
         }
         once(&office, depths, &format!("{effect:?}"))
@@ -178,7 +191,7 @@ async fn an_answer_in_a_group_is_there_once_whatever_its_reply_meets() {
         office.answer(short()).await;
         let depths = office.done().await;
         let what = format!("{effect:?}");
-        if matches!(effect, Effect::Refuse { code: 230_054, .. }) {
+        if says_no_for_good(REPLY, &effect) {
             return silent(&office, depths, 0, &what);
         }
         once_in_reply(&office, depths, !says_that_the_message_is_gone(&effect), &what)
@@ -195,7 +208,7 @@ async fn an_answer_to_what_was_taken_back_is_there_once_whatever_its_message_mee
         office.open();
         office.answer(short()).await;
         let depths = office.done().await;
-        if says_no_for_good(&effect) {
+        if says_no_for_good(CREATE, &effect) {
             return silent(&office, depths, 0, &format!("{effect:?}"));
         }
         once_in_reply(&office, depths, false, &format!("{effect:?}"))
@@ -229,7 +242,7 @@ async fn an_answer_is_there_once_whatever_a_reply_in_place_of_its_card_meets() {
         let depths = office.done().await;
         struck(&office, id).await?;
         let what = format!("{effect:?}");
-        if matches!(effect, Effect::Refuse { code: 230_054, .. }) {
+        if says_no_for_good(REPLY, &effect) {
             return silent(&office, depths, 1, &what);
         }
         once(&office, depths, &what)
@@ -278,11 +291,10 @@ async fn an_answer_is_there_once_whatever_the_message_with_its_file_meets() {
         let depths = office.done().await;
         struck(&office, id).await?;
         let what = format!("{api:?} {effect:?}");
-        let for_good = match &effect {
-            Effect::Refuse { code: 230_054, .. } => true,
-            effect => api == CREATE && says_no_for_good(effect),
-        };
-        if for_good { silent(&office, depths, 1, &what) } else { once(&office, depths, &what) }
+        if says_no_for_good(api, &effect) {
+            return silent(&office, depths, 1, &what);
+        }
+        once(&office, depths, &what)
     })
     .await;
 }
