@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
+use super::answers::Here;
 use super::asked::{Asked, By, Said};
 use super::command::Command;
 use super::router::{Router, reply};
@@ -80,6 +81,7 @@ impl Router {
             return self.declined(asked, text);
         }
         self.registry.switch(&asked.user, &asked.chat_id, &conv_id, asked.command());
+        self.answers.switched(&asked.user, &asked.chat_id, &conv_id);
         let saved = self.saver.save(&self.registry);
         self.switched(asked, Some(saved), session, 0);
         self.warm(&conv_id);
@@ -196,9 +198,15 @@ impl Router {
 
     fn decide(&mut self, mail: &Mail, decision: Decision) {
         let asked = Asked::typed(mail);
-        let running = self.desk.running(&mail.user).cloned();
-        let conv_id = running.or_else(|| self.active(&asked).map(|session| session.conv_id));
-        if !conv_id.is_some_and(|conv_id| self.control(&conv_id, Input::Decide(decision, order(mail)))) {
+        let conv_id = match self.asks_here(&asked) {
+            Here::Nothing => return self.declined(asked, self.words().nothing_asked()),
+            Here::One(conv_id) => conv_id,
+            Here::Several(sessions) => {
+                let sentence = self.words().several_ask(&sessions);
+                return self.declined(asked, sentence);
+            }
+        };
+        if !self.control(&conv_id, Input::Decide(decision, order(mail))) {
             self.declined(asked, self.words().nothing_asked());
         }
     }

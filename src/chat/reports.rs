@@ -35,7 +35,11 @@ impl Router {
                 self.registry.begun(&conv_id, id);
                 self.saver.save(&self.registry);
             }
-            Report::Asking(conv_id, asks) => self.answers.asking(conv_id, asks),
+            Report::Asking(conv_id, asks) => {
+                if let Some(owner) = self.owner(&conv_id) {
+                    self.answers.asking(&owner, conv_id, asks);
+                }
+            }
             Report::NotAnAnswer(conv_id, seq) => self.not_an_answer(&conv_id, seq),
             Report::Mode(conv_id, mode) => {
                 if self.registry.set_mode(&conv_id, &mode) {

@@ -25,8 +25,8 @@ use crate::claude::wire::Output;
 use crate::crash::{self, Point};
 use crate::ids::{ClaudeSessionId, ConvId, SlotId};
 use crate::language::Language;
-use crate::mail::Store;
 use crate::mail::stage::Stage;
+use crate::mail::{Recipient, Store};
 use crate::words::Words;
 
 mod begin;
@@ -88,9 +88,8 @@ pub enum Report {
     Unbegun(ConvId),
     /// Claude has the conversation on disk under this id.
     Conversation(ConvId, ClaudeSessionId),
-    /// Whether a question or a plan waits for the owner's words: what he types is the answer then
-    /// ([`Input::Typed`]).
-    Asking(ConvId, bool),
+    /// What waits for the owner's decision now, as soon as that changes.
+    Asking(ConvId, Option<Asking>),
     /// What was typed as an answer came too late to be one: it is a prompt like any other.
     NotAnAnswer(ConvId, i64),
     /// The session's permission mode is this from now on.
@@ -104,6 +103,17 @@ pub enum Report {
         /// What the conversation has cost so far, in US dollars, if that is known.
         cost_usd: Option<f64>,
     },
+}
+
+/// The open requests of a session. All of them are its running turn's, so their cards are in one chat.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asking {
+    /// Where their cards are: what is typed elsewhere is not about them.
+    pub chat: Recipient,
+    /// How many there are.
+    pub requests: usize,
+    /// Whether one is a question or a plan: what its owner types is the answer then ([`Input::Typed`]).
+    pub words: bool,
 }
 
 /// All that a live session needs.
@@ -160,8 +170,8 @@ struct Actor {
     accepted: BTreeSet<Elsewhere>,
     /// What those who look on have seen of the running turn.
     shown: Shown,
-    /// Whether the router knows that a question or a plan waits for the owner's words.
-    asks: bool,
+    /// What the router knows to wait for the owner.
+    asks: Option<Asking>,
     /// What the chat shows of turns that are not over; nearly always one.
     screens: Vec<Screen>,
     /// Whether what is shown of the running turn has changed since it was drawn.
@@ -197,7 +207,7 @@ impl Actor {
             garbled: false,
             accepted: BTreeSet::new(),
             shown: Shown::default(),
-            asks: false,
+            asks: None,
             screens: Vec::new(),
             lively: false,
             asking: Vec::new(),
@@ -290,10 +300,11 @@ impl Actor {
         effects
     }
 
-    /// Tells the router when what the owner types begins or ceases to be an answer.
+    /// Tells the router what the owner can decide now, and where.
     async fn report_asking(&mut self) {
-        let asks = self.machine.asks_for_words();
-        if std::mem::replace(&mut self.asks, asks) != asks {
+        let asks = self.open_requests();
+        if self.asks != asks {
+            self.asks.clone_from(&asks);
             self.report(Report::Asking(self.setup.conv_id.clone(), asks)).await;
         }
     }

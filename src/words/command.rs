@@ -98,6 +98,20 @@ impl Words {
         say!(self, "Claude asks for nothing right now.", "Claude 目前没有请求许可。")
     }
 
+    /// To an `/approve` or `/deny` where several sessions wait for one: their numbers and projects.
+    #[must_use]
+    pub fn several_ask(self, sessions: &[(usize, String)]) -> String {
+        let each =
+            |(number, project): &(usize, String)| say!(self, "{number} ({project})", "{number}（{project}）");
+        let sessions: Vec<String> = sessions.iter().map(each).collect();
+        let sessions = sessions.join(&say!(self, ", ", "、"));
+        say!(
+            self,
+            "Nothing is decided: several of your sessions wait for you here: {sessions}. Use the buttons of the card that you mean, or /switch <n> first.",
+            "没有做任何决定：这里有多个会话在等你：{sessions}。请用相应卡片上的按钮，或先 /switch <编号>。"
+        )
+    }
+
     /// To `/retry` in a session without a turn.
     #[must_use]
     pub fn nothing_to_retry(self) -> String {

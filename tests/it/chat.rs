@@ -3,6 +3,7 @@
 mod lists;
 #[cfg(feature = "crash-points")]
 mod pressed;
+mod typed;
 mod waiting;
 
 use phonework::emulator::{Emulator, Shown};

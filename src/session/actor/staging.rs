@@ -6,7 +6,7 @@ use std::time::Instant;
 use jiff::{Timestamp, Zoned};
 use uuid::Uuid;
 
-use super::Actor;
+use super::{Actor, Asking};
 use crate::audit;
 use crate::claude::wire::Output;
 use crate::ids::SlotId;
@@ -15,7 +15,7 @@ use crate::mail::{Body, Post, Settlement, Slot};
 use crate::render::document::Document;
 use crate::session::show::pace::Pace;
 use crate::session::show::{Scene, ended, request, running};
-use crate::session::turn::{Ask, Decided, Done, Reply};
+use crate::session::turn::{Ask, Decided, Done, Reply, Turn};
 use crate::words::Words;
 
 /// What the chat shows, or will show, of a turn.
@@ -115,9 +115,23 @@ impl Actor {
         }
     }
 
+    /// What waits for the owner's decision.
+    pub(super) fn open_requests(&self) -> Option<Asking> {
+        let turn = self.machine.turn().filter(|turn| turn.ending.is_none())?;
+        let requests = turn.open_requests();
+        let chat = || self.asks_at().to;
+        (requests > 0).then(|| Asking { chat: chat(), requests, words: self.machine.asks_for_words() })
+    }
+
+    /// Where the cards of the running turn's requests go. A prompt that waits behind it has no say in that.
+    fn asks_at(&self) -> Reply {
+        let prompt = self.machine.turn().and_then(Turn::prompt);
+        prompt.map_or_else(|| self.setup.owner.home.clone(), |prompt| prompt.reply.clone())
+    }
+
     /// Shows a request of Claude's.
     pub(super) async fn ask(&mut self, ask: &Ask, open: usize) {
-        let reply = self.reply();
+        let reply = self.asks_at();
         let until = in_time(ask.expires);
         let (document, epitaph) = self.scene(ask.turn, &reply, |scene| {
             (request::asking(scene, ask, &until, open), request::epitaph(scene, ask))
@@ -132,7 +146,7 @@ impl Actor {
         let place = self.asking.iter().position(|(slot, _)| *slot == ask.slot);
         let reply = match place {
             Some(place) => self.asking.remove(place).1,
-            None => self.reply(),
+            None => self.asks_at(),
         };
         let document = self.scene(ask.turn, &reply, |scene| request::decided(scene, ask, decided, scene.now));
         self.post(document_post(&reply, document, ask.slot, None)).await;
@@ -140,7 +154,7 @@ impl Actor {
 
     /// Reminds of it.
     pub(super) async fn remind(&self, ask: &Ask) {
-        let reply = self.reply();
+        let reply = self.asks_at();
         let until = in_time(ask.expires);
         let sentence = self.scene(ask.turn, &reply, |scene| request::reminder(scene, ask, &until));
         self.post(Post { to: reply.to, reply_to: reply.under, body: Body::Text(sentence) }).await;

@@ -1,0 +1,128 @@
+//! What is typed while Claude asks: it is about what asks in the same chat, and about nothing else.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+
+use phonework::emulator::Shown;
+use phonework::ids::ChatId;
+use serde_json::json;
+
+use crate::support::phonework::{PATIENCE, Phonework, until};
+
+/// A Claude Code that asks for leave in the turn of `now`, and after those of `later` and `question` by itself. What is
+/// allowed leaves a file in the project.
+const ASKS: &str = r#"#!/bin/sh
+request() {
+    printf '{"type":"control_request","request_id":"r%s","request":{"subtype":"can_use_tool","tool_name":"%s","input":%s,"tool_use_id":"t"}}\n' "$$" "$1" "$2"
+}
+over() { printf '{"type":"result","subtype":"success","is_error":false,"result":"%s"}\n' "$1"; }
+while read -r line; do
+    case $line in
+        *'"behavior":"allow"'*) touch allowed; over done ;;
+        *'"behavior":"deny"'*) over 'not done' ;;
+        *'"now"'*) request Bash '{"command":"make"}' ;;
+        *'"later"'*) over 'I shall ask'; request Bash '{"command":"make"}' ;;
+        *'"question"'*)
+            over 'I shall ask'
+            request AskUserQuestion '{"questions":[{"question":"Which?","options":[{"label":"red"},{"label":"blue"}]}]}' ;;
+    esac
+done
+"#;
+
+/// One whose Claude Code asks, with an open session in `shop` and a place for one in `blog`.
+async fn asking() -> (Phonework, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("claude");
+    std::fs::write(&program, ASKS).unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o700)).unwrap();
+    let mut phonework = Phonework::installed(program.to_str().unwrap(), json!({})).await;
+    std::fs::create_dir(phonework.projects().join("blog")).unwrap();
+    phonework.start().await;
+    phonework.open_shop().await;
+    (phonework, folder)
+}
+
+impl Phonework {
+    /// The card in a chat that begins with this, as soon as it is there.
+    async fn headed(&self, chat: &ChatId, head: &str) -> Shown {
+        let find = |_: &_| self.said(chat).into_iter().find(|shown| shown.text.starts_with(head));
+        let found = self.emulator.wait_for(find, PATIENCE).await;
+        found.unwrap_or_else(|| panic!("no {head}: {:#?}\n--- log\n{}", self.said(chat), self.log()))
+    }
+
+    fn allowed(&self, project: &str) -> PathBuf {
+        self.projects().join(project).join("allowed")
+    }
+}
+
+#[tokio::test]
+async fn what_is_typed_in_a_chat_decides_what_asks_there_whatever_runs_elsewhere() {
+    let (phonework, _program) = asking().await;
+    let (chat, group) = (phonework.chat.clone(), phonework.emulator.group());
+    phonework.say_in_group("/new blog");
+    phonework.hear(&group, 1).await;
+    phonework.say_in_group("later");
+    phonework.headed(&group, "May Claude use Bash? · blog").await;
+    phonework.say("now");
+    phonework.headed(&chat, "May Claude use Bash? · shop").await;
+
+    phonework.say_in_group("/approve");
+    phonework.headed(&group, "Allowed · Bash · blog").await;
+    until(|| phonework.allowed("blog").exists().then_some(())).await;
+    // Nothing asks here any more; what asks in the other chat is not meant, though its session runs, nor if it is the
+    // active one here.
+    let nothing = "Claude asks for nothing right now.";
+    let so_often =
+        |times| move |texts: &[String]| texts.iter().filter(|text| *text == nothing).count() == times;
+    phonework.say_in_group("/approve");
+    phonework.hear_until(&group, so_often(1)).await;
+    phonework.say_in_group("/switch 1");
+    phonework.hear_until(&group, |texts| texts.iter().any(|text| text.contains("1 (shop) is active"))).await;
+    phonework.say_in_group("/approve");
+    phonework.hear_until(&group, so_often(2)).await;
+    phonework.say("/deny");
+    phonework.headed(&chat, "Denied · Bash · shop").await;
+    assert!(!phonework.allowed("shop").exists());
+}
+
+#[tokio::test]
+async fn where_two_sessions_ask_in_one_chat_nothing_is_decided_before_one_is_switched_to() {
+    let (phonework, _program) = asking().await;
+    let chat = phonework.chat.clone();
+    phonework.say("later");
+    phonework.headed(&chat, "May Claude use Bash? · shop").await;
+    phonework.show("/new blog").await;
+    phonework.say("now");
+    phonework.headed(&chat, "May Claude use Bash? · blog").await;
+    for order in ["/approve", "/deny"] {
+        let said = phonework.ask(order, 1).await;
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(said[0], @"Nothing is decided: several of your sessions wait for you here: 1 (shop), 2 (blog). Use the buttons of the card that you mean, or /switch <n> first.");
+        }
+    }
+    phonework.show("/switch 1").await;
+    phonework.say("/approve");
+    phonework.headed(&chat, "Allowed · Bash · shop").await;
+    // The other is the only one then.
+    phonework.say("/deny");
+    phonework.headed(&chat, "Denied · Bash · blog").await;
+    until(|| phonework.allowed("shop").exists().then_some(())).await;
+    assert!(!phonework.allowed("blog").exists());
+}
+
+#[tokio::test]
+async fn words_answer_only_what_is_asked_in_their_chat_also_if_claude_began_by_itself() {
+    let (phonework, _program) = asking().await;
+    let (chat, group) = (phonework.chat.clone(), phonework.emulator.group());
+    phonework.say("question");
+    phonework.headed(&chat, "Claude asks · shop").await;
+    phonework.say_in_group("/switch 1");
+    phonework.hear(&group, 1).await;
+    phonework.say_in_group("now");
+    phonework.logged("turn begun", 2).await;
+    phonework.say("blue");
+    let answered = phonework.headed(&chat, "Answered · shop").await;
+    assert!(answered.text.contains("→ blue"), "{answered:?}");
+    // What was typed in the group was a prompt.
+    phonework.headed(&group, "May Claude use Bash? · shop").await;
+}
