@@ -1,5 +1,6 @@
 //! What people ask to see: their sessions, how one stands, where a new one can be.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -9,7 +10,7 @@ use super::fault::no_directory;
 use super::router::Router;
 use super::show::sessions::{Row, list, on_page, projects};
 use super::show::status::{self, Status};
-use crate::ids::OpenId;
+use crate::ids::{ConvId, OpenId};
 use crate::mail::Settlement;
 use crate::session::registry::Session;
 use crate::words::short;
@@ -35,13 +36,19 @@ impl Router {
             return self.declined(asked, self.words().no_sessions());
         }
         let By::Typed(seq) = asked.by else { return };
+        // In a group others read along: of what was asked elsewhere they learn nothing.
+        let asked_in = asked.group.then(|| asked.chat_id.clone());
+        let is_told = |session: &Session| asked_in.as_ref().is_none_or(|chat| session.chat_id == *chat);
+        let told = mine.list().map(|listed| listed.session).filter(|session| is_told(session));
+        let told: BTreeSet<ConvId> = told.map(|session| session.conv_id.clone()).collect();
         let (store, words, group, reply) = (self.store.clone(), self.words(), asked.group, asked.reply());
         // The router waits for no disk.
         tokio::spawn(async move {
             let places = on_page(rows.len(), page);
             let shown = &mut rows[places];
-            let convs = shown.iter().map(|row| row.conv_id.clone()).collect();
-            if let Ok(Ok(mut last)) = tokio::time::timeout(LOOKUP, store.last_prompts(convs)).await {
+            let convs = shown.iter().map(|row| row.conv_id.clone()).filter(|id| told.contains(id)).collect();
+            if let Ok(Ok(mut last)) = tokio::time::timeout(LOOKUP, store.last_prompts(convs, asked_in)).await
+            {
                 shown.iter_mut().for_each(|row| row.last = last.remove(&row.conv_id));
             }
             let posts = vec![post(&reply, list(&rows, page, words, group), None)];

@@ -11,9 +11,9 @@ use super::desk::Waiting;
 use super::router::{Later, Pending, Router};
 use super::show;
 use super::show::queue::Row;
-use crate::ids::{ChatId, OpenId, SlotId};
+use crate::ids::{ChatId, ConvId, OpenId, SlotId};
 use crate::mail::stage::Picture;
-use crate::mail::{Body, Post, Recipient, Settlement, Slot};
+use crate::mail::{Body, Mail, Post, Recipient, Settlement, Slot};
 use crate::session::machine::Input;
 use crate::words::beginning;
 
@@ -74,7 +74,8 @@ impl Router {
         else {
             return;
         };
-        let (rows, waiting) = self.rows(user, Some(chat));
+        let here = |mail: &Mail| mail.chat_id == *chat;
+        let (rows, waiting) = self.rows(user, here, here);
         let document = show::queue::queue(&rows, waiting, self.words(), card.group);
         let epitaph = Some(show::queue::over(self.words().queue_gone()));
         let to = Recipient::Chat(chat.clone());
@@ -98,24 +99,36 @@ impl Router {
         });
     }
 
-    /// The beginning of a person's queue, of one chat or of all, and how many wait there.
-    fn rows(&self, user: &OpenId, chat: Option<&ChatId>) -> (Vec<Row>, usize) {
-        let here = |(waiting, _): &(&Waiting<Pending>, usize)| {
-            chat.is_none_or(|chat| &waiting.item.mail.chat_id == chat)
-        };
-        let waiting = || self.desk.queue(user).zip(1..).filter(here);
+    /// The beginning of what waits of a person's and is to be `listed`, and how many that are; each with its words if
+    /// they may be `read` where it is shown.
+    fn rows(
+        &self,
+        user: &OpenId,
+        listed: impl Fn(&Mail) -> bool,
+        read: impl Fn(&Mail) -> bool,
+    ) -> (Vec<Row>, usize) {
+        let waiting = || self.desk.queue(user).zip(1..).filter(|(waiting, _)| listed(&waiting.item.mail));
         let row = |(waiting, number): (&Waiting<Pending>, usize)| Row {
             number,
             mail: waiting.item.mail.seq,
-            text: waiting.item.mail.text.clone(),
-            project: self
-                .registry
-                .of(user)
-                .session(&waiting.conv_id)
-                .map(|session| self.settings.workspace.shown(&session.cwd).display().to_string())
-                .unwrap_or_default(),
+            text: read(&waiting.item.mail).then(|| waiting.item.mail.text.clone()),
+            project: self.place(user, &waiting.conv_id),
         };
         (waiting().take(show::queue::SHOWN).map(row).collect(), waiting().count())
+    }
+
+    /// Where a session of his is.
+    fn place(&self, user: &OpenId, conv_id: &ConvId) -> String {
+        let session = self.registry.of(user).session(conv_id);
+        session
+            .map(|session| self.settings.workspace.shown(&session.cwd).display().to_string())
+            .unwrap_or_default()
+    }
+
+    /// What a message is called where who `asked` is answered.
+    fn called(&self, asked: &Asked, waiting: &Waiting<Pending>) -> String {
+        let mail = &waiting.item.mail;
+        if is_read(asked, mail) { beginning(&mail.text) } else { self.place(&asked.user, &waiting.conv_id) }
     }
 
     /// Takes the waiting message with this number out of the queue; without a number, the only one, or says which wait.
@@ -138,7 +151,7 @@ impl Router {
         let sentence = match number {
             _ if many == 0 => words.nothing_waits(),
             None if many > 1 => {
-                let (rows, waiting) = self.rows(&asked.user, None);
+                let (rows, waiting) = self.rows(&asked.user, |_| true, |mail| is_read(&asked, mail));
                 let shown = Some(show::queue::queue(&rows, waiting, words, asked.group));
                 self.done(asked, None, Vec::new(), Said { sentence: words.queue_head(waiting), shown });
                 return None;
@@ -163,7 +176,7 @@ impl Router {
         let Some(waiting) = self.desk.take_back(is) else {
             return self.declined(asked, self.words().waits_no_more());
         };
-        let sentence = self.words().cancelled(&beginning(&waiting.item.mail.text));
+        let sentence = self.words().cancelled(&self.called(&asked, &waiting));
         let settlement = Settlement { mails: vec![mail], ..Settlement::at(Timestamp::now()) };
         self.done_with(asked, None, settlement, sentence);
         self.dispatch(&user);
@@ -172,10 +185,11 @@ impl Router {
     /// Runs a waiting message of his before the others, and stops what runs.
     pub(super) fn send_now(&mut self, asked: Asked, mail: i64) {
         let user = asked.user.clone();
-        let Some(next) = self.desk.promote(&user, |pending| pending.mail.seq == mail) else {
+        if self.desk.promote(&user, |pending| pending.mail.seq == mail).is_none() {
             return self.declined(asked, self.words().waits_no_more());
-        };
-        let which = beginning(&next.mail.text);
+        }
+        let next = self.desk.queue(&user).find(|waiting| waiting.item.mail.seq == mail);
+        let which = next.map(|next| self.called(&asked, next)).unwrap_or_default();
         let sentence = self.words().runs_now(&which);
         if let Some(running) = self.begun.get(&user) {
             // The turn itself says that it was stopped.
@@ -184,4 +198,9 @@ impl Router {
         self.done(asked, None, Vec::new(), sentence);
         self.dispatch(&user);
     }
+}
+
+/// Whether a message's words may be shown where who `asked` is answered: in a group, to others, only its own.
+fn is_read(asked: &Asked, mail: &Mail) -> bool {
+    !asked.group || mail.chat_id == asked.chat_id
 }

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     crash::Point,
-    ids::{ConvId, SlotId},
+    ids::{ChatId, ConvId, SlotId},
     render::document::Document,
 };
 
@@ -70,16 +70,21 @@ impl Store {
         })
     }
 
-    /// The beginning of the last prompt of each of these sessions.
-    pub fn last_prompts(&self, convs: Vec<ConvId>) -> Committed<BTreeMap<ConvId, String>> {
+    /// The beginning of the last prompt of each of these sessions; with a chat, of the last one that was asked there.
+    pub fn last_prompts(
+        &self,
+        convs: Vec<ConvId>,
+        chat: Option<ChatId>,
+    ) -> Committed<BTreeMap<ConvId, String>> {
         self.call(move |db| {
             let mut statement = db.prepare_cached(
-                "SELECT substr(prompt, 1, ?2) FROM turn WHERE conv_id = ?1 ORDER BY seq DESC LIMIT 1",
+                "SELECT substr(prompt, 1, ?2) FROM turn WHERE conv_id = ?1 AND (?3 IS NULL OR chat_id = ?3)
+                 ORDER BY seq DESC LIMIT 1",
             )?;
             let mut prompts = BTreeMap::new();
             for conv in convs {
-                let prompt =
-                    statement.query_row(params![conv.as_str(), BEGINNING], |row| row.get(0)).optional()?;
+                let which = params![conv.as_str(), BEGINNING, chat.as_ref().map(ChatId::as_str)];
+                let prompt = statement.query_row(which, |row| row.get(0)).optional()?;
                 prompts.extend(prompt.map(|prompt| (conv, prompt)));
             }
             Ok(prompts)
@@ -159,8 +164,12 @@ mod tests {
         assert_eq!(known, Ok(Some(PastTurn { start: first, outcome: Some("cut".to_owned()) })));
         store.begin_turn(start(2, &"x".repeat(1000))).await.unwrap();
         assert_eq!(store.turn(Uuid::from_u128(1)).await, Ok(None));
-        let prompts = store.last_prompts(vec!["c-1".into(), "c-2".into()]).await.unwrap();
-        assert_eq!(prompts, BTreeMap::from([("c-1".into(), "x".repeat(400))]));
+        let told = async |chat: Option<&str>| {
+            store.last_prompts(vec!["c-1".into(), "c-2".into()], chat.map(ChatId::from)).await.unwrap()
+        };
+        let last = BTreeMap::from([("c-1".into(), "x".repeat(400))]);
+        assert_eq!((told(None).await, told(Some("oc_1")).await), (last.clone(), last));
+        assert_eq!(told(Some("oc_2")).await, BTreeMap::new());
     }
     #[tokio::test]
     async fn what_a_card_was_last_told_to_say_is_known() {

@@ -15,8 +15,8 @@ pub struct Row {
     pub number: usize,
     /// Its place in the inbox.
     pub mail: i64,
-    /// What it says.
-    pub text: String,
+    /// What it says; none where others read along who cannot see it.
+    pub text: Option<String>,
     /// The project that it goes to.
     pub project: String,
 }
@@ -39,10 +39,15 @@ pub fn over(sentence: String) -> Document {
 }
 
 fn waits(row: &Row, words: Words) -> Block {
-    let mail = row.mail;
+    let Row { number, mail, text, project } = row;
+    let mail = *mail;
+    let (what, small) = match text {
+        Some(text) => (beginning(text), Some(project.clone())),
+        None => (project.clone(), None),
+    };
     Block::Row {
-        text: format!("{}. {}", row.number, beginning(&row.text)),
-        small: Some(row.project.clone()),
+        text: format!("{number}. {what}"),
+        small,
         buttons: vec![
             Button::new(words.label_now(), Look::Plain, Act::SendNow { mail }),
             Button::new(words.label_cancel(), Look::Danger, Act::Cancel { mail }),
@@ -58,7 +63,7 @@ mod tests {
 
     fn row(number: usize) -> Row {
         let mail = i64::try_from(number).unwrap() + 100;
-        Row { number, mail, text: format!("message\n{number}"), project: "shop".to_owned() }
+        Row { number, mail, text: Some(format!("message\n{number}")), project: "shop".to_owned() }
     }
 
     #[test]
@@ -67,6 +72,13 @@ mod tests {
         let shown = both(|words| queue(&rows, 2, words, true))
             + &both(|words| over(words.queue_empty()))
             + &both(|words| over(words.queue_gone()));
+        insta::assert_snapshot!(shown);
+    }
+
+    #[test]
+    fn of_what_others_cannot_see_only_the_project_is_shown() {
+        let hidden = Row { text: None, ..row(1) };
+        let shown = read(&queue(&[hidden, row(2)], 2, Words(Language::En), true));
         insta::assert_snapshot!(shown);
     }
 

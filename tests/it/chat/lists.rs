@@ -149,6 +149,29 @@ async fn the_list_says_what_was_asked_last_and_how_to_see_the_rest() {
 }
 
 #[tokio::test]
+async fn in_a_group_the_list_says_only_what_was_asked_there() {
+    let phonework = Phonework::practising(json!({})).await;
+    let group = phonework.emulator.group();
+    let mut said = 0;
+    let mut listed = async |before: &[&str]| {
+        for text in before.iter().chain(&["/list"]) {
+            phonework.say_in_group(text);
+            phonework.nth_said(&group, said).await;
+            said += 1;
+        }
+        phonework.nth_said(&group, said - 1).await.text
+    };
+    let list = listed(&["/new shop", "echo for all"]).await;
+    assert!(list.contains("\necho for all\n"), "{list}");
+    phonework.ask("/switch 1", 1).await;
+    phonework.ask("echo secret", 1).await;
+    let list = listed(&[]).await;
+    assert!(list.contains("▶ 1. shop") && !list.contains("echo"), "{list}");
+    let list = phonework.show("/list").await.text;
+    assert!(list.contains("\necho secret\n"), "{list}");
+}
+
+#[tokio::test]
 async fn the_mode_is_changed_by_typing_and_by_pressing_and_holds_over_a_restart() {
     let mut phonework = Phonework::practising(json!({})).await;
     phonework.open_shop().await;

@@ -119,6 +119,51 @@ async fn in_a_group_nobody_cancels_anothers_message() {
 }
 
 #[tokio::test]
+async fn in_a_group_nobody_reads_what_waits_elsewhere_or_was_asked_elsewhere() {
+    let phonework = behind_a_slow_turn(&["echo secret one"]).await;
+    let group = phonework.emulator.group();
+    phonework.say_in_group("/switch 1");
+    phonework.nth_said(&group, 0).await;
+    let waits = phonework.say_in_group("echo for all");
+    phonework.reacted(&waits, "OneSecond").await;
+    let waits = phonework.say_later("echo secret two");
+    phonework.reacted(&waits, "OneSecond").await;
+    // Its own card may come between.
+    let answer = async |text: &str, begins: &str| {
+        let asked = phonework.say_in_group(text);
+        let answers =
+            |shown: &Shown| shown.reply_to.as_ref() == Some(&asked) && shown.text.starts_with(begins);
+        let find = |_: &_| phonework.said(&group).into_iter().find(answers);
+        phonework.emulator.wait_for(find, PATIENCE).await.expect(begins).text
+    };
+    insta::assert_snapshot!(answer("/cancel", "Waiting: 3").await, @r"
+    Waiting: 3
+    1. shop
+    [Send now]
+    [Cancel]
+    2. echo for all
+    shop
+    [Send now]
+    [Cancel]
+    3. shop
+    [Send now]
+    [Cancel]
+    /cancel <n> takes one out, /now <n> stops what runs and runs it.
+    ");
+    insta::assert_snapshot!(answer("/list", "Your sessions").await, @r"
+    Your sessions: 1
+    ▶ 1. shop · running
+    [Close]
+    ▶ is active here. /switch <n> makes another one active, /close <n> closes one.
+    ");
+    assert_eq!(answer("/now 3", "Runs now").await, "Runs now: “shop”");
+    let others = phonework.heard(&group);
+    assert!(others.iter().all(|text| !text.contains("secret") && !text.contains("slow")), "{others:?}");
+    // Alone with the bot she reads all of it.
+    phonework.hear_until(&phonework.chat, |texts| texts.iter().any(|text| text == "secret one")).await;
+}
+
+#[tokio::test]
 async fn what_came_too_late_is_run_or_dropped_by_a_button_and_the_card_says_so() {
     let mut phonework = Phonework::practising(json!({})).await;
     phonework.open_shop().await;
