@@ -42,6 +42,12 @@ pub fn short(time: Duration) -> String {
     }
 }
 
+/// What something has cost in US dollars, if it is worth telling.
+#[must_use]
+pub fn dollars(cost_usd: f64) -> Option<String> {
+    (cost_usd >= 0.000_05).then(|| format!("${cost_usd:.4}"))
+}
+
 /// A long time without what nobody asks for: whole minutes, or whole hours.
 fn rounded(time: Duration) -> Duration {
     let unit = match time.as_secs() {
@@ -74,6 +80,14 @@ mod tests {
             (of(5), of(90), of(600), of(7200)),
             ("5s".into(), "90s".into(), "10m".into(), "2h".into())
         );
+    }
+
+    #[test]
+    fn what_a_short_turn_costs_is_not_rounded_to_nothing() {
+        let told = [0.0042, 12.3, 0.000_05, 0.000_049, 0.0].map(dollars);
+        let shown = ["$0.0042", "$12.3000", "$0.0001"].map(|cost| Some(cost.to_owned()));
+        assert_eq!(told[..3], shown);
+        assert_eq!(told[3..], [None, None]);
     }
 
     #[test]

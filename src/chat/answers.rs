@@ -1,7 +1,7 @@
 //! Words that may be the answer to a question of Claude's, or what is to be changed in a plan: they go to the turn that
 //! asks. What comes too late to be an answer is a prompt like any other.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::asked::Asked;
 use super::follow::order;
@@ -14,10 +14,12 @@ use crate::session::machine::Input;
 /// So many of a session's are remembered. More cannot be on their way: its control lane holds 64, its reports 256.
 const ON_THEIR_WAY: usize = 512;
 
-/// Who is asked, and what he answered.
+/// What sessions do of themselves, who is asked, and what he answered.
 #[derive(Debug, Default)]
 pub(super) struct Answers {
     asking: BTreeMap<ConvId, Asking>,
+    /// Sessions in which a turn runs that Claude began by itself.
+    unasked: BTreeSet<ConvId>,
     /// The session that each person switched to in a chat, unless another of his has asked there since: only then is it
     /// the one that he means.
     switched: BTreeMap<(OpenId, Recipient), ConvId>,
@@ -56,6 +58,24 @@ impl Answers {
         self.switched.insert((user.clone(), Recipient::Chat(chat.clone())), conv_id.clone());
     }
 
+    /// Whether a turn runs that Claude began by itself.
+    pub(super) fn unasked(&mut self, conv_id: ConvId, runs: bool) {
+        if runs {
+            self.unasked.insert(conv_id);
+        } else {
+            self.unasked.remove(&conv_id);
+        }
+    }
+
+    pub(super) fn began_itself(&self, conv_id: &ConvId) -> bool {
+        self.unasked.contains(conv_id)
+    }
+
+    /// Whether anything waits for its owner's decision, wherever its card is.
+    pub(super) fn asks(&self, conv_id: &ConvId) -> bool {
+        self.asking.contains_key(conv_id)
+    }
+
     /// What of this session's waits for its owner, if its cards are there.
     fn asks_at(&self, conv_id: &ConvId, chat: &Recipient) -> Option<&Asking> {
         self.asking.get(conv_id).filter(|asking| asking.chat == *chat)
@@ -75,6 +95,7 @@ impl Answers {
     /// The session has said all that it had to say.
     pub(super) fn ended(&mut self, conv_id: &ConvId) {
         self.asking.remove(conv_id);
+        self.unasked.remove(conv_id);
         self.typed.remove(conv_id);
     }
 

@@ -106,6 +106,7 @@ impl Router {
                     Report::Settled(_)
                     | Report::Unbegun(_)
                     | Report::Asking(..)
+                    | Report::Unasked(..)
                     | Report::NotAnAnswer(..) => {}
                 },
                 () = sleep_until(last.into()) => {

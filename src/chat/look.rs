@@ -13,7 +13,7 @@ use super::show::status::{self, Status};
 use crate::ids::{ConvId, OpenId};
 use crate::mail::Settlement;
 use crate::session::registry::Session;
-use crate::words::short;
+use crate::words::{dollars, short};
 
 /// What was asked last is left out of a list if the disk does not say within this time what it was.
 const LOOKUP: Duration = Duration::from_secs(2);
@@ -106,7 +106,7 @@ impl Router {
             (words.names_idle_timeout(), Some(seconds(session.idle_timeout_s, keyring.idle_timeout))),
             (words.names_mode(), Some(self.mode(session))),
             (words.names_model(), Some(model.unwrap_or_else(|| "-".to_owned()))),
-            (words.names_cost(), session.cost_usd.map(|cost| format!("${cost:.2}"))),
+            (words.names_cost(), session.cost_usd.and_then(dollars)),
         ];
         lines.into_iter().filter_map(|(name, value)| value.map(|value| (name, value))).collect()
     }
@@ -120,11 +120,13 @@ impl Router {
     }
 
     fn state(&self, user: &OpenId, session: &Session) -> String {
-        let running = self.desk.running(user) == Some(&session.conv_id);
-        match (running, self.seats.has(&session.conv_id)) {
-            (true, _) => self.words().is_running(),
-            (false, true) => self.words().is_ready(),
-            (false, false) => self.words().is_asleep(),
+        let (conv_id, words) = (&session.conv_id, self.words());
+        let running = self.desk.running(user) == Some(conv_id) || self.answers.began_itself(conv_id);
+        match (self.answers.asks(conv_id), running, self.seats.has(conv_id)) {
+            (true, _, _) => words.is_asking(),
+            (false, true, _) => words.is_running(),
+            (false, false, true) => words.is_ready(),
+            (false, false, false) => words.is_asleep(),
         }
     }
 }

@@ -40,6 +40,7 @@ impl Router {
                     self.answers.asking(&owner, conv_id, asks);
                 }
             }
+            Report::Unasked(conv_id, runs) => self.answers.unasked(conv_id, runs),
             Report::NotAnAnswer(conv_id, seq) => self.not_an_answer(&conv_id, seq),
             Report::Mode(conv_id, mode) => {
                 if self.registry.set_mode(&conv_id, &mode) {

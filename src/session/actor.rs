@@ -90,6 +90,8 @@ pub enum Report {
     Conversation(ConvId, ClaudeSessionId),
     /// What waits for the owner's decision now, as soon as that changes.
     Asking(ConvId, Option<Asking>),
+    /// Whether a turn runs that Claude began by itself, as soon as that changes.
+    Unasked(ConvId, bool),
     /// What was typed as an answer came too late to be one: it is a prompt like any other.
     NotAnAnswer(ConvId, i64),
     /// The session's permission mode is this from now on.
@@ -172,6 +174,8 @@ struct Actor {
     shown: Shown,
     /// What the router knows to wait for the owner.
     asks: Option<Asking>,
+    /// Whether the router knows that a turn runs which Claude began by itself.
+    unasked: bool,
     /// What the chat shows of turns that are not over; nearly always one.
     screens: Vec<Screen>,
     /// Whether what is shown of the running turn has changed since it was drawn.
@@ -208,6 +212,7 @@ impl Actor {
             accepted: BTreeSet::new(),
             shown: Shown::default(),
             asks: None,
+            unasked: false,
             screens: Vec::new(),
             lively: false,
             asking: Vec::new(),
@@ -247,7 +252,7 @@ impl Actor {
             actor.show();
             actor.draw(Instant::now());
             // Who sees the question may answer at once.
-            actor.report_asking().await;
+            actor.report_doing().await;
             alive = actor.perform(effects).await && alive;
             actor.clear_screens().await;
         }
@@ -300,8 +305,12 @@ impl Actor {
         effects
     }
 
-    /// Tells the router what the owner can decide now, and where.
-    async fn report_asking(&mut self) {
+    /// Tells the router what it has not asked for: a turn of Claude's own, and what the owner can decide now and where.
+    async fn report_doing(&mut self) {
+        let unasked = self.machine.turn().is_some_and(|turn| turn.prompt().is_none());
+        if std::mem::replace(&mut self.unasked, unasked) != unasked {
+            self.report(Report::Unasked(self.setup.conv_id.clone(), unasked)).await;
+        }
         let asks = self.open_requests();
         if self.asks != asks {
             self.asks.clone_from(&asks);

@@ -39,6 +39,12 @@ impl Words {
         say!(self, "running", "运行中")
     }
 
+    /// A session that waits for its owner's decision.
+    #[must_use]
+    pub fn is_asking(self) -> String {
+        say!(self, "waits for you", "等待你处理")
+    }
+
     /// A session whose process waits.
     #[must_use]
     pub fn is_ready(self) -> String {

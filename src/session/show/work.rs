@@ -8,6 +8,7 @@ use crate::{
     claude::wire::FileChange,
     render::document::Block,
     session::turn::{Done, ToolUse},
+    words::dollars,
 };
 
 /// A panel holds so many bytes of code: both of them beside an answer of a few screens are one card.
@@ -137,7 +138,7 @@ pub(super) fn small_print(scene: &Scene, done: &Done) -> String {
         Some(scene.conv_id.to_string()),
         gauges.model.as_deref().map(|model| one_line(model, 60)),
         Some(words.took(done.took)),
-        done.cost_usd.filter(|&cost| cost >= 0.000_05).map(|cost| format!("${cost:.4}")),
+        done.cost_usd.and_then(dollars),
         gauges.context.map(|tokens| words.context_used(tokens, gauges.window)),
         (!files.is_empty()).then(|| words.files_changed(files.len(), added, removed)),
     ];

@@ -149,6 +149,20 @@ async fn the_list_says_what_was_asked_last_and_how_to_see_the_rest() {
 }
 
 #[tokio::test]
+async fn the_status_tells_what_a_session_has_cost_to_the_hundredth_of_a_cent() {
+    let mut phonework = Phonework::installed(&Phonework::practice_agent(), json!({})).await;
+    phonework.sleeping(1);
+    let file = phonework.state().join("sessions.json");
+    let mut sessions: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+    sessions["sessions"][0]["cost_usd"] = json!(0.0042);
+    std::fs::write(&file, sessions.to_string()).unwrap();
+    phonework.start().await;
+    let status = phonework.show("/status").await.text;
+    assert!(status.contains("\ncost: $0.0042\n"), "{status}");
+}
+
+#[tokio::test]
 async fn in_a_group_the_list_says_only_what_was_asked_there() {
     let phonework = Phonework::practising(json!({})).await;
     let group = phonework.emulator.group();

@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::support::phonework::{PATIENCE, Phonework, until};
 
 /// A Claude Code that asks for leave in the turn of `now`, and after those of `later` and `question` by itself. What is
-/// allowed leaves a file in the project.
+/// allowed leaves a file in the project; where there is one named `hold`, the turn goes on after that.
 const ASKS: &str = r#"#!/bin/sh
 request() {
     printf '{"type":"control_request","request_id":"r%s","request":{"subtype":"can_use_tool","tool_name":"%s","input":%s,"tool_use_id":"t"}}\n' "$$" "$1" "$2"
@@ -18,7 +18,7 @@ request() {
 over() { printf '{"type":"result","subtype":"success","is_error":false,"result":"%s"}\n' "$1"; }
 while read -r line; do
     case $line in
-        *'"behavior":"allow"'*) touch allowed; over done ;;
+        *'"behavior":"allow"'*) touch allowed; [ -e hold ] || over done ;;
         *'"behavior":"deny"'*) over 'not done' ;;
         *'"now"'*) request Bash '{"command":"make"}' ;;
         *'"later"'*) over 'I shall ask'; request Bash '{"command":"make"}' ;;
@@ -125,4 +125,23 @@ async fn words_answer_only_what_is_asked_in_their_chat_also_if_claude_began_by_i
     assert!(answered.text.contains("→ blue"), "{answered:?}");
     // What was typed in the group was a prompt.
     phonework.headed(&group, "May Claude use Bash? · shop").await;
+}
+
+#[tokio::test]
+async fn the_list_and_the_status_tell_who_waits_for_whom_also_in_a_turn_of_claudes_own() {
+    let (phonework, _program) = asking().await;
+    let chat = phonework.chat.clone();
+    std::fs::write(phonework.projects().join("shop/hold"), "").unwrap();
+    let told = async |state: &str| {
+        let list = phonework.show("/list").await.text;
+        assert!(list.contains(&format!("▶ 1. shop · {state}\n")), "{list}");
+        let status = phonework.show("/status").await.text;
+        assert!(status.contains(&format!("state: {state}\n")), "{status}");
+    };
+    phonework.say("later");
+    phonework.headed(&chat, "May Claude use Bash? · shop").await;
+    told("waits for you").await;
+    phonework.say("/approve");
+    phonework.headed(&chat, "Allowed · Bash · shop").await;
+    told("running").await;
 }
