@@ -27,7 +27,7 @@ impl Deliver for Post {
         crash::at(Point::RequestSending);
         let answer = self.ask(errand).await;
         crash::at(Point::RequestAnswered);
-        answer.map_err(refused)
+        answer.map_err(|error| refused(error, is_up(&self.connection.borrow())))
     }
 
     fn in_place_of(&self, objection: Objection) -> String {
@@ -44,7 +44,6 @@ impl Deliver for Post {
 
     async fn recovered(&self) {
         let mut connection = self.connection.clone();
-        let is_up = |state: &ConnectionState| state.phase == Phase::Connected;
         // One look only: two at a time, with a writer between them, wait for each other.
         let now = connection.borrow().clone();
         let (was_up, before) = (is_up(&now), now.reconnects);
@@ -91,14 +90,23 @@ impl Post {
     }
 }
 
-fn refused(error: ApiError) -> Refused {
+fn is_up(state: &ConnectionState) -> bool {
+    state.phase == Phase::Connected
+}
+
+/// What a failure means for the courier. Whether the long connection is up tells what did not come from Feishu: without
+/// it the network is to blame, whatever the errand was.
+fn refused(error: ApiError, is_up: bool) -> Refused {
+    let own = error.may_be_its_own() && (error.code.is_some() || is_up);
     let advice = match error.advice {
-        failure::Advice::Retry { after, outcome_known } => Advice::Retry { after, outcome_known },
+        failure::Advice::Retry { after, outcome_known } => Advice::Retry { after, outcome_known, own },
         failure::Advice::Refused(Refusal::TargetGone) => Advice::TargetGone,
         failure::Advice::Refused(Refusal::TooLong) => Advice::Unacceptable(Objection::TooLong),
         failure::Advice::Refused(Refusal::Content) => Advice::Unacceptable(Objection::Content),
         // The answer is owed until the app is mended.
-        failure::Advice::Refused(Refusal::Operator) => Advice::Retry { after: None, outcome_known: true },
+        failure::Advice::Refused(Refusal::Operator) => {
+            Advice::Retry { after: None, outcome_known: true, own }
+        }
         failure::Advice::Refused(Refusal::Shape | Refusal::Bug) => Advice::Unacceptable(Objection::Shape),
         failure::Advice::Refused(Refusal::CardGone) => Advice::CardGone,
         failure::Advice::Refused(Refusal::StreamClosed) => Advice::StreamClosed,

@@ -107,6 +107,21 @@ impl ApiError {
             (code, http) => format!("{}: {code:?} {http:?}", self.api),
         }
     }
+
+    /// Whether it can be the trouble of this call alone: not that of the app, of its token, of the network or of a
+    /// limit, which all calls have.
+    #[must_use]
+    pub fn may_be_its_own(&self) -> bool {
+        if self.api == TOKEN || self.advice == Advice::Refused(Refusal::Operator) || self.http == Some(429) {
+            return false;
+        }
+        match (self.code, self.advice) {
+            (Some(code), _) => !is_limit(code) && !is_token_error(code),
+            // There was no connection.
+            (None, Advice::Retry { outcome_known: true, .. }) if self.http.is_none() => false,
+            (None, _) => true,
+        }
+    }
 }
 
 impl fmt::Display for ApiError {
@@ -132,6 +147,12 @@ impl std::error::Error for ApiError {}
 #[must_use]
 pub fn is_token_error(code: i64) -> bool {
     matches!(code, 99_991_661 | 99_991_663..=99_991_665 | 99_991_668 | 99_991_671 | 99_991_677)
+}
+
+/// Whether a code says that there were too many calls.
+#[must_use]
+pub fn is_limit(code: i64) -> bool {
+    matches!(code, 99_991_400 | 11_232 | 11_233 | 11_247 | 230_020)
 }
 
 /// The wait that the header `x-ogw-ratelimit-reset` asks for (seconds), if it can be read.

@@ -21,7 +21,7 @@ pub struct Queued {
     pub post: Post,
     /// When it was committed.
     pub made: Timestamp,
-    /// Tries that failed.
+    /// Tries that failed by what can be its own trouble.
     pub tries: u32,
     /// The first try of which it is not known whether Feishu took it.
     pub unsure_since: Option<Timestamp>,
@@ -119,12 +119,13 @@ pub(super) fn postpone(
     id: i64,
     error: &str,
     unsure_since: Option<Timestamp>,
+    own: bool,
 ) -> Result<(), StoreError> {
     db.prepare_cached(
-        "UPDATE outbox SET tries = tries + 1, last_error = ?2, unsure_since = COALESCE(unsure_since, ?3)
+        "UPDATE outbox SET tries = tries + ?4, last_error = ?2, unsure_since = COALESCE(unsure_since, ?3)
          WHERE id = ?1 AND state = 'pending'",
     )?
-    .execute(params![id, error, unsure_since.map(Timestamp::as_millisecond)])?;
+    .execute(params![id, error, unsure_since.map(Timestamp::as_millisecond), own])?;
     Ok(())
 }
 

@@ -140,16 +140,20 @@ impl Window {
     }
 }
 
-/// How long to wait after the `failures`th failure in a row: what the server asks for, or else half a second, doubled
-/// each time up to a minute. `chance` (0 to 1) spreads the tries of many.
+/// So many failures in a row a server is believed that names the time of the next try.
+const BELIEVED: u32 = 5;
+
+/// How long to wait after the `failures`th failure in a row: half a second, doubled each time up to a minute. A server
+/// that asks for a time is granted it, but after a few failures it is not tried sooner than any other, and never at
+/// once. `chance` (0 to 1) spreads the tries of many.
 #[must_use]
 pub fn backoff(failures: u32, after: Option<Duration>, chance: f64) -> Duration {
     let chance = chance.clamp(0.0, 1.0);
-    if let Some(after) = after {
-        return after.min(LONGEST_GRANTED) + FIRST_WAIT.mul_f64(chance / 2.0);
-    }
     let doubled = 1_u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX);
-    FIRST_WAIT.saturating_mul(doubled).min(LONGEST_WAIT).mul_f64(0.5 + chance / 2.0)
+    let own = FIRST_WAIT.saturating_mul(doubled).min(LONGEST_WAIT).mul_f64(0.5 + chance / 2.0);
+    let Some(after) = after else { return own };
+    let granted = after.min(LONGEST_GRANTED) + FIRST_WAIT.mul_f64(chance / 2.0);
+    granted.max(if failures > BELIEVED { own } else { FIRST_WAIT / 2 })
 }
 
 #[cfg(test)]
@@ -225,7 +229,11 @@ mod tests {
         let waits = [1, 2, 3, 7, 8, 40, u32::MAX].map(|failures| backoff(failures, None, 1.0));
         assert_eq!(waits, [ms(500), ms(1000), ms(2000), ms(32_000), ms(60_000), ms(60_000), ms(60_000)]);
         assert_eq!(backoff(1, None, 0.0), ms(250));
-        assert_eq!(backoff(9, Some(ms(3000)), 0.0), ms(3000));
+        assert_eq!(backoff(5, Some(ms(3000)), 0.0), ms(3000));
+        assert_eq!(backoff(1, Some(ms(0)), 0.0), ms(250));
+        assert_eq!(backoff(6, Some(ms(0)), 1.0), ms(16_000));
+        assert_eq!(backoff(9, Some(ms(3000)), 0.0), ms(30_000));
+        assert_eq!(backoff(9, Some(ms(90_000)), 0.0), ms(90_000));
         assert_eq!(backoff(1, Some(Duration::MAX), 1.0), LONGEST_GRANTED + ms(250));
     }
 

@@ -267,9 +267,16 @@ impl Store {
         self.call(move |db| outbox::next(db, &lane, after))
     }
 
-    /// Notes a try that failed and is made again, and since when Feishu may have the post nevertheless.
-    pub fn post_postponed(&self, id: i64, error: String, unsure_since: Option<Timestamp>) -> Committed<()> {
-        self.call(move |db| outbox::postpone(db, id, &error, unsure_since))
+    /// Notes a try that failed and is made again, since when Feishu may have the post nevertheless, and whether the
+    /// trouble can be the post's own.
+    pub fn post_postponed(
+        &self,
+        id: i64,
+        error: String,
+        unsure_since: Option<Timestamp>,
+        own: bool,
+    ) -> Committed<()> {
+        self.call(move |db| outbox::postpone(db, id, &error, unsure_since, own))
     }
 
     /// Notes how far a document has come, and what is known of its card by then.

@@ -191,8 +191,8 @@ async fn posts_keep_their_order_and_their_uuids_until_they_are_confirmed() {
     store.settle(settlement(&[], None, &["3"])).await.unwrap();
     let first = store.next_post(&lane(), 0).await.unwrap().unwrap();
     assert_eq!((&first.post, first.tries, first.uuid.len()), (&post("1"), 0, 36));
-    store.post_postponed(first.id, "no answer".into(), Some(at(10))).await.unwrap();
-    store.post_postponed(first.id, "no answer".into(), Some(at(11))).await.unwrap();
+    store.post_postponed(first.id, "no answer".into(), Some(at(10)), true).await.unwrap();
+    store.post_postponed(first.id, "no answer".into(), Some(at(11)), true).await.unwrap();
 
     let (directory, store, _) = after_a_kill(&path);
     assert_eq!(store.pending_lanes().await, Ok(vec![lane()]));

@@ -188,3 +188,50 @@ fn an_error_is_one_sentence() {
     let sentence = "im.message.create: code 230002 (HTTP 400) Bot is not in chat [log id log-1]";
     assert_eq!(error.to_string(), sentence);
 }
+
+#[test]
+fn what_all_calls_have_is_not_the_trouble_of_one() {
+    let own = |api, http: Option<u16>, code| {
+        let failed = Failed { http: http.unwrap_or(200), code, message: "no", reset: None };
+        let advice = match http {
+            Some(_) => classify(api, failed),
+            None => again(None, false),
+        };
+        ApiError { api, code, http, message: "no".to_owned(), log_id: None, advice }.may_be_its_own()
+    };
+    let everybodys = [
+        (TOKEN, Some(200), Some(10_014)),
+        (TOKEN, None, None),
+        (CREATE, Some(400), Some(99_991_400)),
+        (CREATE, Some(400), Some(230_020)),
+        (CREATE, Some(429), None),
+        (REPLY, Some(400), Some(99_991_663)),
+        (CREATE, Some(400), Some(99_991_401)),
+        (CREATE, Some(400), Some(99_991_403)),
+        (CREATE, Some(400), Some(230_006)),
+    ];
+    let its_own = [
+        (CREATE, None, None),
+        (CREATE, Some(502), None),
+        (CREATE, Some(403), None),
+        (UPDATE, Some(400), Some(300_120)),
+        (UPDATE, Some(400), Some(200_810)),
+        (CREATE, Some(500), Some(2200)),
+        (REPLY, Some(400), Some(230_049)),
+    ];
+    for (api, http, code) in everybodys {
+        assert!(!own(api, http, code), "{api} {http:?} {code:?}");
+    }
+    for (api, http, code) in its_own {
+        assert!(own(api, http, code), "{api} {http:?} {code:?}");
+    }
+    let unconnected = ApiError {
+        api: CREATE,
+        code: None,
+        http: None,
+        message: "connection refused".to_owned(),
+        log_id: None,
+        advice: again(None, true),
+    };
+    assert!(!unconnected.may_be_its_own());
+}

@@ -310,7 +310,7 @@ impl Descent {
 
     /// The next try is the first of its kind.
     fn begin_anew(&mut self) {
-        (self.trying.tries, self.trying.failures, self.trying.unsure_since) = (0, 0, None);
+        self.trying = self.trying.anew();
     }
 
     /// Goes one rung lower. At the foot the reader is told in the sheet's place; when that is refused as well, the rest

@@ -138,6 +138,8 @@ pub enum Advice {
         after: Option<Duration>,
         /// Whether Feishu certainly did not take the message.
         outcome_known: bool,
+        /// Whether it can be the trouble of this errand alone: not the app's, the network's or a limit's.
+        own: bool,
     },
     /// The message that is replied or reacted to is gone.
     TargetGone,

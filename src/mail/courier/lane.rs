@@ -30,8 +30,11 @@ const TRY: Duration = Duration::from_secs(90);
 /// Feishu: a uuid is known for an hour; a second try later than that may show a second message.
 const UUID_WINDOW: SignedDuration = SignedDuration::from_hours(1);
 
-/// Tries after which a post is put aside, lest it block its lane for ever: about a day, once a minute.
-const MOST_TRIES: u32 = 1_500;
+/// A post whose own trouble has lasted for so long is put aside, lest it block its lane for ever.
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// What a failed try of an earlier run stands for: about the wait between two.
+const ONE_TRY: Duration = Duration::from_secs(45);
 
 /// What the lane was told to end for: the courier or the store is gone.
 pub(super) struct Gone;
@@ -53,11 +56,51 @@ pub(super) struct Ended {
 }
 
 /// A post that is being tried.
+#[derive(Clone, Copy)]
 pub(super) struct Trying {
     pub(super) id: i64,
-    pub(super) tries: u32,
     pub(super) unsure_since: Option<Timestamp>,
     pub(super) failures: u32,
+    ordeal: Ordeal,
+    /// How long its own trouble may last.
+    patience: Duration,
+}
+
+/// How long tries have failed by what can be a post's own trouble. What is everybody's does not count.
+#[derive(Clone, Copy, Default)]
+struct Ordeal {
+    lasted: Duration,
+    /// The last failure, if it was such a one.
+    last: Option<Moment>,
+}
+
+impl Trying {
+    fn new(queued: &Queued) -> Self {
+        let age = Duration::try_from(Timestamp::now().duration_since(queued.made)).unwrap_or_default();
+        let lasted = ONE_TRY.saturating_mul(queued.tries).min(age);
+        let ordeal = Ordeal { lasted, last: None };
+        Self { id: queued.id, unsure_since: queued.unsure_since, failures: 0, ordeal, patience: DAY }
+    }
+
+    /// The next try is the first of its kind, whose own trouble may last for a day.
+    pub(super) fn anew(self) -> Self {
+        Self { unsure_since: None, failures: 0, ordeal: Ordeal::default(), patience: DAY, ..self }
+    }
+
+    /// The same for so long.
+    pub(super) fn anew_for(self, patience: Duration) -> Self {
+        Self { patience, ..self.anew() }
+    }
+
+    /// A try has failed; whether that was the last one.
+    fn failed(&mut self, own: bool, now: Moment) -> bool {
+        self.failures += 1;
+        if let Some(last) = self.ordeal.last.filter(|_| own) {
+            self.ordeal.lasted += now.saturating_duration_since(last);
+        }
+        self.ordeal.last = own.then_some(now);
+        own && self.ordeal.lasted >= self.patience
+    }
 }
 
 impl<D: Deliver> Lane<D> {
@@ -129,9 +172,9 @@ impl<D: Deliver> Lane<D> {
 
     /// Tries until Feishu has the post or refuses it for good.
     async fn deliver(&mut self, queued: Queued) -> Result<Ended, Gone> {
-        let Queued { id, uuid, post, tries, unsure_since, place, .. } = queued;
+        let trying = Trying::new(&queued);
+        let Queued { id, uuid, post, place, .. } = queued;
         let Post { to: _, reply_to, body } = post;
-        let trying = Trying { id, tries, unsure_since, failures: 0 };
         let fate = match body {
             Body::Text(text) => {
                 let content = Content::Text(text);
@@ -164,7 +207,7 @@ impl<D: Deliver> Lane<D> {
             *content = Content::Text(self.office.deliver.in_place_of(objection));
             uuid.push_str("-instead");
         }
-        trying.unsure_since = None;
+        trying = trying.anew();
         if let Err(refused) = self.persist(&mut trying, &mut errand).await? {
             self.put_aside(trying.id, &refused.reason);
         }
@@ -231,19 +274,18 @@ impl<D: Deliver> Lane<D> {
                 *target = None;
                 continue;
             }
-            let Advice::Retry { after, outcome_known } = advice else { return Ok(Err(refused)) };
-            trying.tries += 1;
-            trying.failures += 1;
+            let Advice::Retry { after, outcome_known, own } = advice else { return Ok(Err(refused)) };
+            let given_up = trying.failed(own, Moment::now());
             trying.unsure_since = trying.unsure_since.or((!outcome_known).then_some(began));
-            if trying.tries >= MOST_TRIES {
+            if given_up {
                 return Ok(Err(refused));
             }
             if self.trouble.met(&refused.cause, Instant::now()) {
-                tracing::warn!(post = id, tries = trying.tries, %reason, "not delivered yet, it will be tried again");
+                tracing::warn!(post = id, failures = trying.failures, %reason, "not delivered yet, it will be tried again");
             } else {
-                tracing::debug!(post = id, tries = trying.tries, %reason, "still not delivered");
+                tracing::debug!(post = id, failures = trying.failures, %reason, "still not delivered");
             }
-            let postponed = self.office.store.post_postponed(id, reason.clone(), trying.unsure_since);
+            let postponed = self.office.store.post_postponed(id, reason.clone(), trying.unsure_since, own);
             if let Err(error) = postponed.await {
                 tracing::debug!(%error, post = id, "a failed try could not be noted");
             }
@@ -274,11 +316,11 @@ impl<D: Deliver> Lane<D> {
         gate.send(Ask::Pass { lane: self.to.clone(), way, haste, go }).await.map_err(|_| Gone)?;
         if let Err(at) = may_go.await.map_err(|_| Gone)? {
             let after = Some(at.saturating_duration_since(Moment::now()));
-            let advice = Advice::Retry { after, outcome_known: true };
+            let advice = Advice::Retry { after, outcome_known: true, own: false };
             return Ok(Err(Refused { advice, reason: "no room".into(), cause: "no room".into() }));
         }
         let result = timeout(TRY, self.office.deliver.run(errand)).await.unwrap_or_else(|_| {
-            let advice = Advice::Retry { after: None, outcome_known: false };
+            let advice = Advice::Retry { after: None, outcome_known: false, own: true };
             Err(Refused { advice, reason: "no answer".into(), cause: "no answer".into() })
         });
         gate.send(Ask::Answered { lane: self.to.clone(), way }).await.map_err(|_| Gone)?;

@@ -115,7 +115,8 @@ impl<D: Deliver> Lane<D> {
                 if is_entity { BETWEEN_OPERATIONS } else { BETWEEN_PATCHES }
             }
             Shown::Later(after) => {
-                screen.failures += 1;
+                // Where a time is named for it, it need not wait longer.
+                screen.failures += u32::from(after.is_none());
                 again = Some(picture);
                 backoff(screen.failures, after, fastrand::f64()).max(BETWEEN_OPERATIONS)
             }
@@ -271,7 +272,7 @@ impl<D: Deliver> Lane<D> {
         };
         tracing::debug!(reason = %refused.reason, "the first picture of a card is not shown");
         Ok(Some(match refused.advice {
-            Advice::Retry { after, outcome_known } => {
+            Advice::Retry { after, outcome_known, .. } => {
                 card.unsure |= !outcome_known;
                 Shown::Later(after)
             }

@@ -10,7 +10,7 @@ use crate::{
     mail::{Body, Depths, Post, Settlement, open},
 };
 use jiff::Timestamp;
-use played::{Feishu, Office, RETRY, Seen, reaction, reply, text};
+use played::{Feishu, NOT_NOW, Office, RETRY, Seen, reaction, reply, text};
 use tokio::task::JoinHandle;
 
 #[tokio::test(start_paused = true)]
@@ -50,7 +50,8 @@ async fn a_failed_try_is_made_again_with_the_same_uuid_before_the_next_post() {
 
 #[tokio::test(start_paused = true)]
 async fn a_server_that_names_a_time_is_given_it() {
-    let mut first = Some(Advice::Retry { after: Some(Duration::from_secs(20)), outcome_known: true });
+    let mut first =
+        Some(Advice::Retry { after: Some(Duration::from_secs(20)), outcome_known: true, own: false });
     let (office, feishu) = (Office::new(), Feishu::new(move |_| first.take()));
     office.post(vec![text("oc_1", "a")]).await;
     office.open(&feishu);
@@ -174,11 +175,54 @@ async fn a_post_that_was_tried_for_a_day_is_put_aside_and_blocks_its_chat_no_lon
     let (office, feishu) =
         (Office::new(), Feishu::new(|seen| if seen.said == "poison" { RETRY } else { None }));
     office.post(vec![text("oc_1", "poison"), text("oc_1", "fine")]).await;
-    let other = rusqlite::Connection::open(office.directory.path().join("mail.db")).unwrap();
-    other.execute_batch("UPDATE outbox SET tries = 1498 WHERE text = 'poison'").unwrap();
     office.open(&feishu);
     assert_eq!(office.done().await, Depths { wedged: 1, ..Depths::default() });
-    assert_eq!(feishu.said(), ["poison", "poison", "fine"]);
+    let seen = feishu.seen.lock().unwrap().clone();
+    let (last, tries) = seen.split_last().unwrap();
+    assert_eq!(last.said, "fine");
+    assert!(tries.iter().all(|call| call.said == "poison"));
+    let lasted = tries.last().unwrap().at - tries[0].at;
+    let day = Duration::from_secs(24 * 3600);
+    assert!(day <= lasted && lasted < day + Duration::from_secs(60), "{lasted:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_tries_before_a_restart_count_but_not_for_more_than_the_posts_age() {
+    for (hours, left) in [(25, 90..150), (1, 23 * 3600 - 60..23 * 3600 + 60)] {
+        let (office, feishu) =
+            (Office::new(), Feishu::new(|seen| if seen.said == "poison" { RETRY } else { None }));
+        office.post(vec![text("oc_1", "poison"), text("oc_1", "fine")]).await;
+        let other = rusqlite::Connection::open(office.directory.path().join("mail.db")).unwrap();
+        let older = format!("UPDATE outbox SET tries = 1918, made = made - {hours} * 3600000 WHERE id = 1");
+        other.execute_batch(&older).unwrap();
+        let courier = office.open(&feishu);
+        assert_eq!(office.done().await, Depths { wedged: 1, ..Depths::default() });
+        let seen = feishu.seen.lock().unwrap().clone();
+        assert_eq!(feishu.said().last().unwrap(), "fine");
+        let lasted = seen[seen.len() - 2].at - seen[0].at;
+        assert!(left.contains(&lasted.as_secs()), "{hours} h: {lasted:?}");
+        courier.abort();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_everybodys_trouble_is_waited_out_however_long_it_takes() {
+    let weekend = Duration::from_secs(63 * 3600);
+    let own = Duration::from_secs(3600);
+    let (office, feishu) = (
+        Office::new(),
+        Feishu::new(move |seen| match seen.at {
+            at if at < own => RETRY,
+            at if at < own + weekend => NOT_NOW,
+            at if at < own + weekend + own => RETRY,
+            _ => None,
+        }),
+    );
+    office.post(vec![text("oc_1", "late")]).await;
+    office.open(&feishu);
+    assert_eq!(office.done().await, Depths::default());
+    let seen = feishu.seen.lock().unwrap().clone();
+    assert!(seen.iter().all(|call| call.uuid == seen[0].uuid));
 }
 
 #[tokio::test]

@@ -155,7 +155,11 @@ impl Deliver for Feishu {
     }
 }
 
-pub(super) const RETRY: Option<Advice> = Some(Advice::Retry { after: None, outcome_known: false });
+pub(super) const RETRY: Option<Advice> = Some(Advice::Retry { after: None, outcome_known: false, own: true });
+
+/// What every call would get now.
+pub(super) const NOT_NOW: Option<Advice> =
+    Some(Advice::Retry { after: None, outcome_known: true, own: false });
 
 pub(super) struct Office {
     pub(super) directory: tempfile::TempDir,
