@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::{
     Advice, Deliver, Errand, Operation, Refused,
@@ -11,7 +12,12 @@ use super::{
 use crate::{
     ids::MessageId,
     mail::{Card, pacing::Haste},
+    render::ladder,
 };
+
+/// A change whose own trouble has lasted for so long is given up: there is another way, a new message, and the chat
+/// waits.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// So often the number of an operation is raised when Feishu has seen a higher one.
 const LEAPS: u32 = 3;
@@ -19,19 +25,28 @@ const LEAPS: u32 = 3;
 /// By so much: more operations than a card ever sees.
 const LEAP: i32 = 1_000_000;
 
+/// A card in the chat in whose place there is a new message, as it is not known whether it shows what it was told. It is
+/// kept as JSON.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Behind {
+    pub(super) message_id: MessageId,
+    pub(super) entity: Option<String>,
+}
+
 impl<D: Deliver> Lane<D> {
-    /// Has a card show this for good.
+    /// Has a card show this for good. When the trouble is this card's and lasts, the last failure is the answer.
     pub(super) async fn change(
         &mut self,
-        trying: &mut Trying,
+        trying: Trying,
         card: &Card,
         sequence: &mut i32,
         message_id: &MessageId,
         json: String,
     ) -> Result<Result<(), Refused>, Gone> {
+        let mut trying = trying.anew_for(PATIENCE);
         let Some(entity) = card.entity.clone() else {
             let mut errand = Errand::Update { message_id: message_id.clone(), card: json };
-            return Ok(self.persist(trying, &mut errand).await?.map(|_| ()));
+            return Ok(self.persist(&mut trying, &mut errand).await?.map(|_| ()));
         };
         // A card that streams shows what it is told later, and cannot be forwarded. Whether it did stream is not known
         // here, and does not matter.
@@ -40,8 +55,8 @@ impl<D: Deliver> Lane<D> {
         for operation in operations {
             let mut leaps = 0;
             done = loop {
-                let mut errand = numbered(card, &entity, sequence, operation.clone());
-                match self.persist(trying, &mut errand).await? {
+                let mut errand = numbered(card.made, &entity, sequence, operation.clone());
+                match self.persist(&mut trying, &mut errand).await? {
                     Err(refused) if refused.advice == Advice::Sequence && leaps < LEAPS => {
                         leaps += 1;
                         *sequence = sequence.saturating_add(LEAP);
@@ -49,21 +64,46 @@ impl<D: Deliver> Lane<D> {
                     done => break done.map(|_| ()),
                 }
             };
+            if done.as_ref().is_err_and(|refused| matches!(refused.advice, Advice::Retry { .. })) {
+                break;
+            }
         }
         Ok(done)
+    }
+
+    /// Has a card that was left behind say where its words are, if that can be done now: they are in the chat.
+    pub(super) async fn say_below(
+        &self,
+        behind: Behind,
+        made: Timestamp,
+        sequence: &mut i32,
+    ) -> Result<(), Gone> {
+        let json = ladder::below(self.office.deliver.words());
+        let Behind { message_id, entity } = behind;
+        let said = match entity {
+            None => {
+                let errand = Errand::Update { message_id, card: json };
+                self.attempt(&errand, Haste::Owed).await?.map(|_| ())
+            }
+            Some(entity) => self.operate(made, &entity, sequence, Operation::Replace(json)).await?,
+        };
+        if let Err(Refused { reason, .. }) = said {
+            tracing::debug!(%reason, "a card that was left behind could not be changed");
+        }
+        Ok(())
     }
 
     /// Changes an entity if that can be done now.
     pub(super) async fn operate(
         &self,
-        card: &Card,
+        made: Timestamp,
         entity: &str,
         sequence: &mut i32,
         operation: Operation,
     ) -> Result<Result<(), Refused>, Gone> {
         let mut leaps = 0;
         loop {
-            let errand = numbered(card, entity, sequence, operation.clone());
+            let errand = numbered(made, entity, sequence, operation.clone());
             match self.attempt(&errand, Haste::Spare).await? {
                 Err(refused) if refused.advice == Advice::Sequence && leaps < LEAPS => {
                     leaps += 1;
@@ -76,8 +116,8 @@ impl<D: Deliver> Lane<D> {
 }
 
 /// An operation with a number that is higher than the last one's.
-fn numbered(card: &Card, entity: &str, last: &mut i32, operation: Operation) -> Errand {
-    *last = last.saturating_add(1).max(by_time(card.made, Timestamp::now()));
+fn numbered(made: Timestamp, entity: &str, last: &mut i32, operation: Operation) -> Errand {
+    *last = last.saturating_add(1).max(by_time(made, Timestamp::now()));
     Errand::Operate { entity: entity.to_owned(), sequence: *last, operation }
 }
 
@@ -91,15 +131,13 @@ fn by_time(made: Timestamp, now: Timestamp) -> i32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::SlotId;
 
     #[test]
     fn operations_are_numbered_upwards_whatever_the_clock_does() {
         let made = Timestamp::now() - jiff::SignedDuration::from_hours(1);
-        let card = Card::new(SlotId::random(), made);
         let mut last = 0;
         let mut next = || {
-            let errand = numbered(&card, "7", &mut last, Operation::Streaming(false));
+            let errand = numbered(made, "7", &mut last, Operation::Streaming(false));
             let Errand::Operate { sequence, .. } = errand else { panic!("{errand:?}") };
             sequence
         };

@@ -12,6 +12,7 @@ use tokio::time::sleep;
 
 use super::{
     Advice, Content, Deliver, Errand, Objection, Screen,
+    change::Behind,
     lane::{Ended, Gone, Lane, Trying},
 };
 use crate::{
@@ -34,6 +35,9 @@ struct Progress {
     /// Whether the card of its slot shows what it is to show.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     shown: bool,
+    /// The card in whose place it comes as a new message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    behind: Option<Behind>,
     /// What Feishu has against this sheet on every rung: its reader is told so in its place.
     #[serde(skip_serializing_if = "Option::is_none")]
     instead: Option<Objection>,
@@ -83,12 +87,17 @@ impl<D: Deliver> Lane<D> {
             Descent { trying, uuid, reply_to, plan, progress, card: None, sequence: 0, message_id: None };
         if let Some(slot) = slot {
             // From here on no picture is shown: it would come after its last word.
-            let (known, sequence) = self.office.stage.end(slot).map(Screen::leave).unwrap_or_default();
+            let (known, sequence, in_doubt) =
+                self.office.stage.end(slot).map(Screen::leave).unwrap_or_default();
             descent.sequence = sequence;
             descent.card = Some(match known {
                 Some(card) => card,
                 None => self.card_of(slot).await?,
             });
+            // A picture might come after its last word.
+            if in_doubt && descent.leave_behind() {
+                self.note(&descent, NOTES).await;
+            }
         }
         while let Some(sheet) = descent.sheet(&self.office.deliver) {
             match self.bring(&mut descent, sheet).await? {
@@ -128,6 +137,11 @@ impl<D: Deliver> Lane<D> {
                     break;
                 }
             }
+        }
+        if descent.plan.sheet(&descent.progress.place).is_none()
+            && let (Some(behind), Some(card)) = (descent.progress.behind.clone(), &descent.card)
+        {
+            self.say_below(behind, card.made, &mut descent.sequence).await?;
         }
         let Descent { trying, progress, card, message_id, .. } = descent;
         let fate = progress.wedged.map_or(Fate::Confirmed(message_id), Fate::Wedged);
@@ -223,7 +237,7 @@ impl<D: Deliver> Lane<D> {
         let Some(message_id) = card.message_id.clone() else {
             return self.find(descent).await;
         };
-        let changed = self.change(trying, card, sequence, &message_id, json).await?;
+        let changed = self.change(*trying, card, sequence, &message_id, json).await?;
         let Err(refused) = changed else {
             descent.message_id = Some(message_id);
             return Ok(Step::Taken);
@@ -233,19 +247,23 @@ impl<D: Deliver> Lane<D> {
             | Advice::NotForThisApp
             | Advice::StreamClosed
             | Advice::Sequence
-            | Advice::TargetGone => {
+            | Advice::TargetGone
+            | Advice::Retry { .. } => {
                 tracing::info!(
                     post = descent.trying.id,
                     reason = %refused.reason,
                     "a card cannot be changed any more, a new one is sent"
                 );
-                if let Some(card) = &mut descent.card {
+                let may_be_changed = matches!(refused.advice, Advice::Retry { .. });
+                if !(may_be_changed && descent.leave_behind())
+                    && let Some(card) = &mut descent.card
+                {
                     card.gone = true;
                 }
                 descent.begin_anew();
                 Ok(Step::Again)
             }
-            advice @ (Advice::Retry { .. } | Advice::Unacceptable(_) | Advice::Undeliverable) => {
+            advice @ (Advice::Unacceptable(_) | Advice::Undeliverable) => {
                 Ok(Step::Refused(advice, refused.reason))
             }
         }
@@ -306,6 +324,15 @@ impl Descent {
             Some(objection) => Sheet::Text(deliver.in_place_of(objection)),
             None => sheet,
         })
+    }
+
+    /// Comes as a new message in the place of the card that is in the chat; whether one is.
+    fn leave_behind(&mut self) -> bool {
+        let Some(card) = self.card.as_mut().filter(|card| !card.gone) else { return false };
+        let Some(message_id) = card.message_id.clone() else { return false };
+        self.progress.behind = Some(Behind { message_id, entity: card.entity.clone() });
+        card.gone = true;
+        true
     }
 
     /// The next try is the first of its kind.

@@ -35,6 +35,9 @@ const BETWEEN_OPERATIONS: Duration = Duration::from_millis(300);
 /// Feishu: streaming ends 10 minutes after it was last switched on.
 const REARM: Duration = Duration::from_secs(9 * 60);
 
+/// A change that was not confirmed is not made any more after so long: whatever is between has given it up.
+const DOUBT: Duration = Duration::from_secs(5 * 60);
+
 /// A card on the stage as Feishu has it.
 #[derive(Debug, Default)]
 pub(in crate::mail) struct Screen {
@@ -48,6 +51,9 @@ pub(in crate::mail) struct Screen {
     streaming: Option<Instant>,
     /// The number of the last operation on the entity.
     sequence: i32,
+    /// When a change of the message was last sent of which it is not known whether Feishu makes it, or has made it: it
+    /// may come after a later one.
+    in_doubt: Option<Instant>,
     failures: u32,
     not_before: Option<Instant>,
     over: bool,
@@ -72,8 +78,13 @@ impl Screen {
     }
 
     /// What the card's last word needs to know.
-    pub(super) fn leave(self) -> (Option<Card>, i32) {
-        (self.card, self.sequence)
+    pub(super) fn leave(self) -> (Option<Card>, i32, bool) {
+        let in_doubt = self.is_in_doubt();
+        (self.card, self.sequence, in_doubt)
+    }
+
+    fn is_in_doubt(&self) -> bool {
+        self.in_doubt.is_some_and(|since| since.elapsed() < DOUBT)
     }
 }
 
@@ -129,7 +140,12 @@ impl<D: Deliver> Lane<D> {
                 Duration::ZERO
             }
             Shown::Ended => {
-                self.office.stage.end(slot);
+                // The last word, which waits, has to know.
+                if screen.is_in_doubt() {
+                    self.office.stage.put_back(slot, screen, None);
+                } else {
+                    self.office.stage.end(slot);
+                }
                 return Ok(());
             }
         };
@@ -304,7 +320,11 @@ impl<D: Deliver> Lane<D> {
         let done = match card.entity.as_deref() {
             None => {
                 let errand = Errand::Update { message_id: message_id.clone(), card: moment.card.clone() };
-                self.attempt(&errand, Haste::Spare).await?.map(|_| ())
+                let patched = self.attempt(&errand, Haste::Spare).await?;
+                if let Err(Refused { advice: Advice::Retry { outcome_known: false, .. }, .. }) = patched {
+                    screen.in_doubt = Some(Instant::now());
+                }
+                patched.map(|_| ())
             }
             Some(entity) => self.stream(card, entity, screen, moment).await?,
         };
@@ -331,14 +351,14 @@ impl<D: Deliver> Lane<D> {
         let same_shape = screen.shows.as_ref().is_some_and(|shows| shows.shape == moment.shape);
         if let Some(text) = moment.stream.as_ref().filter(|text| same_shape && !text.is_empty()) {
             let stream = || Operation::Stream(text.clone());
-            let mut streamed = self.operate(card, entity, &mut screen.sequence, stream()).await?;
+            let mut streamed = self.operate(card.made, entity, &mut screen.sequence, stream()).await?;
             // Feishu has ended it early: once more, and then in the other way.
             if streamed.as_ref().is_err_and(|refused| refused.advice == Advice::StreamClosed) {
                 let armed = self.arm(card, entity, screen).await?;
                 if armed.is_err() {
                     return Ok(armed);
                 }
-                streamed = self.operate(card, entity, &mut screen.sequence, stream()).await?;
+                streamed = self.operate(card.made, entity, &mut screen.sequence, stream()).await?;
             }
             match streamed {
                 Err(Refused { advice: Advice::StreamClosed | Advice::Unacceptable(_), .. }) => {}
@@ -346,12 +366,12 @@ impl<D: Deliver> Lane<D> {
             }
         }
         let whole = Operation::Replace(moment.card.clone());
-        self.operate(card, entity, &mut screen.sequence, whole).await
+        self.operate(card.made, entity, &mut screen.sequence, whole).await
     }
 
     /// Switches streaming on for the next 10 minutes.
     async fn arm(&self, card: &Card, entity: &str, screen: &mut Screen) -> Result<Result<(), Refused>, Gone> {
-        let armed = self.operate(card, entity, &mut screen.sequence, Operation::Streaming(true)).await?;
+        let armed = self.operate(card.made, entity, &mut screen.sequence, Operation::Streaming(true)).await?;
         if armed.is_ok() {
             screen.streaming = Some(Instant::now());
         }

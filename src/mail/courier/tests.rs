@@ -1,6 +1,7 @@
 //! The courier against a scripted Feishu, on paused time.
 
 mod documents;
+mod overtaken;
 mod pictures;
 mod played;
 

@@ -1,0 +1,141 @@
+//! Cards that cannot be changed, or of which it is not known what they show.
+
+use super::*;
+use crate::{
+    ids::SlotId,
+    mail::{Slot, stage::Picture},
+    render::document::{Block, Document},
+};
+
+/// What a card says where its words come below.
+const BELOW: &str = "update See the messages below.";
+
+fn one(words: &str) -> Document {
+    Document::new(vec![Block::markdown(words)])
+}
+
+fn word(slot: SlotId, words: &str) -> Post {
+    let body = Body::Document { document: one(words), slot: Some(Slot { id: slot, epitaph: None }) };
+    Post { to: Recipient::Chat(ChatId::from("oc_1")), reply_to: None, body }
+}
+
+fn picture(words: &str) -> Picture {
+    Picture { to: Recipient::Chat(ChatId::from("oc_1")), reply_to: None, document: one(words), epitaph: None }
+}
+
+fn no_entities(seen: &Seen) -> Option<Advice> {
+    seen.said.starts_with("make").then_some(Advice::NotForThisApp)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_card_that_cannot_be_changed_for_two_minutes_holds_its_chat_up_no_longer() {
+    let (office, feishu) =
+        (Office::new(), Feishu::new(|seen| if seen.said.starts_with("update two") { RETRY } else { None }));
+    let slot = SlotId::random();
+    office.post(vec![word(slot, "one"), word(slot, "two"), text("oc_1", "next"), word(slot, "three")]).await;
+    office.open(&feishu);
+    assert_eq!(office.done().await, Depths::default());
+    let seen = feishu.seen.lock().unwrap().clone();
+    let mut said = feishu.said();
+    let tries = said.iter().filter(|said| *said == "update two").count();
+    said.dedup();
+    assert_eq!(said, ["card one", "update two", "card two", BELOW, "next", "update three"]);
+    assert!((8..=14).contains(&tries), "{tries}");
+    let waited = seen[tries + 1].at - seen[1].at;
+    assert!(waited >= Duration::from_secs(120) && waited < Duration::from_secs(240), "{waited:?}");
+    // From then on the new message is the card.
+    assert_eq!(seen[tries + 2].to, seen[1].to);
+    assert_eq!(seen[tries + 4].to, format!("om_{}", seen[tries + 1].uuid));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_card_that_cannot_be_changed_because_nothing_can_be_done_is_waited_for() {
+    let hour = Duration::from_secs(3600);
+    let (office, feishu) = (
+        Office::new(),
+        Feishu::new(
+            move |seen| {
+                if seen.said.starts_with("update") && seen.at < hour { NOT_NOW } else { None }
+            },
+        ),
+    );
+    let slot = SlotId::random();
+    office.post(vec![word(slot, "one"), word(slot, "two")]).await;
+    office.open(&feishu);
+    assert_eq!(office.done().await, Depths::default());
+    let mut said = feishu.said();
+    said.dedup();
+    assert_eq!(said, ["card one", "update two"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_entity_that_cannot_be_changed_is_left_behind_too() {
+    let mut failures = 40;
+    let (office, feishu) = (
+        Office::new(),
+        Feishu::new(move |seen| {
+            let fails = seen.said == "replace two" && failures > 0;
+            failures -= i32::from(fails);
+            if fails { RETRY } else { None }
+        }),
+    );
+    let slot = SlotId::random();
+    office.open(&feishu);
+    office.stage.show(slot, picture("one"));
+    feishu.called(2).await;
+    office.post(vec![word(slot, "two")]).await;
+    assert_eq!(office.done().await, Depths::default());
+    let mut said = feishu.said();
+    said.dedup();
+    let expected = [
+        "make one",
+        "entity 7",
+        "streaming false",
+        "replace two",
+        "card two",
+        "replace See the messages below.",
+    ];
+    assert_eq!(said, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_picture_that_may_come_late_does_not_take_the_place_of_the_last_word() {
+    let (office, feishu) = (
+        Office::new(),
+        Feishu::new(|seen| if seen.said == "update two" { RETRY } else { no_entities(seen) }),
+    );
+    let slot = SlotId::random();
+    office.open(&feishu);
+    for (words, calls) in [("one", 2), ("two", 3)] {
+        office.stage.show(slot, picture(words));
+        feishu.called(calls).await;
+    }
+    office.post(vec![word(slot, "done"), word(slot, "and over")]).await;
+    assert_eq!(office.done().await, Depths::default());
+    let mut said = feishu.said();
+    said.dedup();
+    assert_eq!(said, ["make one", "card one", "update two", "card done", BELOW, "update and over"]);
+    let seen = feishu.seen.lock().unwrap().clone();
+    let new = &seen[seen.len() - 3];
+    assert_ne!(new.uuid, slot.to_string());
+    assert_eq!(seen[seen.len() - 1].to, format!("om_{}", new.uuid));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_picture_that_was_lost_long_ago_comes_no_more() {
+    let mut lost = RETRY;
+    let (office, feishu) = (
+        Office::new(),
+        Feishu::new(move |seen| if seen.said == "update two" { lost.take() } else { no_entities(seen) }),
+    );
+    let slot = SlotId::random();
+    office.open(&feishu);
+    for (words, calls) in [("one", 2), ("two", 4)] {
+        office.stage.show(slot, picture(words));
+        feishu.called(calls).await;
+    }
+    tokio::time::sleep(Duration::from_secs(301)).await;
+    office.post(vec![word(slot, "done")]).await;
+    office.done().await;
+    assert_eq!(feishu.said(), ["make one", "card one", "update two", "update two", "update done"]);
+}
