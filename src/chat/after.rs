@@ -159,7 +159,7 @@ async fn retire(store: &Store, turn: Uuid, past: &PastTurn, sentence: String, wo
         Some(PastTurn::CUT_BY_CRASH) => show::cut::decided(&past.start.prompt, sentence, words),
         // It says what Claude had said by then, too.
         Some(PastTurn::CUT_BY_STOP) => match store.last_document(id).await {
-            Ok(Some(document)) => show::cut::left(document, sentence),
+            Ok(Some(document)) => show::cut::left(document, sentence, words),
             Ok(None) | Err(_) => return,
         },
         Some(_) | None => return,

@@ -5,7 +5,9 @@ use uuid::Uuid;
 use super::in_chat;
 use crate::act::Act;
 use crate::ids::ConvId;
-use crate::render::document::{Block, Button, Document, Heading, Look, Tone};
+use crate::render::document::{Block, Button, Document, Heading, Long, Look, Tone};
+use crate::render::ladder::{Place, Plan};
+use crate::render::split;
 use crate::words::Words;
 
 /// A turn that was cut: its prompt can be run again, its session can go on, or it is left at that.
@@ -39,9 +41,10 @@ pub fn decided(prompt: &str, sentence: String, words: Words) -> Document {
     Document::new(blocks).headed(Tone::Past, words.interrupted_head())
 }
 
-/// A card of a turn that was cut without what it offered, now that it is decided, as `sentence` says.
+/// A card of a turn that was cut without what it offered, now that it is decided, as `sentence` says. It stays one card:
+/// of what came as several messages, or with a file, it keeps the end, where its buttons were.
 #[must_use]
-pub fn left(document: Document, sentence: String) -> Document {
+pub fn left(document: Document, sentence: String, words: Words) -> Document {
     let offers = |block: &Block| match block {
         Block::Buttons { .. } | Block::Form { .. } | Block::Typed { .. } => true,
         Block::Markdown { .. }
@@ -56,13 +59,56 @@ pub fn left(document: Document, sentence: String) -> Document {
     let heading = document.heading.map(|heading| Heading { tone: Tone::Past, ..heading });
     let said = document.blocks.into_iter().filter(|block| !offers(block));
     let blocks = said.chain([Block::small(sentence)]).collect();
-    Document { heading, blocks, ..document }
+    let whole = Document { heading, blocks, long: Long::Parts, ..document };
+    if is_one_card(&whole, words) {
+        return whole;
+    }
+    let end = |most| Document { blocks: end_of(&whole.blocks, most), ..whole.clone() };
+    let fitting = KEPT.into_iter().map(end).find(|document| is_one_card(document, words));
+    fitting
+        .unwrap_or_else(|| Document { blocks: whole.blocks.last().cloned().into_iter().collect(), ..whole })
+}
+
+/// Of words that do not fit on one card so many characters stay, or else so many.
+const KEPT: [usize; 4] = [12_000, 6_000, 2_000, 500];
+
+fn is_one_card(document: &Document, words: Words) -> bool {
+    let plan = Plan::of(document, words);
+    plan.sheet(&plan.next(&Place::default())).is_none()
+}
+
+/// The last blocks, with so many characters of words.
+fn end_of(blocks: &[Block], most: usize) -> Vec<Block> {
+    let mut left = most;
+    let mut end = Vec::new();
+    for block in blocks.iter().rev() {
+        let mut block = block.clone();
+        if let Block::Markdown { text }
+        | Block::Text { text }
+        | Block::Small { text }
+        | Block::Code { text, .. } = &mut block
+        {
+            let length = text.chars().count();
+            if length > left {
+                let last = split::parts(text, left.max(1)).pop();
+                let last = last.map(|part| format!("{}{}{}", part.open, part.body, part.close));
+                *text = format!("…\n\n{}", last.unwrap_or_default());
+                end.push(block);
+                break;
+            }
+            left -= length;
+        }
+        end.push(block);
+    }
+    end.reverse();
+    end
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::chat::show::tests::both;
+    use crate::language::Language;
 
     #[test]
     fn a_cut_turn_can_be_run_again_gone_on_with_or_left() {
@@ -77,8 +123,35 @@ mod tests {
         let card = |words: Words| {
             let cut = cut(&"c-1".into(), Uuid::from_u128(7), "build", words, false);
             let blocks = [Block::markdown("half of *it*")].into_iter().chain(cut.blocks).collect();
-            left(Document { blocks, ..cut }, words.dismissed())
+            left(Document { blocks, ..cut }, words.dismissed(), words)
         };
         insta::assert_snapshot!(both(card));
+    }
+
+    #[test]
+    fn a_card_of_what_was_several_messages_stays_one_and_keeps_the_end() {
+        let words = Words(Language::En);
+        let paragraphs = |count: usize| (1..=count).map(|n| format!("It found number {n:05}."));
+        let long = paragraphs(5_000).collect::<Vec<_>>().join("\n\n");
+        for long in [long.clone(), format!("```text\n{}\n```", long.replace("\n\n", "\n"))] {
+            for kind in [Long::Parts, Long::File] {
+                let cut = cut(&"c-1".into(), Uuid::from_u128(7), "build", words, false);
+                let said = [Block::markdown(&long), Block::small("12 s")];
+                let blocks = said.into_iter().chain(cut.blocks).collect();
+                let document = Document { blocks, long: kind, ..cut };
+                assert!(!is_one_card(&document, words));
+                let left = left(document, words.dismissed(), words);
+                assert!(is_one_card(&left, words));
+                let [Block::Markdown { text }, Block::Small { text: time }, Block::Text { .. }, decided] =
+                    &left.blocks[..]
+                else {
+                    panic!("{left:?}");
+                };
+                assert_eq!((time.as_str(), decided), ("12 s", &Block::small(words.dismissed())));
+                assert!(text.starts_with("…\n\n") && text.contains("It found number 05000."), "{text}");
+                assert!(!text.contains("number 00001.") && text.len() < 13_000);
+                assert_eq!(text.matches("```").count() % 2, 0);
+            }
+        }
     }
 }

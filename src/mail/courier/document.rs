@@ -193,10 +193,8 @@ impl<D: Deliver> Lane<D> {
                 Sheet::Card(_) | Sheet::Text(_) | Sheet::File { .. } => {}
             }
         }
-        // Where no card of the slot is in the chat, it is the one that the buttons are on.
-        let is_slots = matches!(sheet, Sheet::Card(_))
-            && !descent.progress.shown
-            && descent.plan.has_buttons(&descent.progress.place);
+        // The card of the slot is the one that the buttons are on, whichever was in the chat before.
+        let is_slots = matches!(sheet, Sheet::Card(_)) && descent.plan.has_buttons(&descent.progress.place);
         let content = match sheet {
             Sheet::Card(json) => Content::Card(json),
             Sheet::Text(text) => Content::Text(text),
@@ -210,7 +208,7 @@ impl<D: Deliver> Lane<D> {
         };
         // The first message of a slot is known by the slot's id, whoever sends it.
         let uuid = match &descent.card {
-            Some(card) if is_slots && !card.gone => card.slot.to_string(),
+            Some(card) if is_slots && !descent.progress.shown && !card.gone => card.slot.to_string(),
             Some(_) | None => uuid_at(&descent.uuid, &descent.progress),
         };
         let reply_to = descent.reply_to.clone();

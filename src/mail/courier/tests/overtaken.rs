@@ -139,3 +139,25 @@ async fn a_picture_that_was_lost_long_ago_comes_no_more() {
     office.done().await;
     assert_eq!(feishu.said(), ["make one", "card one", "update two", "update two", "update done"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn of_a_long_last_word_the_message_with_its_end_is_the_one_that_is_changed_later() {
+    let (office, feishu) = (Office::new(), Feishu::new(no_entities));
+    let slot = SlotId::random();
+    office.open(&feishu);
+    office.stage.show(slot, picture("one"));
+    feishu.called(2).await;
+    let long = vec!["all that was found"; 4_000].join("\n");
+    office.post(vec![word(slot, &long), word(slot, "dismissed")]).await;
+    assert_eq!(office.done().await, Depths::default());
+    let seen = feishu.seen.lock().unwrap().clone();
+    let kinds: Vec<&str> = seen.iter().map(|call| call.said.split(' ').next().unwrap()).collect();
+    let (first, rest) = kinds.split_at(3);
+    assert_eq!(first, ["make", "card", "update"]);
+    let (last, parts) = rest.split_last().unwrap();
+    assert!(*last == "update" && parts.len() >= 2 && parts.iter().all(|part| *part == "card"), "{kinds:?}");
+    let end = &seen[seen.len() - 2];
+    assert_eq!(seen.last().unwrap().said, "update dismissed");
+    assert_eq!(seen.last().unwrap().to, format!("om_{}", end.uuid));
+    assert_ne!(end.uuid, slot.to_string());
+}
