@@ -66,11 +66,18 @@ pub(super) enum Due {
 }
 
 impl Stage {
-    /// Shows this in the place of what the card showed before.
+    /// Shows this in the place of what the card showed before; nothing where no picture can come any more.
     pub fn show(&self, slot: SlotId, picture: Picture) {
         let to = picture.to.clone();
         let scene = Scene { to: to.clone(), picture: None, screen: Screen::default() };
-        self.scenes().entry(slot).or_insert(scene).picture = Some(picture);
+        {
+            let mut scenes = self.scenes();
+            let scene = scenes.entry(slot).or_insert(scene);
+            if scene.screen.is_over() {
+                return;
+            }
+            scene.picture = Some(picture);
+        }
         self.house.bell.ring([to].into());
     }
 

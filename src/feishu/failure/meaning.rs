@@ -24,7 +24,7 @@ pub struct Failed<'a> {
 pub fn classify(api: &str, failed: Failed<'_>) -> Advice {
     let Failed { http, code, message, reset } = failed;
     let again = |after, outcome_known| Advice::Retry { after, outcome_known };
-    let Some(code) = code else { return without_code(http, reset) };
+    let Some(code) = code else { return without_code(api, http, reset) };
     match code {
         99_991_400 | 11_232 | 11_233 | 11_247 => again(reset, true),
         _ if http == 429 => again(reset, true),
@@ -69,7 +69,7 @@ fn refusal(api: &str, code: i64, message: &str) -> Refusal {
         }
         230_011 | 230_110 | 231_003 if api == CREATE => Refusal::Undeliverable,
         230_011 | 230_110 | 231_003 => Refusal::TargetGone,
-        230_019 | 230_050 | 230_071 | 230_072 | 230_111 if api == REPLY => Refusal::TargetGone,
+        230_019 | 230_050 | 230_054 | 230_071 | 230_072 | 230_111 if api == REPLY => Refusal::TargetGone,
         230_002 | 230_013 | 230_018 | 230_029 | 230_034 | 230_035 | 230_038 | 230_050 | 230_053 | 230_054
         | 230_075 | 232_009 => Refusal::Undeliverable,
         _ => Refusal::Bug,
@@ -116,8 +116,10 @@ fn sub_code(message: &str) -> Option<i64> {
 }
 
 /// An answer that is not the API's JSON comes from something between, which may be gone later.
-fn without_code(http: u16, reset: Option<Duration>) -> Advice {
+fn without_code(api: &str, http: u16, reset: Option<Duration>) -> Advice {
     match http {
+        // A domain without card entities answers so.
+        404 if api == ENTITY => Advice::Refused(Refusal::Scope),
         413 => Advice::Refused(Refusal::TooLong),
         400..500 => Advice::Retry { after: reset, outcome_known: true },
         _ => Advice::Retry { after: reset, outcome_known: false },

@@ -52,6 +52,7 @@ fn refusals_are_told_apart() {
         (REPLY, 230_011, Refusal::TargetGone),
         (REPLY, 230_019, Refusal::TargetGone),
         (REPLY, 230_050, Refusal::TargetGone),
+        (REPLY, 230_054, Refusal::TargetGone),
         (REPLY, 230_071, Refusal::TargetGone),
         (REPLY, 230_072, Refusal::TargetGone),
         (REPLY, 230_111, Refusal::TargetGone),
@@ -131,6 +132,8 @@ fn refusals_are_told_apart() {
         assert_eq!(meant(api, 400, Some(code), RESET), Advice::Refused(refusal), "{api} {code}");
     }
     assert_eq!(meant(CREATE, 413, None, None), Advice::Refused(Refusal::TooLong));
+    assert_eq!(meant(ENTITY, 404, None, None), Advice::Refused(Refusal::Scope));
+    assert_eq!(meant(ENTITY, 403, None, None), again(None, true));
 }
 
 #[test]

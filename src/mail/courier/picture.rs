@@ -35,6 +35,9 @@ const BETWEEN_OPERATIONS: Duration = Duration::from_millis(300);
 /// Feishu: streaming ends 10 minutes after it was last switched on.
 const REARM: Duration = Duration::from_secs(9 * 60);
 
+/// So many tries to make an entity may fail before the card is sent without.
+const MOST_UNMADE: u32 = 2;
+
 /// A change that was not confirmed is not made any more after so long: whatever is between has given it up.
 const DOUBT: Duration = Duration::from_secs(5 * 60);
 
@@ -54,6 +57,8 @@ pub(in crate::mail) struct Screen {
     /// When a change of the message was last sent of which it is not known whether Feishu makes it, or has made it: it
     /// may come after a later one.
     in_doubt: Option<Instant>,
+    /// Entities that could not be made for it, by what is not everybody's trouble.
+    unmade: u32,
     failures: u32,
     not_before: Option<Instant>,
     over: bool,
@@ -178,7 +183,7 @@ impl<D: Deliver> Lane<D> {
         }
         let words = self.office.deliver.words();
         let untried = card.message_id.is_none() && !card.unsure && card.entity.is_none();
-        if untried && self.office.stage.scope().may_make(Instant::now()) {
+        if untried && screen.unmade < MOST_UNMADE && self.office.stage.scope().may_make(Instant::now()) {
             let made = ladder::moment(&picture.document, words, true);
             let errand = Errand::Make { card: made.card };
             match self.attempt(&errand, Haste::Spare).await? {
@@ -189,7 +194,13 @@ impl<D: Deliver> Lane<D> {
                 Err(Refused { advice: Advice::NotForThisApp, reason, .. }) => {
                     self.office.stage.scope().denied(&reason, Instant::now());
                 }
-                Err(Refused { advice: Advice::Retry { after, .. }, .. }) => return Ok(Shown::Later(after)),
+                Err(Refused { advice: Advice::Retry { after, own, .. }, reason, .. }) => {
+                    screen.unmade += u32::from(own);
+                    if screen.unmade < MOST_UNMADE {
+                        return Ok(Shown::Later(after));
+                    }
+                    tracing::debug!(%reason, "no card entity can be made, the card is sent as it is");
+                }
                 Err(refused) => {
                     tracing::debug!(reason = %refused.reason, "a card entity is refused, the card is sent as it is");
                 }

@@ -161,3 +161,38 @@ async fn of_a_long_last_word_the_message_with_its_end_is_the_one_that_is_changed
     assert_eq!(seen.last().unwrap().to, format!("om_{}", end.uuid));
     assert_ne!(end.uuid, slot.to_string());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_chat_that_bars_the_bot_is_asked_to_take_one_picture_only() {
+    let (office, feishu) = (
+        Office::new(),
+        Feishu::new(|seen| {
+            if seen.said.starts_with("card") { Some(Advice::Undeliverable) } else { no_entities(seen) }
+        }),
+    );
+    let slot = SlotId::random();
+    office.open(&feishu);
+    office.stage.show(slot, picture("one"));
+    feishu.called(2).await;
+    for words in ["two", "three"] {
+        tokio::time::sleep(Duration::from_secs(300)).await;
+        office.stage.show(slot, picture(words));
+    }
+    tokio::time::sleep(Duration::from_secs(300)).await;
+    office.post(vec![text("oc_1", "next")]).await;
+    office.done().await;
+    assert_eq!(feishu.said(), ["make one", "card one", "next"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_card_whose_entity_cannot_be_made_twice_is_sent_without() {
+    let (office, feishu) =
+        (Office::new(), Feishu::new(|seen| if seen.said.starts_with("make") { RETRY } else { None }));
+    let slot = SlotId::random();
+    office.open(&feishu);
+    for (words, calls) in [("one", 3), ("two", 4)] {
+        office.stage.show(slot, picture(words));
+        feishu.called(calls).await;
+    }
+    assert_eq!(feishu.said(), ["make one", "make one", "card one", "update two"]);
+}
