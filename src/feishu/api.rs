@@ -28,6 +28,8 @@ pub use cards::Operation;
 pub const TIMEOUT: Duration = Duration::from_secs(10);
 /// The longest time for uploading a file: 30 MB at most.
 const UPLOAD_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long to wait when Feishu says that all is well and gives no token.
+const NO_TOKEN: Duration = Duration::from_secs(30);
 /// The longest answer that is read.
 const BODY_LIMIT: usize = 4 * 1024 * 1024;
 
@@ -225,7 +227,10 @@ impl Shared {
         let answer = self.exchange(api, &Method::POST, &url, None, Some(Body::Json(&body))).await?;
         let token =
             answer.get("tenant_access_token").and_then(Value::as_str).filter(|token| !token.is_empty());
-        let token = token.ok_or_else(|| unexpected(api, "the answer has no tenant_access_token"))?;
+        // Nothing was asked of Feishu but this, so that nothing is refused for it.
+        let advice = Advice::Retry { after: Some(NO_TOKEN), outcome_known: true };
+        let token = token
+            .ok_or_else(|| ApiError { advice, ..unexpected(api, "the answer has no tenant_access_token") })?;
         let expire = answer.get("expire").and_then(Value::as_i64);
         tracing::debug!(expire, "got a tenant access token");
         Ok(Token::new(token.into(), expire, Instant::now()))
