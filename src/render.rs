@@ -10,6 +10,6 @@ mod layout;
 pub mod limits;
 mod markdown;
 pub mod permission;
-mod source;
+pub mod source;
 pub mod split;
 pub mod tool;

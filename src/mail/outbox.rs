@@ -9,6 +9,10 @@ use super::{
     inbox::{optional_time, time},
 };
 use crate::ids::{ChatId, MessageId, OpenId};
+use crate::render::source;
+
+/// Of a document, so many characters are kept as text, too.
+const BEGINNING: usize = 3_000;
 
 /// A post in the outbox.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,13 +43,15 @@ pub enum Fate {
 }
 
 pub(super) fn add(db: &Connection, post: &Post, at: Timestamp) -> Result<(), StoreError> {
-    let nothing = String::new();
+    let plain;
     let (text, on, emoji, document, slot) = match &post.body {
         Body::Text(text) => (Some(text), None, None, None, None),
         Body::Document { document, slot } => {
             let json =
                 serde_json::to_string(document).map_err(|error| StoreError::Failed(error.to_string()))?;
-            (Some(&nothing), None, None, Some(json), slot.as_ref().map(|slot| slot.id.to_string()))
+            // For a version that cannot read the document.
+            plain = source::beginning(document, BEGINNING);
+            (Some(&plain), None, None, Some(json), slot.as_ref().map(|slot| slot.id.to_string()))
         }
         Body::Reaction { on, emoji, otherwise } => {
             (otherwise.as_ref(), Some(on.as_str()), Some(emoji), None, None)
@@ -91,7 +97,14 @@ pub(super) fn next(db: &Connection, lane: &Recipient, after: i64) -> Result<Opti
             let text: Option<String> = row.get(3)?;
             let reaction = row.get::<_, Option<String>>(4)?.zip(row.get(5)?);
             let document: Option<String> = row.get(9)?;
-            let document = document.and_then(|json| serde_json::from_str(&json).ok());
+            let document = document.and_then(|json| {
+                let read = serde_json::from_str(&json);
+                let id: i64 = row.get(0).ok()?;
+                read.inspect_err(|_| {
+                    tracing::error!(post = id, "a document is of another version: its first words are sent");
+                })
+                .ok()
+            });
             let slot: Option<String> = row.get(10)?;
             let slot = slot.and_then(|slot| slot.parse().ok()).map(|id| Slot { id, epitaph: None });
             let body = match (reaction, document) {

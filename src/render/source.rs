@@ -11,6 +11,17 @@ pub(super) fn of(document: &Document) -> String {
     heading.chain(blocks).filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n\n")
 }
 
+/// The first so many characters of the words of a document.
+#[must_use]
+pub fn beginning(document: &Document, most: usize) -> String {
+    let mut words = of(document);
+    if let Some((end, _)) = words.char_indices().nth(most) {
+        words.truncate(end);
+        words.push('…');
+    }
+    words
+}
+
 /// The words of a block; none of one that text does not show.
 pub(super) fn block(block: &Block) -> Option<String> {
     match block {

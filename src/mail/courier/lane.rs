@@ -12,7 +12,7 @@ use tokio::{
     time::{Instant as Moment, sleep, sleep_until, timeout},
 };
 
-use super::{Advice, Ask, Content, Deliver, Errand, Objection, Office, Refused};
+use super::{Advice, Ask, Content, Deliver, Errand, Office, Refused};
 use crate::{
     crash::{self, Point},
     ids::MessageId,
@@ -144,7 +144,11 @@ impl<D: Deliver> Lane<D> {
                 Err(error) => tracing::debug!(%error, "the outbox cannot be read, it will be tried again"),
             }
             failures += 1;
-            sleep(backoff(failures, None, fastrand::f64())).await;
+            tokio::select! {
+                () = sleep(backoff(failures, None, fastrand::f64())) => {}
+                // Something new is on record: the disk works.
+                () = self.poke.notified() => failures = 0,
+            }
         }
     }
 
@@ -199,8 +203,7 @@ impl<D: Deliver> Lane<D> {
             Err(refused) => refused,
         };
         self.put_aside(trying.id, &refused.reason);
-        let Advice::Unacceptable(objection @ (Objection::TooLong | Objection::Content)) = refused.advice
-        else {
+        let Advice::Unacceptable(objection) = refused.advice else {
             return Ok(Fate::Wedged(refused.reason));
         };
         if let Errand::Send { content, uuid, .. } = &mut errand {

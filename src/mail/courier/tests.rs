@@ -117,14 +117,15 @@ async fn a_text_that_feishu_does_not_take_is_kept_and_its_reader_told_in_its_pla
         Feishu::new(move |seen| match seen.said.as_str() {
             "rude" => Some(Advice::Unacceptable(Objection::Content)),
             "long" => Some(Advice::Unacceptable(Objection::TooLong)),
+            "odd" => Some(Advice::Unacceptable(Objection::Shape)),
             "Content" => once.take(),
             _ => None,
         }),
     );
-    office.post(["rude", "fine", "long"].map(|said| text("oc_1", said)).to_vec()).await;
+    office.post(["rude", "fine", "long", "odd"].map(|said| text("oc_1", said)).to_vec()).await;
     office.open(&feishu);
-    assert_eq!(office.done().await, Depths { wedged: 2, ..Depths::default() });
-    assert_eq!(feishu.said(), ["rude", "Content", "Content", "fine", "long", "TooLong"]);
+    assert_eq!(office.done().await, Depths { wedged: 3, ..Depths::default() });
+    assert_eq!(feishu.said(), ["rude", "Content", "Content", "fine", "long", "TooLong", "odd", "Shape"]);
     let seen = feishu.seen.lock().unwrap().clone();
     let uuids: Vec<&str> = seen.iter().map(|call| call.uuid.as_str()).collect();
     assert_eq!((uuids[1], uuids[2]), (format!("{}-instead", uuids[0]).as_str(), uuids[1]));

@@ -196,3 +196,36 @@ async fn a_card_whose_entity_cannot_be_made_twice_is_sent_without() {
     }
     assert_eq!(feishu.said(), ["make one", "make one", "card one", "update two"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_document_that_cannot_be_read_is_sent_as_its_first_words() {
+    let (office, feishu) = (Office::new(), Feishu::new(|_| None));
+    let long = vec!["all that was found"; 1_000].join("\n");
+    office.post(vec![word(SlotId::random(), "fine"), word(SlotId::random(), &long)]).await;
+    let other = rusqlite::Connection::open(office.directory.path().join("mail.db")).unwrap();
+    other.execute_batch("UPDATE outbox SET document = '{\"blocks\":[{\"block\":\"song\"}]}'").unwrap();
+    office.open(&feishu);
+    assert_eq!(office.done().await, Depths::default());
+    let beginning: String = long.chars().take(3_000).collect();
+    assert_eq!(feishu.said(), ["fine".to_owned(), beginning + "…"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_comes_when_the_disk_works_again_does_not_wait() {
+    let (office, feishu) = (Office::new(), Feishu::new(|_| None));
+    let other = rusqlite::Connection::open(office.directory.path().join("mail.db")).unwrap();
+    let trigger = "CREATE TRIGGER broken BEFORE UPDATE ON outbox BEGIN SELECT RAISE(ABORT, 'broken'); END";
+    other.execute_batch(trigger).unwrap();
+    office.post(vec![text("oc_1", "one")]).await;
+    office.open(&feishu);
+    feishu.called(1).await;
+    // By now the lane waits for about a minute between two looks.
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    other.execute_batch("DROP TRIGGER broken").unwrap();
+    tokio::time::resume();
+    let began = Instant::now();
+    office.post(vec![text("oc_1", "two")]).await;
+    feishu.called(2).await;
+    assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
+    assert_eq!(feishu.said(), ["one", "two"]);
+}
