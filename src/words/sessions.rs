@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Words, rounded, say, short};
+use super::{Words, rounded, say};
 use crate::language::Language;
 
 impl Words {
@@ -88,8 +88,14 @@ impl Words {
                 say!(self, "{days} days", "{days} 天")
             }
             0..60 => return say!(self, "used just now", "刚刚使用过"),
-            seconds @ 60..3600 => short(Duration::from_secs(seconds / 60 * 60)),
-            _ => short(Duration::from_secs(rounded(ago).as_secs() / 3600 * 3600)),
+            seconds @ 60..3600 => {
+                let minutes = seconds / 60;
+                say!(self, "{minutes}m", "{minutes} 分钟")
+            }
+            _ => {
+                let hours = rounded(ago).as_secs() / 3600;
+                say!(self, "{hours}h", "{hours} 小时")
+            }
         };
         say!(self, "used {ago} ago", "{ago}前使用过")
     }

@@ -68,6 +68,8 @@ pub(super) struct Day {
     journal: PathBuf,
     ming: ChatId,
     started: u32,
+    /// The connections before the daemon that runs now.
+    made: u64,
     deaths: u32,
     said: Vec<MessageId>,
     taken_back_in_time: bool,
@@ -81,9 +83,9 @@ impl Day {
         let journal = phonework.claude_folder().with_file_name("journal");
         phonework.add_claude_env(json!({ "PRACTICE_JOURNAL": &journal }));
         let ming = phonework.emulator.p2p(&phonework.ming);
-        let (started, deaths, said) = (0, 0, Vec::new());
+        let (started, made, deaths, said) = (0, 0, 0, Vec::new());
         let mut day =
-            Self { plan, phonework, journal, ming, started, deaths, said, taken_back_in_time: false };
+            Self { plan, phonework, journal, ming, started, made, deaths, said, taken_back_in_time: false };
         day.start();
         day.until("the first connection", |phonework| !phonework.emulator.connections().is_empty()).await;
         let retried = day.pass().await;
@@ -178,6 +180,7 @@ impl Day {
         self.started += 1;
         let order = (self.started <= self.plan.starts).then(|| self.plan.order.clone());
         self.phonework.set_env("PHONEWORK_CRASH", order);
+        self.made = self.phonework.emulator.connections_made();
         self.phonework.launch();
     }
 
@@ -196,13 +199,14 @@ impl Day {
 
     async fn end(mut self, retried: bool) -> Evidence {
         loop {
+            // One that has only just started does not know yet how to end.
+            let made = self.made;
+            self.until("a connection", |p| p.emulator.connections_made() > made).await;
             let status = self.phonework.stop().await;
             if status.success() {
                 break;
             }
             self.died(status);
-            let made = self.phonework.emulator.connections_made();
-            self.until("a connection", |p| p.emulator.connections_made() > made).await;
         }
         let (audit, broken_chains) = audit_below(&self.phonework.projects());
         let emulator = &self.phonework.emulator;
