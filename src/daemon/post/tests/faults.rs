@@ -89,8 +89,9 @@ fn cards_that_cannot_be_built() -> impl Iterator<Item = Effect> {
 /// plain message.
 fn says_no_for_good(api: Api, effect: &Effect) -> bool {
     match effect {
-        Effect::Refuse { code: 230_054, .. } => true,
-        Effect::Refuse { code, .. } => api == CREATE && [230_050, 230_011, 230_110, 231_003].contains(code),
+        Effect::Refuse { code, .. } => {
+            api == CREATE && [230_050, 230_054, 230_011, 230_110, 231_003].contains(code)
+        }
         Effect::RefuseCard { .. }
         | Effect::Page { .. }
         | Effect::Garbage
@@ -105,7 +106,7 @@ fn says_no_for_good(api: Api, effect: &Effect) -> bool {
 
 /// Which of them say that a message cannot be replied to, so that what was to be a reply is sent without.
 fn says_that_the_message_is_gone(effect: &Effect) -> bool {
-    let codes = [230_011, 230_019, 230_050, 230_071, 230_072, 230_110, 230_111, 231_003];
+    let codes = [230_011, 230_019, 230_050, 230_054, 230_071, 230_072, 230_110, 230_111, 231_003];
     matches!(effect, Effect::Refuse { code, .. } if codes.contains(code))
 }
 
