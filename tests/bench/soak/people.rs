@@ -35,7 +35,16 @@ struct Person {
 /// The bot's words in a chat.
 fn said(shown: &[Shown]) -> Vec<String> {
     let said = shown.iter().filter(|shown| shown.from_bot() && !shown.is_unfinished());
-    said.map(Shown::answer).collect()
+    let words = said.map(|shown| if is_request(shown) { "🔐 ".to_owned() } else { shown.answer() });
+    // A card about what waits has no words of an answer.
+    words.filter(|words| !words.is_empty()).collect()
+}
+
+/// Whether a card is about a permission, asked for or decided about.
+fn is_request(shown: &Shown) -> bool {
+    let head = shown.text.lines().next().unwrap_or_default();
+    let heads = ["May Claude use ", "Allowed · ", "Denied · ", "Expired · ", "No longer asked · "];
+    shown.is_card() && heads.iter().any(|each| head.starts_with(each))
 }
 
 /// What a chat shows.
