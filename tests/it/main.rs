@@ -22,3 +22,4 @@ mod support;
 mod systemd;
 mod tidy;
 mod turns;
+mod upgrade;
