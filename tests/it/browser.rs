@@ -1,6 +1,7 @@
 //! The phone page in a real browser.
 
 mod cards;
+mod pictures;
 mod turns;
 
 use std::path::Path;
