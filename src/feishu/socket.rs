@@ -1,6 +1,6 @@
 //! The long connection: keeps one WebSocket to Feishu alive, for ever.
 //!
-//! Each try asks for a fresh endpoint, connects, and hands the socket to [`super::connection`] until it is lost.
+//! Each try asks for a fresh endpoint, connects, and hands the socket to `feishu::connection` until it is lost.
 //! Nothing ends the loop but the stop token: a refusal that only an operator can mend is reported once as an error
 //! and tried again every few minutes. Which URL was connected to is never logged, as it carries a ticket.
 

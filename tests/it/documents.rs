@@ -3,6 +3,7 @@
 //! `PHONEWORK_WRITE_DOCUMENTS=1 tests/run documents` writes them anew.
 
 mod completion;
+mod links;
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;

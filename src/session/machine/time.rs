@@ -12,7 +12,7 @@ use crate::session::turn::{Decided, Outcome, Turn};
 const KILLED_GRACE: Duration = Duration::from_secs(15);
 
 impl Machine {
-    /// When [`Input::Tick`] is due at the latest.
+    /// When `Input::Tick` is due at the latest.
     #[must_use]
     pub fn due(&self) -> Option<Instant> {
         let up = matches!(self.process, Process::Up { .. });
