@@ -150,7 +150,7 @@ mod tests {
         unexpected argument '--keyrin' found; a similar argument exists: '--keyring'; `phonework check --help` shows the usage
         unexpected argument 'x' found; `phonework check --help` shows the usage
         a value is required for '--keyring <FILE>' but none was supplied; `phonework --help` shows the usage
-        invalid value '80a' for '--port <N>': give a number from 1 to 65535, or 0 for any port that is free; `phonework --help` shows the usage
+        invalid value '80a' for '--port <N>': give a number from 1 to 65535, or 0 for any free port; `phonework --help` shows the usage
         ");
     }
 }

@@ -8,41 +8,41 @@ use clap::{Args, Parser, Subcommand};
 use crate::ids::{ConvId, OpenId};
 use crate::paths::Chosen;
 
-const BEGINNING: &str = "\
-Begin with `phonework demo`, which needs no set-up; phonework(7) says how to connect a Feishu app and run the daemon.";
+const FIRST_STEPS: &str = "\
+Start with `phonework demo`, which needs no set-up; phonework(7) explains how to connect a Feishu app and run the daemon.";
 
 const KEYRING_PLACES: &str = "\
 Without --keyring and $PHONEWORK_KEYRING the configuration is $CREDENTIALS_DIRECTORY/keyring.yaml under systemd, \
 /etc/phonework/keyring.yaml for root, and ~/.config/phonework/keyring.yaml for others.";
 
 const PLACES: &str = "\
-Without options and variables the configuration is $CREDENTIALS_DIRECTORY/keyring.yaml, the state lies in \
-$STATE_DIRECTORY and the socket in $RUNTIME_DIRECTORY under systemd; they are /etc/phonework/keyring.yaml, \
-/var/lib/phonework and /run/phonework/control.sock for root; and ~/.config/phonework/keyring.yaml, \
-~/.local/state/phonework and $XDG_RUNTIME_DIR/phonework/control.sock for others.
+Where neither an option nor a variable names them, configuration, state and socket are \
+$CREDENTIALS_DIRECTORY/keyring.yaml, $STATE_DIRECTORY and $RUNTIME_DIRECTORY/control.sock under systemd; \
+/etc/phonework/keyring.yaml, /var/lib/phonework and /run/phonework/control.sock for root; \
+~/.config/phonework/keyring.yaml, ~/.local/state/phonework and $XDG_RUNTIME_DIR/phonework/control.sock for others.
 
-$PHONEWORK_LOG says how much is logged: error, warn, info (the default) or debug.";
+$PHONEWORK_LOG sets the log level: error, warn, info (the default) or debug.";
 
 const SOCKET_PLACES: &str = "\
-Without --socket and $PHONEWORK_SOCKET the daemon is called at $RUNTIME_DIRECTORY/control.sock under systemd and \
-/run/phonework/control.sock for root; others call the first that is there of \
+Without --socket and $PHONEWORK_SOCKET the socket is $RUNTIME_DIRECTORY/control.sock under systemd and \
+/run/phonework/control.sock for root; for others it is the first that exists of \
 $XDG_RUNTIME_DIR/phonework/control.sock, ~/.local/state/phonework/control.sock, /run/phonework-USER/control.sock and \
 /run/phonework/control.sock.";
 
 const DEMO: &str = "\
-It needs no Feishu: one is emulated. Claude Code answers if `claude` is on PATH, a practice agent if it is not. \
-Ctrl-C ends it.";
+It needs no Feishu account: Feishu is emulated. Claude Code answers if `claude` is on PATH, a practice agent if not. \
+Ctrl-C ends the demo.";
 
 /// Work with Claude Code from your phone: a Feishu bot and the daemon behind it
 #[derive(Debug, Parser)]
-#[command(name = "phonework", version, max_term_width = 100, after_help = BEGINNING)]
+#[command(name = "phonework", version, max_term_width = 100, after_help = FIRST_STEPS)]
 pub struct Cli {
-    /// What to do.
+    /// The subcommand to run.
     #[command(subcommand)]
     pub command: Command,
 }
 
-/// The subcommands.
+/// The subcommands; those that are hidden are for the daemon itself and for tests.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the daemon: listen to Feishu, drive Claude Code
@@ -51,27 +51,27 @@ pub enum Command {
     Sessions(SessionsArgs),
     /// End sessions, and tell their owners
     Close(CloseArgs),
-    /// Show what is said and done in the sessions
+    /// Show what people and Claude say and do in the sessions
     Tail(TailArgs),
-    /// Show the state of every part; exit 0 only when all that is needed works
+    /// Show the state of every part; exit with 0 only if everything that is needed works
     Health(HealthArgs),
-    /// Say who may talk to the bot, let somebody in or shut him out
+    /// List who may talk to the bot, let someone in or shut them out
     Allow(AllowArgs),
-    /// Read the configuration and say what is wrong with it
+    /// Check the configuration and say what is wrong with it
     Check(CheckArgs),
     /// Run the whole system on this machine, with a phone in the browser
     Demo(DemoArgs),
-    /// Stand between the daemon and a program, and end all that it started when it ends
+    /// Run a program below the daemon, and end everything it started when it ends
     #[command(hide = true)]
     Warden(WardenArgs),
     /// Speak Claude Code's protocol without a model, for the demo and for tests
     #[command(hide = true, disable_help_flag = true, disable_version_flag = true)]
     PracticeAgent {
-        /// Claude Code's own arguments
+        /// Arguments as Claude Code takes them
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
-    /// Run the emulated Feishu alone
+    /// Run the emulated Feishu without a daemon
     #[command(hide = true)]
     Emulator(DemoArgs),
 }
@@ -93,30 +93,30 @@ pub struct SocketOption {
 }
 
 impl SocketOption {
-    /// The places that the options name.
+    /// The paths that the options name.
     #[must_use]
     pub fn chosen(&self) -> Chosen {
         Chosen { socket: self.socket.clone(), ..Chosen::default() }
     }
 }
 
-/// The options of `serve`.
+/// Options of `serve`: where configuration, state and socket are.
 #[derive(Debug, Args)]
 #[command(after_help = PLACES)]
 pub struct ServeArgs {
-    /// Which keyring.
+    /// The option `--keyring`.
     #[command(flatten)]
     pub keyring: KeyringOption,
-    /// Where sessions and mail are kept [default: $PHONEWORK_STATE_DIR, or see below]
+    /// The directory for sessions and mail [default: $PHONEWORK_STATE_DIR, or see below]
     #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     pub state_dir: Option<PathBuf>,
-    /// Which socket.
+    /// The option `--socket`.
     #[command(flatten)]
     pub socket: SocketOption,
 }
 
 impl ServeArgs {
-    /// The places that the options name.
+    /// The paths that the options name.
     #[must_use]
     pub fn chosen(&self) -> Chosen {
         Chosen {
@@ -127,119 +127,119 @@ impl ServeArgs {
     }
 }
 
-/// The options of `sessions`.
+/// Options of `sessions`, which lists them.
 #[derive(Debug, Args)]
 #[command(after_help = SOCKET_PLACES)]
 pub struct SessionsArgs {
-    /// Show closed sessions too
+    /// Include closed sessions
     #[arg(long)]
     pub all: bool,
     /// Print one JSON document
     #[arg(long)]
     pub json: bool,
-    /// Which daemon.
+    /// The option `--socket`, which names the daemon to ask.
     #[command(flatten)]
     pub socket: SocketOption,
 }
 
-/// The options of `close`.
+/// Options of `close`, which ends sessions.
 #[derive(Debug, Args)]
 #[command(
     after_help = SOCKET_PLACES,
     override_usage = "phonework close [OPTIONS] <CONV_ID>...\n       phonework close [OPTIONS] --all"
 )]
 pub struct CloseArgs {
-    /// The sessions, as `phonework sessions` names them
+    /// Sessions to end, by the CONV_ID that `phonework sessions` shows
     #[arg(value_name = "CONV_ID", required_unless_present = "all", value_parser = conv_id, add = super::complete::open_sessions())]
     pub conv_ids: Vec<ConvId>,
-    /// End every session
+    /// End every open session
     #[arg(long, conflicts_with = "conv_ids")]
     pub all: bool,
     /// Print one JSON document
     #[arg(long)]
     pub json: bool,
-    /// Which daemon.
+    /// The option `--socket`, which names the daemon to ask.
     #[command(flatten)]
     pub socket: SocketOption,
 }
 
-/// The options of `tail`.
+/// Options of `tail`, which shows past and running turns.
 #[derive(Debug, Args)]
 #[command(after_help = SOCKET_PLACES)]
 pub struct TailArgs {
-    /// Only this session
+    /// Show only this session
     #[arg(value_name = "CONV_ID", value_parser = conv_id, add = super::complete::sessions())]
     pub conv_id: Option<ConvId>,
-    /// Begin with so many of the last turns
+    /// Number of past turns to show first
     #[arg(short = 'n', value_name = "N", default_value_t = 10, value_parser = turns)]
     pub turns: u32,
-    /// Go on with what happens from now on; a restart of the daemon is waited for
+    /// Keep showing what happens, across restarts of the daemon
     #[arg(short, long)]
     pub follow: bool,
-    /// Print JSON, one object a line
+    /// Print JSON, one object per line
     #[arg(long)]
     pub json: bool,
-    /// Which daemon.
+    /// The option `--socket`, which names the daemon to ask.
     #[command(flatten)]
     pub socket: SocketOption,
 }
 
-/// The options of `health`.
+/// Options of `health`, which judges every part.
 #[derive(Debug, Args)]
 #[command(after_help = SOCKET_PLACES)]
 pub struct HealthArgs {
-    /// Have `claude -p ping` run first, as sessions run it; this costs a little and may take two minutes
+    /// Run `claude -p ping` first, the way sessions run Claude; costs a little and may take two minutes
     #[arg(long)]
     pub probe: bool,
     /// Print one JSON document
     #[arg(long)]
     pub json: bool,
-    /// Print metrics as Prometheus reads them, for node_exporter's textfile collector
+    /// Print metrics for the textfile collector of Prometheus' node_exporter
     #[arg(long, conflicts_with = "json")]
     pub prometheus: bool,
-    /// Which daemon.
+    /// The option `--socket`, which names the daemon to ask.
     #[command(flatten)]
     pub socket: SocketOption,
 }
 
-/// The options of `allow`.
+/// Options of `allow`; without any it lists people.
 #[derive(Debug, Args)]
 #[command(after_help = SOCKET_PLACES)]
 pub struct AllowArgs {
-    /// Let this person in, at once and for good; who writes to the bot as a stranger is told his open_id
+    /// Let this person in, at once and for good; the bot tells their open_id to anyone it does not know
     #[arg(value_name = "OPEN_ID", conflicts_with = "remove")]
     pub open_id: Option<OpenId>,
-    /// Shut out a person who was let in with this command
+    /// Shut out a person whom this command let in
     #[arg(long, value_name = "OPEN_ID", add = super::complete::people())]
     pub remove: Option<OpenId>,
     /// Print one JSON document
     #[arg(long)]
     pub json: bool,
-    /// Which daemon.
+    /// The option `--socket`, which names the daemon to ask.
     #[command(flatten)]
     pub socket: SocketOption,
 }
 
-/// The options of `check`.
+/// Options of `check`, which needs no daemon.
 #[derive(Debug, Args)]
 #[command(after_help = KEYRING_PLACES)]
 pub struct CheckArgs {
-    /// Which keyring.
+    /// The option `--keyring`.
     #[command(flatten)]
     pub keyring: KeyringOption,
 }
 
-/// The options of `demo`.
+/// Options of `demo` and of the emulator alone.
 #[derive(Debug, Args)]
 #[command(after_help = DEMO)]
 pub struct DemoArgs {
-    /// The port of the phone's page on this machine [default: any that is free]
+    /// Port of the phone's page on this machine [default: any free port]
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true, value_parser = port)]
     pub port: u16,
 }
 
 fn port(text: &str) -> Result<u16, &'static str> {
-    text.parse().map_err(|_| "give a number from 1 to 65535, or 0 for any port that is free")
+    text.parse().map_err(|_| "give a number from 1 to 65535, or 0 for any free port")
 }
 
 fn turns(text: &str) -> Result<u32, &'static str> {
@@ -248,14 +248,14 @@ fn turns(text: &str) -> Result<u32, &'static str> {
 
 fn conv_id(text: &str) -> Result<ConvId, &'static str> {
     let id = ConvId::from(text);
-    let sentence = "give a session's name as `phonework sessions` shows it";
+    let sentence = "give a CONV_ID as `phonework sessions` shows it";
     if id.is_well_formed() { Ok(id) } else { Err(sentence) }
 }
 
-/// The program and its arguments, for the hidden `warden`.
+/// Options of the hidden `warden`: what it runs, and where.
 #[derive(Debug, Args)]
 pub struct WardenArgs {
-    /// The directory that the program runs in
+    /// Directory to run the program in
     #[arg(long = "in", value_name = "DIR")]
     pub directory: Option<PathBuf>,
     /// The program and its arguments

@@ -142,7 +142,7 @@ fn each_session_that_is_closed_or_not_is_reported() {
     exit 2
     phonework: the following required arguments were not provided: <CONV_ID>...; `phonework close --help` shows the usage
     exit 2
-    phonework: invalid value '../etc' for '[CONV_ID]...': give a session's name as `phonework sessions` shows it; `phonework --help` shows the usage
+    phonework: invalid value '../etc' for '[CONV_ID]...': give a CONV_ID as `phonework sessions` shows it; `phonework --help` shows the usage
     exit 2
     phonework: the argument '--all' cannot be used with '[CONV_ID]...'; `phonework close --help` shows the usage
     exit 0

@@ -6,7 +6,7 @@ use super::installed::{Installed, System};
 async fn an_rpm_starts_nothing_restarts_what_runs_when_it_is_upgraded_and_stops_it_when_it_goes() {
     let host = Installed::with_packages("rpm", System::Here).await;
     let said = host.install_by("rpm --install --nodeps").await;
-    assert!(said.contains("phonework is installed, but not configured, and does not run. Next:"), "{said}");
+    assert!(said.contains("phonework is installed, but not configured and not running. Next:"), "{said}");
     let state = "systemctl is-active phonework; systemctl is-enabled phonework; true";
     assert_eq!(host.shell(state).await, "inactive\ndisabled");
 

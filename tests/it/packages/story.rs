@@ -49,7 +49,7 @@ async fn installing_starts_nothing_and_says_what_is_next(host: &Installed) {
     let next = said.split_once("phonework is installed").map(|(_, next)| next).unwrap_or_default();
     let next = next.split("\nProcessing").next().unwrap();
     insta::allow_duplicates! { insta::assert_snapshot!(next, @"
-    , but not configured, and does not run. Next:
+    , but not configured and not running. Next:
       install -m 0640 -g phonework /usr/share/phonework/keyring.yaml /etc/phonework/
       editor /etc/phonework/keyring.yaml
       sudo -u phonework -H claude    (once, to sign Claude Code in)
@@ -209,7 +209,10 @@ async fn removing_stops_it_and_keeps_what_is_the_operator_s(host: &Installed) {
 
 async fn purging_leaves_projects_and_their_user_and_no_more(host: &Installed) {
     let said = host.shell("dpkg --purge phonework").await;
-    assert!(said.contains("/srv/phonework holds projects and stays, with the user phonework."), "{said}");
+    assert!(
+        said.contains("/srv/phonework contains projects and is kept, together with the user phonework."),
+        "{said}"
+    );
     let owner = host.shell("stat --format=%U:%G /srv/phonework/shop").await;
     assert_eq!(owner, "phonework:phonework");
     let audit = host.shell("cat /srv/phonework/shop/.phonework/*.jsonl").await;
