@@ -72,7 +72,7 @@ fn bytes(path: &Path, environment: &Environment) -> Result<Vec<u8>, Failure> {
     let unreadable = |error: io::Error| {
         Failure::config(if error.kind() == io::ErrorKind::NotFound {
             format!(
-                "there is no keyring at {shown}; write one (README.md says what goes in) or name another with --keyring FILE"
+                "there is no keyring at {shown}; write one (keyring.yaml(5) says what goes in) or name another with --keyring FILE"
             )
         } else {
             format!(

@@ -148,7 +148,7 @@ impl Draft {
             "OPENAI_API_KEY" => self.openai_api_key = Some(one_word(text)?.into()),
             "OPENAI_MODEL" => self.openai_model = Some(one_word(text)?.to_owned()),
             // Not reached: the reader takes known keys only, and these are all that are text.
-            _ => return Err(Wrong::new("is no key that takes text", "README.md lists the keys")),
+            _ => return Err(Wrong::new("is no key that takes text", "keyring.yaml(5) lists the keys")),
         }
         Ok(())
     }

@@ -140,7 +140,7 @@ impl<'a> Pass<'a> {
             }
             (Role::Key, Given::Text(name)) => self.key(name).map(|()| None),
             (Role::Key, given) => {
-                Err(Wrong::new(format!("has a key that {}", given.is()), "README.md lists the keys"))
+                Err(Wrong::new(format!("has a key that {}", given.is()), "keyring.yaml(5) lists the keys"))
             }
             (Role::Value(key), given) => self.draft.value(key, given).map(|()| None),
             (Role::Item(key), Given::Text(text)) => self.draft.item(key, text).map(|()| None),
@@ -173,7 +173,7 @@ impl<'a> Pass<'a> {
                 "is no key of the keyring",
                 match nearest(name) {
                     Some(key) => format!("the nearest is {key}"),
-                    None => "README.md lists the keys".to_owned(),
+                    None => "keyring.yaml(5) lists the keys".to_owned(),
                 },
             )),
         }

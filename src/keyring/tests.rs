@@ -217,10 +217,10 @@ fn unknown_keys_and_duplicates_are_refused_with_their_place() {
         "CLAUDE_ENV: {A: x, B: y, A: z}",
         "LANGUAGE: en\nCLAUDE_ENV:\n  A: x\n  A: z\n",
     ]), @r"
-    keyring.yaml:3:1: COLOUR is no key of the keyring; README.md lists the keys
-    keyring.yaml:3:1: the keyring has a key that is a number; README.md lists the keys
-    keyring.yaml:3:3: the keyring has a key that is a list; README.md lists the keys
-    keyring.yaml:3:1: a key that cannot be shown is no key of the keyring; README.md lists the keys
+    keyring.yaml:3:1: COLOUR is no key of the keyring; keyring.yaml(5) lists the keys
+    keyring.yaml:3:1: the keyring has a key that is a number; keyring.yaml(5) lists the keys
+    keyring.yaml:3:3: the keyring has a key that is a list; keyring.yaml(5) lists the keys
+    keyring.yaml:3:1: a key that cannot be shown is no key of the keyring; keyring.yaml(5) lists the keys
     keyring.yaml:3:1: `<<` is YAML's merge key, which is not taken here; write the keys themselves
     keyring.yaml:3:26: CLAUDE_ENV.A is given twice; take one of the two out
     keyring.yaml:6:3: CLAUDE_ENV.A is given twice; take one of the two out
@@ -358,7 +358,7 @@ fn all_faults_are_found_at_once_in_the_order_of_the_text() {
     keyring.yaml:1:11: LANGUAGE is "de"; give en or zh
     keyring.yaml:2:16: FEISHU_APP_ID is a number; give text, in quotes
     keyring.yaml:3:15: TURN_TIMEOUT is "0", which is zero; give seconds (300) or a time like 90s, 10m or 2h
-    keyring.yaml:4:1: FOO is no key of the keyring; README.md lists the keys
+    keyring.yaml:4:1: FOO is no key of the keyring; keyring.yaml(5) lists the keys
     keyring.yaml:5:10: SANDBOX is bwrap, which is not available in this version; give auto or off, and know that Claude then runs with the rights of the daemon's user
     keyring.yaml: FEISHU_APP_SECRET is missing; give it as the Credentials page of the app in Feishu's developer console shows it
     keyring.yaml:1:11: LANGUAGE is "de"; give en or zh

@@ -179,7 +179,7 @@ fn a_keyring_that_cannot_be_trusted_or_read_is_refused() {
     exit 78
     phonework: the keyring HOME/keyring.yaml is open to every user of this machine (mode 0602); close it with `chmod o= HOME/keyring.yaml`
     exit 78
-    phonework: there is no keyring at HOME/keyring.yaml; write one (README.md says what goes in) or name another with --keyring FILE
+    phonework: there is no keyring at HOME/keyring.yaml; write one (keyring.yaml(5) says what goes in) or name another with --keyring FILE
     exit 78
     phonework: the keyring HOME/keyring.yaml is no file; name one with --keyring FILE
     exit 78
@@ -209,7 +209,7 @@ fn the_option_names_the_keyring() {
     let output = home.command(&["check", "--keyring", other.to_str().unwrap()]).output().unwrap();
     assert_eq!(
         home.shown(&output),
-        "exit 78\nphonework: there is no keyring at HOME/other.yaml; write one (README.md says what goes in) or name another with --keyring FILE\n"
+        "exit 78\nphonework: there is no keyring at HOME/other.yaml; write one (keyring.yaml(5) says what goes in) or name another with --keyring FILE\n"
     );
 }
 

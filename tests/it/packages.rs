@@ -24,9 +24,9 @@ fn package(kind: &str, revision: u32) -> PathBuf {
     lock.lock().unwrap();
     // Written last: it says of what the package was made.
     let stamp = folder.join("stamp");
-    let made_of = ["packaging", "systemd", "man", "completions", "Cargo.toml", "README.md", "CHANGELOG.md"];
-    let made_of =
-        made_of.map(|name| root.join(name)).into_iter().chain([env!("CARGO_BIN_EXE_phonework").into()]);
+    let documents = ["README.md", "SECURITY.md", "CHANGELOG.md", "docs", "man"];
+    let made_of = ["packaging", "systemd", "completions", "Cargo.toml"].into_iter().chain(documents);
+    let made_of = made_of.map(|name| root.join(name)).chain([env!("CARGO_BIN_EXE_phonework").into()]);
     let state = made_of.map(|path| format!("{:?}\n", youngest(&path))).collect::<String>();
     let built = || {
         let files = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());

@@ -1,4 +1,4 @@
-//! The rules that the source tree keeps: each is an invariant that src/lib.rs or README.md promises.
+//! The rules that the source tree keeps: each is an invariant that ARCHITECTURE.md or CONTRIBUTING.md promises.
 
 use std::path::{Path, PathBuf};
 
