@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 pub use file::{Appended, FOLDER, append};
-pub use past::{Past, last};
+pub use past::{AuditedTurn, last};
 pub use verify::{Chain, verify};
 
 use crate::ids::{ConvId, OpenId};
@@ -86,7 +86,7 @@ pub struct AuditApproval {
 
 /// A line that is to be written, and where.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Record {
+pub struct AuditRecord {
     /// The project's directory, its path free of symbolic links.
     pub project: PathBuf,
     /// What to write.
@@ -115,7 +115,7 @@ impl AuditEntry {
     ///
     /// # Errors
     /// When the record cannot be put into JSON.
-    pub fn seal(id: i64, record: &Record, prev: Option<String>) -> Result<Self, serde_json::Error> {
+    pub fn seal(id: i64, record: &AuditRecord, prev: Option<String>) -> Result<Self, serde_json::Error> {
         #[derive(Serialize)]
         struct Sealed<'a> {
             #[serde(flatten)]
@@ -164,7 +164,7 @@ pub(crate) mod tests {
             }],
             approvals: Vec::new(),
         };
-        AuditEntry::seal(n, &Record { project: project.to_path_buf(), line }, prev).unwrap()
+        AuditEntry::seal(n, &AuditRecord { project: project.to_path_buf(), line }, prev).unwrap()
     }
 
     #[test]

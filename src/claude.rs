@@ -1,7 +1,7 @@
 //! Claude Code: its lines, how it is started, and how everything that it starts comes to an end.
 //!
 //! - [`wire`] is the language of its stdin and stdout, pure.
-//! - [`launch`] says what is run: program, arguments, environment; pure but for [`launch::Program::find`].
+//! - [`launch`] says what is run: program, arguments, environment; pure but for [`launch::ClaudeProgram::find`].
 //! - [`process`] runs it and hands its lines over.
 //! - [`probe`] asks it for a sign of life.
 //! - [`running`] tells who else has a conversation open.

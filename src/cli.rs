@@ -25,7 +25,7 @@ use clap::Parser as _;
 use clap::error::ErrorKind;
 
 pub use self::args::{
-    AllowArgs, CheckArgs, Cli, CloseArgs, Command, DemoArgs, HealthArgs, KeyringOption, ServeArgs,
+    AllowArgs, CheckArgs, Cli, CliCommand, CloseArgs, DemoArgs, HealthArgs, KeyringOption, ServeArgs,
     SessionsArgs, SocketOption, TailArgs, WardenArgs,
 };
 pub use self::output::say;
@@ -48,21 +48,21 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environm
         Err(error) => return not_a_command(&error),
     };
     let done = match cli.command {
-        Command::Serve(args) => serve::run(&args, environment),
-        Command::Sessions(args) => sessions::run(&args, environment),
-        Command::Close(args) => close::run(&args, environment),
-        Command::Tail(args) => tail::run(&args, environment),
-        Command::Health(args) => health::run(&args, environment),
-        Command::Allow(args) => allow::run(&args, environment),
-        Command::Check(args) => check::run(args, environment),
-        Command::Demo(args) => demo::run(&args, environment),
-        Command::Warden(WardenArgs { directory, command }) => {
+        CliCommand::Serve(args) => serve::run(&args, environment),
+        CliCommand::Sessions(args) => sessions::run(&args, environment),
+        CliCommand::Close(args) => close::run(&args, environment),
+        CliCommand::Tail(args) => tail::run(&args, environment),
+        CliCommand::Health(args) => health::run(&args, environment),
+        CliCommand::Allow(args) => allow::run(&args, environment),
+        CliCommand::Check(args) => check::run(args, environment),
+        CliCommand::Demo(args) => demo::run(&args, environment),
+        CliCommand::Warden(WardenArgs { directory, command }) => {
             return command
                 .split_first()
                 .map_or(ExitCode::FAILURE, |(program, rest)| warden::run(directory, program, rest));
         }
-        Command::PracticeAgent { arguments } => return practice::run(&arguments),
-        Command::Emulator(args) => demo::emulator_alone(&args),
+        CliCommand::PracticeAgent { arguments } => return practice::run(&arguments),
+        CliCommand::Emulator(args) => demo::emulator_alone(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -18,7 +18,7 @@ pub mod wire;
 use std::future::Future;
 
 use serde::Serialize;
-use wire::{Call, Refusal};
+use wire::{ControlCall, ControlError};
 
 /// Who calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,12 +34,12 @@ pub trait Replies: Send {
     /// Sends a reply; `last` ends the call. Waits until the client has room for it.
     ///
     /// # Errors
-    /// [`Gone`] when the client is gone or too slow, or did not ask for more than one reply: nothing more is to be said.
+    /// [`CallerGone`] when the client is gone or too slow, or did not ask for more than one reply: nothing more is to be said.
     fn send<T: Serialize + Sync>(
         &mut self,
         reply: &T,
         last: bool,
-    ) -> impl Future<Output = Result<(), Gone>> + Send;
+    ) -> impl Future<Output = Result<(), CallerGone>> + Send;
 
     /// Whether the client takes more than one reply.
     fn takes_more(&self) -> bool;
@@ -47,27 +47,27 @@ pub trait Replies: Send {
 
 /// Nobody waits for a reply any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Gone;
+pub struct CallerGone;
 
 /// Why a call has no further replies.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Unanswered {
+pub enum NoReply {
     /// It is answered with this error.
-    Refused(Refusal),
+    Refused(ControlError),
     /// It has too many replies for a caller that takes one.
     ExpectedMore,
     /// Nobody waits.
     Gone,
 }
 
-impl From<Gone> for Unanswered {
-    fn from(Gone: Gone) -> Self {
+impl From<CallerGone> for NoReply {
+    fn from(CallerGone: CallerGone) -> Self {
         Self::Gone
     }
 }
 
-impl From<Refusal> for Unanswered {
-    fn from(refusal: Refusal) -> Self {
+impl From<ControlError> for NoReply {
+    fn from(refusal: ControlError) -> Self {
         Self::Refused(refusal)
     }
 }
@@ -78,7 +78,7 @@ pub trait Handler: Clone + Send + Sync + 'static {
     fn handle<R: Replies>(
         &self,
         peer: Peer,
-        call: Call,
+        call: ControlCall,
         replies: &mut R,
-    ) -> impl Future<Output = Result<(), Unanswered>> + Send;
+    ) -> impl Future<Output = Result<(), NoReply>> + Send;
 }

@@ -13,11 +13,11 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use crate::audit::{AuditLine, Record};
-use crate::chat::elsewhere;
+use crate::audit::{AuditLine, AuditRecord};
 use crate::chat::intake::Intake;
-use crate::chat::load::Load;
-use crate::chat::router::{News, Parts, Router};
+use crate::chat::load::RouterLoad;
+use crate::chat::misdelivery;
+use crate::chat::router::{Router, RouterEvent, RouterParts};
 use crate::chat::show;
 use crate::claude::orphans;
 use crate::control::listener::Listener;
@@ -25,37 +25,37 @@ use crate::control::server;
 use crate::error::Failure;
 use crate::feishu::api::Api;
 use crate::feishu::socket::{self, ConnectionState};
-use crate::feishu::{Client, Credentials};
+use crate::feishu::{AppCredentials, HttpClient};
 use crate::ids::{OpenId, SlotId};
-use crate::logs::Lasting;
-use crate::mail::courier::Deliver as _;
-use crate::mail::stage::Stage;
+use crate::logs::LastingTrouble;
+use crate::mail::courier::Transport as _;
+use crate::mail::live_cards::LiveCards;
 use crate::mail::{
-    self, Body, Mail, PastTurn, Post as Mailed, Recipient, Settlement, Slot, Store, TurnStart, courier,
+    self, Mail, PastTurn, Post as Mailed, PostBody, Recipient, Settlement, Slot, Store, TurnStart, courier,
 };
 use crate::paths::StateDir;
+use crate::session::audit_writer;
+use crate::session::event_feed::EventFeed;
 use crate::session::file::{self, Saver};
-use crate::session::ledger;
-use crate::session::tap::Tap;
 use crate::words::Words;
 
-mod alone;
 pub mod config;
 mod console;
+mod feishu_transport;
 mod health;
 pub mod notify;
-mod post;
 mod proof;
 pub mod pulse;
 pub mod signals;
+mod single_instance;
 
-use alone::Alone;
-use config::{Config, Settings};
-use console::Console;
-use health::Health;
-use notify::Followed;
-use post::Post;
-use proof::Prover;
+use config::{ConfigHandle, Settings};
+use console::ControlHandler;
+use feishu_transport::FeishuTransport;
+use health::HealthSources;
+use notify::StatusSources;
+use proof::ClaudeProver;
+use single_instance::SingleInstance;
 
 /// Running turns may take so long to end when the daemon is told to leave.
 pub const DRAIN: Duration = Duration::from_secs(20);
@@ -80,7 +80,7 @@ const ALERTS: usize = 64;
 #[derive(Debug)]
 pub struct Daemon {
     /// The configuration; a new one counts from then on, but for what connects to Feishu.
-    pub config: Config,
+    pub config: ConfigHandle,
     /// Its state, locked.
     pub state: StateDir,
     /// Where operators reach it, if they do.
@@ -103,7 +103,7 @@ impl Daemon {
         }
         let settings = self.config.settings();
         let keyring = settings.borrow().keyring.clone();
-        let _alone = Alone::claim(&keyring.app_id, &keyring.domain).await?;
+        let _alone = SingleInstance::claim(&keyring.app_id, &keyring.domain).await?;
         let sessions = self.state.path().join("sessions.json");
         let mut registry = file::load(&sessions).map_err(Failure::config)?;
         let pulses = pulse::pulses();
@@ -113,7 +113,7 @@ impl Daemon {
         for (conv_id, at) in &left.activity {
             registry.touched(conv_id, *at);
         }
-        let client = Client::new().map_err(|error| Failure::failed(error.to_string()))?;
+        let client = HttpClient::new().map_err(|error| Failure::failed(error.to_string()))?;
         let (saver, saver_task) = Saver::start(sessions, registry.clone());
 
         // The lines of cut turns come behind what was not written.
@@ -121,26 +121,26 @@ impl Daemon {
         let cut = left.cut.into_iter().map(|turn| {
             let session = registry.running(&turn.conv_id);
             let closed = session.is_none_or(|session| session.closed_at.is_some());
-            Cut { project: session.map(|session| session.cwd.clone()), closed, turn }
+            CutTurn { project: session.map(|session| session.cwd.clone()), closed, turn }
         });
         let cut = cut.collect();
 
         let started = Timestamp::now();
         let credentials =
-            Credentials { app_id: keyring.app_id.clone(), app_secret: keyring.app_secret.clone() };
+            AppCredentials { app_id: keyring.app_id.clone(), app_secret: keyring.app_secret.clone() };
         let api = Api::new(keyring.domain.clone(), credentials.clone(), client.clone());
         let flush = CancellationToken::new();
         let (state, connection) = watch::channel(ConnectionState::new(started));
-        let post = Post { api: api.clone(), connection, settings: settings.clone() };
-        let (tap, stage) = (Tap::default(), Stage::default());
+        let post = FeishuTransport { api: api.clone(), connection, settings: settings.clone() };
+        let (tap, stage) = (EventFeed::default(), LiveCards::default());
         let courier = courier::run(store.clone(), stage.clone(), post.clone(), flush.clone(), FLUSH);
         let courier = tokio::spawn(pulses.pulse("courier").of(courier));
-        let clerk = tokio::spawn(ledger::run(store.clone(), unwritten, flush.clone(), FLUSH));
+        let clerk = tokio::spawn(audit_writer::run(store.clone(), unwritten, flush.clone(), FLUSH));
 
         let (news, news_rx) = mpsc::channel(NEWS);
         let (leave, leave_rx) = oneshot::channel();
-        let (load, load_rx) = watch::channel(Load::default());
-        let parts = Parts {
+        let (load, load_rx) = watch::channel(RouterLoad::default());
+        let parts = RouterParts {
             settings: settings.clone(),
             phonework: self.phonework.clone(),
             registry,
@@ -152,7 +152,7 @@ impl Daemon {
             pulse: pulses.pulse("router"),
         };
         let router = tokio::spawn(Router::run(parts, news_rx, leave_rx));
-        let left = Left { cut, waiting: left.waiting, words: Words(keyring.language) };
+        let left = RecoveredState { cut, waiting: left.waiting, words: Words(keyring.language) };
         let mut taking_up = tokio::spawn(left.take_up(store.clone(), news.clone()));
 
         let (bot, bot_rx) = watch::channel(None);
@@ -160,11 +160,11 @@ impl Daemon {
         let (hurry, hurry_rx) = watch::channel(());
         let hurrying = tokio::spawn(hurry_when_configured(settings.clone(), hurry));
         let (alerts, alerts_rx) = mpsc::channel(ALERTS);
-        let alarm = tokio::spawn(post::alert(api, alerts_rx));
+        let alarm = tokio::spawn(feishu_transport::alert(api, alerts_rx));
         let (_watch, stuck) = pulse::watch(pulses.clone());
         let serving = self.control.map(|listener| {
-            let prover = Prover::start(settings.clone(), self.phonework, tap.clone());
-            let health = Health {
+            let prover = ClaudeProver::start(settings.clone(), self.phonework, tap.clone());
+            let health = HealthSources {
                 settings: settings.clone(),
                 connection: post.connection.clone(),
                 api: post.api.clone(),
@@ -177,10 +177,11 @@ impl Daemon {
                 started,
                 last: watch::Sender::default(),
             };
-            let (console, left) = (Console { config: self.config.clone(), health }, CancellationToken::new());
+            let (console, left) =
+                (ControlHandler { config: self.config.clone(), health }, CancellationToken::new());
             (tokio::spawn(server::run(listener, console, left.clone())), left)
         });
-        let telling = notify::start(Followed {
+        let telling = notify::start(StatusSources {
             connection: post.connection.clone(),
             load: load_rx,
             reloads: self.config.reloads(),
@@ -190,7 +191,7 @@ impl Daemon {
         });
         // What is left comes before what is new, but for a disk that does not take it: people are to be told of that.
         let _ = timeout(TAKING_UP, &mut taking_up).await;
-        let (hints, watcher) = elsewhere::watcher(store.clone(), post.connection.clone());
+        let (hints, watcher) = misdelivery::watcher(store.clone(), post.connection.clone());
         let watching = tokio::spawn(watcher.run(post.api.clone()));
         let pulse = pulses.pulse("intake");
         let intake = Intake { settings, store: store.clone(), bot: bot_rx, news, alerts, pulse };
@@ -227,18 +228,18 @@ impl Daemon {
 }
 
 /// What the last run left behind.
-struct Left {
+struct RecoveredState {
     /// Turns that ran.
-    cut: Vec<Cut>,
+    cut: Vec<CutTurn>,
     /// Messages that waited.
     waiting: Vec<Mail>,
     words: Words,
 }
 
-impl Left {
+impl RecoveredState {
     /// Tells the users of cut turns, then gives the router what waited. A disk that takes nothing holds it up; what it
     /// does not come to is left to the next start.
-    async fn take_up(self, store: Store, news: mpsc::Sender<News>) {
+    async fn take_up(self, store: Store, news: mpsc::Sender<RouterEvent>) {
         for cut in self.cut {
             cut.tell(&store, self.words).await;
         }
@@ -246,7 +247,7 @@ impl Left {
             info!(messages = self.waiting.len(), "messages waited for this start");
         }
         for mail in self.waiting {
-            if news.send(News::Mail(mail)).await.is_err() {
+            if news.send(RouterEvent::Mail(mail)).await.is_err() {
                 return;
             }
         }
@@ -254,7 +255,7 @@ impl Left {
 }
 
 /// A turn that ran when the last daemon went down.
-struct Cut {
+struct CutTurn {
     turn: TurnStart,
     /// Its session's, if that is still known.
     project: Option<PathBuf>,
@@ -262,7 +263,7 @@ struct Cut {
     closed: bool,
 }
 
-impl Cut {
+impl CutTurn {
     /// Tells its user, and puts it on record.
     async fn tell(self, store: &Store, words: Words) {
         let Self { turn: cut, project, closed } = self;
@@ -289,12 +290,12 @@ impl Cut {
         // The turn's card, if it has one, says so.
         let slot = Some(Slot { id: SlotId::of_turn(cut.turn_id), epitaph: None });
         let to = Recipient::Chat(cut.chat_id);
-        let post = Mailed { to, reply_to: cut.reply_to, body: Body::Document { document, slot } };
+        let post = Mailed { to, reply_to: cut.reply_to, body: PostBody::Document { document, slot } };
         let settlement = Settlement {
             mails: cut.mail.into_iter().collect(),
             turn: Some((cut.turn_id, PastTurn::CUT_BY_CRASH.to_owned())),
             posts: vec![post],
-            audit: project.map(|project| Record { project, line }),
+            audit: project.map(|project| AuditRecord { project, line }),
             ..Settlement::at(at)
         };
         store.keep(settlement).await;
@@ -309,9 +310,9 @@ async fn hurry_when_configured(mut settings: Settings, hurry: watch::Sender<()>)
 }
 
 /// Asks Feishu for the bot's own open_id, by which mentions of it are known, until it says.
-async fn learn_name(post: Post, bot: watch::Sender<Option<OpenId>>, stop: CancellationToken) {
+async fn learn_name(post: FeishuTransport, bot: watch::Sender<Option<OpenId>>, stop: CancellationToken) {
     let mut pause = FIRST_PAUSE;
-    let mut trouble = Lasting::default();
+    let mut trouble = LastingTrouble::default();
     loop {
         let asked = tokio::select! {
             asked = post.api.bot_open_id() => asked,

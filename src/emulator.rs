@@ -3,8 +3,8 @@
 //!
 //! It speaks the parts of the open API and of the long connection that a bot uses, and it refuses what Feishu refuses:
 //! tokens, sizes, rates, cards. Where Feishu's documentation leaves a question open, the stricter reading is taken.
-//! Everything that can go wrong at Feishu can be made to go wrong here ([`Fault`], [`Ending`], [`Delivering`],
-//! [`Rubbish`]), the app can be set up badly, and time can pass ([`Emulator::withhold_scope`], [`Emulator::age`]). What is
+//! Everything that can go wrong at Feishu can be made to go wrong here ([`InjectedFault`], [`ConnectionEnding`], [`DeliveryFaults`],
+//! [`MalformedInput`]), the app can be set up badly, and time can pass ([`Emulator::withhold_scope`], [`Emulator::age`]). What is
 //! not here: users' own tokens, encryption, webhooks.
 //!
 //! One lock owns the state and is never held across an await; every change rings a bell, so that nothing polls.
@@ -37,22 +37,25 @@ use std::{io, net::Ipv4Addr, sync::Arc, time::Duration};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio_util::sync::DropGuard;
 
-use self::state::Shared;
+use self::state::SharedWorld;
 pub use self::{
-    clicks::{Click, Clicked, Press, Toast},
+    clicks::{Click, Clicked, PressTarget, ShownToast},
     control::NotShown,
     delivery::Ack,
-    faults::{Delivering, Duplicate, Effect, Ending, Fault, FaultId, Lasting, Order, Outage, Rubbish},
+    faults::{
+        ConnectionEnding, DeliveryFaults, Duplicate, FaultDuration, FaultEffect, FaultId, InjectedFault,
+        MalformedInput, Outage, ReleaseOrder,
+    },
     http::ApiCall,
-    options::{Chat, ChatKind, ClientConfig, Options, User},
-    people::{Impossible, Utterance},
-    shown::{Reaction, Shown},
+    options::{Chat, EmulatedChatKind, EmulatorOptions, ServedClientConfig, User},
+    people::{PeopleError, PhoneUtterance},
+    shown::{Reaction, ShownMessage},
     socket::ConnectionInfo,
 };
 
 /// A running emulated Feishu; it ends when this is dropped.
 pub struct Emulator {
-    shared: Arc<Shared>,
+    shared: Arc<SharedWorld>,
     /// Ends the tasks when the emulator is dropped without a shutdown.
     _end: DropGuard,
 }
@@ -62,14 +65,14 @@ impl Emulator {
     ///
     /// # Errors
     /// When the port is taken.
-    pub async fn start(options: Options) -> io::Result<Self> {
+    pub async fn start(options: EmulatorOptions) -> io::Result<Self> {
         // Bound and never listening: it keeps the port while nobody may connect to it.
         let port = TcpSocket::new_v4()?;
         port.set_reuseaddr(true)?;
         port.bind((Ipv4Addr::LOCALHOST, options.port).into())?;
         let address = port.local_addr()?;
         let listener = TcpListener::bind(address).await?;
-        let shared = Shared::new(options, format!("http://{address}"));
+        let shared = SharedWorld::new(options, format!("http://{address}"));
         let serving = http::serve(Arc::clone(&shared), listener);
         shared.spawn(async move {
             serving.await;
@@ -102,9 +105,14 @@ impl Emulator {
 pub async fn serve_alone(port: u16) -> io::Result<()> {
     use io::Write as _;
 
-    let client_config =
-        ClientConfig { reconnect_count: -1, reconnect_interval: 1, reconnect_nonce: 0, ping_interval: 2 };
-    let emulator = Emulator::start(Options { port, client_config, ..Options::default() }).await?;
+    let client_config = ServedClientConfig {
+        reconnect_count: -1,
+        reconnect_interval: 1,
+        reconnect_nonce: 0,
+        ping_interval: 2,
+    };
+    let emulator =
+        Emulator::start(EmulatorOptions { port, client_config, ..EmulatorOptions::default() }).await?;
     let options = &emulator.shared.options;
     let line = serde_json::json!({
         "url": emulator.base_url(), "app_id": options.app_id, "app_secret": options.app_secret,

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 /// The exit codes of the command line's contract, success apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Exit {
+pub enum ExitStatus {
     /// What was asked for could not be done.
     Failed,
     /// The command line makes no sense, or there is no daemon to talk to.
@@ -17,7 +17,7 @@ pub enum Exit {
     Config,
 }
 
-impl Exit {
+impl ExitStatus {
     /// The number that the process ends with: 1, 2 or 78.
     #[must_use]
     pub fn code(self) -> u8 {
@@ -29,8 +29,8 @@ impl Exit {
     }
 }
 
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> Self {
+impl From<ExitStatus> for ExitCode {
+    fn from(exit: ExitStatus) -> Self {
         Self::from(exit.code())
     }
 }
@@ -39,7 +39,7 @@ impl From<Exit> for ExitCode {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     /// The kind of failure.
-    pub exit: Exit,
+    pub exit: ExitStatus,
     /// What is wrong and the way out, without a full stop; one line, whatever file names it quotes.
     pub sentence: String,
 }
@@ -47,7 +47,7 @@ pub struct Failure {
 impl Failure {
     /// Control characters of the sentence (a line break in a file name) are written as escapes.
     #[must_use]
-    pub fn new(exit: Exit, sentence: impl Into<String>) -> Self {
+    pub fn new(exit: ExitStatus, sentence: impl Into<String>) -> Self {
         let sentence: String = sentence.into();
         let sentence = if sentence.contains(char::is_control) {
             sentence
@@ -63,19 +63,19 @@ impl Failure {
     /// The request failed: exit 1.
     #[must_use]
     pub fn failed(sentence: impl Into<String>) -> Self {
-        Self::new(Exit::Failed, sentence)
+        Self::new(ExitStatus::Failed, sentence)
     }
 
     /// Usage, or no daemon: exit 2.
     #[must_use]
     pub fn usage(sentence: impl Into<String>) -> Self {
-        Self::new(Exit::Usage, sentence)
+        Self::new(ExitStatus::Usage, sentence)
     }
 
     /// Bad configuration or unreadable state: exit 78.
     #[must_use]
     pub fn config(sentence: impl Into<String>) -> Self {
-        Self::new(Exit::Config, sentence)
+        Self::new(ExitStatus::Config, sentence)
     }
 }
 

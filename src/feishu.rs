@@ -27,22 +27,22 @@ mod journal;
 pub mod liveness;
 mod reach;
 pub mod reassembly;
-mod sleeps;
 pub mod socket;
+mod suspend;
 mod token;
 
 pub use calls::ApiState;
 
 /// What the app proves itself to Feishu with.
 #[derive(Clone)]
-pub struct Credentials {
+pub struct AppCredentials {
     /// The app's id (`cli_…`); no secret.
     pub app_id: String,
     /// The app's secret.
     pub app_secret: SecretString,
 }
 
-impl fmt::Debug for Credentials {
+impl fmt::Debug for AppCredentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Credentials").field("app_id", &self.app_id).finish_non_exhaustive()
     }
@@ -53,15 +53,15 @@ pub const REACH_TIMEOUT: Duration = Duration::from_secs(6);
 
 /// The way to the network, shared by all: one HTTP client with its pool, one set of trusted roots. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Client {
+pub struct HttpClient {
     http: reqwest::Client,
     fresh: reqwest::Client,
     tls: Arc<ClientConfig>,
 }
 
-/// Why there is no [`Client`].
+/// Why there is no [`HttpClient`].
 #[derive(Debug, thiserror::Error)]
-pub enum ClientError {
+pub enum HttpClientError {
     /// The TLS library refused its own settings.
     #[error("TLS cannot be set up: {0}")]
     Tls(#[from] rustls::Error),
@@ -70,14 +70,14 @@ pub enum ClientError {
     Http(#[from] reqwest::Error),
 }
 
-impl Client {
+impl HttpClient {
     /// Reads the system's trusted roots (`SSL_CERT_FILE` and `SSL_CERT_DIR` count) and builds the client.
     ///
     /// Without any roots it is built nevertheless, with a warning: plain `http` and `ws` still work.
     ///
     /// # Errors
     /// When TLS or the HTTP client cannot be set up.
-    pub fn new() -> Result<Self, ClientError> {
+    pub fn new() -> Result<Self, HttpClientError> {
         let tls = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
             .with_safe_default_protocol_versions()?
             .with_root_certificates(trusted_roots())
@@ -176,13 +176,13 @@ mod tests {
 
     #[test]
     fn a_client_can_be_made_and_offers_the_socket_no_other_protocol() {
-        let client = Client::new().unwrap();
+        let client = HttpClient::new().unwrap();
         assert!(client.tls().alpn_protocols.is_empty());
     }
 
     #[test]
     fn credentials_do_not_show_their_secret() {
-        let credentials = Credentials { app_id: "cli_1".to_owned(), app_secret: "hush".into() };
+        let credentials = AppCredentials { app_id: "cli_1".to_owned(), app_secret: "hush".into() };
         assert_eq!(format!("{credentials:?}"), "Credentials { app_id: \"cli_1\", .. }");
     }
 

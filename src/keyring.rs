@@ -1,6 +1,6 @@
 //! The configuration, `keyring.yaml`: its keys, their meanings and defaults.
 //!
-//! Pure: [`parse`] takes text and gives a [`Keyring`] or a [`Fault`] that says where the text is wrong and what is
+//! Pure: [`parse`] takes text and gives a [`Keyring`] or a [`KeyringFault`] that says where the text is wrong and what is
 //! expected there. Files are read, and paths looked at, in `keyring::disk` alone.
 //!
 //! A fault, a log line and a `Debug` never show a value that may be secret.
@@ -20,8 +20,8 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-pub use self::disk::{Checked, checked, load, missing_claude, read};
-pub use self::fault::{Fault, Place};
+pub use self::disk::{ResolvedKeyring, checked, load, missing_claude, read};
+pub use self::fault::{KeyringFault, TextPosition};
 pub use self::reader::{parse, parse_all};
 pub use self::values::{
     DurationError, LONGEST_DURATION, PermissionMode, PermissionModeError, Sandbox, duration, is_model_name,
@@ -95,7 +95,7 @@ pub struct Keyring {
     /// `LANGUAGE`.
     pub language: Language,
     /// Where the values stand that only the disk can tell to be wrong.
-    places: BTreeMap<&'static str, Place>,
+    places: BTreeMap<&'static str, TextPosition>,
 }
 
 /// The endpoint of the small LLM that turns natural language into session management.
@@ -112,7 +112,7 @@ pub struct MailBoy {
 impl Keyring {
     /// Where the value of `key` begins in the file, for the keys that name something on this machine.
     #[must_use]
-    pub fn place(&self, key: &str) -> Option<Place> {
+    pub fn place(&self, key: &str) -> Option<TextPosition> {
         self.places.get(key).copied()
     }
 

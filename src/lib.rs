@@ -1,7 +1,7 @@
 #![doc = include_str!("../ARCHITECTURE.md")]
 
-pub mod act;
 pub mod audit;
+pub mod card_action;
 pub mod chat;
 pub mod claude;
 pub mod cli;

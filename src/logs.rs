@@ -20,8 +20,8 @@ pub mod events;
 mod journal;
 mod lasting;
 
-use journal::Journal;
-pub use lasting::{Lasting, Past};
+use journal::JournalLayer;
+pub use lasting::{LastingTrouble, PastTrouble};
 
 /// Begins logging, once for the process. `PHONEWORK_LOG` says how much: a level (`debug`), or levels for parts of
 /// phonework (`info,phonework::feishu=debug`); it is `usual` when it does not say.
@@ -36,7 +36,7 @@ pub fn begin(environment: &Environment, usual: &str) -> Result<(), Failure> {
 
     let stream = environment.get("JOURNAL_STREAM").and_then(|stream| stream.to_str());
     if is_journal(stream, stderr_identity())
-        && let Ok(journal) = Journal::open()
+        && let Ok(journal) = JournalLayer::open()
     {
         return tracing_subscriber::registry().with(filter).with(journal).try_init().map_err(again);
     }

@@ -9,40 +9,40 @@
 //! - A post stays in the outbox until Feishu has confirmed it or refused it for good; posts to one recipient leave in
 //!   the order in which they were committed.
 //!
-//! Not here: Feishu's JSON and its HTTP (the [`courier`] writes against [`courier::Deliver`]), sessions, and who may
+//! Not here: Feishu's JSON and its HTTP (the [`courier`] writes against [`courier::Transport`]), sessions, and who may
 //! talk.
 
 mod call;
 mod card;
 pub mod courier;
+mod database_files;
+mod database_thread;
 mod inbox;
 mod keep;
-mod keeper;
 mod known;
 mod last_word;
 mod ledger;
+pub mod live_cards;
 mod outbox;
-pub mod pacing;
-mod place;
 mod pressed;
 mod pruning;
+pub mod rate_limit;
 mod schema;
 mod scope;
-pub mod stage;
 mod store;
 
 use jiff::Timestamp;
 use uuid::Uuid;
 
 pub use crate::feishu::api::Recipient;
-pub use card::Card;
-pub use outbox::{Fate, Queued};
+pub use card::CardRecord;
+pub use outbox::{PostFate, QueuedPost};
 pub use pressed::PastTurn;
 pub use schema::OpenError;
 pub use store::{Committed, Store, StoreError, open, open_watched};
 
 use crate::{
-    audit::{AuditEntry, Record},
+    audit::{AuditEntry, AuditRecord},
     ids::{ChatId, ConvId, MessageId, OpenId, SlotId},
     render::document::Document,
 };
@@ -124,7 +124,7 @@ pub struct Settlement {
     /// The last words of cards that may never have got into the chat: sent after the posts, if they did.
     pub last_words: Vec<(SlotId, Post)>,
     /// The turn's line for the audit log.
-    pub audit: Option<Record>,
+    pub audit: Option<AuditRecord>,
     /// Now.
     pub at: Timestamp,
 }
@@ -161,12 +161,12 @@ pub struct Post {
     /// The message it replies to. When that is gone, it is sent without.
     pub reply_to: Option<MessageId>,
     /// What is sent.
-    pub body: Body,
+    pub body: PostBody,
 }
 
 /// What a [`Post`] sends.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Body {
+pub enum PostBody {
     /// A text, short enough for one message.
     Text(String),
     /// A document, which comes down the ladder until Feishu takes it.
@@ -198,7 +198,7 @@ pub struct Slot {
 
 /// What the last run of the daemon left behind.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Left {
+pub struct Unfinished {
     /// Mails that nobody has begun with, in the order of acceptance.
     pub waiting: Vec<Mail>,
     /// Turns that were running, in the order in which they began.
@@ -211,7 +211,7 @@ pub struct Left {
 
 /// A post that Feishu refused for good.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wedged {
+pub struct WedgedPost {
     /// When.
     pub at: Timestamp,
     /// Where it was to go.
@@ -222,7 +222,7 @@ pub struct Wedged {
 
 /// How much mail there is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Depths {
+pub struct MailDepths {
     /// Mails that nobody has begun with.
     pub waiting: u32,
     /// Mails whose turn runs.

@@ -90,7 +90,7 @@ impl Environment {
 
 /// The places, as far as options name them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Chosen {
+pub struct PathOptions {
     /// `--keyring`
     pub keyring: Option<PathBuf>,
     /// `--state-dir`
@@ -105,7 +105,7 @@ pub struct Chosen {
 /// # Errors
 /// When the user has no home.
 pub fn keyring(
-    chosen: &Chosen,
+    chosen: &PathOptions,
     environment: &Environment,
     exists: impl Fn(&Path) -> bool,
 ) -> Result<PathBuf, Failure> {
@@ -131,7 +131,7 @@ pub fn keyring(
 ///
 /// # Errors
 /// When the user has no home.
-pub fn state_dir(chosen: &Chosen, environment: &Environment) -> Result<PathBuf, Failure> {
+pub fn state_dir(chosen: &PathOptions, environment: &Environment) -> Result<PathBuf, Failure> {
     if let Some(path) = named(chosen.state_dir.as_ref(), environment, "PHONEWORK_STATE_DIR") {
         return Ok(path);
     }
@@ -152,7 +152,7 @@ pub fn state_dir(chosen: &Chosen, environment: &Environment) -> Result<PathBuf, 
 ///
 /// # Errors
 /// When the user has neither a runtime directory nor a home.
-pub fn socket(chosen: &Chosen, environment: &Environment) -> Result<PathBuf, Failure> {
+pub fn socket(chosen: &PathOptions, environment: &Environment) -> Result<PathBuf, Failure> {
     if let Some(path) = named(chosen.socket.as_ref(), environment, "PHONEWORK_SOCKET") {
         return Ok(path);
     }
@@ -210,7 +210,7 @@ mod tests {
     use super::*;
 
     /// The three places, one a line.
-    fn places(chosen: &Chosen, variables: &[(&str, &str)], root: bool) -> String {
+    fn places(chosen: &PathOptions, variables: &[(&str, &str)], root: bool) -> String {
         let environment = Environment::new(variables.iter().copied(), root, None);
         let shown = |place: Result<PathBuf, Failure>| match place {
             Ok(path) => path.display().to_string(),
@@ -233,7 +233,7 @@ mod tests {
 
     #[test]
     fn an_option_goes_before_everything() {
-        let chosen = Chosen {
+        let chosen = PathOptions {
             keyring: Some("k.yaml".into()),
             state_dir: Some("state".into()),
             socket: Some("s.sock".into()),
@@ -251,13 +251,13 @@ mod tests {
             ("PHONEWORK_STATE_DIR", "/a/state"),
             ("PHONEWORK_SOCKET", "/a/s.sock"),
         ]);
-        assert_eq!(places(&Chosen::default(), &variables, true), "/a/k.yaml\n/a/state\n/a/s.sock");
+        assert_eq!(places(&PathOptions::default(), &variables, true), "/a/k.yaml\n/a/state\n/a/s.sock");
     }
 
     #[test]
     fn systemds_directories_go_before_the_usual_ones() {
         assert_eq!(
-            places(&Chosen::default(), &SYSTEMD, true),
+            places(&PathOptions::default(), &SYSTEMD, true),
             "/run/credentials/phonework.service/keyring.yaml\n/var/lib/phonework\n/run/phonework/control.sock"
         );
     }
@@ -265,7 +265,7 @@ mod tests {
     #[test]
     fn root_has_the_systems_directories() {
         assert_eq!(
-            places(&Chosen::default(), &[("HOME", "/root"), ("PHONEWORK_KEYRING", "")], true),
+            places(&PathOptions::default(), &[("HOME", "/root"), ("PHONEWORK_KEYRING", "")], true),
             "/etc/phonework/keyring.yaml\n/var/lib/phonework\n/run/phonework/control.sock"
         );
     }
@@ -273,7 +273,7 @@ mod tests {
     #[test]
     fn others_have_the_xdg_directories() {
         assert_eq!(
-            places(&Chosen::default(), &[("HOME", "/home/ada")], false),
+            places(&PathOptions::default(), &[("HOME", "/home/ada")], false),
             "/home/ada/.config/phonework/keyring.yaml\n/home/ada/.local/state/phonework\n\
              /home/ada/.local/state/phonework/control.sock"
         );
@@ -284,14 +284,14 @@ mod tests {
             ("XDG_RUNTIME_DIR", "/run/user/1000"),
         ];
         assert_eq!(
-            places(&Chosen::default(), &xdg, false),
+            places(&PathOptions::default(), &xdg, false),
             "/c/phonework/keyring.yaml\n/home/ada/.local/state/phonework\n/run/user/1000/phonework/control.sock"
         );
     }
 
     #[test]
     fn a_user_without_a_home_is_told_the_option() {
-        insta::assert_snapshot!(places(&Chosen::default(), &[], false), @r"
+        insta::assert_snapshot!(places(&PathOptions::default(), &[], false), @r"
         this user has no home directory; set HOME or give --keyring FILE
         this user has no home directory; set HOME or give --state-dir DIR
         this user has no home directory; set HOME or give --socket PATH
@@ -301,7 +301,7 @@ mod tests {
     #[test]
     fn credentials_without_a_keyring_are_passed_over() {
         let environment = Environment::new(SYSTEMD, true, None);
-        let path = keyring(&Chosen::default(), &environment, |_| false);
+        let path = keyring(&PathOptions::default(), &environment, |_| false);
         assert_eq!(path, Ok("/etc/phonework/keyring.yaml".into()));
     }
 

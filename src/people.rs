@@ -19,11 +19,11 @@ const LONGEST_ID: usize = 100;
 
 /// The people who were let in, by their ids.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct People(BTreeMap<OpenId, LetIn>);
+pub struct AllowedPeople(BTreeMap<OpenId, AllowRecord>);
 
 /// How somebody was let in.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LetIn {
+pub struct AllowRecord {
     /// When.
     pub at: Timestamp,
     /// By whom: a user of this machine.
@@ -31,24 +31,24 @@ pub struct LetIn {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Layout {
+struct AllowedFile {
     version: u32,
-    allowed: Vec<Entry>,
+    allowed: Vec<StoredPerson>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct Entry {
+struct StoredPerson {
     open_id: OpenId,
     at: Timestamp,
     by: String,
 }
 
 #[derive(Deserialize)]
-struct Version {
+struct AllowedFileVersion {
     version: u32,
 }
 
-impl People {
+impl AllowedPeople {
     /// Reads the file; one that is not there has nobody in it.
     ///
     /// # Errors
@@ -63,18 +63,19 @@ impl People {
         let unclear = |why: String| {
             format!("{shown} cannot be understood ({why}); mend it or move it away, it is left as it is")
         };
-        let Version { version } = serde_json::from_str(&text).map_err(|error| unclear(error.to_string()))?;
+        let AllowedFileVersion { version } =
+            serde_json::from_str(&text).map_err(|error| unclear(error.to_string()))?;
         if version != VERSION {
             return Err(format!(
                 "{shown} has version {version}, this phonework knows {VERSION}; install the phonework that wrote it"
             ));
         }
-        let layout: Layout = serde_json::from_str(&text).map_err(|error| unclear(error.to_string()))?;
+        let layout: AllowedFile = serde_json::from_str(&text).map_err(|error| unclear(error.to_string()))?;
         if let Some(entry) = layout.allowed.iter().find(|entry| !is_open_id(&entry.open_id)) {
             return Err(unclear(format!("{:?} is no open_id", entry.open_id.as_str())));
         }
         let people = layout.allowed.into_iter();
-        Ok(Self(people.map(|entry| (entry.open_id, LetIn { at: entry.at, by: entry.by })).collect()))
+        Ok(Self(people.map(|entry| (entry.open_id, AllowRecord { at: entry.at, by: entry.by })).collect()))
     }
 
     /// Writes the file; on disk when this returns.
@@ -82,16 +83,16 @@ impl People {
     /// # Errors
     /// Those of the file system; the file is then as it was.
     pub fn save(&self, path: &Path) -> io::Result<()> {
-        let entry = |(open_id, let_in): (&OpenId, &LetIn)| {
-            let LetIn { at, by } = let_in.clone();
-            Entry { open_id: open_id.clone(), at, by }
+        let entry = |(open_id, let_in): (&OpenId, &AllowRecord)| {
+            let AllowRecord { at, by } = let_in.clone();
+            StoredPerson { open_id: open_id.clone(), at, by }
         };
-        let layout = Layout { version: VERSION, allowed: self.0.iter().map(entry).collect() };
+        let layout = AllowedFile { version: VERSION, allowed: self.0.iter().map(entry).collect() };
         replace(path, &layout, || Ok(()))
     }
 
     /// Lets somebody in; false when he was in already, which stays as it was.
-    pub fn add(&mut self, open_id: OpenId, let_in: LetIn) -> bool {
+    pub fn add(&mut self, open_id: OpenId, let_in: AllowRecord) -> bool {
         if self.0.contains_key(&open_id) {
             return false;
         }
@@ -105,7 +106,7 @@ impl People {
     }
 
     /// Everybody, in the order of their ids.
-    pub fn iter(&self) -> impl Iterator<Item = (&OpenId, &LetIn)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&OpenId, &AllowRecord)> {
         self.0.iter()
     }
 }
@@ -123,21 +124,21 @@ pub fn is_open_id(id: &OpenId) -> bool {
 mod tests {
     use super::*;
 
-    fn let_in(by: &str) -> LetIn {
-        LetIn { at: Timestamp::UNIX_EPOCH, by: by.to_owned() }
+    fn let_in(by: &str) -> AllowRecord {
+        AllowRecord { at: Timestamp::UNIX_EPOCH, by: by.to_owned() }
     }
 
     #[test]
     fn what_is_saved_is_read_again() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("allowed.json");
-        let mut people = People::load(&path).unwrap();
-        assert_eq!(people, People::default());
+        let mut people = AllowedPeople::load(&path).unwrap();
+        assert_eq!(people, AllowedPeople::default());
         assert!(people.add("ou_b".into(), let_in("uid 0")));
         assert!(people.add("ou_a".into(), let_in("uid 7")));
         assert!(!people.add("ou_a".into(), let_in("uid 8")));
         people.save(&path).unwrap();
-        assert_eq!(People::load(&path).unwrap(), people);
+        assert_eq!(AllowedPeople::load(&path).unwrap(), people);
         insta::assert_snapshot!(std::fs::read_to_string(&path).unwrap(), @r#"
         {
           "version": 1,
@@ -170,7 +171,7 @@ mod tests {
             r#"{"version":1,"allowed":[{"open_id":"*","at":"1970-01-01T00:00:00Z","by":""}]}"#,
         ] {
             std::fs::write(&path, text).unwrap();
-            assert!(People::load(&path).unwrap_err().contains("allowed.json"), "{text}");
+            assert!(AllowedPeople::load(&path).unwrap_err().contains("allowed.json"), "{text}");
             assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
         }
     }

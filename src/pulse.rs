@@ -46,7 +46,7 @@ struct Watched {
 
 /// A task that has been still for too long.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stuck {
+pub struct StuckTask {
     /// The task.
     pub name: &'static str,
     /// For how long it has been still.
@@ -124,7 +124,7 @@ impl Pulses {
 
     /// Tasks that have been still for too long, in the order in which they were begun.
     #[must_use]
-    pub fn stuck(&self) -> Vec<Stuck> {
+    pub fn stuck(&self) -> Vec<StuckTask> {
         self.stuck_at(now())
     }
 
@@ -133,14 +133,15 @@ impl Pulses {
         self.awake.store(now(), Ordering::Relaxed);
     }
 
-    fn stuck_at(&self, now: u64) -> Vec<Stuck> {
+    fn stuck_at(&self, now: u64) -> Vec<StuckTask> {
         let awake = self.awake.load(Ordering::Relaxed);
         let still = |task: &Watched| {
             let last = task.last.load(Ordering::Relaxed).max(awake);
             Duration::from_millis(now.saturating_sub(last))
         };
         let tasks = self.tasks();
-        let stuck = tasks.iter().map(|task| (task.patience, Stuck { name: task.name, still: still(task) }));
+        let stuck =
+            tasks.iter().map(|task| (task.patience, StuckTask { name: task.name, still: still(task) }));
         stuck.filter(|(patience, stuck)| stuck.still > *patience).map(|(_, stuck)| stuck).collect()
     }
 

@@ -4,12 +4,12 @@
 //! what the pure `machine` decides; what people see of its turns is made in `show`.
 
 pub mod actor;
+pub mod audit_writer;
+pub mod event_feed;
 pub mod file;
-pub mod ledger;
 pub mod machine;
+pub mod process_slots;
 pub mod registry;
 pub mod report;
-pub mod seats;
 pub mod show;
-pub mod tap;
 pub mod turn;

@@ -18,7 +18,7 @@ const MOST: u64 = 64 << 20;
 
 /// A turn of the past.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Past {
+pub struct AuditedTurn {
     /// Its line.
     pub line: AuditLine,
     /// The line's hash.
@@ -34,7 +34,12 @@ pub struct Past {
 ///
 /// # Errors
 /// Those of the file system; no log is no error.
-pub fn last(project: &Path, conv_id: &ConvId, most: usize, newest: &[String]) -> io::Result<Vec<Past>> {
+pub fn last(
+    project: &Path,
+    conv_id: &ConvId,
+    most: usize,
+    newest: &[String],
+) -> io::Result<Vec<AuditedTurn>> {
     let Some(mut file) = log(project, conv_id)? else { return Ok(Vec::new()) };
     let length = file.metadata()?.len();
     let mut end = line_start(&mut file, length)?;
@@ -61,7 +66,7 @@ pub fn last(project: &Path, conv_id: &ConvId, most: usize, newest: &[String]) ->
             continue;
         };
         expected = Some(prev);
-        turns.push(Past { line, hash, altered });
+        turns.push(AuditedTurn { line, hash, altered });
     }
     turns.reverse();
     Ok(turns)

@@ -31,7 +31,7 @@ pub enum Chain {
 /// When the file cannot be read.
 pub fn verify(path: &Path) -> io::Result<Chain> {
     #[derive(Deserialize)]
-    struct Link {
+    struct ChainLink {
         prev: Option<String>,
     }
     let mut file = io::BufReader::new(File::open(path)?);
@@ -40,7 +40,7 @@ pub fn verify(path: &Path) -> io::Result<Chain> {
     let mut line = Vec::new();
     while file.read_until(b'\n', &mut line)? > 0 {
         let bytes = line.strip_suffix(b"\n").unwrap_or(&line);
-        match serde_json::from_slice::<Link>(bytes) {
+        match serde_json::from_slice::<ChainLink>(bytes) {
             Ok(link) if link.prev == head => head = Some(hash(bytes)),
             Ok(_) | Err(_) => return Ok(Chain::BrokenAt(lines + 1)),
         }

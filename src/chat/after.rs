@@ -4,19 +4,19 @@
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::asked::{Asked, By, post, show as show_toast};
-use super::router::{Later, Router};
+use super::asked::{ActionRequest, RequestSource, post, show as show_toast};
+use super::router::{DeferredTask, Router};
 use super::show;
-use crate::act::ToastKind;
+use crate::card_action::ToastKind;
 use crate::crash::{self, Point};
 use crate::ids::{ConvId, EventId, SlotId};
 use crate::mail::{Mail, NewMail, PastTurn, Recipient, Settlement, Slot, Store, StoreError};
-use crate::session::turn::Reply;
+use crate::session::turn::ReplyTarget;
 use crate::words::Words;
 
 /// What becomes of a turn that is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum After {
+pub(super) enum FollowUp {
     /// Its prompt runs again.
     Again,
     /// Claude goes on.
@@ -25,7 +25,7 @@ pub(super) enum After {
     Dismiss,
 }
 
-impl After {
+impl FollowUp {
     /// What is done once for a turn.
     fn key(self, turn: Uuid) -> String {
         let what = match self {
@@ -46,25 +46,25 @@ impl After {
 }
 
 /// A press of such a button.
-struct Choice {
-    asked: Asked,
+struct FollowUpPress {
+    asked: ActionRequest,
     conv_id: ConvId,
     turn: Uuid,
-    after: After,
+    after: FollowUp,
     words: Words,
 }
 
 impl Router {
     /// Does what a button of a turn that is over asks for. The disk is asked what the turn was; the router waits for
     /// nobody.
-    pub(super) fn after_turn(&mut self, asked: Asked, conv_id: ConvId, turn: Uuid, after: After) {
+    pub(super) fn after_turn(&mut self, asked: ActionRequest, conv_id: ConvId, turn: Uuid, after: FollowUp) {
         let Some((asked, _)) = self.his(asked, &conv_id) else { return };
         let (store, later, words) = (self.store.clone(), self.later.clone(), self.words());
         tokio::spawn(async move {
-            let taken = Choice { asked, conv_id, turn, after, words }.take(&store).await;
+            let taken = FollowUpPress { asked, conv_id, turn, after, words }.take(&store).await;
             if let Some(mail) = taken {
                 // The router is gone only when the daemon leaves; the message waits for the next start then.
-                let _ = later.send(Later::Chosen(mail, after == After::Again)).await;
+                let _ = later.send(DeferredTask::Chosen(mail, after == FollowUp::Again)).await;
             }
         });
     }
@@ -82,7 +82,7 @@ impl Router {
     }
 }
 
-impl Choice {
+impl FollowUpPress {
     /// Puts the press on record and tells who pressed; the message that it is, unless it was pressed before.
     async fn take(self, store: &Store) -> Option<Mail> {
         let past = store.turn(self.turn).await;
@@ -91,12 +91,12 @@ impl Choice {
             Err(error) => Err(error.clone()),
         };
         let Self { asked, turn, after, words, .. } = self;
-        let By::Pressed(answer) = asked.by else { return None };
+        let RequestSource::Pressed(answer) = asked.by else { return None };
         let (kind, text, mail) = match written {
-            Ok(Written::Once(mail)) => (ToastKind::Success, after.done(words), mail),
-            Ok(Written::Before) => (ToastKind::Info, words.pressed_before(), None),
-            Ok(Written::Gone) => (ToastKind::Warning, words.prompt_gone(), None),
-            Ok(Written::StillRuns) => (ToastKind::Warning, words.turn_runs(), None),
+            Ok(PressOutcome::Once(mail)) => (ToastKind::Success, after.done(words), mail),
+            Ok(PressOutcome::Before) => (ToastKind::Info, words.pressed_before(), None),
+            Ok(PressOutcome::Gone) => (ToastKind::Warning, words.prompt_gone(), None),
+            Ok(PressOutcome::StillRuns) => (ToastKind::Warning, words.turn_runs(), None),
             Err(_) => (ToastKind::Error, words.press_not_on_record(), None),
         };
         let done = kind == ToastKind::Success;
@@ -107,21 +107,21 @@ impl Choice {
         mail
     }
 
-    async fn write(&self, store: &Store, past: Option<&PastTurn>) -> Result<Written, StoreError> {
+    async fn write(&self, store: &Store, past: Option<&PastTurn>) -> Result<PressOutcome, StoreError> {
         let Self { asked, conv_id, turn, after, words } = self;
         let past = past.filter(|past| &past.start.conv_id == conv_id && past.start.user == asked.user);
         if past.is_some_and(|past| past.outcome.is_none()) {
-            return Ok(Written::StillRuns);
+            return Ok(PressOutcome::StillRuns);
         }
         let (key, now) = (after.key(*turn), Timestamp::now());
         let text = match (after, past) {
-            (After::Dismiss, _) => {
+            (FollowUp::Dismiss, _) => {
                 let first = store.first_time(&EventId::from(key), now).await?;
-                return Ok(if first { Written::Once(None) } else { Written::Before });
+                return Ok(if first { PressOutcome::Once(None) } else { PressOutcome::Before });
             }
-            (After::Continue, _) => words.go_on(),
-            (After::Again, Some(past)) => past.start.prompt.clone(),
-            (After::Again, None) => return Ok(Written::Gone),
+            (FollowUp::Continue, _) => words.go_on(),
+            (FollowUp::Again, Some(past)) => past.start.prompt.clone(),
+            (FollowUp::Again, None) => return Ok(PressOutcome::Gone),
         };
         let new = NewMail {
             message_id: asked.message_id.clone(),
@@ -134,14 +134,14 @@ impl Choice {
         };
         let seq = store.accept_press(key, new.clone(), conv_id.clone()).await?;
         crash::at(Point::InboxCommitted);
-        Ok(seq.map_or(Written::Before, |seq| {
-            Written::Once(Some(Mail { conv_id: Some(conv_id.clone()), ..Mail::new(seq, new) }))
+        Ok(seq.map_or(PressOutcome::Before, |seq| {
+            PressOutcome::Once(Some(Mail { conv_id: Some(conv_id.clone()), ..Mail::new(seq, new) }))
         }))
     }
 }
 
 /// What became of a press.
-enum Written {
+enum PressOutcome {
     /// It is on record, with the message that it is.
     Once(Option<Mail>),
     /// It was before.
@@ -164,7 +164,8 @@ async fn retire(store: &Store, turn: Uuid, past: &PastTurn, sentence: String, wo
         },
         Some(_) | None => return,
     };
-    let reply = Reply { to: Recipient::Chat(past.start.chat_id.clone()), under: past.start.reply_to.clone() };
+    let reply =
+        ReplyTarget { to: Recipient::Chat(past.start.chat_id.clone()), under: past.start.reply_to.clone() };
     let posts = vec![post(&reply, document, Some(Slot { id, epitaph: None }))];
     store.keep(Settlement { posts, ..Settlement::at(Timestamp::now()) }).await;
 }

@@ -15,7 +15,7 @@ const REMEMBERED: usize = 1000;
 
 /// A sentence on its way to a chat.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Alert {
+pub struct StorageAlert {
     /// The chat.
     pub chat: ChatId,
     /// The message that it replies to.
@@ -26,18 +26,18 @@ pub struct Alert {
 
 /// Who was told lately, and the way to the others.
 #[derive(Debug)]
-pub(super) struct Alarm {
+pub(super) struct StorageAlarm {
     told: BTreeMap<ChatId, Instant>,
-    alerts: mpsc::Sender<Alert>,
+    alerts: mpsc::Sender<StorageAlert>,
 }
 
-impl Alarm {
-    pub(super) fn new(alerts: mpsc::Sender<Alert>) -> Self {
+impl StorageAlarm {
+    pub(super) fn new(alerts: mpsc::Sender<StorageAlert>) -> Self {
         Self { told: BTreeMap::new(), alerts }
     }
 
     /// Tells the chat, unless it was told lately or too much is on its way.
-    pub(super) fn raise(&mut self, alert: Alert, now: Instant) {
+    pub(super) fn raise(&mut self, alert: StorageAlert, now: Instant) {
         let lately = |at: &Instant| now.duration_since(*at) < SILENCE;
         if self.told.len() >= REMEMBERED {
             self.told.retain(|_, at| lately(at));
@@ -60,8 +60,8 @@ mod tests {
     #[test]
     fn a_chat_is_told_once_in_ten_minutes_and_a_flood_is_bounded() {
         let (alerts, mut told) = mpsc::channel(2 * REMEMBERED);
-        let (mut alarm, start) = (Alarm::new(alerts), Instant::now());
-        let alert = |chat: &str| Alert { chat: chat.into(), under: None, text: "full".into() };
+        let (mut alarm, start) = (StorageAlarm::new(alerts), Instant::now());
+        let alert = |chat: &str| StorageAlert { chat: chat.into(), under: None, text: "full".into() };
         let after = |minutes: u64| start + Duration::from_secs(60 * minutes);
         for (chat, at) in [("a", 0), ("a", 9), ("b", 9), ("a", 10)] {
             alarm.raise(alert(chat), after(at));

@@ -3,12 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::asked::Asked;
+use super::asked::ActionRequest;
 use super::follow::order;
 use super::router::{Router, reply};
 use crate::ids::{ChatId, ConvId, OpenId};
 use crate::mail::{Mail, Recipient};
-use crate::session::actor::Asking;
+use crate::session::actor::OpenRequests;
 use crate::session::machine::Input;
 
 /// So many of a session's are remembered. More cannot be on their way: its control lane holds 64, its reports 256.
@@ -16,8 +16,8 @@ const ON_THEIR_WAY: usize = 512;
 
 /// What sessions do of themselves, who is asked, and what he answered.
 #[derive(Debug, Default)]
-pub(super) struct Answers {
-    asking: BTreeMap<ConvId, Asking>,
+pub(super) struct TypedAnswers {
+    asking: BTreeMap<ConvId, OpenRequests>,
     /// Sessions in which a turn runs that Claude began by itself.
     unasked: BTreeSet<ConvId>,
     /// The session that each person switched to in a chat, unless another of his has asked there since: only then is it
@@ -28,7 +28,7 @@ pub(super) struct Answers {
 
 /// What a person can decide by typing in a chat: that whose card is there.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Here {
+pub(super) enum DecidableHere {
     Nothing,
     /// Of this session.
     One(ConvId),
@@ -36,9 +36,9 @@ pub(super) enum Here {
     Several(Vec<(usize, String)>),
 }
 
-impl Answers {
+impl TypedAnswers {
     /// A session of `owner`'s asks this now.
-    pub(super) fn asking(&mut self, owner: &OpenId, conv_id: ConvId, asks: Option<Asking>) {
+    pub(super) fn asking(&mut self, owner: &OpenId, conv_id: ConvId, asks: Option<OpenRequests>) {
         let Some(asks) = asks else {
             self.asking.remove(&conv_id);
             return;
@@ -77,7 +77,7 @@ impl Answers {
     }
 
     /// What of this session's waits for its owner, if its cards are there.
-    fn asks_at(&self, conv_id: &ConvId, chat: &Recipient) -> Option<&Asking> {
+    fn asks_at(&self, conv_id: &ConvId, chat: &Recipient) -> Option<&OpenRequests> {
         self.asking.get(conv_id).filter(|asking| asking.chat == *chat)
     }
 
@@ -111,7 +111,7 @@ impl Answers {
 impl Router {
     /// Which request of his sessions' who asks decides about here. One whose card is in another chat is not meant: it
     /// is not seen here.
-    pub(super) fn asks_here(&self, asked: &Asked) -> Here {
+    pub(super) fn asks_here(&self, asked: &ActionRequest) -> DecidableHere {
         let (user, chat) = (&asked.user, asked.reply().to);
         let mut here = Vec::new();
         for listed in self.registry.of(user).list() {
@@ -120,7 +120,7 @@ impl Router {
             }
         }
         let one = match &here[..] {
-            [] => return Here::Nothing,
+            [] => return DecidableHere::Nothing,
             [one] => Some(one),
             several => {
                 let active = self.active(asked).map(|session| session.conv_id);
@@ -131,10 +131,10 @@ impl Router {
             }
         };
         match one {
-            Some(one) => Here::One(one.session.conv_id.clone()),
-            None => {
-                Here::Several(here.iter().map(|listed| (listed.number, listed.session.project())).collect())
-            }
+            Some(one) => DecidableHere::One(one.session.conv_id.clone()),
+            None => DecidableHere::Several(
+                here.iter().map(|listed| (listed.number, listed.session.project())).collect(),
+            ),
         }
     }
 
@@ -169,16 +169,16 @@ mod tests {
         mail_of(seq, "ou_1")
     }
 
-    fn asks(chat: &str, requests: usize) -> Option<Asking> {
-        Some(Asking { chat: Recipient::Chat(chat.into()), requests, words: false })
+    fn asks(chat: &str, requests: usize) -> Option<OpenRequests> {
+        Some(OpenRequests { chat: Recipient::Chat(chat.into()), requests, words: false })
     }
 
     #[test]
     fn who_switched_to_a_session_means_it_until_another_of_his_asks_there() {
-        let (mut answers, anna, ming) = (Answers::default(), OpenId::from("ou_1"), OpenId::from("ou_2"));
+        let (mut answers, anna, ming) = (TypedAnswers::default(), OpenId::from("ou_1"), OpenId::from("ou_2"));
         let (shop, blog) = (ConvId::from("c-1"), ConvId::from("c-2"));
         let here = Recipient::Chat("oc_1".into());
-        let meant = |answers: &Answers| [&shop, &blog].map(|id| answers.is_meant(&anna, &here, id));
+        let meant = |answers: &TypedAnswers| [&shop, &blog].map(|id| answers.is_meant(&anna, &here, id));
         answers.switched(&anna, &"oc_1".into(), &shop);
         // What it asks itself, what asks elsewhere, another's, and what was decided change nothing.
         answers.asking(&anna, shop.clone(), asks("oc_1", 1));
@@ -197,7 +197,7 @@ mod tests {
 
     #[test]
     fn a_session_asks_only_where_its_cards_are_and_not_once_it_has_ended() {
-        let (mut answers, shop) = (Answers::default(), ConvId::from("c-1"));
+        let (mut answers, shop) = (TypedAnswers::default(), ConvId::from("c-1"));
         let [here, there] = ["oc_1", "oc_2"].map(|chat| Recipient::Chat(chat.into()));
         answers.asking(&"ou_1".into(), shop.clone(), asks("oc_1", 1));
         assert_eq!(
@@ -210,7 +210,7 @@ mod tests {
 
     #[test]
     fn what_was_no_answer_is_given_back_once() {
-        let (mut answers, shop) = (Answers::default(), ConvId::from("c-1"));
+        let (mut answers, shop) = (TypedAnswers::default(), ConvId::from("c-1"));
         answers.keep(shop.clone(), mail(1));
         answers.keep(shop.clone(), mail(2));
         assert_eq!(answers.take_back(&"c-2".into(), 1), None);
@@ -222,7 +222,7 @@ mod tests {
 
     #[test]
     fn what_is_on_its_way_is_remembered_but_not_without_bound() {
-        let (mut answers, shop) = (Answers::default(), ConvId::from("c-1"));
+        let (mut answers, shop) = (TypedAnswers::default(), ConvId::from("c-1"));
         let many = i64::try_from(ON_THEIR_WAY).unwrap();
         (0..=many).for_each(|seq| answers.keep(shop.clone(), mail(seq)));
         assert_eq!(answers.take_back(&shop, 0), None);

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::keyring::{PermissionMode, PermissionModeError, duration, is_model_name};
-use crate::render::document::Long;
-use crate::session::machine::Extent;
+use crate::render::document::LongAnswers;
+use crate::session::machine::AllowScope;
 
 /// A command.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub enum Command {
     /// Show the active session's permission mode, or change it.
     Mode(Option<PermissionMode>),
     /// Show what becomes of long answers, or change it.
-    Long(Option<Long>),
+    Long(Option<LongAnswers>),
     /// Run the last message again.
     Retry,
     /// Have Claude go on.
@@ -38,7 +38,7 @@ pub enum Command {
     /// Show the commands.
     Help,
     /// Let Claude do what it asks for, so far.
-    Approve(Extent),
+    Approve(AllowScope),
     /// Do not, and say why.
     Deny(Option<String>),
     /// Run the messages that came too late.
@@ -66,18 +66,18 @@ pub struct NewSession {
 
 /// What a message is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Said {
+pub enum ParsedMessage {
     /// Words for Claude, its own slash commands among them.
     Words,
     /// A command for phonework.
     Command(Command),
     /// A command for phonework that cannot be followed as it stands.
-    Faulty(Fault),
+    Faulty(CommandFault),
 }
 
 /// Why a command cannot be followed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub enum CommandFault {
     /// `/new` without a directory.
     NoDirectory,
     /// `/switch` without a number.
@@ -111,7 +111,7 @@ pub enum Fault {
 
 /// Reads a message.
 #[must_use]
-pub fn parse(text: &str) -> Said {
+pub fn parse(text: &str) -> ParsedMessage {
     let text = text.trim();
     let (name, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
     let rest = rest.trim();
@@ -122,7 +122,7 @@ pub fn parse(text: &str) -> Said {
         "/new" => new_session(rest).map(Command::New),
         "/list" if rest.is_empty() => Ok(Command::List(1)),
         "/list" => number(rest).map(Command::List),
-        "/switch" if rest.is_empty() => Err(Fault::NoNumber),
+        "/switch" if rest.is_empty() => Err(CommandFault::NoNumber),
         "/switch" => number(rest).map(Command::Switch),
         "/close" if rest.is_empty() => Ok(Command::Close(None)),
         "/close" => number(rest).map(|number| Command::Close(Some(number))),
@@ -139,52 +139,54 @@ pub fn parse(text: &str) -> Said {
         "/run" => bare(rest, Command::Run),
         "/discard" => bare(rest, Command::Discard),
         "/deny" => Ok(Command::Deny((!rest.is_empty()).then(|| rest.to_owned()))),
-        _ => return Said::Words,
+        _ => return ParsedMessage::Words,
     };
-    command.map_or_else(Said::Faulty, Said::Command)
+    command.map_or_else(ParsedMessage::Faulty, ParsedMessage::Command)
 }
 
-fn bare(rest: &str, command: Command) -> Result<Command, Fault> {
-    if rest.is_empty() { Ok(command) } else { Err(Fault::TooMuch(rest.to_owned())) }
+fn bare(rest: &str, command: Command) -> Result<Command, CommandFault> {
+    if rest.is_empty() { Ok(command) } else { Err(CommandFault::TooMuch(rest.to_owned())) }
 }
 
-fn extent(rest: &str) -> Result<Extent, Fault> {
+fn extent(rest: &str) -> Result<AllowScope, CommandFault> {
     match rest.to_ascii_lowercase().as_str() {
-        "" => Ok(Extent::Once),
-        "always" => Ok(Extent::Rule),
-        "edits" => Ok(Extent::Edits),
-        _ => Err(Fault::NotAnExtent(rest.to_owned())),
+        "" => Ok(AllowScope::Once),
+        "always" => Ok(AllowScope::Rule),
+        "edits" => Ok(AllowScope::Edits),
+        _ => Err(CommandFault::NotAnExtent(rest.to_owned())),
     }
 }
 
-fn chosen<T>(rest: &str, read: impl Fn(&str) -> Result<T, Fault>) -> Result<Option<T>, Fault> {
+fn chosen<T>(rest: &str, read: impl Fn(&str) -> Result<T, CommandFault>) -> Result<Option<T>, CommandFault> {
     if rest.is_empty() { Ok(None) } else { read(rest).map(Some) }
 }
 
 /// A mode, however a phone's keyboard spells it.
-fn mode(text: &str) -> Result<PermissionMode, Fault> {
+fn mode(text: &str) -> Result<PermissionMode, CommandFault> {
     let known = PermissionMode::ALL.into_iter().find(|mode| mode.as_str().eq_ignore_ascii_case(text));
     known.map_or_else(|| text.parse(), Ok).map_err(|error| match error {
-        PermissionModeError::Bypass => Fault::Bypass,
-        PermissionModeError::Unknown if text.eq_ignore_ascii_case("bypassPermissions") => Fault::Bypass,
-        PermissionModeError::Unknown => Fault::NotAMode(text.to_owned()),
+        PermissionModeError::Bypass => CommandFault::Bypass,
+        PermissionModeError::Unknown if text.eq_ignore_ascii_case("bypassPermissions") => {
+            CommandFault::Bypass
+        }
+        PermissionModeError::Unknown => CommandFault::NotAMode(text.to_owned()),
     })
 }
 
-fn long(text: &str) -> Result<Long, Fault> {
+fn long(text: &str) -> Result<LongAnswers, CommandFault> {
     match text.to_ascii_lowercase().as_str() {
-        "parts" => Ok(Long::Parts),
-        "file" => Ok(Long::File),
-        _ => Err(Fault::NotALength(text.to_owned())),
+        "parts" => Ok(LongAnswers::Parts),
+        "file" => Ok(LongAnswers::File),
+        _ => Err(CommandFault::NotALength(text.to_owned())),
     }
 }
 
-fn number(text: &str) -> Result<usize, Fault> {
+fn number(text: &str) -> Result<usize, CommandFault> {
     let digits = text.trim_end_matches('.').trim_start_matches('#');
-    digits.parse().map_err(|_| Fault::NotANumber(text.to_owned()))
+    digits.parse().map_err(|_| CommandFault::NotANumber(text.to_owned()))
 }
 
-fn new_session(rest: &str) -> Result<NewSession, Fault> {
+fn new_session(rest: &str) -> Result<NewSession, CommandFault> {
     let mut new = NewSession::default();
     let mut words = shell_words(rest)?.into_iter();
     while let Some(word) = words.next() {
@@ -200,16 +202,16 @@ fn new_session(rest: &str) -> Result<NewSession, Fault> {
         }
         if !option.starts_with("--") {
             if !new.directory.is_empty() {
-                return Err(Fault::TooMuch(option));
+                return Err(CommandFault::TooMuch(option));
             }
             new.directory = option;
             continue;
         }
         if !["--timeout", "--idle", "--mode", "--model"].contains(&option.as_str()) {
-            return Err(Fault::UnknownOption(option));
+            return Err(CommandFault::UnknownOption(option));
         }
-        let value = inline.or_else(|| words.next()).ok_or_else(|| Fault::NoValue(option.clone()))?;
-        let bad = || Fault::BadValue { option: option.clone(), value: value.clone() };
+        let value = inline.or_else(|| words.next()).ok_or_else(|| CommandFault::NoValue(option.clone()))?;
+        let bad = || CommandFault::BadValue { option: option.clone(), value: value.clone() };
         match option.as_str() {
             "--timeout" => new.timeout = Some(duration(&value).map_err(|_| bad())?),
             "--idle" => new.idle = Some(duration(&value).map_err(|_| bad())?),
@@ -218,11 +220,11 @@ fn new_session(rest: &str) -> Result<NewSession, Fault> {
             _ => return Err(bad()),
         }
     }
-    if new.directory.is_empty() { Err(Fault::NoDirectory) } else { Ok(new) }
+    if new.directory.is_empty() { Err(CommandFault::NoDirectory) } else { Ok(new) }
 }
 
 /// Words parted by white space; quotes keep it.
-fn shell_words(text: &str) -> Result<Vec<String>, Fault> {
+fn shell_words(text: &str) -> Result<Vec<String>, CommandFault> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;
     let mut quote = None;
@@ -243,7 +245,7 @@ fn shell_words(text: &str) -> Result<Vec<String>, Fault> {
         }
     }
     words.extend(word);
-    if quote.is_some() { Err(Fault::OpenQuote) } else { Ok(words) }
+    if quote.is_some() { Err(CommandFault::OpenQuote) } else { Ok(words) }
 }
 
 #[cfg(test)]
@@ -257,7 +259,7 @@ mod tests {
     #[test]
     fn words_for_claude_are_not_commands() {
         for text in ["", "hello", "/", "//", "/cost", "/newer x", "see /list", "/路径"] {
-            assert_eq!(parse(text), Said::Words, "{text}");
+            assert_eq!(parse(text), ParsedMessage::Words, "{text}");
         }
     }
 
@@ -275,8 +277,8 @@ mod tests {
             ("/mode Acceptedits", Command::Mode(Some(PermissionMode::AcceptEdits))),
             ("/mode manual", Command::Mode(Some(PermissionMode::Default))),
             ("/long", Command::Long(None)),
-            ("/long File", Command::Long(Some(Long::File))),
-            ("/long parts", Command::Long(Some(Long::Parts))),
+            ("/long File", Command::Long(Some(LongAnswers::File))),
+            ("/long parts", Command::Long(Some(LongAnswers::Parts))),
             ("/continue", Command::Continue),
             ("/cancel", Command::Cancel(None)),
             ("/cancel 2", Command::Cancel(Some(2))),
@@ -291,9 +293,9 @@ mod tests {
             ("/stop", Command::Stop),
             ("/status", Command::Status),
             ("/help me", Command::Help),
-            ("/approve", Command::Approve(Extent::Once)),
-            ("/approve Always", Command::Approve(Extent::Rule)),
-            ("/approve edits", Command::Approve(Extent::Edits)),
+            ("/approve", Command::Approve(AllowScope::Once)),
+            ("/approve Always", Command::Approve(AllowScope::Rule)),
+            ("/approve edits", Command::Approve(AllowScope::Edits)),
             ("/deny", Command::Deny(None)),
             ("/deny use  git mv", Command::Deny(Some("use  git mv".into()))),
             ("/new shop", Command::New(new("shop"))),
@@ -310,34 +312,35 @@ mod tests {
             ),
             ("/new a --model opus", Command::New(NewSession { model: Some("opus".into()), ..new("a") })),
         ] {
-            assert_eq!(parse(text), Said::Command(command), "{text}");
+            assert_eq!(parse(text), ParsedMessage::Command(command), "{text}");
         }
     }
 
     #[test]
     fn what_cannot_be_followed_is_named() {
-        let bad = |option: &str, value: &str| Fault::BadValue { option: option.into(), value: value.into() };
+        let bad =
+            |option: &str, value: &str| CommandFault::BadValue { option: option.into(), value: value.into() };
         for (text, fault) in [
-            ("/new --create", Fault::NoDirectory),
-            ("/new a b", Fault::TooMuch("b".into())),
-            ("/new a --speed 3", Fault::UnknownOption("--speed".into())),
-            ("/new a --timeout", Fault::NoValue("--timeout".into())),
+            ("/new --create", CommandFault::NoDirectory),
+            ("/new a b", CommandFault::TooMuch("b".into())),
+            ("/new a --speed 3", CommandFault::UnknownOption("--speed".into())),
+            ("/new a --timeout", CommandFault::NoValue("--timeout".into())),
             ("/new a --timeout soon", bad("--timeout", "soon")),
             ("/new a --mode bypassPermissions", bad("--mode", "bypassPermissions")),
             ("/new a --model --resume", bad("--model", "--resume")),
-            ("/new 'a", Fault::OpenQuote),
-            ("/switch", Fault::NoNumber),
-            ("/switch one", Fault::NotANumber("one".into())),
-            ("/approve all", Fault::NotAnExtent("all".into())),
-            ("/list all", Fault::NotANumber("all".into())),
-            ("/mode bypassPermissions", Fault::Bypass),
-            ("/mode BypassPermissions", Fault::Bypass),
-            ("/mode fast", Fault::NotAMode("fast".into())),
-            ("/long short", Fault::NotALength("short".into())),
-            ("/cancel all", Fault::NotANumber("all".into())),
-            ("/continue now", Fault::TooMuch("now".into())),
+            ("/new 'a", CommandFault::OpenQuote),
+            ("/switch", CommandFault::NoNumber),
+            ("/switch one", CommandFault::NotANumber("one".into())),
+            ("/approve all", CommandFault::NotAnExtent("all".into())),
+            ("/list all", CommandFault::NotANumber("all".into())),
+            ("/mode bypassPermissions", CommandFault::Bypass),
+            ("/mode BypassPermissions", CommandFault::Bypass),
+            ("/mode fast", CommandFault::NotAMode("fast".into())),
+            ("/long short", CommandFault::NotALength("short".into())),
+            ("/cancel all", CommandFault::NotANumber("all".into())),
+            ("/continue now", CommandFault::TooMuch("now".into())),
         ] {
-            assert_eq!(parse(text), Said::Faulty(fault), "{text}");
+            assert_eq!(parse(text), ParsedMessage::Faulty(fault), "{text}");
         }
     }
 }

@@ -1,21 +1,21 @@
 //! What is said to a command that cannot be followed as it stands.
 
-use super::command::Fault;
+use super::command::CommandFault;
 use crate::language::Language;
 use crate::words::{Words, say};
 
 impl Words {
     /// To a command that cannot be followed as it stands.
-    pub(super) fn fault(self, fault: &Fault) -> String {
+    pub(super) fn fault(self, fault: &CommandFault) -> String {
         match fault {
-            Fault::NoDirectory => no_directory(self),
-            Fault::NoNumber => {
+            CommandFault::NoDirectory => no_directory(self),
+            CommandFault::NoNumber => {
                 say!(self, "Which session? /switch <n>, see /list.", "哪个会话？/switch <编号>，见 /list。")
             }
-            Fault::NotANumber(text) => {
+            CommandFault::NotANumber(text) => {
                 say!(self, "“{text}” is no number.", "“{text}” 不是编号。")
             }
-            Fault::NotAMode(text) => {
+            CommandFault::NotAMode(text) => {
                 let expected = self.expected("--mode");
                 say!(
                     self,
@@ -23,23 +23,23 @@ impl Words {
                     "没有“{text}”这种权限模式；可用{expected}。"
                 )
             }
-            Fault::Bypass => say!(
+            CommandFault::Bypass => say!(
                 self,
                 "bypassPermissions would run everything unasked. That needs a sandbox, which this version does not have.",
                 "bypassPermissions 会不经询问执行一切，需要沙箱，而此版本没有沙箱。"
             ),
-            Fault::NotALength(text) => say!(
+            CommandFault::NotALength(text) => say!(
                 self,
                 "“{text}” is not possible: /long parts sends long answers as several messages, /long file as a file.",
                 "不能为“{text}”：/long parts 把长回答分成几条消息，/long file 发成文件。"
             ),
-            Fault::UnknownOption(option) => say!(
+            CommandFault::UnknownOption(option) => say!(
                 self,
                 "I do not know {option}; there are --create, --timeout, --idle, --mode and --model.",
                 "没有 {option} 这个选项；可用 --create、--timeout、--idle、--mode、--model。"
             ),
-            Fault::NoValue(option) => say!(self, "{option} needs a value.", "{option} 需要一个值。"),
-            Fault::BadValue { option, value } => {
+            CommandFault::NoValue(option) => say!(self, "{option} needs a value.", "{option} 需要一个值。"),
+            CommandFault::BadValue { option, value } => {
                 let expected = self.expected(option);
                 say!(
                     self,
@@ -47,13 +47,13 @@ impl Words {
                     "{option} 应为{expected}，而不是“{value}”。"
                 )
             }
-            Fault::NotAnExtent(text) => say!(
+            CommandFault::NotAnExtent(text) => say!(
                 self,
                 "{text} is not how far a leave can go: /approve is for once, /approve always for this rule in this session, /approve edits for edits in this session.",
                 "{text} 不是可用的范围：/approve 仅此一次，/approve always 本会话内同一规则，/approve edits 本会话内的修改。"
             ),
-            Fault::OpenQuote => say!(self, "A quote is not closed.", "引号没有闭合。"),
-            Fault::TooMuch(rest) => {
+            CommandFault::OpenQuote => say!(self, "A quote is not closed.", "引号没有闭合。"),
+            CommandFault::TooMuch(rest) => {
                 say!(
                     self,
                     "“{rest}” is more than this command takes; see /help.",

@@ -4,24 +4,24 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use super::answers::Here;
-use super::asked::{Asked, By, Said};
+use super::answers::DecidableHere;
+use super::asked::{ActionReply, ActionRequest, RequestSource};
 use super::command::Command;
 use super::router::{Router, reply};
 use super::show;
 use crate::ids::{ConvId, MessageId};
 use crate::keyring::PermissionMode;
 use crate::mail::Mail;
-use crate::render::document::{Document, Long};
+use crate::render::document::{Document, LongAnswers};
 use crate::session::file::Saved;
-use crate::session::machine::{Decision, Input, Order};
-use crate::session::registry::{Session, Standing};
+use crate::session::machine::{Decision, Input, Instruction};
+use crate::session::registry::{Ownership, Session};
 use crate::session::report;
 
 impl Router {
     /// Follows a command of `mail`'s sender.
     pub(super) fn command(&mut self, mail: Mail, command: Command) {
-        let asked = Asked::typed(&mail);
+        let asked = ActionRequest::typed(&mail);
         match command {
             Command::New(new) => self.new_session(asked, new),
             Command::Projects => self.projects(asked),
@@ -52,7 +52,7 @@ impl Router {
             Command::Help => {
                 let (words, group) = (self.words(), asked.group);
                 let shown = Some(show::status::help(words, group));
-                self.done(asked, None, Vec::new(), Said { sentence: words.help(), shown });
+                self.done(asked, None, Vec::new(), ActionReply { sentence: words.help(), shown });
             }
             Command::Run => self.run_late(asked),
             Command::Discard => self.discard_late(asked),
@@ -61,7 +61,7 @@ impl Router {
         }
     }
 
-    fn switch_to(&mut self, asked: Asked, number: usize) {
+    fn switch_to(&mut self, asked: ActionRequest, number: usize) {
         if let Some(session) = self.registry.of(&asked.user).switched_by(&asked.message_id).cloned() {
             // Followed before, and cut before its answer was on record. What came after it stands.
             return self.switched(asked, None, &session, number);
@@ -73,10 +73,10 @@ impl Router {
     }
 
     /// Makes a session of his the active one of the chat.
-    pub(super) fn switch(&mut self, asked: Asked, session: &Session) {
+    pub(super) fn switch(&mut self, asked: ActionRequest, session: &Session) {
         let conv_id = session.conv_id.clone();
         let before = self.active(&asked).is_some_and(|active| active.conv_id == conv_id);
-        if before && let By::Pressed(_) = asked.by {
+        if before && let RequestSource::Pressed(_) = asked.by {
             let text = self.words().active_already(&session.project());
             return self.declined(asked, text);
         }
@@ -87,7 +87,7 @@ impl Router {
         self.warm(&conv_id);
     }
 
-    fn switched(&self, asked: Asked, saved: Option<Saved>, session: &Session, otherwise: usize) {
+    fn switched(&self, asked: ActionRequest, saved: Option<Saved>, session: &Session, otherwise: usize) {
         let number = {
             let mut open = self.registry.of(&asked.user).list();
             let listed = open.find(|listed| listed.session.conv_id == session.conv_id);
@@ -95,7 +95,7 @@ impl Router {
         };
         let sentence = self.words().switched(number, &session.project());
         let shown = self.shown_active(&sentence, session, asked.group);
-        self.done(asked, saved, Vec::new(), Said { sentence, shown });
+        self.done(asked, saved, Vec::new(), ActionReply { sentence, shown });
     }
 
     /// That this session is active, unless it was closed since.
@@ -105,7 +105,7 @@ impl Router {
         open.then(|| show::sessions::active(sentence.to_owned(), &session.conv_id, &project, words, group))
     }
 
-    fn close_numbered(&mut self, asked: Asked, number: Option<usize>) {
+    fn close_numbered(&mut self, asked: ActionRequest, number: Option<usize>) {
         if let Some(session) = self.registry.of(&asked.user).closed_by(&asked.message_id) {
             // Followed before, and cut before its answer was on record.
             let text = self.words().closed(&session.project(), 0);
@@ -125,13 +125,13 @@ impl Router {
     }
 
     /// Closes a session of his.
-    pub(super) fn close(&mut self, asked: Asked, session: &Session) {
+    pub(super) fn close(&mut self, asked: ActionRequest, session: &Session) {
         let (saved, mails) = self.end(session, asked.command());
         let words = self.words();
         let sentence = words.closed(&session.project(), mails.len());
         let directory = self.settings.workspace.shown(&session.cwd).display().to_string();
         let shown = Some(show::sessions::closed(sentence.clone(), Some(directory), words, asked.group));
-        self.done(asked, Some(saved), mails, Said { sentence, shown });
+        self.done(asked, Some(saved), mails, ActionReply { sentence, shown });
     }
 
     /// Ends a session, closed by this message, by a button or by an operator: when that is saved, and what waited for
@@ -148,7 +148,7 @@ impl Router {
     }
 
     /// Changes the permission mode of a session of his, also of its process.
-    pub(super) fn set_mode(&mut self, asked: Asked, session: &Session, mode: PermissionMode) {
+    pub(super) fn set_mode(&mut self, asked: ActionRequest, session: &Session, mode: PermissionMode) {
         let (words, project, mode) = (self.words(), session.project(), mode.as_str());
         if self.mode(session) == mode {
             return self.declined(asked, words.mode_is(&project, mode));
@@ -161,14 +161,14 @@ impl Router {
         self.done(asked, Some(saved), Vec::new(), sentence);
     }
 
-    fn long(&mut self, asked: Asked, long: Option<Long>) {
+    fn long(&mut self, asked: ActionRequest, long: Option<LongAnswers>) {
         if let Some(long) = long {
             self.registry.set_long(&asked.user, long);
         }
         let saved = long.map(|_| self.saver.save(&self.registry));
         let text = match self.registry.long(&asked.user) {
-            Long::Parts => self.words().long_in_parts(),
-            Long::File => self.words().long_as_file(),
+            LongAnswers::Parts => self.words().long_in_parts(),
+            LongAnswers::File => self.words().long_as_file(),
         };
         self.done(asked, saved, Vec::new(), text);
     }
@@ -189,7 +189,7 @@ impl Router {
 
     /// Stops what Claude does by itself in the active session.
     fn stop_unasked(&mut self, mail: &Mail) {
-        let asked = Asked::typed(mail);
+        let asked = ActionRequest::typed(mail);
         let active = self.active(&asked);
         if !active.is_some_and(|session| self.control(&session.conv_id, Input::StopUnasked(order(mail)))) {
             self.declined(asked, self.words().nothing_runs());
@@ -197,11 +197,11 @@ impl Router {
     }
 
     fn decide(&mut self, mail: &Mail, decision: Decision) {
-        let asked = Asked::typed(mail);
+        let asked = ActionRequest::typed(mail);
         let conv_id = match self.asks_here(&asked) {
-            Here::Nothing => return self.declined(asked, self.words().nothing_asked()),
-            Here::One(conv_id) => conv_id,
-            Here::Several(sessions) => {
+            DecidableHere::Nothing => return self.declined(asked, self.words().nothing_asked()),
+            DecidableHere::One(conv_id) => conv_id,
+            DecidableHere::Several(sessions) => {
                 let sentence = self.words().several_ask(&sessions);
                 return self.declined(asked, sentence);
             }
@@ -212,19 +212,19 @@ impl Router {
     }
 
     /// The active session of who asks, in the chat that he asks in.
-    pub(super) fn active(&self, asked: &Asked) -> Option<Session> {
+    pub(super) fn active(&self, asked: &ActionRequest) -> Option<Session> {
         self.registry.of(&asked.user).active(&asked.chat_id).cloned()
     }
 
     /// The session that a button names, if it is open and his; he is told if not.
-    pub(super) fn his(&self, asked: Asked, conv_id: &ConvId) -> Option<(Asked, Session)> {
+    pub(super) fn his(&self, asked: ActionRequest, conv_id: &ConvId) -> Option<(ActionRequest, Session)> {
         let sentence = match self.registry.of(&asked.user).standing(conv_id) {
-            Standing::His(session) => {
+            Ownership::His(session) => {
                 let session = session.clone();
                 return Some((asked, session));
             }
-            Standing::Over => self.words().session_over(),
-            Standing::NotHis => self.words().not_yours(),
+            Ownership::Over => self.words().session_over(),
+            Ownership::NotHis => self.words().not_yours(),
         };
         self.declined(asked, sentence);
         None
@@ -232,9 +232,9 @@ impl Router {
 }
 
 /// What a message tells a live session to do.
-pub(super) fn order(mail: &Mail) -> Order {
+pub(super) fn order(mail: &Mail) -> Instruction {
     let age = Duration::try_from(Timestamp::now().duration_since(mail.created)).unwrap_or_default();
     let now = Instant::now();
     let sent = now.checked_sub(age).unwrap_or(now);
-    Order { mail: mail.seq, message_id: mail.message_id.clone(), reply: reply(mail), sent }
+    Instruction { mail: mail.seq, message_id: mail.message_id.clone(), reply: reply(mail), sent }
 }

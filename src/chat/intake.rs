@@ -14,20 +14,20 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{debug, info, warn};
 
-use super::alarm::{Alarm, Alert};
+use super::alarm::{StorageAlarm, StorageAlert};
 use super::asked::show;
-use super::elsewhere::Hints;
-use super::press::{Pressed, answer_in_time};
-use super::router::News;
+use super::misdelivery::MisdeliveryHints;
+use super::press::{ButtonPress, answer_in_time};
+use super::router::RouterEvent;
 use super::strangers::Strangers;
-use crate::act::{Press, ToastKind};
+use crate::card_action::{Press, ToastKind};
 use crate::crash::{self, Point};
-use crate::feishu::event::{self, CardAction, ChatKind, Content, Event, IncomingMessage};
+use crate::feishu::event::{self, CardCallback, ChatKind, FeishuEvent, IncomingMessage, MessageContent};
 use crate::feishu::socket::{Answer, Delivery};
 use crate::ids::{ChatId, MessageId, OpenId};
-use crate::keyring::Checked;
+use crate::keyring::ResolvedKeyring;
 use crate::logs::events;
-use crate::mail::{Body, Mail, NewMail, Post, Recipient, Store, StoreError};
+use crate::mail::{Mail, NewMail, Post, PostBody, Recipient, Store, StoreError};
 use crate::pulse::Pulse;
 use crate::words::Words;
 
@@ -38,37 +38,37 @@ const IN_FLIGHT: usize = 512;
 #[derive(Debug)]
 pub struct Intake {
     /// The configuration in force.
-    pub settings: watch::Receiver<Arc<Checked>>,
+    pub settings: watch::Receiver<Arc<ResolvedKeyring>>,
     /// The inbox.
     pub store: Store,
     /// The bot's own open_id, once Feishu has told it.
     pub bot: watch::Receiver<Option<OpenId>>,
     /// The router.
-    pub news: mpsc::Sender<News>,
+    pub news: mpsc::Sender<RouterEvent>,
     /// What people are told past the outbox.
-    pub alerts: mpsc::Sender<Alert>,
+    pub alerts: mpsc::Sender<StorageAlert>,
     /// Its sign of life.
     pub pulse: Pulse,
 }
 
 /// What it keeps in mind of the events that came.
-struct Memory {
+struct RecentDeliveries {
     strangers: Strangers,
-    hints: Hints,
+    hints: MisdeliveryHints,
 }
 
-type Commit = Pin<Box<dyn Future<Output = (Delivered, Result<Outcome, StoreError>)> + Send>>;
+type Commit = Pin<Box<dyn Future<Output = (Delivered, Result<DeliveryOutcome, StoreError>)> + Send>>;
 
 /// What follows from a delivery that is on record.
-enum Outcome {
+enum DeliveryOutcome {
     /// It is acknowledged, and that is all.
     Nothing,
     /// It is acknowledged, and the router gets this.
-    News(News),
+    News(RouterEvent),
     /// The router sees to it, and acknowledges it when that is done.
     Recalled(MessageId),
     /// The router sees to it; who pressed is answered by then, or in time.
-    Pressed(Pressed),
+    Pressed(ButtonPress),
 }
 
 /// A delivery without its payload.
@@ -81,9 +81,9 @@ struct Delivered {
 
 impl Intake {
     /// Serves until the connection's end of the channel closes.
-    pub async fn run(self, mut deliveries: mpsc::Receiver<Delivery>, hints: Hints) {
-        let mut memory = Memory { strangers: Strangers::default(), hints };
-        let mut alarm = Alarm::new(self.alerts.clone());
+    pub async fn run(self, mut deliveries: mpsc::Receiver<Delivery>, hints: MisdeliveryHints) {
+        let mut memory = RecentDeliveries { strangers: Strangers::default(), hints };
+        let mut alarm = StorageAlarm::new(self.alerts.clone());
         let mut commits: FuturesOrdered<Commit> = FuturesOrdered::new();
         loop {
             self.pulse.beat();
@@ -102,23 +102,28 @@ impl Intake {
         }
     }
 
-    async fn committed(&self, delivered: Delivered, outcome: Result<Outcome, StoreError>, alarm: &mut Alarm) {
+    async fn committed(
+        &self,
+        delivered: Delivered,
+        outcome: Result<DeliveryOutcome, StoreError>,
+        alarm: &mut StorageAlarm,
+    ) {
         let (code, news) = match outcome {
-            Ok(Outcome::Nothing) => (200, None),
-            Ok(Outcome::News(news)) => (200, Some(news)),
-            Ok(Outcome::Recalled(message_id)) => {
-                let _ = self.news.send(News::Recalled(message_id, delivered.answer)).await;
+            Ok(DeliveryOutcome::Nothing) => (200, None),
+            Ok(DeliveryOutcome::News(news)) => (200, Some(news)),
+            Ok(DeliveryOutcome::Recalled(message_id)) => {
+                let _ = self.news.send(RouterEvent::Recalled(message_id, delivered.answer)).await;
                 return;
             }
-            Ok(Outcome::Pressed(pressed)) => {
-                let _ = self.news.send(News::Press(pressed)).await;
+            Ok(DeliveryOutcome::Pressed(pressed)) => {
+                let _ = self.news.send(RouterEvent::Press(pressed)).await;
                 return;
             }
             Err(error) => {
                 debug!(%error, "an event is not on record; Feishu will send it again");
                 if let (StoreError::Failed(_), Some((chat, under))) = (error, delivered.told_in) {
                     let text = self.words().not_on_record();
-                    alarm.raise(Alert { chat, under, text }, Instant::now());
+                    alarm.raise(StorageAlert { chat, under, text }, Instant::now());
                 }
                 (500, None)
             }
@@ -142,14 +147,14 @@ impl Intake {
     }
 
     /// Decides what becomes of a delivery and starts its commit.
-    fn take(&self, delivery: Delivery, memory: &mut Memory) -> Commit {
+    fn take(&self, delivery: Delivery, memory: &mut RecentDeliveries) -> Commit {
         let Delivery { payload, received, answer } = delivery;
         let delivered = Delivered { answer, received, told_in: None };
         let event = event::parse(&payload);
         crash::at(Point::EventRead);
         match event {
-            Event::Message(message) => self.message(delivered, message, memory),
-            Event::ChatEntered { event_id, chat_id, user, last_message } if self.is_allowed(&user) => {
+            FeishuEvent::Message(message) => self.message(delivered, message, memory),
+            FeishuEvent::ChatEntered { event_id, chat_id, user, last_message } if self.is_allowed(&user) => {
                 memory.hints.of_two(&chat_id);
                 if let Some(last) = last_message {
                     memory.hints.names(&chat_id, &last);
@@ -158,45 +163,47 @@ impl Intake {
                 Box::pin(async move {
                     let first = first.await;
                     crash::at(Point::EventCommitted);
-                    (delivered, first.map(|first| news(first.then_some(News::Entered(chat_id, user)))))
+                    (delivered, first.map(|first| news(first.then_some(RouterEvent::Entered(chat_id, user)))))
                 })
             }
             // Doing it again changes nothing, so that it need not be known whether it is the first time.
-            Event::Recalled { message_id, chat_id, .. } => {
+            FeishuEvent::Recalled { message_id, chat_id, .. } => {
                 memory.hints.taken_back(&chat_id, &message_id, &self.store);
                 let noted = self.store.taken_back(&message_id, Timestamp::now());
                 Box::pin(async move {
                     let noted = noted.await;
                     crash::at(Point::EventCommitted);
-                    (delivered, noted.map(|()| Outcome::Recalled(message_id)))
+                    (delivered, noted.map(|()| DeliveryOutcome::Recalled(message_id)))
                 })
             }
-            Event::CardAction(action) => self.press(delivered, action),
-            Event::ChatEntered { .. } | Event::Menu { .. } => done(delivered, Ok(Outcome::Nothing)),
-            Event::Other { event_type, .. } => {
-                debug!(event_type, "event of no interest");
-                done(delivered, Ok(Outcome::Nothing))
+            FeishuEvent::CardAction(action) => self.press(delivered, action),
+            FeishuEvent::ChatEntered { .. } | FeishuEvent::Menu { .. } => {
+                done(delivered, Ok(DeliveryOutcome::Nothing))
             }
-            Event::Malformed { reason } => {
+            FeishuEvent::Other { event_type, .. } => {
+                debug!(event_type, "event of no interest");
+                done(delivered, Ok(DeliveryOutcome::Nothing))
+            }
+            FeishuEvent::Malformed { reason } => {
                 warn!(reason, "event that cannot be understood");
-                done(delivered, Ok(Outcome::Nothing))
+                done(delivered, Ok(DeliveryOutcome::Nothing))
             }
         }
     }
 
     /// A press goes to the router behind what came before it; who pressed is answered in time, whatever holds that up.
-    fn press(&self, delivered: Delivered, action: CardAction) -> Commit {
+    fn press(&self, delivered: Delivered, action: CardCallback) -> Commit {
         let (toast, shown) = oneshot::channel();
         let (waits, _) = oneshot::channel();
         let Delivered { answer, received, .. } = delivered;
         tokio::spawn(answer_in_time(answer, shown, received, self.words()));
         let delivered = Delivered { answer: waits, received, told_in: None };
-        let CardAction { operator, message_id, chat_id, value, form_value, .. } = action;
+        let CardCallback { operator, message_id, chat_id, value, form_value, .. } = action;
         let press = Press::read(&value, form_value.as_ref());
         let refused = match press {
             Some(press) if self.is_allowed(&operator) => {
-                let pressed = Pressed { press, operator, chat_id, message_id, answer: toast };
-                return done(delivered, Ok(Outcome::Pressed(pressed)));
+                let pressed = ButtonPress { press, operator, chat_id, message_id, answer: toast };
+                return done(delivered, Ok(DeliveryOutcome::Pressed(pressed)));
             }
             None if self.is_allowed(&operator) => self.words().another_version(),
             Some(_) | None => {
@@ -210,12 +217,17 @@ impl Intake {
             }
         };
         show(toast, ToastKind::Error, refused);
-        done(delivered, Ok(Outcome::Nothing))
+        done(delivered, Ok(DeliveryOutcome::Nothing))
     }
 
-    fn message(&self, delivered: Delivered, message: IncomingMessage, memory: &mut Memory) -> Commit {
+    fn message(
+        &self,
+        delivered: Delivered,
+        message: IncomingMessage,
+        memory: &mut RecentDeliveries,
+    ) -> Commit {
         if !message.sender_is_user {
-            return done(delivered, Ok(Outcome::Nothing));
+            return done(delivered, Ok(DeliveryOutcome::Nothing));
         }
         let group = message.chat_kind == ChatKind::Group;
         let bot = self.bot.borrow().clone();
@@ -226,7 +238,7 @@ impl Intake {
             None => OpenId::from(""),
         };
         if group && !message.mentions_user(&bot) {
-            return done(delivered, Ok(Outcome::Nothing));
+            return done(delivered, Ok(DeliveryOutcome::Nothing));
         }
         let mail = NewMail {
             message_id: message.message_id.clone(),
@@ -242,7 +254,7 @@ impl Intake {
             let text = self.words().stranger(message.sender.as_str());
             if !memory.strangers.answer(&message.sender, Instant::now()) {
                 memory.hints.left_out(&message.message_id);
-                return done(delivered, Ok(Outcome::Nothing));
+                return done(delivered, Ok(DeliveryOutcome::Nothing));
             }
             info!(
                 name: events::MESSAGE_REFUSED,
@@ -260,7 +272,7 @@ impl Intake {
                 memory.hints.names(&message.chat_id, parent);
             }
         }
-        if let Content::Unsupported { kind } = &message.content {
+        if let MessageContent::Unsupported { kind } = &message.content {
             let text = self.words().unsupported(kind);
             return self.decline(delivered, mail, under, text);
         }
@@ -269,7 +281,7 @@ impl Intake {
         Box::pin(async move {
             let seq = accepted.await;
             crash::at(Point::InboxCommitted);
-            (delivered, seq.map(|seq| news(seq.map(|seq| News::Mail(Mail::new(seq, mail))))))
+            (delivered, seq.map(|seq| news(seq.map(|seq| RouterEvent::Mail(Mail::new(seq, mail))))))
         })
     }
 }
@@ -278,19 +290,19 @@ impl Intake {
     /// Takes a message over with its answer: nothing more is done for it.
     fn decline(&self, delivered: Delivered, mail: NewMail, under: Option<MessageId>, text: String) -> Commit {
         let to = Recipient::Chat(mail.chat_id.clone());
-        let declined = self.store.decline(mail, Post { to, reply_to: under, body: Body::Text(text) });
+        let declined = self.store.decline(mail, Post { to, reply_to: under, body: PostBody::Text(text) });
         Box::pin(async move {
             let declined = declined.await;
             crash::at(Point::InboxCommitted);
-            (delivered, declined.map(|()| Outcome::Nothing))
+            (delivered, declined.map(|()| DeliveryOutcome::Nothing))
         })
     }
 }
 
-fn news(news: Option<News>) -> Outcome {
-    news.map_or(Outcome::Nothing, Outcome::News)
+fn news(news: Option<RouterEvent>) -> DeliveryOutcome {
+    news.map_or(DeliveryOutcome::Nothing, DeliveryOutcome::News)
 }
 
-fn done(delivered: Delivered, outcome: Result<Outcome, StoreError>) -> Commit {
+fn done(delivered: Delivered, outcome: Result<DeliveryOutcome, StoreError>) -> Commit {
     Box::pin(std::future::ready((delivered, outcome)))
 }

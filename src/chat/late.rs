@@ -6,12 +6,12 @@ use jiff::Timestamp;
 use tokio::sync::oneshot;
 use tracing::info;
 
-use super::asked::{Asked, By, post, show as show_toast};
-use super::router::{Later, Router, reply};
-use super::scribe::Then;
+use super::asked::{ActionRequest, RequestSource, post, show as show_toast};
+use super::ordered_writer::AfterWrite;
+use super::router::{DeferredTask, Router, reply};
 use super::show;
-use super::stale::{Asking, Question};
-use crate::act::ToastKind;
+use super::stale::{OpenStaleQuestion, StaleQuestion};
+use crate::card_action::ToastKind;
 use crate::crash::{self, Point};
 use crate::feishu::socket::Answer;
 use crate::ids::{MessageId, OpenId};
@@ -25,7 +25,7 @@ impl Router {
     pub(super) fn keep_stale(&mut self, mail: Mail) {
         let user = mail.user.clone();
         match self.stale.keep(mail.clone()) {
-            Ok(true) => self.after(GATHER, Later::AskStale(user)),
+            Ok(true) => self.after(GATHER, DeferredTask::AskStale(user)),
             Ok(false) => {}
             Err(full) => self.not_taken(&mail, full),
         }
@@ -44,12 +44,12 @@ impl Router {
             info!(%message_id, user = %mail.user, "message taken back before its turn");
             settlement.mails.push(mail.seq);
         }
-        self.scribe.write_then(None, settlement, Then::Acknowledge(ack));
+        self.scribe.write_then(None, settlement, AfterWrite::Acknowledge(ack));
     }
 
     pub(super) fn ask_stale(&mut self, user: &OpenId) {
         let words = self.words();
-        let Some(Question { mails, slot, before }) = self.stale.ask(user) else { return };
+        let Some(StaleQuestion { mails, slot, before }) = self.stale.ask(user) else { return };
         let Some(oldest) = mails.first() else { return };
         crash::at(Point::StaleAsked);
         let age = Timestamp::now().duration_since(oldest.created).unsigned_abs();
@@ -62,7 +62,7 @@ impl Router {
     }
 
     /// Runs what came too late and its sender was asked about.
-    pub(super) fn run_late(&mut self, asked: Asked) {
+    pub(super) fn run_late(&mut self, asked: ActionRequest) {
         let kept = self.stale.take(&asked.user);
         let Some(question) = kept.question.filter(|_| !kept.mails.is_empty()) else {
             return self.not_asked_yet(asked);
@@ -70,7 +70,7 @@ impl Router {
         let sentence = self.words().late_run(kept.mails.len());
         let mut settlement = Settlement::at(Timestamp::now());
         settlement.posts.push(self.over(question, sentence.clone()));
-        if let By::Typed(seq) = asked.by {
+        if let RequestSource::Typed(seq) = asked.by {
             let heard = report::heard(seq, &asked.message_id, &asked.user);
             settlement.mails.extend(heard.mails);
             settlement.posts.extend(heard.posts);
@@ -85,7 +85,7 @@ impl Router {
     }
 
     /// Drops it.
-    pub(super) fn discard_late(&mut self, asked: Asked) {
+    pub(super) fn discard_late(&mut self, asked: ActionRequest) {
         let kept = self.stale.take(&asked.user);
         let Some(question) = kept.question.filter(|_| !kept.mails.is_empty()) else {
             return self.not_asked_yet(asked);
@@ -98,21 +98,25 @@ impl Router {
     }
 
     /// The last word of a question.
-    fn over(&self, question: Asking, sentence: String) -> Post {
-        let Asking { slot, reply, many } = question;
+    fn over(&self, question: OpenStaleQuestion, sentence: String) -> Post {
+        let OpenStaleQuestion { slot, reply, many } = question;
         let document = show::late::decided(many, sentence, self.words());
         post(&reply, document, Some(Slot { id: slot, epitaph: None }))
     }
 
     /// Answers who decides before he was asked: he is asked now, if there is anything to decide.
-    fn not_asked_yet(&mut self, asked: Asked) {
+    fn not_asked_yet(&mut self, asked: ActionRequest) {
         let user = asked.user.clone();
         if !self.stale.keeps(&user) {
             return self.declined(asked, self.words().nothing_kept());
         }
         match asked.by {
-            By::Typed(seq) => self.scribe.write(None, report::heard(seq, &asked.message_id, &user)),
-            By::Pressed(answer) => show_toast(answer, ToastKind::Info, self.words().late_asked_anew()),
+            RequestSource::Typed(seq) => {
+                self.scribe.write(None, report::heard(seq, &asked.message_id, &user))
+            }
+            RequestSource::Pressed(answer) => {
+                show_toast(answer, ToastKind::Info, self.words().late_asked_anew())
+            }
         }
         self.ask_stale(&user);
     }

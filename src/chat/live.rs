@@ -7,15 +7,15 @@ use tokio::time::{sleep_until, timeout};
 use tracing::warn;
 
 use super::router::{LAST_WORDS, Router};
-use crate::claude::launch::{Conversation, Launch, Program};
+use crate::claude::launch::{ClaudeProgram, Conversation, Launch};
 use crate::ids::ConvId;
 use crate::mail::Recipient;
-use crate::session::actor::{self, Control, Report, Setup, Work};
-use crate::session::machine::{Input, Limits};
+use crate::session::actor::{self, ActorSetup, ControlMessage, SessionReport, SessionWork};
+use crate::session::machine::{Input, SessionLimits};
+use crate::session::process_slots::SlotClaim;
 use crate::session::registry::Session;
-use crate::session::report::Owner;
-use crate::session::seats::Claim;
-use crate::session::turn::Reply;
+use crate::session::report::SessionOwner;
+use crate::session::turn::ReplyTarget;
 
 impl Router {
     /// Starts a session's process before there is anything to do, if a seat is free.
@@ -24,25 +24,25 @@ impl Router {
             return;
         }
         let Some(session) = self.registry.running(conv_id).cloned() else { return };
-        if self.seats.claim(conv_id) == Claim::Taken {
+        if self.seats.claim(conv_id) == SlotClaim::Taken {
             self.start(&session, None);
             self.idle(conv_id);
         }
     }
 
-    pub(super) fn start(&mut self, session: &Session, first: Option<Work>) {
+    pub(super) fn start(&mut self, session: &Session, first: Option<SessionWork>) {
         let keyring = &self.settings.keyring;
         let id = session.cc_session_id.clone();
         let seconds = |own: Option<u64>, configured| own.map_or(configured, Duration::from_secs);
-        let setup = Setup {
+        let setup = ActorSetup {
             conv_id: session.conv_id.clone(),
-            owner: Owner {
+            owner: SessionOwner {
                 user: session.owner.clone(),
-                home: Reply { to: Recipient::Chat(session.chat_id.clone()), under: None },
+                home: ReplyTarget { to: Recipient::Chat(session.chat_id.clone()), under: None },
             },
             command: keyring.claude_command.clone(),
             launch: Launch {
-                program: Program::default(),
+                program: ClaudeProgram::default(),
                 cwd: session.cwd.clone(),
                 conversation: if session.begun { Conversation::Resume(id) } else { Conversation::New(id) },
                 model: session.model.clone().or_else(|| keyring.claude_model.clone()),
@@ -52,7 +52,7 @@ impl Router {
                 env: keyring.claude_env.clone(),
             },
             phonework: self.phonework.clone(),
-            limits: Limits {
+            limits: SessionLimits {
                 turn: seconds(session.turn_timeout_s, keyring.turn_timeout),
                 idle: seconds(session.idle_timeout_s, keyring.idle_timeout),
                 approval: keyring.approval_timeout,
@@ -69,7 +69,9 @@ impl Router {
 
     /// Has a live session do something; false if it is not live.
     pub(super) fn control(&self, conv_id: &ConvId, input: Input) -> bool {
-        self.handles.get(conv_id).is_some_and(|handle| handle.control.try_send(Control::Do(input)).is_ok())
+        self.handles
+            .get(conv_id)
+            .is_some_and(|handle| handle.control.try_send(ControlMessage::Do(input)).is_ok())
     }
 
     pub(super) fn tell(&self, conv_id: &ConvId, input: Input) {
@@ -85,7 +87,7 @@ impl Router {
     }
 
     /// Ends all live sessions; what their turns have said goes on record.
-    pub(super) async fn leave(&mut self, by: Instant, reports: &mut mpsc::Receiver<Report>) {
+    pub(super) async fn leave(&mut self, by: Instant, reports: &mut mpsc::Receiver<SessionReport>) {
         for conv_id in self.handles.keys() {
             self.tell(conv_id, Input::Leave(by));
         }
@@ -94,20 +96,20 @@ impl Router {
         while !self.handles.is_empty() {
             tokio::select! {
                 Some(report) = reports.recv() => match report {
-                    Report::Ended { conv_id, cost_usd } => {
+                    SessionReport::Ended { conv_id, cost_usd } => {
                         self.handles.remove(&conv_id);
                         if let Some(cost_usd) = cost_usd {
                             self.registry.cost(&conv_id, cost_usd);
                         }
                     }
-                    Report::Conversation(conv_id, id) => self.registry.begun(&conv_id, id),
-                    Report::Mode(conv_id, mode) => drop(self.registry.set_mode(&conv_id, &mode)),
-                    Report::Rule(conv_id, rule) => drop(self.registry.add_rule(&conv_id, rule)),
-                    Report::Settled(_)
-                    | Report::Unbegun(_)
-                    | Report::Asking(..)
-                    | Report::Unasked(..)
-                    | Report::NotAnAnswer(..) => {}
+                    SessionReport::Conversation(conv_id, id) => self.registry.begun(&conv_id, id),
+                    SessionReport::Mode(conv_id, mode) => drop(self.registry.set_mode(&conv_id, &mode)),
+                    SessionReport::Rule(conv_id, rule) => drop(self.registry.add_rule(&conv_id, rule)),
+                    SessionReport::Settled(_)
+                    | SessionReport::Unbegun(_)
+                    | SessionReport::Asking(..)
+                    | SessionReport::Unasked(..)
+                    | SessionReport::NotAnAnswer(..) => {}
                 },
                 () = sleep_until(last.into()) => {
                     warn!(sessions = self.handles.len(), "some sessions did not end in time");

@@ -4,7 +4,7 @@ use super::router::Router;
 
 /// How much there is to do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Load {
+pub struct RouterLoad {
     /// Sessions that are not closed.
     pub open: usize,
     /// Sessions at work on a message.
@@ -16,7 +16,7 @@ pub struct Load {
 impl Router {
     /// Tells who follows it, when it is not as it was.
     pub(super) fn publish_load(&self) {
-        let load = Load {
+        let load = RouterLoad {
             open: self.registry.open_sessions(),
             running: self.desk.all_running(),
             waiting: self.desk.all_waiting(),

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::asked::{Asked, By, Said, post};
+use super::asked::{ActionReply, ActionRequest, RequestSource, post};
 use super::fault::no_directory;
 use super::router::Router;
-use super::show::sessions::{Row, list, on_page, projects};
-use super::show::status::{self, Status};
+use super::show::sessions::{SessionRow, list, on_page, projects};
+use super::show::status::{self, SessionStatus};
 use crate::ids::{ConvId, OpenId};
 use crate::mail::Settlement;
 use crate::session::registry::Session;
@@ -20,10 +20,10 @@ const LOOKUP: Duration = Duration::from_secs(2);
 
 impl Router {
     /// Shows a page of his sessions, with what was asked last in each.
-    pub(super) fn list(&self, asked: Asked, page: usize) {
+    pub(super) fn list(&self, asked: ActionRequest, page: usize) {
         let mine = self.registry.of(&asked.user);
         let active = mine.active(&asked.chat_id).map(|session| &session.conv_id);
-        let row = |number: usize, session: &Session| Row {
+        let row = |number: usize, session: &Session| SessionRow {
             number,
             conv_id: session.conv_id.clone(),
             place: self.settings.workspace.shown(&session.cwd).display().to_string(),
@@ -31,11 +31,12 @@ impl Router {
             active: Some(&session.conv_id) == active,
             last: None,
         };
-        let mut rows: Vec<Row> = mine.list().map(|listed| row(listed.number, listed.session)).collect();
+        let mut rows: Vec<SessionRow> =
+            mine.list().map(|listed| row(listed.number, listed.session)).collect();
         if rows.is_empty() {
             return self.declined(asked, self.words().no_sessions());
         }
-        let By::Typed(seq) = asked.by else { return };
+        let RequestSource::Typed(seq) = asked.by else { return };
         // In a group others read along: of what was asked elsewhere they learn nothing.
         let asked_in = asked.group.then(|| asked.chat_id.clone());
         let is_told = |session: &Session| asked_in.as_ref().is_none_or(|chat| session.chat_id == *chat);
@@ -57,7 +58,7 @@ impl Router {
     }
 
     /// Offers the projects of his sessions.
-    pub(super) fn projects(&self, asked: Asked) {
+    pub(super) fn projects(&self, asked: ActionRequest) {
         let (words, now) = (self.words(), Timestamp::now());
         let workspace = &self.settings.workspace;
         let mine = self.registry.of(&asked.user).projects();
@@ -71,15 +72,15 @@ impl Router {
             return self.declined(asked, no_directory(words));
         }
         let shown = Some(projects(&offered, words, asked.group));
-        self.done(asked, None, Vec::new(), Said { sentence: no_directory(words), shown });
+        self.done(asked, None, Vec::new(), ActionReply { sentence: no_directory(words), shown });
     }
 
-    pub(super) fn status(&self, asked: Asked) {
+    pub(super) fn status(&self, asked: ActionRequest) {
         let words = self.words();
         let Some(session) = self.active(&asked) else { return self.declined(asked, words.no_session()) };
         let (project, mode) = (session.project(), self.mode(&session));
         let lines = self.lines(&asked.user, &session);
-        let status = Status {
+        let status = SessionStatus {
             conv_id: &session.conv_id,
             project: &project,
             mode: &mode,
@@ -87,7 +88,7 @@ impl Router {
             rules: &session.rules,
         };
         let shown = Some(status::status(&status, words, asked.group));
-        self.done(asked, None, Vec::new(), Said { sentence: project.clone(), shown });
+        self.done(asked, None, Vec::new(), ActionReply { sentence: project.clone(), shown });
     }
 
     /// What `/status` tells of a session: what, and how it is.
@@ -111,12 +112,12 @@ impl Router {
         lines.into_iter().filter_map(|(name, value)| value.map(|value| (name, value))).collect()
     }
 
-    pub(super) fn show_mode(&self, asked: Asked) {
+    pub(super) fn show_mode(&self, asked: ActionRequest) {
         let words = self.words();
         let Some(session) = self.active(&asked) else { return self.declined(asked, words.no_session()) };
         let (project, mode) = (session.project(), self.mode(&session));
         let shown = Some(status::mode(&session.conv_id, &project, &mode, words, asked.group));
-        self.done(asked, None, Vec::new(), Said { sentence: words.mode_is(&project, &mode), shown });
+        self.done(asked, None, Vec::new(), ActionReply { sentence: words.mode_is(&project, &mode), shown });
     }
 
     fn state(&self, user: &OpenId, session: &Session) -> String {

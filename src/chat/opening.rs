@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::asked::{Asked, By, Said};
+use super::asked::{ActionReply, ActionRequest, RequestSource};
 use super::command::NewSession;
-use super::desk::{Full, LONGEST_QUEUE};
-use super::router::{Later, Router};
+use super::router::{DeferredTask, Router};
+use super::user_queues::{LONGEST_QUEUE, QueueFull};
 use crate::ids::{MessageId, OpenId};
 use crate::mail::Mail;
 use crate::paths::{ProjectError, Workspace};
@@ -22,8 +22,8 @@ const LOOKUP: Duration = Duration::from_secs(5);
 
 /// A `/new` and what the disk said to it.
 #[derive(Debug)]
-pub(super) struct Lookup {
-    asked: Asked,
+pub(super) struct DirectoryLookup {
+    asked: ActionRequest,
     new: NewSession,
     /// Where the directory is, or the sentence that says why it cannot be used.
     found: Result<PathBuf, String>,
@@ -31,18 +31,18 @@ pub(super) struct Lookup {
 
 /// Who opens a session just now, and what he wrote since.
 #[derive(Debug, Default)]
-pub(super) struct Opening {
-    people: BTreeMap<OpenId, Held>,
+pub(super) struct PendingOpenings {
+    people: BTreeMap<OpenId, HeldMessages>,
 }
 
 #[derive(Debug, Default)]
-struct Held {
+struct HeldMessages {
     mails: Vec<Mail>,
     /// Whether there was no room for one.
     full: bool,
 }
 
-impl Opening {
+impl PendingOpenings {
     fn begin(&mut self, user: &OpenId) {
         self.people.entry(user.clone()).or_default();
     }
@@ -50,12 +50,12 @@ impl Opening {
     /// Holds a message back, if its sender opens a session; says whether it did.
     ///
     /// # Errors
-    /// [`Full`] when too many of his are held back.
-    pub(super) fn hold(&mut self, mail: &Mail) -> Result<bool, Full> {
+    /// [`QueueFull`] when too many of his are held back.
+    pub(super) fn hold(&mut self, mail: &Mail) -> Result<bool, QueueFull> {
         match self.people.get_mut(&mail.user) {
             None => Ok(false),
             Some(held) if held.mails.len() >= LONGEST_QUEUE => {
-                Err(if std::mem::replace(&mut held.full, true) { Full::Still } else { Full::Now })
+                Err(if std::mem::replace(&mut held.full, true) { QueueFull::Still } else { QueueFull::Now })
             }
             Some(held) => {
                 held.mails.push(mail.clone());
@@ -79,19 +79,19 @@ impl Opening {
 
 impl Router {
     /// Asks the disk for the directory of a new session.
-    pub(super) fn new_session(&mut self, asked: Asked, new: NewSession) {
+    pub(super) fn new_session(&mut self, asked: ActionRequest, new: NewSession) {
         self.opening.begin(&asked.user);
         let (workspace, words, later) = (self.settings.workspace.clone(), self.words(), self.later.clone());
         tokio::spawn(async move {
             let found = find(workspace, &new, words).await;
             // The router is gone only when the daemon leaves; the message waits for the next start then.
-            let _ = later.send(Later::Found(Box::new(Lookup { asked, new, found }))).await;
+            let _ = later.send(DeferredTask::Found(Box::new(DirectoryLookup { asked, new, found }))).await;
         });
     }
 
     /// Opens the session, if it has a directory, and takes up what was held back.
-    pub(super) fn found(&mut self, lookup: Lookup) {
-        let Lookup { asked, new, found } = lookup;
+    pub(super) fn found(&mut self, lookup: DirectoryLookup) {
+        let DirectoryLookup { asked, new, found } = lookup;
         let held = self.opening.end(&asked.user);
         match found {
             Ok(cwd) => self.open(asked, new, cwd),
@@ -104,7 +104,7 @@ impl Router {
         }
     }
 
-    fn open(&mut self, asked: Asked, new: NewSession, cwd: PathBuf) {
+    fn open(&mut self, asked: ActionRequest, new: NewSession, cwd: PathBuf) {
         let session = Session {
             turn_timeout_s: new.timeout.map(|time| time.as_secs()),
             idle_timeout_s: new.idle.map(|time| time.as_secs()),
@@ -123,7 +123,7 @@ impl Router {
             return self.declined(asked, text);
         };
         let elsewhere = self.active(&asked).is_none_or(|active| active.conv_id != conv_id);
-        if elsewhere && let By::Pressed(_) = asked.by {
+        if elsewhere && let RequestSource::Pressed(_) = asked.by {
             // Opened by this very button before.
             return self.switch(asked, &session);
         }
@@ -131,16 +131,16 @@ impl Router {
         let sentence = self.words().opened(number, &session.project(), &cwd);
         let shown = self.shown_active(&sentence, &session, asked.group);
         let saved = self.saver.save(&self.registry);
-        self.done(asked, Some(saved), Vec::new(), Said { sentence, shown });
+        self.done(asked, Some(saved), Vec::new(), ActionReply { sentence, shown });
         self.warm(&conv_id);
     }
 }
 
 /// What opens a session once: the command, or this button of the card.
-fn opened_by(asked: &Asked, directory: &str) -> MessageId {
+fn opened_by(asked: &ActionRequest, directory: &str) -> MessageId {
     match asked.by {
-        By::Typed(_) => asked.message_id.clone(),
-        By::Pressed(_) => format!("{}#{directory}", asked.message_id).into(),
+        RequestSource::Typed(_) => asked.message_id.clone(),
+        RequestSource::Pressed(_) => format!("{}#{directory}", asked.message_id).into(),
     }
 }
 
@@ -170,15 +170,15 @@ mod tests {
 
     #[test]
     fn only_who_opens_a_session_waits_for_it_and_not_without_bound() {
-        let (mut opening, anna) = (Opening::default(), OpenId::from("ou_anna"));
+        let (mut opening, anna) = (PendingOpenings::default(), OpenId::from("ou_anna"));
         assert_eq!(opening.hold(&mail(0, "ou_anna")), Ok(false));
         opening.begin(&anna);
         assert_eq!(opening.hold(&mail(1, "ou_ming")), Ok(false));
         for seq in 0..i64::try_from(LONGEST_QUEUE).unwrap() {
             assert_eq!(opening.hold(&mail(seq, "ou_anna")), Ok(true));
         }
-        assert_eq!(opening.hold(&mail(999, "ou_anna")), Err(Full::Now));
-        assert_eq!(opening.hold(&mail(999, "ou_anna")), Err(Full::Still));
+        assert_eq!(opening.hold(&mail(999, "ou_anna")), Err(QueueFull::Now));
+        assert_eq!(opening.hold(&mail(999, "ou_anna")), Err(QueueFull::Still));
         assert_eq!(opening.take_back(&"om_1".into()), Some(mail(1, "ou_anna")));
         let held: Vec<i64> = opening.end(&anna).iter().map(|mail| mail.seq).collect();
         assert_eq!((held.len(), &held[..2]), (LONGEST_QUEUE - 1, [0, 2].as_slice()));

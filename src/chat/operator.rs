@@ -10,28 +10,28 @@ use tracing::info;
 use super::router::Router;
 use crate::control::wire;
 use crate::ids::{ConvId, OpenId};
-use crate::keyring::Checked;
+use crate::keyring::ResolvedKeyring;
 use crate::mail::Recipient;
 use crate::session::file::Saved;
 use crate::session::registry::{Registry, Session};
 use crate::session::report;
-use crate::session::turn::Reply;
+use crate::session::turn::ReplyTarget;
 
 /// What an operator asks.
 #[derive(Debug)]
-pub enum Order {
+pub enum OperatorRequest {
     /// How the sessions are.
-    Look(oneshot::Sender<Look>),
+    Look(oneshot::Sender<SessionsSnapshot>),
     /// How many they are, and what they run.
-    Glance(oneshot::Sender<Glance>),
+    Glance(oneshot::Sender<SessionCounts>),
     /// Close a session: resolves when that is on disk; none when there is no such open session.
     Close(ConvId, oneshot::Sender<Option<Saved>>),
 }
 
 /// The sessions at one moment. Taking it costs the router a copy of its maps; what is made of it costs somebody else.
 #[derive(Debug)]
-pub struct Look {
-    settings: Arc<Checked>,
+pub struct SessionsSnapshot {
+    settings: Arc<ResolvedKeyring>,
     registry: Registry,
     live: BTreeSet<ConvId>,
     running: BTreeMap<ConvId, Timestamp>,
@@ -40,7 +40,7 @@ pub struct Look {
 
 /// The sessions at one moment, in numbers: what it costs does not depend on how many sleep.
 #[derive(Clone, Debug)]
-pub struct Glance {
+pub struct SessionCounts {
     /// How many are not closed.
     pub open: usize,
     /// The live ones, with the processes above all that they run.
@@ -52,18 +52,18 @@ pub struct Glance {
 }
 
 impl Router {
-    pub(super) fn order(&mut self, order: Order) {
+    pub(super) fn order(&mut self, order: OperatorRequest) {
         // Whoever does not wait for the answer does not want it.
         match order {
-            Order::Look(answer) => drop(answer.send(self.look())),
-            Order::Glance(answer) => drop(answer.send(self.glance())),
-            Order::Close(conv_id, answer) => drop(answer.send(self.close_for_operator(&conv_id))),
+            OperatorRequest::Look(answer) => drop(answer.send(self.look())),
+            OperatorRequest::Glance(answer) => drop(answer.send(self.glance())),
+            OperatorRequest::Close(conv_id, answer) => drop(answer.send(self.close_for_operator(&conv_id))),
         }
     }
 
-    fn look(&self) -> Look {
+    fn look(&self) -> SessionsSnapshot {
         let begun = self.begun.values().map(|begun| (begun.waiting.conv_id.clone(), begun.since));
-        Look {
+        SessionsSnapshot {
             settings: self.settings.clone(),
             registry: self.registry.clone(),
             live: self.handles.keys().cloned().collect(),
@@ -72,8 +72,8 @@ impl Router {
         }
     }
 
-    fn glance(&self) -> Glance {
-        Glance {
+    fn glance(&self) -> SessionCounts {
+        SessionCounts {
             open: self.registry.open_sessions(),
             live: self.handles.iter().map(|(conv_id, handle)| (conv_id.clone(), handle.pid())).collect(),
             running: self.desk.all_running(),
@@ -84,7 +84,7 @@ impl Router {
     fn close_for_operator(&mut self, conv_id: &ConvId) -> Option<Saved> {
         let session = self.registry.running(conv_id).filter(|session| session.closed_at.is_none())?.clone();
         let (saved, mails) = self.end(&session, None);
-        let reply = Reply { to: Recipient::Chat(session.chat_id.clone()), under: None };
+        let reply = ReplyTarget { to: Recipient::Chat(session.chat_id.clone()), under: None };
         let text = self.words().closed_by_operator(&session.project(), mails.len());
         info!(%conv_id, user = %session.owner, "session closed by an operator");
         self.scribe.write(Some(saved.clone()), report::notice(mails, &reply, text));
@@ -92,10 +92,10 @@ impl Router {
     }
 }
 
-impl Look {
+impl SessionsSnapshot {
     /// The sessions as the control socket shows them: each person's in the order of their numbers, then, with `all`,
     /// the closed ones, the last closed one first.
-    pub fn sessions(&self, all: bool) -> impl Iterator<Item = wire::Session> {
+    pub fn sessions(&self, all: bool) -> impl Iterator<Item = wire::SessionInfo> {
         let (sessions, active) = self.registry.parts();
         let active: BTreeSet<&ConvId> = active.values().flat_map(BTreeMap::values).collect();
         let owners: BTreeSet<&OpenId> = sessions
@@ -112,18 +112,23 @@ impl Look {
         open.chain(closed).map(move |(number, session)| self.session(number, session, &active))
     }
 
-    fn session(&self, number: Option<usize>, session: &Session, active: &BTreeSet<&ConvId>) -> wire::Session {
+    fn session(
+        &self,
+        number: Option<usize>,
+        session: &Session,
+        active: &BTreeSet<&ConvId>,
+    ) -> wire::SessionInfo {
         let conv_id = &session.conv_id;
         let keyring = &self.settings.keyring;
         let running_since = self.running.get(conv_id).copied();
         let state = match (session.closed_at, running_since) {
-            (Some(_), _) => wire::State::Closed,
-            (None, Some(_)) => wire::State::Running,
-            (None, None) if self.live.contains(conv_id) => wire::State::Ready,
-            (None, None) => wire::State::Asleep,
+            (Some(_), _) => wire::SessionState::Closed,
+            (None, Some(_)) => wire::SessionState::Running,
+            (None, None) if self.live.contains(conv_id) => wire::SessionState::Ready,
+            (None, None) => wire::SessionState::Asleep,
         };
         let mode = session.permission_mode.clone();
-        wire::Session {
+        wire::SessionInfo {
             number,
             conv_id: conv_id.clone(),
             user: session.owner.clone(),

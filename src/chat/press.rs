@@ -8,21 +8,21 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc::error::TrySendError, oneshot};
 use tracing::info;
 
-use super::after::After;
-use super::asked::{Asked, By};
+use super::after::FollowUp;
+use super::asked::{ActionRequest, RequestSource};
 use super::command::NewSession;
 use super::router::Router;
-use crate::act::{Act, Press, Toast, ToastKind};
+use crate::card_action::{CardAction, Press, Toast, ToastKind};
 use crate::feishu::content;
 use crate::feishu::socket::Answer;
 use crate::ids::{ChatId, ConvId, MessageId, OpenId};
 use crate::keyring::PermissionMode;
-use crate::session::actor::Control;
+use crate::session::actor::ControlMessage;
 use crate::words::Words;
 
 /// A press, and who is shown what came of it.
 #[derive(Debug)]
-pub struct Pressed {
+pub struct ButtonPress {
     /// What was pressed.
     pub press: Press,
     /// Who pressed.
@@ -57,10 +57,16 @@ pub(super) async fn answer_in_time(
 
 impl Router {
     /// Does what a button asks for.
-    pub(super) fn pressed(&mut self, pressed: Pressed) {
-        let Pressed { press, operator: user, chat_id, message_id, answer } = pressed;
+    pub(super) fn pressed(&mut self, pressed: ButtonPress) {
+        let ButtonPress { press, operator: user, chat_id, message_id, answer } = pressed;
         info!(%user, %message_id, act = press.act.word(), "a button was pressed");
-        let asked = Asked { user, chat_id, group: press.group, message_id, by: By::Pressed(answer) };
+        let asked = ActionRequest {
+            user,
+            chat_id,
+            group: press.group,
+            message_id,
+            by: RequestSource::Pressed(answer),
+        };
         if !self.settings.allows(&asked.user) {
             return self.declined(asked, self.words().not_let_in());
         }
@@ -68,37 +74,41 @@ impl Router {
             return self.declined(asked, self.words().press_not_on_record());
         }
         match &press.act {
-            Act::Stop { conv_id, .. } => self.turns_own(asked, &conv_id.clone(), press),
-            Act::Decide { about, .. } | Act::Answer { about, .. } => {
+            CardAction::Stop { conv_id, .. } => self.turns_own(asked, &conv_id.clone(), press),
+            CardAction::Decide { about, .. } | CardAction::Answer { about, .. } => {
                 self.turns_own(asked, &about.conv_id.clone(), press);
             }
-            Act::Continue { conv_id, turn } => {
-                self.after_turn(asked, conv_id.clone(), *turn, After::Continue);
+            CardAction::Continue { conv_id, turn } => {
+                self.after_turn(asked, conv_id.clone(), *turn, FollowUp::Continue);
             }
-            Act::Again { conv_id, turn } => self.after_turn(asked, conv_id.clone(), *turn, After::Again),
-            Act::Dismiss { conv_id, turn } => self.after_turn(asked, conv_id.clone(), *turn, After::Dismiss),
-            Act::Close { conv_id } => {
+            CardAction::Again { conv_id, turn } => {
+                self.after_turn(asked, conv_id.clone(), *turn, FollowUp::Again)
+            }
+            CardAction::Dismiss { conv_id, turn } => {
+                self.after_turn(asked, conv_id.clone(), *turn, FollowUp::Dismiss)
+            }
+            CardAction::Close { conv_id } => {
                 if let Some((asked, session)) = self.his(asked, conv_id) {
                     self.close(asked, &session);
                 }
             }
-            Act::Switch { conv_id } => {
+            CardAction::Switch { conv_id } => {
                 if let Some((asked, session)) = self.his(asked, conv_id) {
                     self.switch(asked, &session);
                 }
             }
-            Act::Mode { conv_id, mode } => {
+            CardAction::Mode { conv_id, mode } => {
                 let Some((asked, session)) = self.his(asked, conv_id) else { return };
                 match mode.parse::<PermissionMode>() {
                     Ok(mode) => self.set_mode(asked, &session, mode),
                     Err(_) => self.declined(asked, self.words().another_version()),
                 }
             }
-            Act::Cancel { mail } => self.cancel(asked, *mail),
-            Act::SendNow { mail } => self.send_now(asked, *mail),
-            Act::RunLate => self.run_late(asked),
-            Act::DiscardLate => self.discard_late(asked),
-            Act::Open { directory } => {
+            CardAction::Cancel { mail } => self.cancel(asked, *mail),
+            CardAction::SendNow { mail } => self.send_now(asked, *mail),
+            CardAction::RunLate => self.run_late(asked),
+            CardAction::DiscardLate => self.discard_late(asked),
+            CardAction::Open { directory } => {
                 let new = NewSession { directory: directory.clone(), ..NewSession::default() };
                 self.new_session(asked, new);
             }
@@ -106,20 +116,22 @@ impl Router {
     }
 
     /// Hands a press to the running turn that it concerns; a session that is not live has none.
-    fn turns_own(&mut self, asked: Asked, conv_id: &ConvId, press: Press) {
+    fn turns_own(&mut self, asked: ActionRequest, conv_id: &ConvId, press: Press) {
         let Some((asked, _)) = self.his(asked, conv_id) else { return };
         let Some(handle) = self.handles.get(conv_id) else {
             return self.declined(asked, self.words().turn_over());
         };
-        let Asked { user, chat_id, group, message_id, by } = asked;
-        let By::Pressed(answer) = by else { return };
-        let (answer, sentence) = match handle.control.try_send(Control::Press(press, answer)) {
+        let ActionRequest { user, chat_id, group, message_id, by } = asked;
+        let RequestSource::Pressed(answer) = by else { return };
+        let (answer, sentence) = match handle.control.try_send(ControlMessage::Press(press, answer)) {
             Ok(()) => return,
-            Err(TrySendError::Closed(Control::Press(_, answer))) => (answer, self.words().turn_over()),
-            Err(TrySendError::Full(Control::Press(_, answer))) => (answer, self.words().press_again()),
-            Err(TrySendError::Closed(Control::Do(_)) | TrySendError::Full(Control::Do(_))) => return,
+            Err(TrySendError::Closed(ControlMessage::Press(_, answer))) => (answer, self.words().turn_over()),
+            Err(TrySendError::Full(ControlMessage::Press(_, answer))) => (answer, self.words().press_again()),
+            Err(TrySendError::Closed(ControlMessage::Do(_)) | TrySendError::Full(ControlMessage::Do(_))) => {
+                return;
+            }
         };
-        let asked = Asked { user, chat_id, group, message_id, by: By::Pressed(answer) };
+        let asked = ActionRequest { user, chat_id, group, message_id, by: RequestSource::Pressed(answer) };
         self.declined(asked, sentence);
     }
 }

@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::asked::{Asked, Said};
-use super::desk::Waiting;
-use super::router::{Later, Pending, Router};
+use super::asked::{ActionReply, ActionRequest};
+use super::router::{DeferredTask, PendingPrompt, Router};
 use super::show;
-use super::show::queue::Row;
+use super::show::queue::QueueRow;
+use super::user_queues::QueuedMessage;
 use crate::ids::{ChatId, ConvId, OpenId, SlotId};
-use crate::mail::stage::Picture;
-use crate::mail::{Body, Mail, Post, Recipient, Settlement, Slot};
+use crate::mail::live_cards::CardUpdate;
+use crate::mail::{Mail, Post, PostBody, Recipient, Settlement, Slot};
 use crate::session::machine::Input;
 use crate::words::beginning;
 
@@ -22,12 +22,12 @@ const SHOWN_AFTER: Duration = Duration::from_secs(2);
 
 /// The cards of all queues.
 #[derive(Debug, Default)]
-pub(super) struct Queues {
-    cards: BTreeMap<(OpenId, ChatId), Card>,
+pub(super) struct QueueCards {
+    cards: BTreeMap<(OpenId, ChatId), QueueCard>,
 }
 
 #[derive(Debug)]
-struct Card {
+struct QueueCard {
     slot: SlotId,
     /// Whether it is on the stage.
     shown: bool,
@@ -52,8 +52,8 @@ impl Router {
                 if before.contains(&chat) {
                     self.show_queue(&user, &chat);
                 } else {
-                    let card = Card { slot: SlotId::random(), shown: false, group };
-                    self.after(SHOWN_AFTER, Later::ShowQueue(user.clone(), chat.clone(), card.slot));
+                    let card = QueueCard { slot: SlotId::random(), shown: false, group };
+                    self.after(SHOWN_AFTER, DeferredTask::ShowQueue(user.clone(), chat.clone(), card.slot));
                     self.queues.cards.insert((user.clone(), chat), card);
                 }
             }
@@ -79,7 +79,7 @@ impl Router {
         let document = show::queue::queue(&rows, waiting, self.words(), card.group);
         let epitaph = Some(show::queue::over(self.words().queue_gone()));
         let to = Recipient::Chat(chat.clone());
-        self.stage.show(card.slot, Picture { to, reply_to: None, document, epitaph });
+        self.stage.show(card.slot, CardUpdate { to, reply_to: None, document, epitaph });
     }
 
     fn end_queue(&mut self, user: &OpenId, chat: &ChatId) {
@@ -88,7 +88,7 @@ impl Router {
             return;
         }
         let document = show::queue::over(self.words().queue_empty());
-        let body = Body::Document { document, slot: Some(Slot { id: card.slot, epitaph: None }) };
+        let body = PostBody::Document { document, slot: Some(Slot { id: card.slot, epitaph: None }) };
         let word = Post { to: Recipient::Chat(chat.clone()), reply_to: None, body };
         let (store, stage, slot) = (self.store.clone(), self.stage.clone(), card.slot);
         tokio::spawn(async move {
@@ -106,9 +106,9 @@ impl Router {
         user: &OpenId,
         listed: impl Fn(&Mail) -> bool,
         read: impl Fn(&Mail) -> bool,
-    ) -> (Vec<Row>, usize) {
+    ) -> (Vec<QueueRow>, usize) {
         let waiting = || self.desk.queue(user).zip(1..).filter(|(waiting, _)| listed(&waiting.item.mail));
-        let row = |(waiting, number): (&Waiting<Pending>, usize)| Row {
+        let row = |(waiting, number): (&QueuedMessage<PendingPrompt>, usize)| QueueRow {
             number,
             mail: waiting.item.mail.seq,
             text: read(&waiting.item.mail).then(|| waiting.item.mail.text.clone()),
@@ -126,26 +126,26 @@ impl Router {
     }
 
     /// What a message is called where who `asked` is answered.
-    fn called(&self, asked: &Asked, waiting: &Waiting<Pending>) -> String {
+    fn called(&self, asked: &ActionRequest, waiting: &QueuedMessage<PendingPrompt>) -> String {
         let mail = &waiting.item.mail;
         if is_read(asked, mail) { beginning(&mail.text) } else { self.place(&asked.user, &waiting.conv_id) }
     }
 
     /// Takes the waiting message with this number out of the queue; without a number, the only one, or says which wait.
-    pub(super) fn cancel_numbered(&mut self, asked: Asked, number: Option<usize>) {
+    pub(super) fn cancel_numbered(&mut self, asked: ActionRequest, number: Option<usize>) {
         if let Some((asked, mail)) = self.numbered_waiting(asked, number) {
             self.cancel(asked, mail);
         }
     }
 
     /// The same to run it at once.
-    pub(super) fn send_numbered_now(&mut self, asked: Asked, number: Option<usize>) {
+    pub(super) fn send_numbered_now(&mut self, asked: ActionRequest, number: Option<usize>) {
         if let Some((asked, mail)) = self.numbered_waiting(asked, number) {
             self.send_now(asked, mail);
         }
     }
 
-    fn numbered_waiting(&self, asked: Asked, number: Option<usize>) -> Option<(Asked, i64)> {
+    fn numbered_waiting(&self, asked: ActionRequest, number: Option<usize>) -> Option<(ActionRequest, i64)> {
         let words = self.words();
         let many = self.desk.waiting(&asked.user);
         let sentence = match number {
@@ -153,7 +153,12 @@ impl Router {
             None if many > 1 => {
                 let (rows, waiting) = self.rows(&asked.user, |_| true, |mail| is_read(&asked, mail));
                 let shown = Some(show::queue::queue(&rows, waiting, words, asked.group));
-                self.done(asked, None, Vec::new(), Said { sentence: words.queue_head(waiting), shown });
+                self.done(
+                    asked,
+                    None,
+                    Vec::new(),
+                    ActionReply { sentence: words.queue_head(waiting), shown },
+                );
                 return None;
             }
             None | Some(_) => {
@@ -170,9 +175,9 @@ impl Router {
     }
 
     /// Takes a waiting message of his out of the queue.
-    pub(super) fn cancel(&mut self, asked: Asked, mail: i64) {
+    pub(super) fn cancel(&mut self, asked: ActionRequest, mail: i64) {
         let user = asked.user.clone();
-        let is = |pending: &Pending| pending.mail.seq == mail && pending.mail.user == user;
+        let is = |pending: &PendingPrompt| pending.mail.seq == mail && pending.mail.user == user;
         let Some(waiting) = self.desk.take_back(is) else {
             return self.declined(asked, self.words().waits_no_more());
         };
@@ -183,7 +188,7 @@ impl Router {
     }
 
     /// Runs a waiting message of his before the others, and stops what runs.
-    pub(super) fn send_now(&mut self, asked: Asked, mail: i64) {
+    pub(super) fn send_now(&mut self, asked: ActionRequest, mail: i64) {
         let user = asked.user.clone();
         if self.desk.promote(&user, |pending| pending.mail.seq == mail).is_none() {
             return self.declined(asked, self.words().waits_no_more());
@@ -201,6 +206,6 @@ impl Router {
 }
 
 /// Whether a message's words may be shown where who `asked` is answered: in a group, to others, only its own.
-fn is_read(asked: &Asked, mail: &Mail) -> bool {
+fn is_read(asked: &ActionRequest, mail: &Mail) -> bool {
     !asked.group || mail.chat_id == asked.chat_id
 }

@@ -13,31 +13,31 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{info, warn};
 
-use super::answers::Answers;
-use super::command::{self, Said};
-use super::desk::{Desk, Waiting};
-use super::load::Load;
-use super::opening::{Lookup, Opening};
-use super::operator::Order;
-use super::press::Pressed;
-use super::queue::Queues;
-use super::scribe::Scribe;
-use super::stale::{self, Stale};
+use super::answers::TypedAnswers;
+use super::command::{self, ParsedMessage};
+use super::load::RouterLoad;
+use super::opening::{DirectoryLookup, PendingOpenings};
+use super::operator::OperatorRequest;
+use super::ordered_writer::OrderedWriter;
+use super::press::ButtonPress;
+use super::queue::QueueCards;
+use super::stale::{self, StaleMessages};
+use super::user_queues::{QueuedMessage, UserQueues};
 use crate::crash::{self, Point};
 use crate::feishu::socket::Answer;
 use crate::ids::{ChatId, ConvId, MessageId, OpenId, SlotId};
-use crate::keyring::Checked;
-use crate::mail::stage::Stage;
+use crate::keyring::ResolvedKeyring;
+use crate::mail::live_cards::LiveCards;
 use crate::mail::{Mail, Recipient, Settlement, Store};
 use crate::pulse::Pulse;
-use crate::session::actor::{Handle, Report};
+use crate::session::actor::{SessionHandle, SessionReport};
+use crate::session::event_feed::EventFeed;
 use crate::session::file::Saver;
 use crate::session::machine::Input;
+use crate::session::process_slots::ProcessSlots;
 use crate::session::registry::{Registry, Session};
 use crate::session::report;
-use crate::session::seats::Seats;
-use crate::session::tap::Tap;
-use crate::session::turn::Reply;
+use crate::session::turn::ReplyTarget;
 use crate::words::Words;
 
 /// So long the disk has, when the daemon leaves, for what was said last.
@@ -45,7 +45,7 @@ pub(super) const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// What the router is told from outside the sessions.
 #[derive(Debug)]
-pub enum News {
+pub enum RouterEvent {
     /// A message is in the inbox.
     Mail(Mail),
     /// A user opened his chat with the bot: he is about to write.
@@ -53,16 +53,16 @@ pub enum News {
     /// A message was taken back by its sender; the event is answered when that is on record.
     Recalled(MessageId, oneshot::Sender<Answer>),
     /// Somebody pressed a button.
-    Press(Pressed),
+    Press(ButtonPress),
     /// An operator asks.
-    Order(Order),
+    Order(OperatorRequest),
 }
 
 /// All that the router needs.
 #[derive(Debug)]
-pub struct Parts {
+pub struct RouterParts {
     /// The configuration in force.
-    pub settings: watch::Receiver<Arc<Checked>>,
+    pub settings: watch::Receiver<Arc<ResolvedKeyring>>,
     /// This program, which Claude is started through.
     pub phonework: PathBuf,
     /// The sessions.
@@ -72,48 +72,48 @@ pub struct Parts {
     /// Inbox and outbox.
     pub store: Store,
     /// Who looks on.
-    pub tap: Tap,
+    pub tap: EventFeed,
     /// What is shown while it happens.
-    pub stage: Stage,
+    pub stage: LiveCards,
     /// Is told how much there is to do.
-    pub load: watch::Sender<Load>,
+    pub load: watch::Sender<RouterLoad>,
     /// Its sign of life.
     pub pulse: Pulse,
 }
 
 /// The router; see the module.
 pub struct Router {
-    pub(super) settings: Arc<Checked>,
+    pub(super) settings: Arc<ResolvedKeyring>,
     pub(super) phonework: PathBuf,
     pub(super) registry: Registry,
     pub(super) saver: Saver,
     pub(super) store: Store,
-    pub(super) tap: Tap,
-    pub(super) stage: Stage,
-    pub(super) scribe: Scribe,
-    pub(super) desk: Desk<Pending>,
-    pub(super) seats: Seats,
+    pub(super) tap: EventFeed,
+    pub(super) stage: LiveCards,
+    pub(super) scribe: OrderedWriter,
+    pub(super) desk: UserQueues<PendingPrompt>,
+    pub(super) seats: ProcessSlots,
     /// What each person's running turn was begun with, should it not get on record.
-    pub(super) begun: BTreeMap<OpenId, Begun>,
-    pub(super) handles: BTreeMap<ConvId, Handle>,
-    pub(super) reports: mpsc::Sender<Report>,
-    pub(super) later: mpsc::Sender<Later>,
-    pub(super) stale: Stale,
-    pub(super) opening: Opening,
-    pub(super) queues: Queues,
-    pub(super) answers: Answers,
+    pub(super) begun: BTreeMap<OpenId, RunningPrompt>,
+    pub(super) handles: BTreeMap<ConvId, SessionHandle>,
+    pub(super) reports: mpsc::Sender<SessionReport>,
+    pub(super) later: mpsc::Sender<DeferredTask>,
+    pub(super) stale: StaleMessages,
+    pub(super) opening: PendingOpenings,
+    pub(super) queues: QueueCards,
+    pub(super) answers: TypedAnswers,
     pub(super) last_received: Option<Timestamp>,
-    pub(super) load: watch::Sender<Load>,
+    pub(super) load: watch::Sender<RouterLoad>,
 }
 
 /// What the router does after a while.
-pub(super) enum Later {
+pub(super) enum DeferredTask {
     /// Try a person's next message again.
     Dispatch(OpenId),
     /// Ask a person about his messages that came too late.
     AskStale(OpenId),
     /// Go on with a `/new`: this is what the disk says.
-    Found(Box<Lookup>),
+    Found(Box<DirectoryLookup>),
     /// Show what waits of a person's in a chat, if it still does.
     ShowQueue(OpenId, ChatId, SlotId),
     /// Run what a button asked for, which is on record; whether it is a turn that runs again.
@@ -122,28 +122,32 @@ pub(super) enum Later {
 
 /// A message whose turn runs.
 #[derive(Debug)]
-pub(super) struct Begun {
-    pub(super) waiting: Waiting<Pending>,
+pub(super) struct RunningPrompt {
+    pub(super) waiting: QueuedMessage<PendingPrompt>,
     pub(super) since: Timestamp,
 }
 
 /// A message that waits for its turn.
 #[derive(Clone, Debug)]
-pub(super) struct Pending {
+pub(super) struct PendingPrompt {
     pub(super) mail: Mail,
     pub(super) again: bool,
 }
 
 impl Router {
     /// Serves until `leave` names the time by which all turns must have ended, and then until they have.
-    pub async fn run(parts: Parts, mut news: mpsc::Receiver<News>, leave: oneshot::Receiver<Instant>) {
+    pub async fn run(
+        parts: RouterParts,
+        mut news: mpsc::Receiver<RouterEvent>,
+        leave: oneshot::Receiver<Instant>,
+    ) {
         let (reports, mut reports_rx) = mpsc::channel(256);
         let (later, mut later_rx) = mpsc::channel(256);
-        let (scribe, scribe_task) = Scribe::start(parts.store.clone());
+        let (scribe, scribe_task) = OrderedWriter::start(parts.store.clone());
         let mut changes = parts.settings;
         let settings = changes.borrow_and_update().clone();
         let mut router = Self {
-            seats: Seats::new(settings.keyring.max_live_sessions),
+            seats: ProcessSlots::new(settings.keyring.max_live_sessions),
             settings,
             phonework: parts.phonework,
             registry: parts.registry,
@@ -152,15 +156,15 @@ impl Router {
             tap: parts.tap,
             stage: parts.stage,
             scribe,
-            desk: Desk::default(),
+            desk: UserQueues::default(),
             begun: BTreeMap::new(),
             handles: BTreeMap::new(),
             reports,
             later,
-            stale: Stale::default(),
-            opening: Opening::default(),
-            queues: Queues::default(),
-            answers: Answers::default(),
+            stale: StaleMessages::default(),
+            opening: PendingOpenings::default(),
+            queues: QueueCards::default(),
+            answers: TypedAnswers::default(),
             last_received: None,
             load: parts.load,
         };
@@ -191,7 +195,7 @@ impl Router {
     }
 
     /// Takes a new configuration; a live session keeps what it was started with until it sleeps.
-    fn configure(&mut self, settings: Arc<Checked>) {
+    fn configure(&mut self, settings: Arc<ResolvedKeyring>) {
         self.seats.resize(settings.keyring.max_live_sessions);
         self.settings = settings;
         for (user, waiting) in self.desk.expel(|user| self.settings.allows(user)) {
@@ -204,13 +208,13 @@ impl Router {
         }
     }
 
-    fn news(&mut self, news: News) {
+    fn news(&mut self, news: RouterEvent) {
         match news {
-            News::Mail(mail) => self.mail(mail),
-            News::Recalled(message_id, ack) => self.recalled(&message_id, ack),
-            News::Order(order) => self.order(order),
-            News::Press(pressed) => self.pressed(pressed),
-            News::Entered(chat, user) => {
+            RouterEvent::Mail(mail) => self.mail(mail),
+            RouterEvent::Recalled(message_id, ack) => self.recalled(&message_id, ack),
+            RouterEvent::Order(order) => self.order(order),
+            RouterEvent::Press(pressed) => self.pressed(pressed),
+            RouterEvent::Entered(chat, user) => {
                 let active = self.registry.of(&user).active(&chat).map(|session| session.conv_id.clone());
                 if let Some(conv_id) = active {
                     self.warm(&conv_id);
@@ -250,10 +254,10 @@ impl Router {
             Err(full) => return self.not_taken(&mail, full),
         }
         match command::parse(&mail.text) {
-            Said::Command(command) => self.command(mail, command),
-            Said::Faulty(fault) => self.answer(&mail, self.words().fault(&fault)),
-            Said::Words if mail.text.trim().is_empty() => self.answer(&mail, self.words().empty()),
-            Said::Words => {
+            ParsedMessage::Command(command) => self.command(mail, command),
+            ParsedMessage::Faulty(fault) => self.answer(&mail, self.words().fault(&fault)),
+            ParsedMessage::Words if mail.text.trim().is_empty() => self.answer(&mail, self.words().empty()),
+            ParsedMessage::Words => {
                 let settled = mail.conv_id.clone();
                 let active = || self.registry.of(&mail.user).active(&mail.chat_id).map(|s| s.conv_id.clone());
                 match settled.or_else(active) {
@@ -265,17 +269,17 @@ impl Router {
         }
     }
 
-    fn later(&mut self, later: Later) {
+    fn later(&mut self, later: DeferredTask) {
         match later {
-            Later::Dispatch(user) => self.dispatch(&user),
-            Later::AskStale(user) => self.ask_stale(&user),
-            Later::Found(lookup) => self.found(*lookup),
-            Later::ShowQueue(user, chat, slot) => self.queue_lasts(&user, &chat, slot),
-            Later::Chosen(mail, again) => self.chosen(mail, again),
+            DeferredTask::Dispatch(user) => self.dispatch(&user),
+            DeferredTask::AskStale(user) => self.ask_stale(&user),
+            DeferredTask::Found(lookup) => self.found(*lookup),
+            DeferredTask::ShowQueue(user, chat, slot) => self.queue_lasts(&user, &chat, slot),
+            DeferredTask::Chosen(mail, again) => self.chosen(mail, again),
         }
     }
 
-    pub(super) fn after(&self, wait: Duration, what: Later) {
+    pub(super) fn after(&self, wait: Duration, what: DeferredTask) {
         let later = self.later.clone();
         tokio::spawn(async move {
             tokio::time::sleep(wait).await;
@@ -303,7 +307,7 @@ impl Router {
 }
 
 /// Where the answer to a message goes: in a group it quotes the message.
-pub(super) fn reply(mail: &Mail) -> Reply {
+pub(super) fn reply(mail: &Mail) -> ReplyTarget {
     let under = mail.group.then(|| mail.message_id.clone());
-    Reply { to: Recipient::Chat(mail.chat_id.clone()), under }
+    ReplyTarget { to: Recipient::Chat(mail.chat_id.clone()), under }
 }

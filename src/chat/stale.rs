@@ -5,20 +5,20 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::desk::{Full, LONGEST_QUEUE};
 use super::router::reply;
+use super::user_queues::{LONGEST_QUEUE, QueueFull};
 use crate::ids::{MessageId, OpenId, SlotId};
 use crate::mail::Mail;
-use crate::session::turn::Reply;
+use crate::session::turn::ReplyTarget;
 
 /// The stale messages of all people.
 #[derive(Debug, Default)]
-pub struct Stale {
-    people: BTreeMap<OpenId, Kept>,
+pub struct StaleMessages {
+    people: BTreeMap<OpenId, KeptMessages>,
 }
 
 #[derive(Debug, Default)]
-struct Kept {
+struct KeptMessages {
     /// In the order they were sent; with each, whether its sender was asked about it.
     mails: Vec<(Mail, bool)>,
     /// Whether a question is on its way.
@@ -26,49 +26,53 @@ struct Kept {
     /// Whether there was no room for the last message.
     full: bool,
     /// The question that he was asked last.
-    question: Option<Asking>,
+    question: Option<OpenStaleQuestion>,
 }
 
 /// A question that waits for its answer.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Asking {
+pub struct OpenStaleQuestion {
     /// Its card.
     pub slot: SlotId,
     /// Where it is.
-    pub reply: Reply,
+    pub reply: ReplyTarget,
     /// How many messages it is about.
     pub many: usize,
 }
 
 /// A question to ask.
 #[derive(Debug, PartialEq)]
-pub struct Question<'a> {
+pub struct StaleQuestion<'a> {
     /// What it is about, the oldest first.
     pub mails: Vec<&'a Mail>,
     /// Its card.
     pub slot: SlotId,
     /// The question that it takes the place of.
-    pub before: Option<Asking>,
+    pub before: Option<OpenStaleQuestion>,
 }
 
 /// What a person was asked about, and the question.
 #[derive(Debug, Default, PartialEq)]
-pub struct Taken {
+pub struct TakenStale {
     /// The messages, in the order they were sent.
     pub mails: Vec<Mail>,
     /// The question.
-    pub question: Option<Asking>,
+    pub question: Option<OpenStaleQuestion>,
 }
 
-impl Stale {
+impl StaleMessages {
     /// Keeps a message; true when its sender is to be asked soon, false when that is under way.
     ///
     /// # Errors
-    /// [`Full`] when too many of his are kept.
-    pub fn keep(&mut self, mail: Mail) -> Result<bool, Full> {
+    /// [`QueueFull`] when too many of his are kept.
+    pub fn keep(&mut self, mail: Mail) -> Result<bool, QueueFull> {
         let kept = self.people.entry(mail.user.clone()).or_default();
         if kept.mails.len() >= LONGEST_QUEUE {
-            return Err(if std::mem::replace(&mut kept.full, true) { Full::Still } else { Full::Now });
+            return Err(if std::mem::replace(&mut kept.full, true) {
+                QueueFull::Still
+            } else {
+                QueueFull::Now
+            });
         }
         let place = kept.mails.partition_point(|(other, _)| other.created <= mail.created);
         kept.mails.insert(place, (mail, false));
@@ -76,7 +80,7 @@ impl Stale {
     }
 
     /// What to ask a person. Nothing, if he was asked about all.
-    pub fn ask(&mut self, user: &OpenId) -> Option<Question<'_>> {
+    pub fn ask(&mut self, user: &OpenId) -> Option<StaleQuestion<'_>> {
         let kept = self.people.get_mut(user)?;
         kept.asking = false;
         if kept.mails.iter().all(|(_, asked)| *asked) {
@@ -85,9 +89,9 @@ impl Stale {
         kept.mails.iter_mut().for_each(|(_, asked)| *asked = true);
         let (oldest, _) = kept.mails.first()?;
         let slot = SlotId::random();
-        let asking = Asking { slot, reply: reply(oldest), many: kept.mails.len() };
+        let asking = OpenStaleQuestion { slot, reply: reply(oldest), many: kept.mails.len() };
         let before = kept.question.replace(asking);
-        Some(Question { mails: kept.mails.iter().map(|(mail, _)| mail).collect(), slot, before })
+        Some(StaleQuestion { mails: kept.mails.iter().map(|(mail, _)| mail).collect(), slot, before })
     }
 
     /// Gives up the message with this id.
@@ -99,8 +103,8 @@ impl Stale {
     }
 
     /// Gives up those that a person was asked about. What he said before he was asked meant others.
-    pub fn take(&mut self, user: &OpenId) -> Taken {
-        let Some(kept) = self.people.get_mut(user) else { return Taken::default() };
+    pub fn take(&mut self, user: &OpenId) -> TakenStale {
+        let Some(kept) = self.people.get_mut(user) else { return TakenStale::default() };
         let (taken, left): (Vec<_>, Vec<_>) =
             std::mem::take(&mut kept.mails).into_iter().partition(|(_, asked)| *asked);
         kept.mails = left;
@@ -108,7 +112,7 @@ impl Stale {
         if kept.mails.is_empty() {
             self.people.remove(user);
         }
-        Taken { mails: taken.into_iter().map(|(mail, _)| mail).collect(), question }
+        TakenStale { mails: taken.into_iter().map(|(mail, _)| mail).collect(), question }
     }
 
     /// Whether any of a person's are kept.
@@ -136,10 +140,11 @@ mod tests {
 
     #[test]
     fn their_sender_is_asked_once_for_all_of_them() {
-        let (mut stale, user) = (Stale::default(), OpenId::from("ou_1"));
+        let (mut stale, user) = (StaleMessages::default(), OpenId::from("ou_1"));
         assert_eq!(stale.keep(mail(1, 20)), Ok(true));
         assert_eq!(stale.keep(mail(2, 10)), Ok(false));
-        let seqs = |question: Question<'_>| question.mails.iter().map(|mail| mail.seq).collect::<Vec<_>>();
+        let seqs =
+            |question: StaleQuestion<'_>| question.mails.iter().map(|mail| mail.seq).collect::<Vec<_>>();
         let first = stale.ask(&user).unwrap();
         let (slot, before) = (first.slot, first.before.clone());
         assert_eq!((seqs(first), before), (vec![2, 1], None));
@@ -158,9 +163,9 @@ mod tests {
 
     #[test]
     fn what_was_said_before_one_was_asked_is_not_about_it() {
-        let (mut stale, user) = (Stale::default(), OpenId::from("ou_1"));
+        let (mut stale, user) = (StaleMessages::default(), OpenId::from("ou_1"));
         assert_eq!(stale.keep(mail(1, 20)), Ok(true));
-        assert_eq!((stale.take(&user), stale.keeps(&user)), (Taken::default(), true));
+        assert_eq!((stale.take(&user), stale.keeps(&user)), (TakenStale::default(), true));
         assert!(stale.ask(&user).is_some());
         assert_eq!(stale.keep(mail(2, 10)), Ok(true));
         assert_eq!(stale.take(&user).mails, [mail(1, 20)]);

@@ -3,25 +3,25 @@
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::command::{self, Command, Said};
-use super::desk::{Full, LONGEST_QUEUE, Waiting};
-use super::router::{Begun, Pending, Router, reply};
+use super::command::{self, Command, ParsedMessage};
+use super::router::{PendingPrompt, Router, RunningPrompt, reply};
+use super::user_queues::{LONGEST_QUEUE, QueueFull, QueuedMessage};
 use crate::ids::{ConvId, OpenId};
 use crate::mail::Mail;
-use crate::session::actor::Work;
+use crate::session::actor::SessionWork;
 use crate::session::machine::Input;
+use crate::session::process_slots::SlotClaim;
 use crate::session::report;
-use crate::session::seats::Claim;
 use crate::session::turn::Prompt;
 
 impl Router {
     /// Puts a message in its sender's queue, and runs it if nothing is before it.
     pub(super) fn enqueue(&mut self, mail: Mail, conv_id: ConvId, again: bool) {
         let user = mail.user.clone();
-        let waiting = Waiting {
+        let waiting = QueuedMessage {
             sent: mail.created,
             conv_id: conv_id.clone(),
-            item: Pending { mail: mail.clone(), again },
+            item: PendingPrompt { mail: mail.clone(), again },
         };
         let before = match self.desk.add(&user, waiting) {
             Ok(before) => before,
@@ -36,10 +36,10 @@ impl Router {
     }
 
     /// Tells that there is no room for a message: in words once, then by an emoji beside each.
-    pub(super) fn not_taken(&self, mail: &Mail, full: Full) {
+    pub(super) fn not_taken(&self, mail: &Mail, full: QueueFull) {
         match full {
-            Full::Now => self.answer(mail, self.words().queue_full(LONGEST_QUEUE)),
-            Full::Still => {
+            QueueFull::Now => self.answer(mail, self.words().queue_full(LONGEST_QUEUE)),
+            QueueFull::Still => {
                 self.scribe.write(None, report::not_taken(mail.seq, &mail.message_id, &mail.user));
             }
         }
@@ -56,13 +56,13 @@ impl Router {
                 continue;
             };
             let fresh = match self.seats.claim(&conv_id) {
-                Claim::Had => false,
-                Claim::Taken => true,
-                Claim::After(other) => return self.tell(&other, Input::Sleep),
-                Claim::Later => return,
+                SlotClaim::Had => false,
+                SlotClaim::Taken => true,
+                SlotClaim::After(other) => return self.tell(&other, Input::Sleep),
+                SlotClaim::Later => return,
             };
             let Some(waiting) = self.desk.take(user) else { return };
-            let work = Work { prompt: self.prompt(&waiting.item), again: waiting.item.again };
+            let work = SessionWork { prompt: self.prompt(&waiting.item), again: waiting.item.again };
             if fresh {
                 self.start(&session, Some(work));
             } else if self.handles.get(&conv_id).is_none_or(|handle| handle.work.try_send(work).is_err()) {
@@ -71,7 +71,7 @@ impl Router {
             }
             let since = Timestamp::now();
             self.registry.touched(&conv_id, since);
-            self.begun.insert(user.clone(), Begun { waiting, since });
+            self.begun.insert(user.clone(), RunningPrompt { waiting, since });
             return;
         }
     }
@@ -81,10 +81,10 @@ impl Router {
         tokio::spawn(self.store.clone().keep_assigned(seq, conv_id));
     }
 
-    fn prompt(&self, pending: &Pending) -> Prompt {
+    fn prompt(&self, pending: &PendingPrompt) -> Prompt {
         let mail = &pending.mail;
         // `/retry` does not say what it runs; a button does.
-        let text = if pending.again && command::parse(&mail.text) == Said::Command(Command::Retry) {
+        let text = if pending.again && command::parse(&mail.text) == ParsedMessage::Command(Command::Retry) {
             String::new()
         } else {
             mail.text.clone()

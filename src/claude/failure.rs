@@ -7,7 +7,7 @@
 mod sentences;
 
 use super::launch::LaunchError;
-use super::process::Exit;
+use super::process::ProcessExit;
 use super::wire::TurnResult;
 use crate::language::Language;
 
@@ -97,7 +97,7 @@ pub fn cause(result: &TurnResult, error: Option<&str>) -> Option<Cause> {
 
 /// What made a process end before its first turn, by its stderr.
 #[must_use]
-pub fn exit_cause(exit: &Exit) -> Cause {
+pub fn exit_cause(exit: &ProcessExit) -> Cause {
     start_cause(&exit.stderr)
 }
 
@@ -121,7 +121,7 @@ pub fn sentence(cause: Cause, language: Language) -> String {
 
 /// An end of the process that nobody asked for, in a turn or before it.
 #[must_use]
-pub fn explain_exit(exit: &Exit, language: Language) -> String {
+pub fn explain_exit(exit: &ProcessExit, language: Language) -> String {
     let last_line = exit.stderr.lines().map(str::trim).rfind(|line| !line.is_empty());
     let cause = exit_cause(exit);
     if cause == Cause::Unknown {
@@ -217,7 +217,7 @@ mod tests {
             ..TurnResult::default()
         };
         assert_eq!(cause(&result, None), Some(Cause::ConversationMissing));
-        let exit = |stderr: &str| Exit { code: Some(1), signal: None, stderr: stderr.to_owned() };
+        let exit = |stderr: &str| ProcessExit { code: Some(1), signal: None, stderr: stderr.to_owned() };
         assert_eq!(
             exit_cause(&exit("No conversation found with session ID: 5c3e\n")),
             Cause::ConversationMissing
@@ -265,7 +265,7 @@ mod tests {
 
     #[test]
     fn an_exit_shows_the_last_line_of_stderr() {
-        let exit = Exit {
+        let exit = ProcessExit {
             code: Some(1),
             signal: None,
             stderr: "warning\nerror: unknown option '--x'\n\n".to_owned(),
@@ -274,12 +274,12 @@ mod tests {
             explain_exit(&exit, Language::En),
             "Claude Code ended unexpectedly (exit status 1). Its last words: error: unknown option '--x'"
         );
-        let killed = Exit { code: None, signal: Some(9), stderr: String::new() };
+        let killed = ProcessExit { code: None, signal: Some(9), stderr: String::new() };
         assert_eq!(
             explain_exit(&killed, Language::En),
             "Claude Code was killed (signal 9); the machine may be short of memory."
         );
-        let absent = Exit { code: Some(127), ..Exit::default() };
+        let absent = ProcessExit { code: Some(127), ..ProcessExit::default() };
         assert!(explain_exit(&absent, Language::Zh).contains("CLAUDE_COMMAND"));
     }
 

@@ -17,14 +17,14 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-pub use self::program::Program;
+pub use self::program::ClaudeProgram;
 use crate::ids::ClaudeSessionId;
 
 /// How to start Claude Code for one session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Launch {
-    /// The program, found by [`Program::find`].
-    pub program: Program,
+    /// The program, found by [`ClaudeProgram::find`].
+    pub program: ClaudeProgram,
     /// The project's directory; an absolute path.
     pub cwd: PathBuf,
     /// A new conversation or one that is on Claude Code's disk.
@@ -235,7 +235,7 @@ mod tests {
 
     fn launch() -> Launch {
         Launch {
-            program: Program { path: "/usr/bin/claude".into(), arguments: Vec::new() },
+            program: ClaudeProgram { path: "/usr/bin/claude".into(), arguments: Vec::new() },
             cwd: "/p".into(),
             conversation: Conversation::New("5c3e".into()),
             model: None,

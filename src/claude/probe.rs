@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::Child;
 use tokio::time::timeout;
 
-use super::launch::{Conversation, Launch, LaunchError, Program};
+use super::launch::{ClaudeProgram, Conversation, Launch, LaunchError};
 use super::orphans;
 use super::process::{spawner, warden_of};
 use crate::ids::ClaudeSessionId;
@@ -48,7 +48,7 @@ pub struct Probe {
 
 /// What came of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Probed {
+pub struct ProbeResult {
     /// The program, if it was found.
     pub path: Option<PathBuf>,
     /// Its version, if it says one.
@@ -60,7 +60,7 @@ pub struct Probed {
 }
 
 /// What a process wrote, and how it ended.
-struct Ran {
+struct ProbeRun {
     status: Option<std::process::ExitStatus>,
     stdout: Vec<u8>,
     stderr: Vec<u8>,
@@ -68,18 +68,18 @@ struct Ran {
 
 impl Probe {
     /// Finds the program and asks for its version, which costs nothing.
-    pub async fn look(&self) -> Probed {
+    pub async fn look(&self) -> ProbeResult {
         match self.find().await {
             Ok(program) => self.version(&program).await,
-            Err(error) => Probed { why: Some(error.to_string()), ..Probed::default() },
+            Err(error) => ProbeResult { why: Some(error.to_string()), ..ProbeResult::default() },
         }
     }
 
     /// Finds the program, asks for its version, and asks Claude, which costs a little.
-    pub async fn ask(&self) -> Probed {
+    pub async fn ask(&self) -> ProbeResult {
         let program = match self.find().await {
             Ok(program) => program,
-            Err(error) => return Probed { why: Some(error.to_string()), ..Probed::default() },
+            Err(error) => return ProbeResult { why: Some(error.to_string()), ..ProbeResult::default() },
         };
         let mut arguments = vec!["-p", "ping", "--setting-sources=user", "--strict-mcp-config"];
         arguments.extend(["--settings={\"disableAllHooks\":true}", "--no-session-persistence"]);
@@ -92,27 +92,32 @@ impl Probe {
             Err(error) => Some(format!("`claude -p ping` could not be run: {error}")),
             Ok(ran) => complaint(&ran, self.patience),
         };
-        Probed { took, why, ..self.version(&program).await }
+        ProbeResult { took, why, ..self.version(&program).await }
     }
 
-    async fn find(&self) -> Result<Program, LaunchError> {
+    async fn find(&self) -> Result<ClaudeProgram, LaunchError> {
         let command = self.command.clone();
-        let find = move || Program::find(&command, std::env::var_os("PATH").as_deref());
+        let find = move || ClaudeProgram::find(&command, std::env::var_os("PATH").as_deref());
         match timeout(FINDING, tokio::task::spawn_blocking(find)).await {
             Ok(Ok(found)) => found,
             Ok(Err(_)) | Err(_) => Err(LaunchError::DiskSilent),
         }
     }
 
-    async fn version(&self, program: &Program) -> Probed {
+    async fn version(&self, program: &ClaudeProgram) -> ProbeResult {
         let ran = self.run(program, &["--version"], VERSION_TIMEOUT).await;
         let ran = ran.ok().filter(|ran| ran.status.is_some_and(|status| status.success()));
         let version = ran.and_then(|ran| first_line(&ran.stdout));
-        Probed { path: Some(program.path.clone()), version, ..Probed::default() }
+        ProbeResult { path: Some(program.path.clone()), version, ..ProbeResult::default() }
     }
 
     /// Runs the program under a warden, in the environment of a session.
-    async fn run(&self, program: &Program, arguments: &[&str], patience: Duration) -> std::io::Result<Ran> {
+    async fn run(
+        &self,
+        program: &ClaudeProgram,
+        arguments: &[&str],
+        patience: Duration,
+    ) -> std::io::Result<ProbeRun> {
         let launch = Launch {
             program: program.clone(),
             cwd: self.cwd.clone(),
@@ -129,10 +134,10 @@ impl Probe {
         let (stdout, stderr) = (warden.stdout.take(), warden.stderr.take());
         let ended = timeout(patience, async { tokio::join!(warden.wait(), kept(stdout), kept(stderr)) });
         let ran = match ended.await {
-            Ok((status, stdout, stderr)) => Ran { status: Some(status?), stdout, stderr },
+            Ok((status, stdout, stderr)) => ProbeRun { status: Some(status?), stdout, stderr },
             Err(_) => {
                 end(&mut warden).await;
-                Ran { status: None, stdout: Vec::new(), stderr: Vec::new() }
+                ProbeRun { status: None, stdout: Vec::new(), stderr: Vec::new() }
             }
         };
         // A warden that was killed leaves its processes to the daemon.
@@ -166,7 +171,7 @@ async fn kept(pipe: Option<impl AsyncRead + Unpin>) -> Vec<u8> {
 }
 
 /// Why this is no answer.
-fn complaint(ran: &Ran, patience: Duration) -> Option<String> {
+fn complaint(ran: &ProbeRun, patience: Duration) -> Option<String> {
     let said = || first_line(&ran.stderr).or_else(|| first_line(&ran.stdout));
     let how = match ran.status {
         None => {
@@ -202,7 +207,7 @@ mod tests {
 
     fn told(status: Option<i32>, stdout: &str, stderr: &str) -> Option<String> {
         let status = status.map(ExitStatus::from_raw);
-        complaint(&Ran { status, stdout: stdout.into(), stderr: stderr.into() }, PATIENCE)
+        complaint(&ProbeRun { status, stdout: stdout.into(), stderr: stderr.into() }, PATIENCE)
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! One running Claude Code and the tasks around it.
 //!
 //! It promises: what Claude Code writes is always being read, whatever a person or Feishu does (a consumer that does
-//! not take its events holds up Claude Code alone); the last event is [`Event::Exited`], and then no process of the
-//! session is left; whoever drops a [`Process`] or the receiver of its events ends it.
+//! not take its events holds up Claude Code alone); the last event is [`ProcessEvent::Exited`], and then no process of the
+//! session is left; whoever drops a [`ClaudeProcess`] or the receiver of its events ends it.
 //!
-//! Not here: what the lines mean for a conversation, and when to stop (interrupt, then [`Process::close_input`],
-//! then [`Process::terminate`], then [`Process::kill`]).
+//! Not here: what the lines mean for a conversation, and when to stop (interrupt, then [`ClaudeProcess::close_input`],
+//! then [`ClaudeProcess::terminate`], then [`ClaudeProcess::kill`]).
 
 mod lines;
 pub(super) mod spawner;
@@ -23,7 +23,7 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use self::lines::{Line, Lines};
+use self::lines::{OutputLine, OutputLines};
 use super::launch::{Launch, LaunchError};
 use super::wire::{self, Output};
 use super::{orphans, tree, warden};
@@ -31,7 +31,7 @@ use crate::crash::{self, Point};
 
 /// Events that wait for the consumer before Claude Code is held up.
 const EVENTS: usize = 64;
-/// Lines that wait for Claude Code before [`Process::send`] refuses.
+/// Lines that wait for Claude Code before [`ClaudeProcess::send`] refuses.
 const INPUTS: usize = 64;
 /// The part of stderr that is kept: its end holds the reason.
 const STDERR_KEPT: usize = 8 * 1024;
@@ -46,7 +46,7 @@ const AFTERMATH: Duration = Duration::from_secs(2);
 
 /// A handle to a running Claude Code. Dropping it ends the process and all that it started.
 #[derive(Debug)]
-pub struct Process {
+pub struct ClaudeProcess {
     input: mpsc::Sender<String>,
     input_end: CancellationToken,
     terminate: CancellationToken,
@@ -57,16 +57,16 @@ pub struct Process {
 
 /// What a process has to say.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Event {
+pub enum ProcessEvent {
     /// A line on its stdout.
     Line(Output),
     /// It has ended, and so has all that it started. Always the last event.
-    Exited(Exit),
+    Exited(ProcessExit),
 }
 
 /// How a process ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Exit {
+pub struct ProcessExit {
     /// The status it ended with. Claude Code ends with 1 when the last turn had failed, so it tells little.
     pub code: Option<i32>,
     /// The signal that ended it; 15 too when Claude Code itself ended because of it.
@@ -86,7 +86,7 @@ pub enum SendError {
     Busy,
 }
 
-impl Process {
+impl ClaudeProcess {
     /// Starts Claude Code under a warden; `phonework` is the path of this program. To be called within a tokio
     /// runtime. Returns as soon as the system has made the process, before Claude Code is ready; it does not wait for
     /// the project's disk.
@@ -94,10 +94,13 @@ impl Process {
     /// # Errors
     /// When the system refuses. A program that vanished since it was found shows as an exit with status 127, and so
     /// does a project's directory.
-    pub fn spawn(launch: &Launch, phonework: &Path) -> Result<(Self, mpsc::Receiver<Event>), LaunchError> {
+    pub fn spawn(
+        launch: &Launch,
+        phonework: &Path,
+    ) -> Result<(Self, mpsc::Receiver<ProcessEvent>), LaunchError> {
         let mut command = warden_of(launch, phonework);
         command.args(launch.arguments()).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut warden = Warden { child: spawner::spawn(command)?, pid: Arc::default() };
+        let mut warden = WardenChild { child: spawner::spawn(command)?, pid: Arc::default() };
         let pipes = (warden.child.stdin.take(), warden.child.stdout.take(), warden.child.stderr.take());
         let (Some(stdin), Some(stdout), Some(stderr)) = pipes else {
             return Err(LaunchError::Spawn(std::io::Error::other("the process has no pipes")));
@@ -129,9 +132,9 @@ impl Process {
                 lines::tail(stderr, STDERR_KEPT, &exited),
             );
             // The signal that ended it was ours and would tell a person nothing.
-            let exit = if muted { Exit::default() } else { exit };
+            let exit = if muted { ProcessExit::default() } else { exit };
             // The consumer may be gone; then nobody asks.
-            let _ = events.send(Event::Exited(Exit { stderr, ..exit })).await;
+            let _ = events.send(ProcessEvent::Exited(ProcessExit { stderr, ..exit })).await;
         });
         Ok((process, receiver))
     }
@@ -151,7 +154,7 @@ impl Process {
     }
 
     /// Closes stdin after the lines already queued: Claude Code finishes its turn and ends. It may stay for long (a
-    /// silent API, a background command), so a deadline and [`Process::terminate`] belong to it.
+    /// silent API, a background command), so a deadline and [`ClaudeProcess::terminate`] belong to it.
     pub fn close_input(&self) {
         self.input_end.cancel();
     }
@@ -191,25 +194,25 @@ pub(super) fn warden_of(launch: &Launch, phonework: &Path) -> Command {
     command
 }
 
-impl Drop for Process {
+impl Drop for ClaudeProcess {
     fn drop(&mut self) {
         self.terminate.cancel();
     }
 }
 
 /// The one owner of the child: it alone signals and reaps it, so that no signal goes to a pid that is another's.
-struct Warden {
+struct WardenChild {
     child: Child,
     pid: Arc<AtomicU32>,
 }
 
-impl Warden {
+impl WardenChild {
     async fn watch(
         mut self,
         terminate: &CancellationToken,
         kill: &CancellationToken,
         exited: &CancellationToken,
-    ) -> Exit {
+    ) -> ProcessExit {
         let (mut terminated, mut killed) = (false, false);
         let status = loop {
             tokio::select! {
@@ -235,8 +238,8 @@ impl Warden {
         };
         match code {
             // The warden says "signal n" as shells do.
-            Some(code @ 129..=192) => Exit { signal: Some(code - 128), ..Exit::default() },
-            code => Exit { code, signal, ..Exit::default() },
+            Some(code @ 129..=192) => ProcessExit { signal: Some(code - 128), ..ProcessExit::default() },
+            code => ProcessExit { code, signal, ..ProcessExit::default() },
         }
     }
 
@@ -265,7 +268,7 @@ impl Warden {
     }
 }
 
-impl Drop for Warden {
+impl Drop for WardenChild {
     /// A runtime that is shut down drops its tasks; the session ends with them.
     fn drop(&mut self) {
         self.signal(Signal::TERM);
@@ -291,21 +294,21 @@ async fn write(mut stdin: ChildStdin, mut inputs: mpsc::Receiver<String>, end: C
 
 async fn read(
     stdout: ChildStdout,
-    events: &mpsc::Sender<Event>,
+    events: &mpsc::Sender<ProcessEvent>,
     terminate: &CancellationToken,
     exited: &CancellationToken,
 ) {
-    let mut lines = Lines::new(stdout, LONGEST_LINE);
+    let mut lines = OutputLines::new(stdout, LONGEST_LINE);
     while let Some(line) = lines.next(exited).await {
         let output = match line {
-            Line::Whole(line) if line.len() >= LONG_LINE => {
+            OutputLine::Whole(line) if line.len() >= LONG_LINE => {
                 tokio::task::spawn_blocking(move || wire::parse(&line)).await.unwrap_or(Output::Other)
             }
-            Line::Whole(line) => wire::parse(&line),
-            Line::TooLong => Output::TooLong,
+            OutputLine::Whole(line) => wire::parse(&line),
+            OutputLine::TooLong => Output::TooLong,
         };
         // Reading goes on without a consumer, so that a process on its way out is not held up.
-        if events.send(Event::Line(output)).await.is_err() {
+        if events.send(ProcessEvent::Line(output)).await.is_err() {
             terminate.cancel();
         }
     }

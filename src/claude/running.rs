@@ -31,7 +31,7 @@ const MOST_FILES: usize = 4096;
 /// An entry of the list.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Entry {
+pub struct RunningProcess {
     /// The process.
     pub pid: u32,
     /// When it was started, as `/proc/<pid>/stat` tells it: another process under the same pid has another time.
@@ -46,7 +46,7 @@ pub struct Entry {
 
 /// Another process that has the conversation open.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Elsewhere {
+pub struct OpenElsewhere {
     /// The process.
     pub pid: u32,
     /// Since when it runs, if it says so.
@@ -57,16 +57,16 @@ pub struct Elsewhere {
 
 /// What is to be known before a conversation is written to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Look {
+pub struct ConversationCheck {
     /// Who else has it open.
-    pub elsewhere: Vec<Elsewhere>,
+    pub elsewhere: Vec<OpenElsewhere>,
     /// When its transcript was last written to; none when it is not found.
     pub written: Option<SystemTime>,
 }
 
 /// Reads an entry of the list; none when it is not one.
 #[must_use]
-pub fn parse(bytes: &[u8]) -> Option<Entry> {
+pub fn parse(bytes: &[u8]) -> Option<RunningProcess> {
     serde_json::from_slice(bytes).ok()
 }
 
@@ -82,10 +82,10 @@ pub fn folder(environment: &BTreeMap<OsString, OsString>) -> Option<PathBuf> {
 /// Looks who has the conversation open beside the descendants of `ours`. Reads files: not for a task that others wait
 /// for.
 #[must_use]
-pub fn look(folder: &Path, conversation: &ClaudeSessionId, ours: Pid) -> Look {
-    let mut elsewhere: Vec<Elsewhere> = entries(&folder.join("sessions"))
+pub fn look(folder: &Path, conversation: &ClaudeSessionId, ours: Pid) -> ConversationCheck {
+    let mut elsewhere: Vec<OpenElsewhere> = entries(&folder.join("sessions"))
         .filter(|entry| entry.session_id == conversation.as_str() && lives(entry))
-        .map(|entry| Elsewhere {
+        .map(|entry| OpenElsewhere {
             pid: entry.pid,
             since: entry.started_at.and_then(|at| Timestamp::from_millisecond(at).ok()),
             terminal: entry.entrypoint.as_deref() == Some("cli"),
@@ -96,10 +96,10 @@ pub fn look(folder: &Path, conversation: &ClaudeSessionId, ours: Pid) -> Look {
         elsewhere.retain(|other| !family.iter().any(|pid| pid.as_raw_pid().cast_unsigned() == other.pid));
         elsewhere.sort();
     }
-    Look { elsewhere, written: written(&folder.join("projects"), conversation) }
+    ConversationCheck { elsewhere, written: written(&folder.join("projects"), conversation) }
 }
 
-fn entries(folder: &Path) -> impl Iterator<Item = Entry> {
+fn entries(folder: &Path) -> impl Iterator<Item = RunningProcess> {
     let files = std::fs::read_dir(folder).into_iter().flatten().take(MOST_FILES).flatten();
     files.filter_map(|file| {
         let name = file.file_name();
@@ -121,7 +121,7 @@ fn read(path: &Path) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-fn lives(entry: &Entry) -> bool {
+fn lives(entry: &RunningProcess) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", entry.pid));
     stat.is_ok_and(|stat| tree::started(&stat) == Some(entry.proc_start.as_str()))
 }
@@ -174,9 +174,9 @@ mod tests {
         let since = Timestamp::from_millisecond(1_795_376_641_732).ok();
         assert_eq!(
             look(folder.path(), &ID.into(), init).elsewhere,
-            [Elsewhere { pid, since, terminal: true }]
+            [OpenElsewhere { pid, since, terminal: true }]
         );
-        assert_eq!(look(folder.path(), &"another".into(), init), Look::default());
+        assert_eq!(look(folder.path(), &"another".into(), init), ConversationCheck::default());
     }
 
     #[test]
@@ -213,7 +213,10 @@ mod tests {
         rustix::fs::mkfifoat(rustix::fs::CWD, sessions.join("7.json"), Mode::RWXU).unwrap();
         std::fs::create_dir(sessions.join("8.json")).unwrap();
         assert_eq!(open_in(folder.path(), Pid::from_raw(i32::MAX).unwrap()), Vec::<u32>::new());
-        assert_eq!(look(Path::new("/nonexistent"), &ID.into(), rustix::process::getpid()), Look::default());
+        assert_eq!(
+            look(Path::new("/nonexistent"), &ID.into(), rustix::process::getpid()),
+            ConversationCheck::default()
+        );
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! that a descendant whose parent ended (`setsid`, `nohup`, a double fork) becomes its child instead of escaping to
 //! init. It leads a session of its own, so that Ctrl-C at the daemon's terminal does not reach the program.
 //!
-//! A warden that is itself killed with SIGKILL can do none of this; [`crate::claude::process::Process::kill`] walks
+//! A warden that is itself killed with SIGKILL can do none of this; [`crate::claude::process::ClaudeProcess::kill`] walks
 //! the tree before it does that, and [`crate::claude::orphans`] ends what is left. Processes started by somebody else on the program's behalf (a container daemon) are
 //! no descendants.
 

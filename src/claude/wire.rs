@@ -18,7 +18,9 @@ use jiff::Timestamp;
 use serde_json::Value;
 use uuid::Uuid;
 
-pub use self::ask::{Choosable, Grant, Matter, PermissionRequest, Question, Rule};
+pub use self::ask::{
+    PermissionRequest, PermissionRule, Question, QuestionOption, RequestMatter, SessionGrant,
+};
 pub use self::input::{
     allow, allow_rules, answered, deny, initialize, interrupt, refuse_request, set_permission_mode,
     user_message,
@@ -37,7 +39,7 @@ pub enum Output {
     /// The model begins a message: what it costs to have read all before it is known.
     CallBegan {
         /// What the call used so far.
-        usage: Usage,
+        usage: TokenUsage,
         /// A subagent's.
         subagent: bool,
     },
@@ -53,7 +55,7 @@ pub enum Output {
     /// The model's message ended.
     CallEnded {
         /// What the call used; its zeros say nothing.
-        usage: Usage,
+        usage: TokenUsage,
         /// Whether it ended at the most that one may hold; Claude Code lets it go on in another.
         cut_off: bool,
         /// A subagent's.
@@ -144,7 +146,7 @@ pub struct Assistant {
     /// The message of the model that the blocks belong to: several lines may carry blocks of one message.
     pub message_id: Option<String>,
     /// The blocks in order; nearly always one.
-    pub blocks: Vec<Block>,
+    pub blocks: Vec<ContentBlock>,
     /// A subagent speaks: not part of the answer.
     pub subagent: bool,
     /// Written by Claude Code itself, not by the model: an API error, a slash command's output.
@@ -159,7 +161,7 @@ pub struct Assistant {
 
 /// A block of an answer.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Block {
+pub enum ContentBlock {
     /// Text for the person.
     Text(String),
     /// A tool is about to be used.
@@ -208,7 +210,7 @@ pub struct TurnResult {
 
 /// What one call of the model used, in tokens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Usage {
+pub struct TokenUsage {
     /// All that the model was given, whether it came from a cache or not.
     pub input: u64,
     /// What it wrote.

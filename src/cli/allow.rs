@@ -6,7 +6,7 @@ use serde::de::IgnoredAny;
 use super::client::{connect, failure, method};
 use super::output::{colour, columns, print_json, say};
 use super::{AllowArgs, show};
-use crate::control::wire::{People, PersonCall};
+use crate::control::wire::{PeopleList, PersonCall};
 use crate::error::Failure;
 use crate::ids::OpenId;
 use crate::paths::Environment;
@@ -29,7 +29,7 @@ fn allow(args: &AllowArgs, environment: &Environment) -> Result<(), Failure> {
         (None, Some(open_id)) => ("Disallow", open_id, false),
         (None, None) => {
             let none = serde_json::Map::new();
-            let people: People = client.call(&method("Allowed"), &none).map_err(failure)?;
+            let people: PeopleList = client.call(&method("Allowed"), &none).map_err(failure)?;
             if args.json {
                 return print_json(&people);
             }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::ids::{ConvId, OpenId};
-use crate::paths::Chosen;
+use crate::paths::PathOptions;
 
 const FIRST_STEPS: &str = "\
 Start with `phonework demo`, which needs no set-up; phonework(7) explains how to connect a Feishu app and run the daemon.";
@@ -39,12 +39,12 @@ Ctrl-C ends the demo.";
 pub struct Cli {
     /// The subcommand to run.
     #[command(subcommand)]
-    pub command: Command,
+    pub command: CliCommand,
 }
 
 /// The subcommands; those that are hidden are for the daemon itself and for tests.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub enum CliCommand {
     /// Run the daemon: listen to Feishu, drive Claude Code
     Serve(ServeArgs),
     /// List the sessions
@@ -95,8 +95,8 @@ pub struct SocketOption {
 impl SocketOption {
     /// The paths that the options name.
     #[must_use]
-    pub fn chosen(&self) -> Chosen {
-        Chosen { socket: self.socket.clone(), ..Chosen::default() }
+    pub fn chosen(&self) -> PathOptions {
+        PathOptions { socket: self.socket.clone(), ..PathOptions::default() }
     }
 }
 
@@ -118,8 +118,8 @@ pub struct ServeArgs {
 impl ServeArgs {
     /// The paths that the options name.
     #[must_use]
-    pub fn chosen(&self) -> Chosen {
-        Chosen {
+    pub fn chosen(&self) -> PathOptions {
+        PathOptions {
             keyring: self.keyring.keyring.clone(),
             state_dir: self.state_dir.clone(),
             socket: self.socket.socket.clone(),

@@ -4,14 +4,14 @@ use super::{CheckArgs, say};
 use crate::daemon::config::missing_claude;
 use crate::error::Failure;
 use crate::keyring;
-use crate::paths::{self, Chosen, Environment};
+use crate::paths::{self, Environment, PathOptions};
 
 /// Checks the keyring. What is good or only worth a note goes to stdout.
 ///
 /// # Errors
 /// Everything that is wrong with it, a sentence each.
 pub fn run(args: CheckArgs, environment: &Environment) -> Result<(), Vec<Failure>> {
-    let chosen = Chosen { keyring: args.keyring.keyring, ..Chosen::default() };
+    let chosen = PathOptions { keyring: args.keyring.keyring, ..PathOptions::default() };
     let path = paths::keyring(&chosen, environment, |path| path.exists()).map_err(|failure| vec![failure])?;
     let keyring = keyring::read(&path, environment)?;
 

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{SocketOption, show};
-use crate::control::client::{Client, ClientError};
+use crate::control::client::{ControlClient, ControlClientError};
 use crate::control::wire::{self, INTERFACE};
-use crate::error::{Exit, Failure};
+use crate::error::{ExitStatus, Failure};
 use crate::paths::{self, Environment};
 
 /// How long a daemon may take to answer what it has at hand.
@@ -22,8 +22,8 @@ pub(super) fn socket(option: &SocketOption, environment: &Environment) -> Result
 }
 
 /// Connects, and says on stderr when the daemon is of another version.
-pub(super) fn connect(option: &SocketOption, environment: &Environment) -> Result<Client, Failure> {
-    let mut client = Client::connect(&socket(option, environment)?, SOON).map_err(failure)?;
+pub(super) fn connect(option: &SocketOption, environment: &Environment) -> Result<ControlClient, Failure> {
+    let mut client = ControlClient::connect(&socket(option, environment)?, SOON).map_err(failure)?;
     let daemon = client.version().map_err(failure)?;
     let own = env!("CARGO_PKG_VERSION");
     if daemon != own {
@@ -41,7 +41,10 @@ pub(super) fn note(sentence: &str) {
 }
 
 /// The sessions, however many they are.
-pub(super) fn sessions(client: &mut Client, all: bool) -> Result<Vec<wire::Session>, ClientError> {
+pub(super) fn sessions(
+    client: &mut ControlClient,
+    all: bool,
+) -> Result<Vec<wire::SessionInfo>, ControlClientError> {
     let mut sessions = Vec::new();
     let call = wire::SessionsCall { all: Some(all) };
     for reply in client.more::<wire::Sessions>(&method("Sessions"), &call)? {
@@ -56,13 +59,13 @@ pub(super) fn method(name: &str) -> String {
 }
 
 /// What the person is told; without a daemon the exit code is 2.
-pub(super) fn failure(error: ClientError) -> Failure {
+pub(super) fn failure(error: ControlClientError) -> Failure {
     let exit = match &error {
-        ClientError::NoDaemon { .. } => Exit::Usage,
-        ClientError::Forbidden { .. }
-        | ClientError::Refused(_)
-        | ClientError::Unknown { .. }
-        | ClientError::Broken(_) => Exit::Failed,
+        ControlClientError::NoDaemon { .. } => ExitStatus::Usage,
+        ControlClientError::Forbidden { .. }
+        | ControlClientError::Refused(_)
+        | ControlClientError::Unknown { .. }
+        | ControlClientError::Broken(_) => ExitStatus::Failed,
     };
     Failure::new(exit, error.to_string())
 }
@@ -70,17 +73,17 @@ pub(super) fn failure(error: ClientError) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::control::wire::Refusal;
+    use crate::control::wire::ControlError;
 
     #[test]
     fn each_failure_is_a_sentence_with_the_way_out_and_no_daemon_is_exit_2() {
         let path = || PathBuf::from("/run/phonework/control.sock");
         let failures = [
-            ClientError::NoDaemon { path: path() },
-            ClientError::Forbidden { path: path() },
-            ClientError::Refused(Refusal::NoOpenId { open_id: "anna".into() }),
-            ClientError::Unknown { what: method("Allow") },
-            ClientError::Broken("it broke".to_owned()),
+            ControlClientError::NoDaemon { path: path() },
+            ControlClientError::Forbidden { path: path() },
+            ControlClientError::Refused(ControlError::NoOpenId { open_id: "anna".into() }),
+            ControlClientError::Unknown { what: method("Allow") },
+            ControlClientError::Broken("it broke".to_owned()),
         ]
         .map(failure);
         let told = failures.map(|failure| format!("{}: {failure}", failure.exit.code()));

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::client::{self, connect, failure, method};
 use super::output::{print_json, say};
 use super::{CloseArgs, show};
-use crate::control::client::ClientError;
+use crate::control::client::ControlClientError;
 use crate::control::wire::CloseCall;
 use crate::error::Failure;
 use crate::ids::ConvId;
@@ -13,7 +13,7 @@ use crate::paths::Environment;
 
 /// What `--json` prints.
 #[derive(Default, Serialize)]
-struct Report {
+struct CloseReport {
     closed: Vec<ConvId>,
     failed: Vec<NotClosed>,
 }
@@ -32,7 +32,7 @@ pub(super) fn run(args: &CloseArgs, environment: &Environment) -> Result<(), Vec
     } else {
         args.conv_ids.clone()
     };
-    let mut report = Report::default();
+    let mut report = CloseReport::default();
     let mut failures = Vec::new();
     let none_open = conv_ids.is_empty();
     for conv_id in conv_ids {
@@ -46,9 +46,12 @@ pub(super) fn run(args: &CloseArgs, environment: &Environment) -> Result<(), Vec
                 report.closed.push(conv_id);
             }
             // Its owner closed it in the meantime.
-            Err(ClientError::Refused(crate::control::wire::Refusal::NoSuchSession { .. })) if args.all => {}
+            Err(ControlClientError::Refused(crate::control::wire::ControlError::NoSuchSession {
+                ..
+            })) if args.all => {}
             Err(error) => {
-                let over = matches!(error, ClientError::Broken(_) | ClientError::Unknown { .. });
+                let over =
+                    matches!(error, ControlClientError::Broken(_) | ControlClientError::Unknown { .. });
                 let failure = failure(error);
                 report.failed.push(NotClosed { conv_id, why: failure.sentence.clone() });
                 failures.push(failure);

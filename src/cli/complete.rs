@@ -9,8 +9,8 @@ use clap_complete::env::CompleteEnv;
 
 use super::client::{self, method, socket};
 use super::{Cli, SocketOption, show};
-use crate::control::client::{Client, ClientError};
-use crate::control::wire::{People, Session, Source};
+use crate::control::client::{ControlClient, ControlClientError};
+use crate::control::wire::{AllowSource, PeopleList, SessionInfo};
 use crate::error::Failure;
 use crate::paths::Environment;
 
@@ -46,16 +46,18 @@ pub(super) fn sessions() -> ArgValueCompleter {
 pub(super) fn people() -> ArgValueCompleter {
     ArgValueCompleter::new(|current: &OsStr| {
         let none = serde_json::Map::new();
-        let people = daemon().and_then(|mut client| client.call::<People>(&method("Allowed"), &none).ok());
+        let people =
+            daemon().and_then(|mut client| client.call::<PeopleList>(&method("Allowed"), &none).ok());
         let people = people.map(|people| people.people).unwrap_or_default();
-        let removable = people.into_iter().filter(|person| person.source == Source::Operator);
+        let removable = people.into_iter().filter(|person| person.source == AllowSource::Operator);
         removable.filter_map(|person| candidate(current, person.open_id.as_str(), None)).collect()
     })
 }
 
 fn sessions_named(current: &OsStr, all: bool) -> Vec<CompletionCandidate> {
-    let sessions =
-        |mut client: Client| -> Result<Vec<Session>, ClientError> { client::sessions(&mut client, all) };
+    let sessions = |mut client: ControlClient| -> Result<Vec<SessionInfo>, ControlClientError> {
+        client::sessions(&mut client, all)
+    };
     let sessions = daemon().and_then(|client| sessions(client).ok()).unwrap_or_default();
     let named = sessions.into_iter();
     named.filter_map(|session| candidate(current, session.conv_id.as_str(), Some(&session.project))).collect()
@@ -70,7 +72,7 @@ fn candidate(current: &OsStr, name: &str, help: Option<&str>) -> Option<Completi
 }
 
 /// The daemon at its usual place; a `--socket` on the line is not looked at.
-fn daemon() -> Option<Client> {
+fn daemon() -> Option<ControlClient> {
     let path = socket(&SocketOption { socket: None }, &Environment::of_process()).ok()?;
-    Client::connect(&path, SHORT).ok()
+    ControlClient::connect(&path, SHORT).ok()
 }

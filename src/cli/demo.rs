@@ -13,10 +13,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::serve::{runtime, this_program};
 use super::{DemoArgs, say};
-use crate::claude::launch::Program;
-use crate::daemon::config::{Config, Origin};
+use crate::claude::launch::ClaudeProgram;
+use crate::daemon::config::{ConfigHandle, KeyringOrigin};
 use crate::daemon::{Daemon, signals};
-use crate::emulator::{ChatKind, Emulator, Options};
+use crate::emulator::{EmulatedChatKind, Emulator, EmulatorOptions};
 use crate::error::Failure;
 use crate::logs;
 use crate::paths::{Environment, StateDir};
@@ -48,7 +48,7 @@ fn demo(args: &DemoArgs, environment: &Environment) -> Result<(), Failure> {
     let phonework = this_program()?;
     runtime()?.block_on(async {
         let emulator =
-            Emulator::start(Options { port: args.port, ..Options::default() }).await.map_err(|error| {
+            Emulator::start(EmulatorOptions { port: args.port, ..EmulatorOptions::default() }).await.map_err(|error| {
                 let port = args.port;
                 Failure::failed(format!(
                     "the phone's page cannot be served on port {port}: {error}; give another --port, or none for any that is free"
@@ -107,7 +107,7 @@ fn prepare(
     for folder in [&projects.join(OWN), &projects.join(OF_THE_GROUP), &temporary] {
         std::fs::create_dir_all(folder).map_err(unwritable)?;
     }
-    let real = Program::find("claude", environment.get("PATH")).is_ok();
+    let real = ClaudeProgram::find("claude", environment.get("PATH")).is_ok();
     let practice = format!("{} practice-agent", phonework.display());
     // Claude Code keeps its own folder, where its login is; all else that an agent writes goes with the demo.
     let written = if real {
@@ -134,7 +134,7 @@ fn prepare(
         .open(&path)
         .map_err(unwritable)?;
     file.write_all(keyring.to_string().as_bytes()).map_err(unwritable)?;
-    let origin = Origin { path, environment: environment.clone() };
+    let origin = KeyringOrigin { path, environment: environment.clone() };
     let checked = origin.read()?;
 
     let state = StateDir::open(&folder.join("state"))?;
@@ -147,7 +147,7 @@ fn prepare(
     } else {
         "No `claude` is on your PATH, so a practice agent answers; it says what it can do."
     };
-    let config = Config::start(origin, checked, state.path().join("allowed.json"))?;
+    let config = ConfigHandle::start(origin, checked, state.path().join("allowed.json"))?;
     let daemon =
         Daemon { config, state, control: None, phonework: phonework.to_owned(), drain: Duration::ZERO };
     Ok((daemon, agent))
@@ -159,8 +159,8 @@ fn sessions(emulator: &Emulator, own: &Path, of_the_group: &Path) -> Registry {
     for chat in emulator.chats() {
         for user in &chat.members {
             let project = match chat.kind {
-                ChatKind::P2p => own,
-                ChatKind::Group => of_the_group,
+                EmulatedChatKind::P2p => own,
+                EmulatedChatKind::Group => of_the_group,
             };
             let (user, chat_id) = (user.clone(), chat.chat_id.clone());
             registry.open(Session::new(user, chat_id, project.to_owned(), Timestamp::now()));

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use super::client::{connect, failure, method};
 use super::output::{colour, print, print_json, say};
 use super::{HealthArgs, show};
-use crate::control::wire::{Health, HealthCall};
-use crate::error::{Exit, Failure};
+use crate::control::wire::{HealthCall, HealthReport};
+use crate::error::{ExitStatus, Failure};
 use crate::paths::Environment;
 
 /// How long `claude -p ping` may take, and a little more.
@@ -19,7 +19,7 @@ pub(super) fn run(args: &HealthArgs, environment: &Environment) -> Result<(), Ve
         Ok(health) => health,
         Err(failure) => {
             // Nothing that collects metrics looks at exit codes.
-            if args.prometheus && failure.exit == Exit::Usage {
+            if args.prometheus && failure.exit == ExitStatus::Usage {
                 print(&show::absent()).map_err(|failure| vec![failure])?;
             }
             return Err(vec![failure]);
@@ -37,7 +37,7 @@ pub(super) fn run(args: &HealthArgs, environment: &Environment) -> Result<(), Ve
     if health.healthy { Ok(()) } else { Err(Vec::new()) }
 }
 
-fn ask(args: &HealthArgs, environment: &Environment) -> Result<Health, Failure> {
+fn ask(args: &HealthArgs, environment: &Environment) -> Result<HealthReport, Failure> {
     let mut client = connect(&args.socket, environment)?;
     if args.probe {
         client.be_patient(PROBE).map_err(failure)?;

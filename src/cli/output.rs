@@ -11,7 +11,7 @@ use crate::paths::Environment;
 
 /// Whether to go on writing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reader {
+pub(super) enum PipeState {
     /// Somebody reads.
     There,
     /// The pipe is closed.
@@ -19,13 +19,13 @@ pub(super) enum Reader {
 }
 
 /// Whether somebody still reads what is written.
-pub(super) fn reader() -> Reader {
+pub(super) fn reader() -> PipeState {
     let stdout = io::stdout();
     let mut asked = [PollFd::new(&stdout, PollFlags::empty())];
     let nothing_to_wait_for = Timespec { tv_sec: 0, tv_nsec: 0 };
     match poll(&mut asked, Some(&nothing_to_wait_for)) {
-        Ok(1..) if asked[0].revents().contains(PollFlags::ERR) => Reader::Gone,
-        Ok(_) | Err(_) => Reader::There,
+        Ok(1..) if asked[0].revents().contains(PollFlags::ERR) => PipeState::Gone,
+        Ok(_) | Err(_) => PipeState::There,
     }
 }
 
@@ -38,7 +38,7 @@ pub fn say(lines: impl IntoIterator<Item = String>) -> Result<(), Failure> {
 }
 
 /// Writes lines, and says whether somebody reads them.
-pub(super) fn tell(lines: impl IntoIterator<Item = String>) -> Result<Reader, Failure> {
+pub(super) fn tell(lines: impl IntoIterator<Item = String>) -> Result<PipeState, Failure> {
     let mut text = lines.into_iter().collect::<Vec<_>>().join("\n");
     if !text.is_empty() {
         text.push('\n');
@@ -61,11 +61,11 @@ pub(super) fn json_line(value: &impl Serialize) -> Result<String, Failure> {
     show::json(value).map_err(|error| Failure::failed(format!("the output cannot be put into JSON: {error}")))
 }
 
-fn written(text: &str) -> Result<Reader, Failure> {
+fn written(text: &str) -> Result<PipeState, Failure> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        Ok(()) => Ok(Reader::There),
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Reader::Gone),
+        Ok(()) => Ok(PipeState::There),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(PipeState::Gone),
         Err(error) => Err(unwritable(&error)),
     }
 }

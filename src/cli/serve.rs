@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::ServeArgs;
 use crate::control::listener::{Listener, Passed};
-use crate::daemon::config::{Config, Origin};
+use crate::daemon::config::{ConfigHandle, KeyringOrigin};
 use crate::daemon::{DRAIN, Daemon, notify, signals};
 use crate::error::Failure;
 use crate::logs;
@@ -29,7 +29,7 @@ fn serve(args: &ServeArgs, environment: &Environment) -> Result<(), Failure> {
     logs::begin(environment, "info")?;
     let chosen = args.chosen();
     let path = paths::keyring(&chosen, environment, |path| path.exists())?;
-    let origin = Origin { path, environment: environment.clone() };
+    let origin = KeyringOrigin { path, environment: environment.clone() };
     let checked = origin.read()?;
     origin.warn_of(&checked);
     let state = StateDir::open(&paths::state_dir(&chosen, environment)?)?;
@@ -39,7 +39,7 @@ fn serve(args: &ServeArgs, environment: &Environment) -> Result<(), Failure> {
     let ended = runtime.block_on(async {
         let stop = CancellationToken::new();
         signals::watch(stop.clone(), || {})?;
-        let config = Config::start(origin, checked, state.path().join("allowed.json"))?;
+        let config = ConfigHandle::start(origin, checked, state.path().join("allowed.json"))?;
         let reloaded = config.clone();
         signals::on_hangup(move || reloaded.reload())?;
         let control = Some(Listener::open(&socket, passed)?);

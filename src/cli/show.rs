@@ -19,7 +19,7 @@ pub use self::people::people;
 pub use self::prometheus::{absent, prometheus};
 pub use self::said::said;
 pub use self::sessions::sessions;
-pub use self::table::{Cell, Column, Keep, table};
+pub use self::table::{Cell, Column, TruncatedEnd, table};
 
 /// What a piece of text is, for a terminal that has colours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

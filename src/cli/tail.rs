@@ -9,13 +9,13 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use self::shown::Shown;
+use self::shown::PrintedSoFar;
 use super::TailArgs;
 use super::client::{SOON, connect, failure, method, note, socket};
-use super::output::{Reader, colour, json_line, reader, tell};
+use super::output::{PipeState, colour, json_line, reader, tell};
 use super::show::{self, Colour};
-use crate::control::client::{Client, ClientError};
-use crate::control::wire::{Entry, Refusal, Tail, TailCall};
+use crate::control::client::{ControlClient, ControlClientError};
+use crate::control::wire::{ControlError, Tail, TailCall, TailEntry};
 use crate::error::Failure;
 use crate::paths::Environment;
 
@@ -31,19 +31,19 @@ pub(super) fn run(args: &TailArgs, environment: &Environment) -> Result<(), Vec<
 }
 
 /// How a stream of entries ended.
-enum End {
+enum StreamEnd {
     /// All was told.
     Complete,
     /// Nobody reads any more.
     Unread,
     /// The daemon went away.
-    Lost(ClientError),
+    Lost(ControlClientError),
 }
 
 fn tail(args: &TailArgs, environment: &Environment) -> Result<(), Failure> {
-    let screen = Screen { json: args.json, zone: TimeZone::system(), colour: colour(environment) };
+    let screen = EntryFormat { json: args.json, zone: TimeZone::system(), colour: colour(environment) };
     let mut client = connect(&args.socket, environment)?;
-    let mut shown = Shown::since(Timestamp::now());
+    let mut shown = PrintedSoFar::since(Timestamp::now());
     let mut call = TailCall {
         conv_id: args.conv_id.clone(),
         turns: Some(args.turns),
@@ -53,24 +53,24 @@ fn tail(args: &TailArgs, environment: &Environment) -> Result<(), Failure> {
     let mut told = false;
     loop {
         let lost = match stream(&mut client, &call, &screen, &mut shown, &mut told)? {
-            End::Unread => return Ok(()),
-            End::Complete if !args.follow => return Ok(()),
-            End::Complete => None,
-            End::Lost(error) if !args.follow => return Err(failure(error)),
-            End::Lost(error) => Some(error),
+            StreamEnd::Unread => return Ok(()),
+            StreamEnd::Complete if !args.follow => return Ok(()),
+            StreamEnd::Complete => None,
+            StreamEnd::Lost(error) if !args.follow => return Err(failure(error)),
+            StreamEnd::Lost(error) => Some(error),
         };
         if !std::mem::replace(&mut told, true) {
             note(&match lost {
-                Some(ClientError::Refused(refusal)) => format!("{refusal}; trying again"),
+                Some(ControlClientError::Refused(refusal)) => format!("{refusal}; trying again"),
                 Some(_) | None => "the daemon went away; waiting for it".to_owned(),
             });
         }
         client = loop {
-            if reader() == Reader::Gone {
+            if reader() == PipeState::Gone {
                 return Ok(());
             }
             sleep(AGAIN);
-            if let Ok(client) = Client::connect(&socket(&args.socket, environment)?, SOON) {
+            if let Ok(client) = ControlClient::connect(&socket(&args.socket, environment)?, SOON) {
                 break client;
             }
         };
@@ -82,12 +82,12 @@ fn tail(args: &TailArgs, environment: &Environment) -> Result<(), Failure> {
 /// Shows what comes until the stream ends. `told` is whether the reader knows that the daemon is away; a reply ends
 /// that.
 fn stream(
-    client: &mut Client,
+    client: &mut ControlClient,
     call: &TailCall,
-    screen: &Screen,
-    shown: &mut Shown,
+    screen: &EntryFormat,
+    shown: &mut PrintedSoFar,
     told: &mut bool,
-) -> Result<End, Failure> {
+) -> Result<StreamEnd, Failure> {
     let follow = call.follow == Some(true);
     let tail = method("Tail");
     let replies = client
@@ -95,12 +95,12 @@ fn stream(
         .and_then(|()| client.more::<Tail>(&tail, call));
     let replies = match replies {
         Ok(replies) => replies,
-        Err(error) => return Ok(End::Lost(error)),
+        Err(error) => return Ok(StreamEnd::Lost(error)),
     };
     for reply in replies {
         let entries = match reply {
             Ok(reply) => reply.entries,
-            Err(error) if follow && may_pass(&error) => return Ok(End::Lost(error)),
+            Err(error) if follow && may_pass(&error) => return Ok(StreamEnd::Lost(error)),
             Err(error) => return Err(failure(error)),
         };
         *told = false;
@@ -111,31 +111,31 @@ fn stream(
             let lines = new.map(|entry| screen.lines(entry)).collect::<Result<Vec<_>, _>>()?;
             tell(lines.into_iter().flatten())?
         };
-        if reader == Reader::Gone {
-            return Ok(End::Unread);
+        if reader == PipeState::Gone {
+            return Ok(StreamEnd::Unread);
         }
     }
-    Ok(End::Complete)
+    Ok(StreamEnd::Complete)
 }
 
 /// Whether another try may go well: the daemon leaves, or has just come.
-fn may_pass(error: &ClientError) -> bool {
+fn may_pass(error: &ControlClientError) -> bool {
     match error {
-        ClientError::NoDaemon { .. } | ClientError::Broken(_) => true,
-        ClientError::Refused(refusal) => matches!(refusal, Refusal::Failed { .. }),
-        ClientError::Forbidden { .. } | ClientError::Unknown { .. } => false,
+        ControlClientError::NoDaemon { .. } | ControlClientError::Broken(_) => true,
+        ControlClientError::Refused(refusal) => matches!(refusal, ControlError::Failed { .. }),
+        ControlClientError::Forbidden { .. } | ControlClientError::Unknown { .. } => false,
     }
 }
 
 /// How entries are written.
-struct Screen {
+struct EntryFormat {
     json: bool,
     zone: TimeZone,
     colour: Colour,
 }
 
-impl Screen {
-    fn lines(&self, entry: &Entry) -> Result<Vec<String>, Failure> {
+impl EntryFormat {
+    fn lines(&self, entry: &TailEntry) -> Result<Vec<String>, Failure> {
         if self.json {
             return Ok(vec![json_line(entry)?]);
         }

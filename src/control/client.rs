@@ -11,14 +11,14 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::control::wire::Refusal;
+use crate::control::wire::ControlError;
 
 /// No reply of the daemon's is longer; what is, comes from something else.
 const LONGEST_REPLY: usize = 16 << 20;
 
 /// Why there is no reply.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ClientError {
+pub enum ControlClientError {
     /// Nothing listens there.
     #[error(
         "no phonework answers at {path}; start it with `systemctl start phonework`, or `phonework serve` in a terminal",
@@ -36,7 +36,7 @@ pub enum ClientError {
     },
     /// The daemon refuses.
     #[error("{0}")]
-    Refused(Refusal),
+    Refused(ControlError),
     /// The daemon does not know the method or one of its parameters.
     #[error("the running daemon is too old for this ({what}); restart it with `systemctl restart phonework`")]
     Unknown {
@@ -49,14 +49,14 @@ pub enum ClientError {
 }
 
 /// A connection to the daemon.
-pub struct Client {
+pub struct ControlClient {
     stream: Stream,
     path: PathBuf,
     read: Vec<u8>,
 }
 
 #[derive(Serialize)]
-struct Sent<'a, P> {
+struct SentCall<'a, P> {
     method: &'a str,
     parameters: &'a P,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -65,7 +65,7 @@ struct Sent<'a, P> {
 
 /// What of a reply says how it is to be read. Long replies are read without a copy in between.
 #[derive(Deserialize)]
-struct Head {
+struct ReplyHead {
     error: Option<String>,
     #[serde(default)]
     continues: bool,
@@ -73,21 +73,21 @@ struct Head {
 
 /// The rest of a reply.
 #[derive(Deserialize)]
-struct Body<T> {
+struct ReplyBody<T> {
     parameters: T,
 }
 
 #[derive(Deserialize)]
-struct Info {
+struct ServiceInfo {
     version: String,
 }
 
-impl Client {
+impl ControlClient {
     /// Connects; no reply may take longer than `patience`.
     ///
     /// # Errors
     /// When nothing listens there, or the user may not connect.
-    pub fn connect(path: &Path, patience: Duration) -> Result<Self, ClientError> {
+    pub fn connect(path: &Path, patience: Duration) -> Result<Self, ControlClientError> {
         // A daemon that is frozen takes nobody in.
         let wait = ConnectWaitMode::Timeout(patience);
         let connected = path
@@ -97,13 +97,13 @@ impl Client {
             let kind = error.kind();
             let path = path.to_owned();
             if kind == ErrorKind::PermissionDenied {
-                return ClientError::Forbidden { path };
+                return ControlClientError::Forbidden { path };
             }
             if matches!(kind, ErrorKind::NotFound | ErrorKind::ConnectionRefused) {
-                return ClientError::NoDaemon { path };
+                return ControlClientError::NoDaemon { path };
             }
             let path = path.display();
-            ClientError::Broken(format!(
+            ControlClientError::Broken(format!(
                 "the daemon at {path} cannot be reached: {error}; see `systemctl status phonework`"
             ))
         })?;
@@ -116,7 +116,7 @@ impl Client {
     ///
     /// # Errors
     /// When the system does not take it.
-    pub fn be_patient(&mut self, patience: Duration) -> Result<(), ClientError> {
+    pub fn be_patient(&mut self, patience: Duration) -> Result<(), ControlClientError> {
         let set = self.stream.set_recv_timeout(Some(patience));
         set.and_then(|()| self.stream.set_send_timeout(Some(patience)))
             .map_err(|error| self.broken(&error.to_string()))
@@ -126,9 +126,9 @@ impl Client {
     ///
     /// # Errors
     /// Those of [`Self::call`].
-    pub fn version(&mut self) -> Result<String, ClientError> {
+    pub fn version(&mut self) -> Result<String, ControlClientError> {
         let none = serde_json::Map::new();
-        self.call::<Info>("org.varlink.service.GetInfo", &none).map(|info| info.version)
+        self.call::<ServiceInfo>("org.varlink.service.GetInfo", &none).map(|info| info.version)
     }
 
     /// Calls a method that has one reply.
@@ -139,8 +139,8 @@ impl Client {
         &mut self,
         method: &str,
         parameters: &impl Serialize,
-    ) -> Result<T, ClientError> {
-        self.send(&Sent { method, parameters, more: false })?;
+    ) -> Result<T, ControlClientError> {
+        self.send(&SentCall { method, parameters, more: false })?;
         self.reply(method).map(|(reply, _)| reply)
     }
 
@@ -152,8 +152,8 @@ impl Client {
         &mut self,
         method: &str,
         parameters: &impl Serialize,
-    ) -> Result<impl Iterator<Item = Result<T, ClientError>>, ClientError> {
-        self.send(&Sent { method, parameters, more: true })?;
+    ) -> Result<impl Iterator<Item = Result<T, ControlClientError>>, ControlClientError> {
+        self.send(&SentCall { method, parameters, more: true })?;
         let mut over = false;
         Ok(std::iter::from_fn(move || {
             if over {
@@ -165,47 +165,47 @@ impl Client {
         }))
     }
 
-    fn send(&mut self, call: &impl Serialize) -> Result<(), ClientError> {
+    fn send(&mut self, call: &impl Serialize) -> Result<(), ControlClientError> {
         let mut message = serde_json::to_vec(call).map_err(|error| self.broken(&error.to_string()))?;
         message.push(0);
         self.stream.write_all(&message).map_err(|error| self.broken(&error.to_string()))
     }
 
     /// The next reply, and whether more follow.
-    fn reply<T: DeserializeOwned>(&mut self, method: &str) -> Result<(T, bool), ClientError> {
+    fn reply<T: DeserializeOwned>(&mut self, method: &str) -> Result<(T, bool), ControlClientError> {
         let message = self.message()?;
         let nonsense = |error: serde_json::Error| {
-            ClientError::Broken(format!(
+            ControlClientError::Broken(format!(
                 "the daemon's reply to {method} is not understood: {error}; is it of another version?"
             ))
         };
-        let head: Head = serde_json::from_slice(&message).map_err(nonsense)?;
+        let head: ReplyHead = serde_json::from_slice(&message).map_err(nonsense)?;
         let Some(error) = head.error else {
-            let body: Body<T> = serde_json::from_slice(&message).map_err(nonsense)?;
+            let body: ReplyBody<T> = serde_json::from_slice(&message).map_err(nonsense)?;
             return Ok((body.parameters, head.continues));
         };
         let parameters =
-            serde_json::from_slice(&message).map_or(Value::Null, |body: Body<Value>| body.parameters);
+            serde_json::from_slice(&message).map_or(Value::Null, |body: ReplyBody<Value>| body.parameters);
         Err(match error.strip_prefix("org.varlink.service.") {
             Some("InterfaceNotFound" | "MethodNotFound" | "MethodNotImplemented") => {
-                ClientError::Unknown { what: method.to_owned() }
+                ControlClientError::Unknown { what: method.to_owned() }
             }
             Some("InvalidParameter") => {
                 let parameter = parameters["parameter"].as_str().unwrap_or("a parameter");
-                ClientError::Unknown { what: format!("{parameter} of {method}") }
+                ControlClientError::Unknown { what: format!("{parameter} of {method}") }
             }
             Some(_) | None => {
                 let refused = serde_json::json!({"error": error, "parameters": parameters});
                 serde_json::from_value(refused).map_or_else(
-                    |_| ClientError::Broken(format!("the daemon answers {method} with {error}")),
-                    ClientError::Refused,
+                    |_| ControlClientError::Broken(format!("the daemon answers {method} with {error}")),
+                    ControlClientError::Refused,
                 )
             }
         })
     }
 
     /// The next message without its NUL.
-    fn message(&mut self) -> Result<Vec<u8>, ClientError> {
+    fn message(&mut self) -> Result<Vec<u8>, ControlClientError> {
         let mut searched = 0;
         let mut buffer = vec![0; 64 << 10];
         loop {
@@ -230,8 +230,8 @@ impl Client {
         }
     }
 
-    fn broken(&self, why: &str) -> ClientError {
-        ClientError::Broken(format!(
+    fn broken(&self, why: &str) -> ControlClientError {
+        ControlClientError::Broken(format!(
             "the daemon at {} does not do its part: {why}; see `journalctl -u phonework`",
             self.path.display()
         ))
@@ -252,7 +252,7 @@ mod tests {
         rustix::net::listen(&frozen, 0).unwrap();
         let _waits = UnixStream::connect(&path).unwrap();
         let patience = Duration::from_millis(100);
-        let refused = Client::connect(&path, patience).and_then(|mut client| client.version());
-        assert!(matches!(refused, Err(ClientError::Broken(_))), "{refused:?}");
+        let refused = ControlClient::connect(&path, patience).and_then(|mut client| client.version());
+        assert!(matches!(refused, Err(ControlClientError::Broken(_))), "{refused:?}");
     }
 }

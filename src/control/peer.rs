@@ -44,14 +44,14 @@ pub enum Rights {
 
 /// What is compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Keeper {
+pub struct DaemonIdentity {
     /// The daemon's user.
     pub uid: u32,
     /// The socket's group.
     pub gid: u32,
 }
 
-impl Keeper {
+impl DaemonIdentity {
     /// This process, with a socket of this group.
     #[must_use]
     pub fn of_process(gid: u32) -> Self {
@@ -119,7 +119,7 @@ fn walk(first: Pid) -> Option<Lineage> {
 mod tests {
     use super::*;
 
-    const KEEPER: Keeper = Keeper { uid: 900, gid: 50 };
+    const KEEPER: DaemonIdentity = DaemonIdentity { uid: 900, gid: 50 };
 
     fn rights(uid: u32, groups: &[u32], lineage: Lineage) -> Rights {
         KEEPER.rights(&Caller { peer: Peer { uid, pid: 7 }, groups: groups.to_vec(), lineage })

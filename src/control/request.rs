@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
-use super::wire::{Call, CloseCall, HealthCall, INTERFACE, PersonCall, SessionsCall, TailCall};
+use super::wire::{CloseCall, ControlCall, HealthCall, INTERFACE, PersonCall, SessionsCall, TailCall};
 
 /// The interface that every Varlink service has.
 pub const SERVICE: &str = "org.varlink.service";
@@ -15,7 +15,7 @@ pub const SERVICE_DEFINITION: &str = include_str!("org.varlink.service.varlink")
 #[derive(Clone, Debug, PartialEq)]
 pub struct Request {
     /// What is asked, or why that cannot be.
-    pub asked: Result<Asked, Fault>,
+    pub asked: Result<RequestedCall, RequestFault>,
     /// Whether the client takes more than one reply.
     pub more: bool,
     /// Whether the client wants no reply.
@@ -24,9 +24,9 @@ pub struct Request {
 
 /// What is asked.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Asked {
+pub enum RequestedCall {
     /// Something of phonework.
-    Call(Call),
+    Call(ControlCall),
     /// Who answers here.
     Info,
     /// The definition of an interface.
@@ -35,7 +35,7 @@ pub enum Asked {
 
 /// Why something cannot be asked, in Varlink's own terms.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub enum RequestFault {
     /// There is no such interface.
     InterfaceNotFound(String),
     /// The interface has no such method.
@@ -46,7 +46,7 @@ pub enum Fault {
     ExpectedMore,
 }
 
-impl Fault {
+impl RequestFault {
     /// The reply that says so.
     #[must_use]
     pub fn reply(&self) -> Value {
@@ -61,7 +61,7 @@ impl Fault {
 }
 
 #[derive(Deserialize)]
-struct Message {
+struct RawMessage {
     method: String,
     #[serde(default)]
     parameters: Option<Map<String, Value>>,
@@ -76,71 +76,71 @@ struct Message {
 /// Reads a message; none when it is no request at all, after which nothing can be said.
 #[must_use]
 pub fn read(message: &[u8]) -> Option<Request> {
-    let message: Message = serde_json::from_slice(message).ok()?;
+    let message: RawMessage = serde_json::from_slice(message).ok()?;
     let parameters = message.parameters.unwrap_or_default();
     let asked = if message.upgrade == Some(true) {
-        Err(Fault::InvalidParameter("upgrade".to_owned()))
+        Err(RequestFault::InvalidParameter("upgrade".to_owned()))
     } else {
         asked(&message.method, parameters)
     };
     Some(Request { asked, more: message.more == Some(true), oneway: message.oneway == Some(true) })
 }
 
-fn asked(method: &str, parameters: Map<String, Value>) -> Result<Asked, Fault> {
+fn asked(method: &str, parameters: Map<String, Value>) -> Result<RequestedCall, RequestFault> {
     let Some((interface, name)) = method.rsplit_once('.') else {
-        return Err(Fault::InterfaceNotFound(method.to_owned()));
+        return Err(RequestFault::InterfaceNotFound(method.to_owned()));
     };
-    let unknown = || Fault::MethodNotFound(method.to_owned());
+    let unknown = || RequestFault::MethodNotFound(method.to_owned());
     if interface == SERVICE {
         return match name {
-            "GetInfo" => Ok(Asked::Info),
+            "GetInfo" => Ok(RequestedCall::Info),
             "GetInterfaceDescription" => description(&parameters),
             _ => Err(unknown()),
         };
     }
     if interface != INTERFACE {
-        return Err(Fault::InterfaceNotFound(interface.to_owned()));
+        return Err(RequestFault::InterfaceNotFound(interface.to_owned()));
     }
-    let mut given = Parameters(parameters);
+    let mut given = CallParameters(parameters);
     let call = match name {
-        "Sessions" => Call::Sessions(SessionsCall { all: given.optional("all")? }),
-        "Close" => Call::Close(CloseCall { conv_id: given.required("conv_id")? }),
-        "Tail" => Call::Tail(TailCall {
+        "Sessions" => ControlCall::Sessions(SessionsCall { all: given.optional("all")? }),
+        "Close" => ControlCall::Close(CloseCall { conv_id: given.required("conv_id")? }),
+        "Tail" => ControlCall::Tail(TailCall {
             conv_id: given.optional("conv_id")?,
             turns: given.optional("turns")?,
             since: given.optional("since")?,
             follow: given.optional("follow")?,
         }),
-        "Health" => Call::Health(HealthCall { probe: given.optional("probe")? }),
-        "Allowed" => Call::Allowed,
-        "Allow" => Call::Allow(PersonCall { open_id: given.required("open_id")? }),
-        "Disallow" => Call::Disallow(PersonCall { open_id: given.required("open_id")? }),
+        "Health" => ControlCall::Health(HealthCall { probe: given.optional("probe")? }),
+        "Allowed" => ControlCall::Allowed,
+        "Allow" => ControlCall::Allow(PersonCall { open_id: given.required("open_id")? }),
+        "Disallow" => ControlCall::Disallow(PersonCall { open_id: given.required("open_id")? }),
         _ => return Err(unknown()),
     };
-    Ok(Asked::Call(call))
+    Ok(RequestedCall::Call(call))
 }
 
-fn description(parameters: &Map<String, Value>) -> Result<Asked, Fault> {
+fn description(parameters: &Map<String, Value>) -> Result<RequestedCall, RequestFault> {
     match parameters.get("interface").and_then(Value::as_str) {
-        Some(INTERFACE) => Ok(Asked::Description(super::wire::DEFINITION)),
-        Some(SERVICE) => Ok(Asked::Description(SERVICE_DEFINITION)),
-        Some(other) => Err(Fault::InterfaceNotFound(other.to_owned())),
-        None => Err(Fault::InvalidParameter("interface".to_owned())),
+        Some(INTERFACE) => Ok(RequestedCall::Description(super::wire::DEFINITION)),
+        Some(SERVICE) => Ok(RequestedCall::Description(SERVICE_DEFINITION)),
+        Some(other) => Err(RequestFault::InterfaceNotFound(other.to_owned())),
+        None => Err(RequestFault::InvalidParameter("interface".to_owned())),
     }
 }
 
 /// What a call is given; what it does not know is passed over. Each parameter is looked at once, as callers may send
 /// thousands.
-struct Parameters(Map<String, Value>);
+struct CallParameters(Map<String, Value>);
 
-impl Parameters {
-    fn required<T: DeserializeOwned>(&mut self, name: &str) -> Result<T, Fault> {
-        self.optional(name)?.ok_or_else(|| Fault::InvalidParameter(name.to_owned()))
+impl CallParameters {
+    fn required<T: DeserializeOwned>(&mut self, name: &str) -> Result<T, RequestFault> {
+        self.optional(name)?.ok_or_else(|| RequestFault::InvalidParameter(name.to_owned()))
     }
 
-    fn optional<T: DeserializeOwned>(&mut self, name: &str) -> Result<Option<T>, Fault> {
+    fn optional<T: DeserializeOwned>(&mut self, name: &str) -> Result<Option<T>, RequestFault> {
         let value = self.0.remove(name).unwrap_or_default();
-        Option::deserialize(value).map_err(|_| Fault::InvalidParameter(name.to_owned()))
+        Option::deserialize(value).map_err(|_| RequestFault::InvalidParameter(name.to_owned()))
     }
 }
 
@@ -148,32 +148,32 @@ impl Parameters {
 mod tests {
     use super::*;
 
-    fn asked_by(message: &str) -> Result<Asked, Fault> {
+    fn asked_by(message: &str) -> Result<RequestedCall, RequestFault> {
         read(message.as_bytes()).expect("it is a request").asked
     }
 
     #[test]
     fn a_call_is_read_with_its_parameters() {
-        let sessions = |all| Ok(Asked::Call(Call::Sessions(SessionsCall { all })));
+        let sessions = |all| Ok(RequestedCall::Call(ControlCall::Sessions(SessionsCall { all })));
         assert_eq!(asked_by(r#"{"method":"io.phonework.Sessions"}"#), sessions(None));
         assert_eq!(asked_by(r#"{"method":"io.phonework.Sessions","parameters":null}"#), sessions(None));
         let message = r#"{"method":"io.phonework.Sessions","parameters":{"all":true,"later":1}}"#;
         assert_eq!(asked_by(message), sessions(Some(true)));
-        let close = Call::Close(CloseCall { conv_id: "c-1".into() });
+        let close = ControlCall::Close(CloseCall { conv_id: "c-1".into() });
         let message = r#"{"method":"io.phonework.Close","parameters":{"conv_id":"c-1"}}"#;
-        assert_eq!(asked_by(message), Ok(Asked::Call(close)));
+        assert_eq!(asked_by(message), Ok(RequestedCall::Call(close)));
         let message = r#"{"method":"io.phonework.Tail","more":true,"oneway":false}"#;
-        let tail = Ok(Asked::Call(Call::Tail(TailCall::default())));
+        let tail = Ok(RequestedCall::Call(ControlCall::Tail(TailCall::default())));
         assert_eq!(read(message.as_bytes()), Some(Request { asked: tail, more: true, oneway: false }));
     }
 
     #[test]
     fn the_service_tells_of_itself() {
-        assert_eq!(asked_by(r#"{"method":"org.varlink.service.GetInfo"}"#), Ok(Asked::Info));
+        assert_eq!(asked_by(r#"{"method":"org.varlink.service.GetInfo"}"#), Ok(RequestedCall::Info));
         for interface in [SERVICE, INTERFACE] {
             let method = "org.varlink.service.GetInterfaceDescription";
             let message = json!({ "method": method, "parameters": { "interface": interface } }).to_string();
-            let Ok(Asked::Description(text)) = asked_by(&message) else { panic!("{interface}") };
+            let Ok(RequestedCall::Description(text)) = asked_by(&message) else { panic!("{interface}") };
             assert!(text.contains(&format!("\ninterface {interface}\n")), "{text}");
         }
     }

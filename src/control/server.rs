@@ -20,14 +20,14 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use super::listener::Listener;
-use super::peer::{Caller, Keeper, Rights};
+use super::peer::{Caller, DaemonIdentity, Rights};
 use super::{Handler, Peer};
-use crate::logs::Lasting;
-use conversation::Conversation;
-use room::Room;
+use crate::logs::LastingTrouble;
+use conversation::CallerConnection;
+use room::Callers;
 use warnings::Warnings;
 
-/// So many are connected at once. When one more comes, somebody else has to go: see [`Room`].
+/// So many are connected at once. When one more comes, somebody else has to go: see [`Callers`].
 const MOST: usize = 256;
 /// Between two tries to take somebody in, when the system is out of something.
 const BREATH: Duration = Duration::from_millis(50);
@@ -36,10 +36,10 @@ const ENDING: Duration = Duration::from_millis(900);
 
 /// Serves until `stop`.
 pub async fn run(listener: Listener, handler: impl Handler, stop: CancellationToken) {
-    let keeper = Keeper::of_process(listener.gid);
-    let room = Room::new(MOST);
+    let keeper = DaemonIdentity::of_process(listener.gid);
+    let room = Callers::new(MOST);
     let (refusals, crowding) = (Arc::new(Warnings::default()), Warnings::default());
-    let mut trouble = Lasting::default();
+    let mut trouble = LastingTrouble::default();
     let mut conversations = JoinSet::new();
     loop {
         let stream = tokio::select! {
@@ -74,7 +74,7 @@ pub async fn run(listener: Listener, handler: impl Handler, stop: CancellationTo
             continue;
         };
         let conversation =
-            Conversation::new(stream, caller.peer, rights, seat, handler.clone(), Arc::clone(&refusals));
+            CallerConnection::new(stream, caller.peer, rights, seat, handler.clone(), Arc::clone(&refusals));
         conversations.spawn(conversation.hold(stop.clone()));
     }
     let ended = async { while conversations.join_next().await.is_some() {} };

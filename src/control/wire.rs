@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use health::{
-    Api, By, Claude, Connection, Counts, Health, HealthCall, Link, Mail, Process, Proof, Stuck, Trouble,
-    Wedged,
+    ApiHealth, ClaudeHealth, ClaudeProof, ConnectionHealth, HealthCall, HealthCounts, HealthReport,
+    LinkState, MailHealth, ProcessUsage, ProofSource, StuckTaskInfo, TroubleInfo, WedgedInfo,
 };
 
 use crate::ids::{ChatId, ClaudeSessionId, ConvId, OpenId};
@@ -31,12 +31,12 @@ pub struct SessionsCall {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Sessions {
     /// Some of the sessions, in the order of their owners and numbers; closed ones at the end.
-    pub sessions: Vec<Session>,
+    pub sessions: Vec<SessionInfo>,
 }
 
 /// A session.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Session {
+pub struct SessionInfo {
     /// Its number in its owner's `/list`; none when it is closed.
     pub number: Option<usize>,
     /// Its name.
@@ -50,7 +50,7 @@ pub struct Session {
     /// The project's directory.
     pub directory: String,
     /// What it does.
-    pub state: State,
+    pub state: SessionState,
     /// Whether its owner's plain messages go to it, in some chat.
     pub active: bool,
     /// When it was last asked something, or answered.
@@ -76,7 +76,7 @@ pub struct Session {
 /// What a session does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum State {
+pub enum SessionState {
     /// It works on a message.
     Running,
     /// It has a process that waits.
@@ -111,12 +111,12 @@ pub struct TailCall {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Tail {
     /// Some entries, in order; none when the daemon only shows that it lives.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<TailEntry>,
 }
 
 /// Something that was said or done in a session.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Entry {
+pub struct TailEntry {
     /// When.
     pub at: Timestamp,
     /// The session.
@@ -126,7 +126,7 @@ pub struct Entry {
     /// The turn that it belongs to.
     pub turn: String,
     /// What it is; the interface says which of the other fields it has.
-    pub kind: Kind,
+    pub kind: TailEntryKind,
     /// A prompt, an answer, or what a tool was given.
     pub text: Option<String>,
     /// So many bytes of the text were left out at its end.
@@ -151,10 +151,10 @@ pub struct Entry {
     pub altered: bool,
 }
 
-impl Entry {
+impl TailEntry {
     /// One without what its kind may have.
     #[must_use]
-    pub fn new(at: Timestamp, conv_id: ConvId, user: OpenId, turn: String, kind: Kind) -> Self {
+    pub fn new(at: Timestamp, conv_id: ConvId, user: OpenId, turn: String, kind: TailEntryKind) -> Self {
         Self {
             at,
             conv_id,
@@ -176,10 +176,10 @@ impl Entry {
     }
 }
 
-/// What an [`Entry`] is.
+/// What an [`TailEntry`] is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Kind {
+pub enum TailEntryKind {
     /// What was asked.
     Prompt,
     /// A tool was used.
@@ -196,7 +196,7 @@ pub enum Kind {
 
 /// A reply to `Allowed`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct People {
+pub struct PeopleList {
     /// Who may talk to the bot, in the order of their ids.
     pub people: Vec<Person>,
 }
@@ -207,7 +207,7 @@ pub struct Person {
     /// His open_id.
     pub open_id: OpenId,
     /// How he was let in.
-    pub source: Source,
+    pub source: AllowSource,
     /// When he was let in; none for those of the keyring.
     pub at: Option<Timestamp>,
     /// By whom.
@@ -217,7 +217,7 @@ pub struct Person {
 /// How somebody was let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Source {
+pub enum AllowSource {
     /// He is on `ALLOWED_OPEN_IDS`.
     Keyring,
     /// He was let in at run time.
@@ -233,7 +233,7 @@ pub struct PersonCall {
 
 /// A call of `io.phonework`, read.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Call {
+pub enum ControlCall {
     /// List the sessions.
     Sessions(SessionsCall),
     /// Close a session.
@@ -250,7 +250,7 @@ pub enum Call {
     Disallow(PersonCall),
 }
 
-impl Call {
+impl ControlCall {
     /// Whether it changes something.
     #[must_use]
     pub fn changes(&self) -> bool {
@@ -264,7 +264,7 @@ impl Call {
 /// An error of `io.phonework`, as the interface defines them.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[serde(tag = "error", content = "parameters")]
-pub enum Refusal {
+pub enum ControlError {
     /// There is no open session of that name.
     #[serde(rename = "io.phonework.NoSuchSession")]
     #[error("there is no open session {conv_id}; `phonework sessions` lists them")]

@@ -14,9 +14,9 @@ const VARIABLE: &str = "PHONEWORK_CRASH";
 
 static PASSES: [AtomicU32; Point::ALL.len()] = [const { AtomicU32::new(0) }; Point::ALL.len()];
 
-static ORDERS: LazyLock<Option<Vec<Order>>> = LazyLock::new(|| {
+static ORDERS: LazyLock<Option<Vec<CrashOrder>>> = LazyLock::new(|| {
     let text = std::env::var(VARIABLE).ok()?;
-    let orders: Option<Vec<Order>> = text.split(',').filter(|one| *one != "count").map(order).collect();
+    let orders: Option<Vec<CrashOrder>> = text.split(',').filter(|one| *one != "count").map(order).collect();
     if orders.is_none() {
         tracing::error!("{VARIABLE} cannot be understood: {text}");
     }
@@ -24,14 +24,14 @@ static ORDERS: LazyLock<Option<Vec<Order>>> = LazyLock::new(|| {
 });
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Order {
+struct CrashOrder {
     point: Point,
-    action: Action,
+    action: CrashAction,
     passes: RangeInclusive<u32>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Action {
+enum CrashAction {
     Die,
     Fail,
     Wait(Duration),
@@ -40,9 +40,9 @@ enum Action {
 /// Something passes a point.
 pub fn at(point: Point) {
     match pass(point) {
-        None | Some(Action::Fail) => {}
-        Some(Action::Die) => die(),
-        Some(Action::Wait(time)) => std::thread::sleep(time),
+        None | Some(CrashAction::Fail) => {}
+        Some(CrashAction::Die) => die(),
+        Some(CrashAction::Wait(time)) => std::thread::sleep(time),
     }
 }
 
@@ -53,16 +53,16 @@ pub fn at(point: Point) {
 pub fn write(point: Point) -> io::Result<()> {
     match pass(point) {
         None => Ok(()),
-        Some(Action::Die) => die(),
-        Some(Action::Fail) => Err(io::Error::other("a test has this write fail")),
-        Some(Action::Wait(time)) => {
+        Some(CrashAction::Die) => die(),
+        Some(CrashAction::Fail) => Err(io::Error::other("a test has this write fail")),
+        Some(CrashAction::Wait(time)) => {
             std::thread::sleep(time);
             Ok(())
         }
     }
 }
 
-fn pass(point: Point) -> Option<Action> {
+fn pass(point: Point) -> Option<CrashAction> {
     let orders = ORDERS.as_ref()?;
     let place = Point::ALL.iter().position(|other| *other == point)?;
     let number = PASSES.get(place)?.fetch_add(1, Ordering::Relaxed) + 1;
@@ -77,19 +77,19 @@ fn die() -> ! {
     std::process::abort()
 }
 
-fn order(text: &str) -> Option<Order> {
+fn order(text: &str) -> Option<CrashOrder> {
     let (name, rest) = text.split_once(':')?;
     let (action, passes) = rest.split_once('@')?;
     let point = *Point::ALL.iter().find(|point| point.name() == name)?;
     let (first, last) = passes.split_once('-').unwrap_or((passes, passes));
     let passes = first.parse().ok()?..=last.parse().ok()?;
     let action = match action.split_once('=').unwrap_or((action, "")) {
-        ("die", "") => Action::Die,
-        ("fail", "") if name.ends_with("-write") => Action::Fail,
-        ("wait", time) => Action::Wait(Duration::from_millis(time.parse().ok()?)),
+        ("die", "") => CrashAction::Die,
+        ("fail", "") if name.ends_with("-write") => CrashAction::Fail,
+        ("wait", time) => CrashAction::Wait(Duration::from_millis(time.parse().ok()?)),
         _ => return None,
     };
-    Some(Order { point, action, passes })
+    Some(CrashOrder { point, action, passes })
 }
 
 #[cfg(test)]
@@ -98,10 +98,10 @@ mod tests {
 
     #[test]
     fn an_order_names_a_point_what_happens_and_when() {
-        let at = |action, passes| Some(Order { point: Point::TurnWrite, action, passes });
-        assert_eq!(order("turn-write:die@2"), at(Action::Die, 2..=2));
-        assert_eq!(order("turn-write:fail@2-9"), at(Action::Fail, 2..=9));
-        assert_eq!(order("turn-write:wait=500@1"), at(Action::Wait(Duration::from_millis(500)), 1..=1));
+        let at = |action, passes| Some(CrashOrder { point: Point::TurnWrite, action, passes });
+        assert_eq!(order("turn-write:die@2"), at(CrashAction::Die, 2..=2));
+        assert_eq!(order("turn-write:fail@2-9"), at(CrashAction::Fail, 2..=9));
+        assert_eq!(order("turn-write:wait=500@1"), at(CrashAction::Wait(Duration::from_millis(500)), 1..=1));
         for bad in ["turn-write", "turn-write:die", "turn-wrote:die@1", "turn-committed:fail@1", "x"] {
             assert_eq!(order(bad), None, "{bad}");
         }

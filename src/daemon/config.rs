@@ -14,17 +14,17 @@ use tokio::time::timeout;
 use tracing::{error, info, warn};
 
 use super::notify::{self, Reloads};
-use crate::claude::launch::Program;
-use crate::control::wire::{Person, Refusal, Source};
+use crate::claude::launch::ClaudeProgram;
+use crate::control::wire::{AllowSource, ControlError, Person};
 use crate::error::Failure;
 use crate::ids::OpenId;
-use crate::keyring::{self, Checked, Keyring};
+use crate::keyring::{self, Keyring, ResolvedKeyring};
 use crate::logs::events;
 use crate::paths::Environment;
-use crate::people::{LetIn, People, is_open_id};
+use crate::people::{AllowRecord, AllowedPeople, is_open_id};
 
 /// The configuration in force.
-pub type Settings = watch::Receiver<Arc<Checked>>;
+pub type Settings = watch::Receiver<Arc<ResolvedKeyring>>;
 
 /// Who asks waits no longer for a disk.
 const ANSWER: Duration = Duration::from_secs(10);
@@ -33,7 +33,7 @@ const CHANGES: usize = 64;
 
 /// Where the keyring comes from.
 #[derive(Clone, Debug)]
-pub struct Origin {
+pub struct KeyringOrigin {
     /// The file.
     pub path: PathBuf,
     /// What its values are looked at with.
@@ -42,33 +42,33 @@ pub struct Origin {
 
 /// A handle of the task that owns the configuration. The task ends with the last handle.
 #[derive(Clone, Debug)]
-pub struct Config {
-    changes: mpsc::Sender<Change>,
+pub struct ConfigHandle {
+    changes: mpsc::Sender<AllowlistChange>,
     settings: Settings,
     reloads: watch::Sender<Reloads>,
-    origin: Origin,
+    origin: KeyringOrigin,
 }
 
 #[derive(Debug)]
-enum Change {
+enum AllowlistChange {
     Reload,
-    LetIn(OpenId, LetIn, oneshot::Sender<Result<(), Refusal>>),
-    ShutOut(OpenId, oneshot::Sender<Result<(), Refusal>>),
+    LetIn(OpenId, AllowRecord, oneshot::Sender<Result<(), ControlError>>),
+    ShutOut(OpenId, oneshot::Sender<Result<(), ControlError>>),
     List(oneshot::Sender<Vec<Person>>),
 }
 
-impl Origin {
+impl KeyringOrigin {
     /// Reads the keyring.
     ///
     /// # Errors
     /// One sentence with what is wrong.
-    pub fn read(&self) -> Result<Checked, Failure> {
+    pub fn read(&self) -> Result<ResolvedKeyring, Failure> {
         let keyring = keyring::load(&self.path, &self.environment)?;
         keyring::checked(&keyring, &self.path, &self.environment)
     }
 
     /// Logs what an operator should know of what was read.
-    pub fn warn_of(&self, checked: &Checked) {
+    pub fn warn_of(&self, checked: &ResolvedKeyring) {
         let missing = missing_claude(&checked.keyring, &self.path, &self.environment);
         for note in checked.notes.iter().cloned().chain(missing) {
             warn!("{note}");
@@ -85,21 +85,21 @@ impl Origin {
 #[must_use]
 pub fn missing_claude(keyring: &Keyring, path: &Path, environment: &Environment) -> Option<String> {
     let command = environment.expand(Path::new(&keyring.claude_command));
-    let found = Program::find(&command.to_string_lossy(), environment.get("PATH"));
+    let found = ClaudeProgram::find(&command.to_string_lossy(), environment.get("PATH"));
     found.is_err().then(|| keyring::missing_claude(keyring, path))
 }
 
-impl Config {
+impl ConfigHandle {
     /// Starts the task with what was read from `origin`, and with the people of `allowed` (a file).
     ///
     /// # Errors
     /// `allowed` cannot be understood: exit code 78, and it is left as it is.
-    pub fn start(origin: Origin, checked: Checked, allowed: PathBuf) -> Result<Self, Failure> {
-        let people = People::load(&allowed).map_err(Failure::config)?;
+    pub fn start(origin: KeyringOrigin, checked: ResolvedKeyring, allowed: PathBuf) -> Result<Self, Failure> {
+        let people = AllowedPeople::load(&allowed).map_err(Failure::config)?;
         let (changes, changes_rx) = mpsc::channel(CHANGES);
         let (newest, settings) = watch::channel(Arc::new(with(checked, &people)));
         let (reloads, _) = watch::channel(Reloads::default());
-        let owner = Owner { origin: origin.clone(), allowed, people, newest, reloads: reloads.clone() };
+        let owner = ConfigOwner { origin: origin.clone(), allowed, people, newest, reloads: reloads.clone() };
         tokio::spawn(owner.run(changes_rx));
         Ok(Self { changes, settings, reloads, origin })
     }
@@ -112,7 +112,7 @@ impl Config {
 
     /// Where the keyring comes from.
     #[must_use]
-    pub fn origin(&self) -> &Origin {
+    pub fn origin(&self) -> &KeyringOrigin {
         &self.origin
     }
 
@@ -125,7 +125,7 @@ impl Config {
     /// Has the keyring read again; what comes of it is in the journal, and told to systemd.
     pub fn reload(&self) {
         notify::reloading();
-        if self.changes.try_send(Change::Reload).is_err() {
+        if self.changes.try_send(AllowlistChange::Reload).is_err() {
             let why = "the keyring is not read again: too many changes wait";
             warn!("{why}");
             tell(&self.reloads, Some(why.to_owned()));
@@ -136,33 +136,36 @@ impl Config {
     ///
     /// # Errors
     /// Those of the interface's `Allow`.
-    pub async fn let_in(&self, open_id: OpenId, by: String) -> Result<(), Refusal> {
+    pub async fn let_in(&self, open_id: OpenId, by: String) -> Result<(), ControlError> {
         if !is_open_id(&open_id) {
-            return Err(Refusal::NoOpenId { open_id });
+            return Err(ControlError::NoOpenId { open_id });
         }
-        let let_in = LetIn { at: Timestamp::now(), by };
-        self.ask(|answer| Change::LetIn(open_id, let_in, answer)).await?
+        let let_in = AllowRecord { at: Timestamp::now(), by };
+        self.ask(|answer| AllowlistChange::LetIn(open_id, let_in, answer)).await?
     }
 
     /// Shuts out somebody who was let in.
     ///
     /// # Errors
     /// Those of the interface's `Disallow`.
-    pub async fn shut_out(&self, open_id: OpenId) -> Result<(), Refusal> {
-        self.ask(|answer| Change::ShutOut(open_id, answer)).await?
+    pub async fn shut_out(&self, open_id: OpenId) -> Result<(), ControlError> {
+        self.ask(|answer| AllowlistChange::ShutOut(open_id, answer)).await?
     }
 
     /// Who may talk to the bot, in the order of their ids.
     ///
     /// # Errors
     /// When the daemon leaves.
-    pub async fn people(&self) -> Result<Vec<Person>, Refusal> {
-        self.ask(Change::List).await
+    pub async fn people(&self) -> Result<Vec<Person>, ControlError> {
+        self.ask(AllowlistChange::List).await
     }
 
-    async fn ask<T>(&self, change: impl FnOnce(oneshot::Sender<T>) -> Change) -> Result<T, Refusal> {
+    async fn ask<T>(
+        &self,
+        change: impl FnOnce(oneshot::Sender<T>) -> AllowlistChange,
+    ) -> Result<T, ControlError> {
         let (answer, answered) = oneshot::channel();
-        let failed = |reason: &str| Refusal::Failed { reason: reason.to_owned() };
+        let failed = |reason: &str| ControlError::Failed { reason: reason.to_owned() };
         let asked = async {
             self.changes.send(change(answer)).await.ok()?;
             answered.await.ok()
@@ -177,29 +180,29 @@ impl Config {
     }
 }
 
-struct Owner {
-    origin: Origin,
+struct ConfigOwner {
+    origin: KeyringOrigin,
     allowed: PathBuf,
-    people: People,
-    newest: watch::Sender<Arc<Checked>>,
+    people: AllowedPeople,
+    newest: watch::Sender<Arc<ResolvedKeyring>>,
     reloads: watch::Sender<Reloads>,
 }
 
-impl Owner {
-    async fn run(mut self, mut changes: mpsc::Receiver<Change>) {
+impl ConfigOwner {
+    async fn run(mut self, mut changes: mpsc::Receiver<AllowlistChange>) {
         while let Some(change) = changes.recv().await {
             // Whoever does not wait for the answer does not want it.
             match change {
-                Change::Reload => tell(&self.reloads, self.reload().await),
-                Change::LetIn(open_id, let_in, answer) => {
+                AllowlistChange::Reload => tell(&self.reloads, self.reload().await),
+                AllowlistChange::LetIn(open_id, let_in, answer) => {
                     let mut people = self.people.clone();
                     people.add(open_id, let_in);
                     let _ = answer.send(self.take(people).await);
                 }
-                Change::ShutOut(open_id, answer) => {
+                AllowlistChange::ShutOut(open_id, answer) => {
                     let _ = answer.send(self.shut_out(open_id).await);
                 }
-                Change::List(answer) => {
+                AllowlistChange::List(answer) => {
                     let _ = answer.send(self.list());
                 }
             }
@@ -231,7 +234,7 @@ impl Owner {
         }
     }
 
-    async fn shut_out(&mut self, open_id: OpenId) -> Result<(), Refusal> {
+    async fn shut_out(&mut self, open_id: OpenId) -> Result<(), ControlError> {
         let mut people = self.people.clone();
         let was_in = people.remove(&open_id);
         if was_in {
@@ -239,24 +242,25 @@ impl Owner {
         }
         if self.newest.borrow().keyring.allowed.contains(&open_id) {
             let keyring = self.origin.path.display().to_string();
-            return Err(Refusal::InKeyring { open_id, keyring });
+            return Err(ControlError::InKeyring { open_id, keyring });
         }
-        was_in.then_some(()).ok_or(Refusal::NotAllowed { open_id })
+        was_in.then_some(()).ok_or(ControlError::NotAllowed { open_id })
     }
 
     /// Has these people let in, and nobody else but those of the keyring.
-    async fn take(&mut self, people: People) -> Result<(), Refusal> {
+    async fn take(&mut self, people: AllowedPeople) -> Result<(), ControlError> {
         if people == self.people {
             return Ok(());
         }
         let (path, written) = (self.allowed.clone(), people.clone());
         let saved =
             spawn_blocking(move || written.save(&path)).await.map_err(std::io::Error::other).flatten();
-        saved.map_err(|error| Refusal::Failed {
+        saved.map_err(|error| ControlError::Failed {
             reason: format!("{} cannot be written: {error}; see to the disk", self.allowed.display()),
         })?;
         self.people = people;
-        self.newest.send_modify(|newest| *newest = Arc::new(with(Checked::clone(newest), &self.people)));
+        self.newest
+            .send_modify(|newest| *newest = Arc::new(with(ResolvedKeyring::clone(newest), &self.people)));
         Ok(())
     }
 
@@ -265,14 +269,14 @@ impl Owner {
         let in_keyring = |open_id: &OpenId| newest.keyring.allowed.contains(open_id);
         let of_keyring = newest.keyring.allowed.iter().map(|open_id| Person {
             open_id: open_id.clone(),
-            source: Source::Keyring,
+            source: AllowSource::Keyring,
             at: None,
             by: None,
         });
         let let_in = self.people.iter().filter(|(open_id, _)| !in_keyring(open_id));
         let let_in = let_in.map(|(open_id, let_in)| Person {
             open_id: open_id.clone(),
-            source: Source::Operator,
+            source: AllowSource::Operator,
             at: Some(let_in.at),
             by: Some(let_in.by.clone()),
         });
@@ -282,8 +286,8 @@ impl Owner {
     }
 }
 
-fn with(checked: Checked, people: &People) -> Checked {
-    Checked { let_in: people.iter().map(|(open_id, _)| open_id.clone()).collect(), ..checked }
+fn with(checked: ResolvedKeyring, people: &AllowedPeople) -> ResolvedKeyring {
+    ResolvedKeyring { let_in: people.iter().map(|(open_id, _)| open_id.clone()).collect(), ..checked }
 }
 
 /// Tells how a reload went.

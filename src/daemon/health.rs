@@ -11,20 +11,20 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 
 use super::config::Settings;
-use super::proof::Prover;
-use crate::chat::operator::{Glance, Look, Order};
-use crate::chat::router::News;
+use super::proof::ClaudeProver;
+use crate::chat::operator::{OperatorRequest, SessionCounts, SessionsSnapshot};
+use crate::chat::router::RouterEvent;
 use crate::claude::tree;
 use crate::control::wire::{
-    Api as ApiHealth, By, Claude, Connection, Counts, Health as Told, Link, Mail, Process, Proof, Refusal,
-    Stuck, Trouble, Wedged,
+    ApiHealth, ClaudeHealth, ClaudeProof, ConnectionHealth, ControlError, HealthCounts, HealthReport as Told,
+    LinkState, MailHealth, ProcessUsage, ProofSource, StuckTaskInfo, TroubleInfo, WedgedInfo,
 };
 use crate::feishu::api::Api;
 use crate::feishu::socket::{ConnectionState, Phase};
-use crate::mail::{Depths, Recipient, Store, stage::Stage};
+use crate::mail::{MailDepths, Recipient, Store, live_cards::LiveCards};
 use crate::pulse::{self, Pulses};
-use crate::session::tap::Tap;
-use judge::{Besides, judge};
+use crate::session::event_feed::EventFeed;
+use judge::{JudgeInputs, judge};
 
 /// A part that does not answer within this time is said not to.
 const ANSWER: Duration = Duration::from_secs(2);
@@ -33,40 +33,40 @@ const LAST_WEDGED: u32 = 10;
 
 /// Those who know.
 #[derive(Clone)]
-pub(super) struct Health {
+pub(super) struct HealthSources {
     pub(super) settings: Settings,
     pub(super) connection: watch::Receiver<ConnectionState>,
     pub(super) api: Api,
     pub(super) store: Store,
-    pub(super) stage: Stage,
-    pub(super) news: mpsc::Sender<News>,
-    pub(super) tap: Tap,
-    pub(super) prover: Prover,
+    pub(super) stage: LiveCards,
+    pub(super) news: mpsc::Sender<RouterEvent>,
+    pub(super) tap: EventFeed,
+    pub(super) prover: ClaudeProver,
     pub(super) pulses: Pulses,
     pub(super) started: Timestamp,
     /// What `mail.db` last said.
-    pub(super) last: watch::Sender<(Depths, Vec<Wedged>)>,
+    pub(super) last: watch::Sender<(MailDepths, Vec<WedgedInfo>)>,
 }
 
-impl Health {
+impl HealthSources {
     /// The state of every part; with `probe` Claude is asked first. A part that does not answer is a problem, and keeps
     /// nobody from hearing of the others.
     pub(super) async fn tell(&self, probe: bool) -> Told {
         // What takes long comes first: all that is told is of one moment.
         let known = self.prover.known(probe).await;
         let looked = known.is_known();
-        let glance = ask(&self.news, Order::Glance).await.ok();
+        let glance = ask(&self.news, OperatorRequest::Glance).await.ok();
         let mail = self.mail(glance.as_ref().and_then(|glance| glance.last_received)).await;
         let router_answers = glance.is_some();
         let sessions = match glance {
             Some(glance) => sessions(glance).await,
-            None => Counts::default(),
+            None => HealthCounts::default(),
         };
         let settings = self.settings.borrow().clone();
         let api = self.api.state();
-        let by_turn = self.tap.answered().map(|(at, took)| Proof {
+        let by_turn = self.tap.answered().map(|(at, took)| ClaudeProof {
             at,
-            by: By::Turn,
+            by: ProofSource::Turn,
             passed: true,
             took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
             why: None,
@@ -82,12 +82,12 @@ impl Health {
             connection: connection(&self.connection.borrow()),
             api: ApiHealth {
                 last_success_at: api.last_success,
-                last_error: api.last_error.map(|(at, what)| Trouble { at, what }),
+                last_error: api.last_error.map(|(at, what)| TroubleInfo { at, what }),
                 token_until: api.token_until,
             },
             mail,
             sessions,
-            claude: Claude {
+            claude: ClaudeHealth {
                 command: settings.keyring.claude_command.clone(),
                 path: known.path.map(|path| path.display().to_string()),
                 version: known.version,
@@ -96,8 +96,8 @@ impl Health {
             sandbox: "off".to_owned(),
             stuck: self.pulses.stuck().iter().map(stuck).collect(),
         };
-        let besides = Besides {
-            failing: api.failing.map(|(at, what)| Trouble { at, what }),
+        let besides = JudgeInputs {
+            failing: api.failing.map(|(at, what)| TroubleInfo { at, what }),
             nobody: settings.keyring.allowed.is_empty() && settings.let_in.is_empty(),
             looked,
             redrawn: self.stage.is_redrawn(),
@@ -110,7 +110,7 @@ impl Health {
         told
     }
 
-    async fn mail(&self, last_received_at: Option<Timestamp>) -> Mail {
+    async fn mail(&self, last_received_at: Option<Timestamp>) -> MailHealth {
         let asked =
             async { Some((self.store.depths().await.ok()?, self.store.wedged(LAST_WEDGED).await.ok()?)) };
         let answer = timeout(ANSWER, asked).await.ok().flatten();
@@ -121,12 +121,12 @@ impl Health {
                     Recipient::Chat(id) => id.to_string(),
                     Recipient::User(id) => id.to_string(),
                 };
-                Wedged { at: wedged.at, to, why: wedged.why }
+                WedgedInfo { at: wedged.at, to, why: wedged.why }
             });
             self.last.send_replace((depths, wedged.collect()));
         }
         let (depths, last_wedged) = self.last.borrow().clone();
-        Mail {
+        MailHealth {
             answers,
             inbox: depths.waiting,
             running: depths.running,
@@ -144,8 +144,8 @@ impl Health {
 ///
 /// # Errors
 /// When the router does not answer.
-pub(super) async fn look(news: &mpsc::Sender<News>) -> Result<Look, Refusal> {
-    ask(news, Order::Look).await
+pub(super) async fn look(news: &mpsc::Sender<RouterEvent>) -> Result<SessionsSnapshot, ControlError> {
+    ask(news, OperatorRequest::Look).await
 }
 
 /// Asks the router.
@@ -153,32 +153,32 @@ pub(super) async fn look(news: &mpsc::Sender<News>) -> Result<Look, Refusal> {
 /// # Errors
 /// When it does not answer.
 pub(super) async fn ask<T>(
-    news: &mpsc::Sender<News>,
-    order: impl FnOnce(oneshot::Sender<T>) -> Order,
-) -> Result<T, Refusal> {
+    news: &mpsc::Sender<RouterEvent>,
+    order: impl FnOnce(oneshot::Sender<T>) -> OperatorRequest,
+) -> Result<T, ControlError> {
     let (answer, answered) = oneshot::channel();
     let asked = async {
-        news.send(News::Order(order(answer))).await.ok()?;
+        news.send(RouterEvent::Order(order(answer))).await.ok()?;
         answered.await.ok()
     };
-    timeout(ANSWER, asked).await.ok().flatten().ok_or_else(|| Refusal::Failed {
+    timeout(ANSWER, asked).await.ok().flatten().ok_or_else(|| ControlError::Failed {
         reason: "phonework has too much to do, or is leaving; ask again".to_owned(),
     })
 }
 
-fn stuck(stuck: &pulse::Stuck) -> Stuck {
+fn stuck(stuck: &pulse::StuckTask) -> StuckTaskInfo {
     let for_ms = u64::try_from(stuck.still.as_millis()).unwrap_or(u64::MAX);
-    Stuck { task: stuck.name.to_owned(), for_ms }
+    StuckTaskInfo { task: stuck.name.to_owned(), for_ms }
 }
 
-fn connection(state: &ConnectionState) -> Connection {
+fn connection(state: &ConnectionState) -> ConnectionHealth {
     let (link, next_try_at) = match state.phase {
-        Phase::Connecting => (Link::Connecting, None),
-        Phase::Connected => (Link::Connected, None),
-        Phase::Waiting { until } => (Link::Waiting, Some(until)),
-        Phase::Stopped => (Link::Stopped, None),
+        Phase::Connecting => (LinkState::Connecting, None),
+        Phase::Connected => (LinkState::Connected, None),
+        Phase::Waiting { until } => (LinkState::Waiting, Some(until)),
+        Phase::Stopped => (LinkState::Stopped, None),
     };
-    Connection {
+    ConnectionHealth {
         state: link,
         since: state.since,
         next_try_at,
@@ -189,8 +189,8 @@ fn connection(state: &ConnectionState) -> Connection {
     }
 }
 
-async fn sessions(glance: Glance) -> Counts {
-    let Glance { open, live: tops, running, last_received: _ } = glance;
+async fn sessions(glance: SessionCounts) -> HealthCounts {
+    let SessionCounts { open, live: tops, running, last_received: _ } = glance;
     let live = tops.len();
     let weigh = move || {
         let weighed = tops.into_iter().filter_map(|(conv_id, pid)| {
@@ -200,12 +200,12 @@ async fn sessions(glance: Glance) -> Counts {
             let memory_below =
                 below.iter().filter_map(|pid| u32::try_from(pid.as_raw_pid()).ok()).map(memory);
             let memory = memory(pid) + memory_below.sum::<u64>();
-            Some(Process { conv_id, pid, processes: below.len() + 1, memory })
+            Some(ProcessUsage { conv_id, pid, processes: below.len() + 1, memory })
         });
         weighed.collect()
     };
     let processes = tokio::task::spawn_blocking(weigh).await.unwrap_or_default();
-    Counts { open, live, running, processes }
+    HealthCounts { open, live, running, processes }
 }
 
 /// The resident memory of a process, in bytes; 0 when it is gone.

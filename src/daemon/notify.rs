@@ -23,7 +23,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-use crate::chat::load::Load;
+use crate::chat::load::RouterLoad;
 use crate::feishu::socket::{ConnectionState, Phase};
 
 /// Without a word from Feishu, the daemon counts as started after so long.
@@ -44,9 +44,9 @@ pub struct Reloads {
 
 /// What the status follows.
 #[derive(Debug)]
-pub(super) struct Followed {
+pub(super) struct StatusSources {
     pub(super) connection: watch::Receiver<ConnectionState>,
-    pub(super) load: watch::Receiver<Load>,
+    pub(super) load: watch::Receiver<RouterLoad>,
     pub(super) reloads: watch::Receiver<Reloads>,
     /// Tasks that do not move.
     pub(super) stuck: watch::Receiver<Vec<&'static str>>,
@@ -82,13 +82,13 @@ pub(super) fn stuck(tasks: &[&str]) {
 }
 
 /// Starts telling systemd how the daemon is, if it wants to know. To be aborted when the daemon has left.
-pub(super) fn start(followed: Followed) -> Option<JoinHandle<()>> {
+pub(super) fn start(followed: StatusSources) -> Option<JoinHandle<()>> {
     std::env::var_os("NOTIFY_SOCKET").map(|_| tokio::spawn(run(followed)))
 }
 
-async fn run(mut followed: Followed) {
+async fn run(mut followed: StatusSources) {
     let zone = TimeZone::system();
-    let mut standing = Standing::default();
+    let mut standing = DaemonStatus::default();
     let (mut ready, mut leaving, mut late) = (false, false, false);
     let mut latest = std::pin::pin!(sleep(READY_AT_LATEST));
     let mut told = String::new();
@@ -140,19 +140,19 @@ fn tell(states: &[NotifyState<'_>]) {
 
 /// How the daemon is.
 #[derive(Clone, Debug, Default, PartialEq)]
-struct Standing {
+struct DaemonStatus {
     connected: bool,
     /// Since when it is not, once that is known; and why, as far as it is.
     down_since: Option<Timestamp>,
     why: Option<String>,
-    load: Load,
+    load: RouterLoad,
     refused: Option<(Timestamp, String)>,
     leaving: bool,
     /// Tasks that do not move.
     stuck: Vec<&'static str>,
 }
 
-impl Standing {
+impl DaemonStatus {
     /// Takes in how the connection is: between tries it is down as long as it was before.
     fn connection(&mut self, state: &ConnectionState) {
         self.connected = state.phase == Phase::Connected;
@@ -176,7 +176,7 @@ impl Standing {
                 format!("not connected to Feishu{} ({why})", since.unwrap_or_default())
             }
         };
-        let Load { open, running, waiting } = self.load;
+        let RouterLoad { open, running, waiting } = self.load;
         let (sessions, wait) = (
             if open == 1 { "session" } else { "sessions" },
             if waiting == 1 { "message waits" } else { "messages wait" },
@@ -217,17 +217,17 @@ mod tests {
 
     #[test]
     fn the_line_says_how_the_daemon_is() {
-        let mut standing = Standing::default();
+        let mut standing = DaemonStatus::default();
         let mut lines = Vec::new();
         let waiting = Phase::Waiting { until: Timestamp::UNIX_EPOCH };
-        let mut say = |standing: &Standing| lines.push(standing.line(&TimeZone::UTC));
+        let mut say = |standing: &DaemonStatus| lines.push(standing.line(&TimeZone::UTC));
         standing.connection(&state(Phase::Connecting, 60, None));
         say(&standing);
         standing.connection(&state(waiting, 120, Some("no answer\nWATCHDOG=trigger")));
-        standing.load = Load { open: 1, running: 0, waiting: 1 };
+        standing.load = RouterLoad { open: 1, running: 0, waiting: 1 };
         say(&standing);
         standing.connection(&state(Phase::Connected, 180, Some("no answer")));
-        standing.load = Load { open: 3, running: 1, waiting: 2 };
+        standing.load = RouterLoad { open: 3, running: 1, waiting: 2 };
         say(&standing);
         standing.connection(&state(Phase::Connecting, 3600, Some("no sign of life")));
         standing.connection(&state(waiting, 7200, Some("no connection")));

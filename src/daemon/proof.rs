@@ -10,10 +10,10 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{info, warn};
 
 use super::config::Settings;
-use crate::claude::probe::{PATIENCE, Probe, Probed};
-use crate::control::wire::{By, Proof};
+use crate::claude::probe::{PATIENCE, Probe, ProbeResult};
+use crate::control::wire::{ClaudeProof, ProofSource};
 use crate::logs::events;
-use crate::session::tap::Tap;
+use crate::session::event_feed::EventFeed;
 
 /// The first proof is due so long after the start: a daemon that is started again and again costs nothing.
 const FIRST: Duration = Duration::from_secs(30);
@@ -30,48 +30,51 @@ const WAITING: usize = 64;
 
 /// What is known of Claude Code.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Known {
+pub(super) struct ProofState {
     pub(super) path: Option<PathBuf>,
     pub(super) version: Option<String>,
     /// The last probe.
-    pub(super) proof: Option<Proof>,
+    pub(super) proof: Option<ClaudeProof>,
     /// When path and version were looked at, and of which command.
     looked: Option<(Instant, String)>,
 }
 
-impl Known {
+impl ProofState {
     /// Whether it was ever looked whether Claude Code is there.
     pub(super) fn is_known(&self) -> bool {
         self.looked.is_some()
     }
 }
 
-enum Ask {
-    Look(oneshot::Sender<Known>),
-    Probe(oneshot::Sender<Known>),
+enum ProofRequest {
+    Look(oneshot::Sender<ProofState>),
+    Probe(oneshot::Sender<ProofState>),
 }
 
 /// A handle of the task that proves.
 #[derive(Clone, Debug)]
-pub(super) struct Prover {
-    asks: mpsc::Sender<Ask>,
-    known: watch::Receiver<Known>,
+pub(super) struct ClaudeProver {
+    asks: mpsc::Sender<ProofRequest>,
+    known: watch::Receiver<ProofState>,
 }
 
-impl Prover {
+impl ClaudeProver {
     /// Starts the task; it ends with the last handle.
-    pub(super) fn start(settings: Settings, phonework: PathBuf, tap: Tap) -> Self {
+    pub(super) fn start(settings: Settings, phonework: PathBuf, tap: EventFeed) -> Self {
         let (asks, asks_rx) = mpsc::channel(WAITING);
-        let (newest, known) = watch::channel(Known::default());
-        tokio::spawn(Task { settings, phonework, tap, newest, failing: false }.run(asks_rx));
+        let (newest, known) = watch::channel(ProofState::default());
+        tokio::spawn(ProverTask { settings, phonework, tap, newest, failing: false }.run(asks_rx));
         Self { asks, known }
     }
 
     /// What is known; with `probe` Claude is asked first, and it takes as long as that takes.
-    pub(super) async fn known(&self, probe: bool) -> Known {
+    pub(super) async fn known(&self, probe: bool) -> ProofState {
         let (answer, answered) = oneshot::channel();
-        let (ask, patience) =
-            if probe { (Ask::Probe(answer), PROBING) } else { (Ask::Look(answer), LOOKING) };
+        let (ask, patience) = if probe {
+            (ProofRequest::Probe(answer), PROBING)
+        } else {
+            (ProofRequest::Look(answer), LOOKING)
+        };
         // When too many wait, Claude is being asked just now, or the daemon leaves, what is known has to do.
         let asked = self.asks.try_send(ask).is_ok();
         match timeout(patience, answered).await {
@@ -81,17 +84,17 @@ impl Prover {
     }
 }
 
-struct Task {
+struct ProverTask {
     settings: Settings,
     phonework: PathBuf,
-    tap: Tap,
-    newest: watch::Sender<Known>,
+    tap: EventFeed,
+    newest: watch::Sender<ProofState>,
     /// Whether the journal says that Claude does not answer.
     failing: bool,
 }
 
-impl Task {
-    async fn run(mut self, mut asks: mpsc::Receiver<Ask>) {
+impl ProverTask {
+    async fn run(mut self, mut asks: mpsc::Receiver<ProofRequest>) {
         let mut due = Instant::now() + FIRST;
         loop {
             let ask = tokio::select! {
@@ -102,17 +105,17 @@ impl Task {
                 () = sleep_until(due) => None,
             };
             match ask {
-                Some(Ask::Look(answer)) => {
+                Some(ProofRequest::Look(answer)) => {
                     self.look().await;
                     // Whoever does not wait for the answer does not want it.
                     let _ = answer.send(self.newest.borrow().clone());
                 }
-                Some(Ask::Probe(answer)) => {
+                Some(ProofRequest::Probe(answer)) => {
                     self.probe().await;
                     due = Instant::now() + GOOD_FOR;
                     let _ = answer.send(self.newest.borrow().clone());
                     // Who asked meanwhile need not pay for another.
-                    while let Ok(Ask::Look(answer) | Ask::Probe(answer)) = asks.try_recv() {
+                    while let Ok(ProofRequest::Look(answer) | ProofRequest::Probe(answer)) = asks.try_recv() {
                         let _ = answer.send(self.newest.borrow().clone());
                     }
                 }
@@ -155,10 +158,10 @@ impl Task {
         }
         let took_ms = u64::try_from(probed.took.as_millis()).unwrap_or(u64::MAX);
         let (passed, why) = (probed.why.is_none(), probed.why.clone());
-        self.take(&probe, &probed, Some(Proof { at, by: By::Probe, passed, took_ms, why }));
+        self.take(&probe, &probed, Some(ClaudeProof { at, by: ProofSource::Probe, passed, took_ms, why }));
     }
 
-    fn take(&self, probe: &Probe, probed: &Probed, proof: Option<Proof>) {
+    fn take(&self, probe: &Probe, probed: &ProbeResult, proof: Option<ClaudeProof>) {
         self.newest.send_modify(|known| {
             known.path.clone_from(&probed.path);
             known.version.clone_from(&probed.version);

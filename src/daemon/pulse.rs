@@ -15,7 +15,7 @@ use tracing::{error, info, warn};
 
 use super::notify;
 use crate::logs::events;
-use crate::pulse::{PATIENCE, Pulses, Stuck};
+use crate::pulse::{PATIENCE, Pulses, StuckTask};
 
 /// A disk may hang for so long: a restart does not mend it.
 pub const PATIENCE_WITH_DISKS: Duration = Duration::from_secs(300);
@@ -38,7 +38,7 @@ pub fn pulses() -> Pulses {
 pub fn watch(pulses: Pulses) -> (Watch, watch::Receiver<Vec<&'static str>>) {
     let (end, ended) = channel::<()>();
     let (names, names_rx) = watch::channel(Vec::new());
-    let mut look = Look::default();
+    let mut look = PulseReading::default();
     let mut looked = Instant::now();
     let looking = move || {
         let every = pulses.every();
@@ -81,23 +81,23 @@ pub fn watch(pulses: Pulses) -> (Watch, watch::Receiver<Vec<&'static str>>) {
 
 /// What was seen at the last look.
 #[derive(Debug, Default)]
-struct Look {
+struct PulseReading {
     stuck: BTreeSet<&'static str>,
 }
 
 /// A change since the last look.
 #[derive(Debug, PartialEq, Eq)]
-enum Change {
-    Stuck(Stuck),
+enum PulseChange {
+    Stuck(StuckTask),
     Moves(&'static str),
 }
 
-impl Look {
+impl PulseReading {
     /// Tells what has changed; whether all is well.
-    fn at(&mut self, stuck: &[Stuck]) -> bool {
+    fn at(&mut self, stuck: &[StuckTask]) -> bool {
         for change in self.changes(stuck) {
             match change {
-                Change::Stuck(Stuck { name, still }) => {
+                PulseChange::Stuck(StuckTask { name, still }) => {
                     let still_s = still.as_secs();
                     error!(
                         name: events::TASK_STUCK,
@@ -106,7 +106,7 @@ impl Look {
                         "a task of the daemon does not move; the watchdog is not fed until it does"
                     );
                 }
-                Change::Moves(name) => {
+                PulseChange::Moves(name) => {
                     info!(name: events::TASK_MOVES, task = name, "the task moves again");
                 }
             }
@@ -114,10 +114,11 @@ impl Look {
         stuck.is_empty()
     }
 
-    fn changes(&mut self, stuck: &[Stuck]) -> Vec<Change> {
+    fn changes(&mut self, stuck: &[StuckTask]) -> Vec<PulseChange> {
         let names: BTreeSet<_> = stuck.iter().map(|stuck| stuck.name).collect();
-        let moves = self.stuck.difference(&names).map(|name| Change::Moves(name));
-        let new = stuck.iter().filter(|stuck| !self.stuck.contains(stuck.name)).cloned().map(Change::Stuck);
+        let moves = self.stuck.difference(&names).map(|name| PulseChange::Moves(name));
+        let new =
+            stuck.iter().filter(|stuck| !self.stuck.contains(stuck.name)).cloned().map(PulseChange::Stuck);
         let changes = moves.chain(new).collect();
         self.stuck = names;
         changes
@@ -130,22 +131,22 @@ mod tests {
 
     #[test]
     fn what_is_stuck_is_told_once_and_so_is_its_end() {
-        let mut look = Look::default();
-        let stuck = |name, seconds| Stuck { name, still: Duration::from_secs(seconds) };
+        let mut look = PulseReading::default();
+        let stuck = |name, seconds| StuckTask { name, still: Duration::from_secs(seconds) };
         assert_eq!(look.changes(&[]), []);
-        assert_eq!(look.changes(&[stuck("router", 21)]), [Change::Stuck(stuck("router", 21))]);
+        assert_eq!(look.changes(&[stuck("router", 21)]), [PulseChange::Stuck(stuck("router", 21))]);
         assert_eq!(
             look.changes(&[stuck("router", 26), stuck("mail", 301)]),
-            [Change::Stuck(stuck("mail", 301))]
+            [PulseChange::Stuck(stuck("mail", 301))]
         );
-        assert_eq!(look.changes(&[stuck("mail", 306)]), [Change::Moves("router")]);
-        assert_eq!(look.changes(&[]), [Change::Moves("mail")]);
+        assert_eq!(look.changes(&[stuck("mail", 306)]), [PulseChange::Moves("router")]);
+        assert_eq!(look.changes(&[]), [PulseChange::Moves("mail")]);
     }
 
     #[test]
     fn the_watchdog_is_fed_only_while_nothing_is_stuck() {
-        let mut look = Look::default();
-        let stuck = [Stuck { name: "router", still: Duration::from_secs(21) }];
+        let mut look = PulseReading::default();
+        let stuck = [StuckTask { name: "router", still: Duration::from_secs(21) }];
         assert_eq!(
             [look.at(&[]), look.at(&stuck), look.at(&stuck), look.at(&[])],
             [true, false, false, true]

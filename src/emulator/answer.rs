@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 /// A request that Feishu does not fulfil.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Refusal {
+pub(crate) struct FeishuRefusal {
     /// The HTTP status.
     pub(crate) http: u16,
     /// Feishu's code.
@@ -24,7 +24,7 @@ pub(crate) struct Refusal {
     pub(crate) of_card: bool,
 }
 
-impl Refusal {
+impl FeishuRefusal {
     /// A refusal as most are: HTTP 400.
     pub(crate) fn new(code: i64, msg: impl Into<String>) -> Self {
         Self { http: 400, code, msg: msg.into(), reset: None, of_card: false }
@@ -61,7 +61,7 @@ pub(crate) struct AnswerCode(pub(crate) i64);
 pub(crate) struct AgainstCard(pub(crate) String);
 
 /// An answer with `data`.
-pub(crate) fn answer(result: Result<Value, Refusal>) -> Response {
+pub(crate) fn answer(result: Result<Value, FeishuRefusal>) -> Response {
     match result {
         Ok(data) => whole(json!({"code": 0, "msg": "success", "data": data})),
         Err(refusal) => refuse(&refusal),
@@ -76,7 +76,7 @@ pub(crate) fn whole(body: Value) -> Response {
 }
 
 /// A refusal as Feishu writes it.
-pub(crate) fn refuse(refusal: &Refusal) -> Response {
+pub(crate) fn refuse(refusal: &FeishuRefusal) -> Response {
     let log_id = log_id();
     let body = json!({
         "code": refusal.code,

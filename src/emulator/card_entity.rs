@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{
-    answer::Refusal,
+    answer::FeishuRefusal,
     cards::{self, CardFault},
     state::World,
 };
@@ -41,7 +41,7 @@ pub(crate) struct CardEntity {
 
 /// An operation on an entity, with what its request carries.
 #[derive(Clone, Debug)]
-pub(crate) enum Operation {
+pub(crate) enum EntityOperation {
     /// New text for an element, in streaming mode.
     Content { element_id: String, content: String },
     /// `{"config":{…}}`
@@ -62,7 +62,7 @@ pub(crate) enum Operation {
 
 impl World {
     /// Makes an entity.
-    pub(crate) fn create_entity(&mut self, card: Value) -> Result<Value, Refusal> {
+    pub(crate) fn create_entity(&mut self, card: Value) -> Result<Value, FeishuRefusal> {
         if !cards::is_second_schema(&card) {
             return Err(entity_refusal(&CardFault::OldSchema));
         }
@@ -88,25 +88,25 @@ impl World {
         card_id: &str,
         sequence: Option<i64>,
         uuid: Option<&str>,
-        operation: Operation,
-    ) -> Result<Value, Refusal> {
+        operation: EntityOperation,
+    ) -> Result<Value, FeishuRefusal> {
         if let Err(reset) = self.admit(&format!("card {card_id}"), &[(10, Duration::from_secs(1))]) {
-            return Err(Refusal { http: 400, ..Refusal::too_frequent(reset) });
+            return Err(FeishuRefusal { http: 400, ..FeishuRefusal::too_frequent(reset) });
         }
         let Some(entity) = self.cards.get_mut(card_id) else {
-            return Err(Refusal::new(200_740, "card entity does not exist"));
+            return Err(FeishuRefusal::new(200_740, "card entity does not exist"));
         };
         let now = Instant::now();
         if Timestamp::now().duration_since(entity.created).unsigned_abs() > LIVES {
-            return Err(Refusal::new(200_750, "card entity is expired"));
+            return Err(FeishuRefusal::new(200_750, "card entity is expired"));
         }
         if uuid.is_some_and(|uuid| entity.uuids.contains(uuid)) {
-            return Err(Refusal::new(200_770, "uuid conflict"));
+            return Err(FeishuRefusal::new(200_770, "uuid conflict"));
         }
         let sequence = sequence.filter(|number| (1..=i64::from(i32::MAX)).contains(number));
-        let Some(sequence) = sequence else { return Err(Refusal::new(10_002, "sequence is required")) };
+        let Some(sequence) = sequence else { return Err(FeishuRefusal::new(10_002, "sequence is required")) };
         if sequence <= entity.sequence {
-            return Err(Refusal::new(300_317, "sequence number compare failed"));
+            return Err(FeishuRefusal::new(300_317, "sequence number compare failed"));
         }
         let mut changed = entity.clone();
         changed.apply(operation, now)?;
@@ -133,26 +133,26 @@ impl CardEntity {
         self.streaming_timed_out |= self.streaming_since.is_some();
     }
 
-    fn apply(&mut self, operation: Operation, now: Instant) -> Result<(), Refusal> {
+    fn apply(&mut self, operation: EntityOperation, now: Instant) -> Result<(), FeishuRefusal> {
         match operation {
-            Operation::Content { element_id, content } => {
+            EntityOperation::Content { element_id, content } => {
                 if self.streaming_since.is_none() {
-                    return Err(Refusal::new(300_309, "streaming mode is closed"));
+                    return Err(FeishuRefusal::new(300_309, "streaming mode is closed"));
                 }
                 if !self.is_streaming(now) {
-                    return Err(Refusal::new(200_850, "card streaming timeout"));
+                    return Err(FeishuRefusal::new(200_850, "card streaming timeout"));
                 }
                 if !(1..=100_000).contains(&content.chars().count()) {
-                    return Err(Refusal::of_card(10_002, "content has 1 to 100000 characters"));
+                    return Err(FeishuRefusal::of_card(10_002, "content has 1 to 100000 characters"));
                 }
                 let element = tree::find(&mut self.card["body"], &element_id).ok_or_else(no_element)?;
                 if !matches!(element["tag"].as_str(), Some("markdown" | "plain_text")) {
-                    return Err(Refusal::new(300_310, "not support streaming update for this element"));
+                    return Err(FeishuRefusal::new(300_310, "not support streaming update for this element"));
                 }
                 element["content"] = Value::String(content);
             }
-            Operation::Settings(settings) => self.set(&settings, now)?,
-            Operation::Replace(card) => {
+            EntityOperation::Settings(settings) => self.set(&settings, now)?,
+            EntityOperation::Replace(card) => {
                 if !cards::is_second_schema(&card) {
                     return Err(entity_refusal(&CardFault::OldSchema));
                 }
@@ -160,36 +160,36 @@ impl CardEntity {
                 self.card = card;
                 self.streaming_since = streaming.then(|| self.streaming_since.unwrap_or(now));
             }
-            Operation::Batch(actions) => {
+            EntityOperation::Batch(actions) => {
                 for action in actions {
                     for step in batch_steps(&action)? {
                         self.apply(step, now)?;
                     }
                 }
             }
-            Operation::Add { how, target, elements } => {
+            EntityOperation::Add { how, target, elements } => {
                 let elements =
-                    elements.as_array().cloned().ok_or_else(|| Refusal::new(300_307, "no elements"))?;
+                    elements.as_array().cloned().ok_or_else(|| FeishuRefusal::new(300_307, "no elements"))?;
                 let done = tree::insert(&mut self.card["body"], &how, target.as_deref(), elements);
                 done.ok_or_else(no_element)?;
             }
-            Operation::ReplaceElement { element_id, element } => {
+            EntityOperation::ReplaceElement { element_id, element } => {
                 *tree::find(&mut self.card["body"], &element_id).ok_or_else(no_element)? = element;
             }
-            Operation::PatchElement { element_id, partial } => {
+            EntityOperation::PatchElement { element_id, partial } => {
                 let element = tree::find(&mut self.card["body"], &element_id).ok_or_else(no_element)?;
                 merge(element, &partial);
             }
-            Operation::DeleteElement { element_id } => {
+            EntityOperation::DeleteElement { element_id } => {
                 tree::remove(&mut self.card["body"], &element_id).ok_or_else(no_element)?;
             }
         }
         check_card(&self.card)
     }
 
-    fn set(&mut self, settings: &Value, now: Instant) -> Result<(), Refusal> {
+    fn set(&mut self, settings: &Value, now: Instant) -> Result<(), FeishuRefusal> {
         let Some(config) = settings.get("config").filter(|config| config.is_object()) else {
-            return Err(Refusal::new(10_002, "settings.config is required"));
+            return Err(FeishuRefusal::new(10_002, "settings.config is required"));
         };
         if let Some(streaming) = config["streaming_mode"].as_bool() {
             self.streaming_since = streaming.then_some(now);
@@ -204,21 +204,21 @@ impl CardEntity {
 }
 
 /// A card's fault as the card entity API reports it.
-fn entity_refusal(fault: &CardFault) -> Refusal {
+fn entity_refusal(fault: &CardFault) -> FeishuRefusal {
     let (sub_code, words) = fault.for_messages();
-    Refusal::of_card(fault.for_entities(), format!("ErrCode: {sub_code}; ErrMsg: {words}"))
+    FeishuRefusal::of_card(fault.for_entities(), format!("ErrCode: {sub_code}; ErrMsg: {words}"))
 }
 
-fn check_card(card: &Value) -> Result<(), Refusal> {
+fn check_card(card: &Value) -> Result<(), FeishuRefusal> {
     cards::check(card).map_err(|fault| entity_refusal(&fault))?;
     if card.to_string().len() > LONGEST_CARD {
-        return Err(Refusal::of_card(200_860, "card size exceeds the limit"));
+        return Err(FeishuRefusal::of_card(200_860, "card size exceeds the limit"));
     }
     Ok(())
 }
 
-fn no_element() -> Refusal {
-    Refusal::new(300_313, "element does not exist")
+fn no_element() -> FeishuRefusal {
+    FeishuRefusal::new(300_313, "element does not exist")
 }
 
 fn merge(into: &mut Value, from: &Value) {
@@ -230,7 +230,7 @@ fn merge(into: &mut Value, from: &Value) {
 }
 
 /// The single operations that one action of a batch stands for.
-fn batch_steps(action: &Value) -> Result<Vec<Operation>, Refusal> {
+fn batch_steps(action: &Value) -> Result<Vec<EntityOperation>, FeishuRefusal> {
     let params = &action["params"];
     let id = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     // Objects may come as JSON or as a string of it.
@@ -239,8 +239,8 @@ fn batch_steps(action: &Value) -> Result<Vec<Operation>, Refusal> {
         None => params[name].clone(),
     };
     Ok(match action["action"].as_str().unwrap_or_default() {
-        "partial_update_setting" => vec![Operation::Settings(inner("settings"))],
-        "add_elements" => vec![Operation::Add {
+        "partial_update_setting" => vec![EntityOperation::Settings(inner("settings"))],
+        "add_elements" => vec![EntityOperation::Add {
             how: id(&params["type"]),
             target: params["target_element_id"].as_str().map(str::to_owned),
             elements: inner("elements"),
@@ -248,18 +248,18 @@ fn batch_steps(action: &Value) -> Result<Vec<Operation>, Refusal> {
         "delete_elements" => {
             let ids = inner("element_ids");
             let ids = ids.as_array().into_iter().flatten();
-            ids.map(|each| Operation::DeleteElement { element_id: id(each) }).collect()
+            ids.map(|each| EntityOperation::DeleteElement { element_id: id(each) }).collect()
         }
-        "partial_update_element" => vec![Operation::PatchElement {
+        "partial_update_element" => vec![EntityOperation::PatchElement {
             element_id: id(&params["element_id"]),
             partial: inner("partial_element"),
         }],
         "update_element" => {
-            vec![Operation::ReplaceElement {
+            vec![EntityOperation::ReplaceElement {
                 element_id: id(&params["element_id"]),
                 element: inner("element"),
             }]
         }
-        other => return Err(Refusal::new(10_002, format!("unknown action {other:?}"))),
+        other => return Err(FeishuRefusal::new(10_002, format!("unknown action {other:?}"))),
     })
 }

@@ -122,13 +122,13 @@ pub(crate) fn check(card: &Value) -> Result<(), CardFault> {
     }
     let Some(body) = object(top, "body")? else { return Err(CardFault::Property("body is required".into())) };
     properties("body", body, known::BODY)?;
-    let mut seen = Seen::default();
-    check_list(body.get("elements"), Place { depth: 0, in_form: false }, &mut seen)?;
+    let mut seen = CheckedSoFar::default();
+    check_list(body.get("elements"), CardPlace { depth: 0, in_form: false }, &mut seen)?;
     seen.verdict()
 }
 
 #[derive(Default)]
-struct Seen {
+struct CheckedSoFar {
     ids: BTreeSet<String>,
     names: BTreeSet<String>,
     elements: usize,
@@ -136,7 +136,7 @@ struct Seen {
     submits: usize,
 }
 
-impl Seen {
+impl CheckedSoFar {
     fn verdict(&self) -> Result<(), CardFault> {
         if self.elements > MOST_ELEMENTS {
             return Err(CardFault::TooManyElements);
@@ -149,19 +149,19 @@ impl Seen {
 }
 
 #[derive(Clone, Copy)]
-struct Place {
+struct CardPlace {
     depth: usize,
     in_form: bool,
 }
 
-fn check_list(elements: Option<&Value>, place: Place, seen: &mut Seen) -> Result<(), CardFault> {
+fn check_list(elements: Option<&Value>, place: CardPlace, seen: &mut CheckedSoFar) -> Result<(), CardFault> {
     let Some(elements) = elements else { return Ok(()) };
     let elements =
         elements.as_array().ok_or_else(|| CardFault::Property("elements is not an array".into()))?;
     elements.iter().try_for_each(|element| check_element(element, place, seen))
 }
 
-fn check_element(element: &Value, place: Place, seen: &mut Seen) -> Result<(), CardFault> {
+fn check_element(element: &Value, place: CardPlace, seen: &mut CheckedSoFar) -> Result<(), CardFault> {
     let fields =
         element.as_object().ok_or_else(|| CardFault::Property("an element is not an object".into()))?;
     let tag = element["tag"].as_str().unwrap_or_default();
@@ -187,7 +187,7 @@ fn check_element(element: &Value, place: Place, seen: &mut Seen) -> Result<(), C
         check_interactive(tag, element, place, seen)?;
     }
     values::check(tag, element)?;
-    let inner = Place {
+    let inner = CardPlace {
         depth: place.depth + usize::from(element_known.container),
         in_form: place.in_form || tag == "form",
     };
@@ -207,7 +207,7 @@ fn check_element(element: &Value, place: Place, seen: &mut Seen) -> Result<(), C
     Ok(())
 }
 
-fn check_id(element: &Value, seen: &mut Seen) -> Result<(), CardFault> {
+fn check_id(element: &Value, seen: &mut CheckedSoFar) -> Result<(), CardFault> {
     let Some(id) = element.get("element_id") else { return Ok(()) };
     let id = id.as_str().unwrap_or_default();
     let well_formed = id.len() <= 20
@@ -219,7 +219,12 @@ fn check_id(element: &Value, seen: &mut Seen) -> Result<(), CardFault> {
     if seen.ids.insert(id.to_owned()) { Ok(()) } else { Err(CardFault::DuplicateId(id.to_owned())) }
 }
 
-fn check_interactive(tag: &str, element: &Value, place: Place, seen: &mut Seen) -> Result<(), CardFault> {
+fn check_interactive(
+    tag: &str,
+    element: &Value,
+    place: CardPlace,
+    seen: &mut CheckedSoFar,
+) -> Result<(), CardFault> {
     let property = |what: &str| Err(CardFault::Property(format!("{tag}: {what}")));
     if place.in_form {
         let name = element["name"].as_str().unwrap_or_default();

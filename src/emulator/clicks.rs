@@ -12,10 +12,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::{
-    answer::Refusal,
+    answer::FeishuRefusal,
     cards, content,
-    people::{Impossible, envelope},
-    state::{CallbackToken, Shared, World, new_id},
+    people::{PeopleError, envelope},
+    state::{CallbackToken, SharedWorld, World, new_id},
 };
 use crate::ids::{MessageId, OpenId};
 
@@ -31,7 +31,7 @@ const PRESSABLE: [&str; 6] =
 /// Which element of a card is pressed.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Press {
+pub enum PressTarget {
     /// The first button with this label.
     Label(String),
     /// The nth button, from 0, of those with this label.
@@ -52,7 +52,7 @@ pub enum Press {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Click {
     /// What is pressed.
-    pub press: Press,
+    pub press: PressTarget,
     /// The values of the form that the button submits.
     #[serde(default)]
     pub form_value: Option<Map<String, Value>>,
@@ -64,15 +64,15 @@ pub struct Click {
     pub option: Option<String>,
 }
 
-impl From<Press> for Click {
-    fn from(press: Press) -> Self {
+impl From<PressTarget> for Click {
+    fn from(press: PressTarget) -> Self {
         Self { press, form_value: None, input_value: None, option: None }
     }
 }
 
 /// The short notice over the phone's screen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Toast {
+pub struct ShownToast {
     /// `info`, `success`, `error` or `warning`.
     pub kind: String,
     /// Its words.
@@ -83,7 +83,7 @@ pub struct Toast {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Clicked {
     /// The notice that the bot answered with.
-    pub toast: Option<Toast>,
+    pub toast: Option<ShownToast>,
     /// Whether another card came with the answer.
     pub card_replaced: bool,
     /// The code that Feishu's app shows when the bot did not answer as it should: 200340 nobody listens, 200341 no
@@ -91,14 +91,14 @@ pub struct Clicked {
     pub error: Option<i64>,
 }
 
-impl Shared {
+impl SharedWorld {
     /// A person presses something on a card, and the bot's answer is shown.
     pub(crate) async fn click(
         self: &Arc<Self>,
         user: &OpenId,
         id: &MessageId,
         click: Click,
-    ) -> Result<Clicked, Impossible> {
+    ) -> Result<Clicked, PeopleError> {
         let app_id = &self.options.app_id;
         let Some((token, envelope)) = self.change(|world| world.press(user, id, &click, app_id))? else {
             return Ok(Clicked { toast: None, card_replaced: false, error: None });
@@ -127,24 +127,24 @@ impl World {
         id: &MessageId,
         click: &Click,
         app_id: &str,
-    ) -> Result<Option<(String, Value)>, Impossible> {
+    ) -> Result<Option<(String, Value)>, PeopleError> {
         let message = self.message(id).filter(|message| !message.recalled);
-        let message = message.ok_or_else(|| Impossible::NoMessage(id.clone()))?;
+        let message = message.ok_or_else(|| PeopleError::NoMessage(id.clone()))?;
         let chat_id = message.chat_id.clone();
         self.membership(user, &chat_id)?;
         if Timestamp::now().duration_since(message.created).unsigned_abs() > CLICKABLE {
-            return Err(Impossible::Expired(id.clone()));
+            return Err(PeopleError::Expired(id.clone()));
         }
         let card = self.show(message).content;
         let earlier;
-        let element = if let Press::Earlier(value) = &click.press {
+        let element = if let PressTarget::Earlier(value) = &click.press {
             earlier = json!({"tag": "button", "value": value});
             &earlier
         } else {
-            find(&card, &click.press).ok_or_else(|| Impossible::NoButton(id.clone()))?
+            find(&card, &click.press).ok_or_else(|| PeopleError::NoButton(id.clone()))?
         };
         if element["disabled"] == json!(true) {
-            return Err(Impossible::NoButton(id.clone()));
+            return Err(PeopleError::NoButton(id.clone()));
         }
         let value = cards::callback(element);
         let submits = element["form_action_type"].as_str() == Some("submit");
@@ -193,7 +193,7 @@ impl World {
 
     /// Shows the bot's answer to a press.
     fn show_answer(&mut self, id: &MessageId, answer: &Value) -> Clicked {
-        let toast = answer["toast"].as_object().map(|toast| Toast {
+        let toast = answer["toast"].as_object().map(|toast| ShownToast {
             kind: toast.get("type").and_then(Value::as_str).unwrap_or("info").to_owned(),
             content: toast.get("content").and_then(Value::as_str).unwrap_or_default().to_owned(),
         });
@@ -220,24 +220,25 @@ impl World {
     }
 
     /// Changes a card with the token of a click.
-    pub(crate) fn update_after_click(&mut self, token: &str, new: Value) -> Result<Value, Refusal> {
+    pub(crate) fn update_after_click(&mut self, token: &str, new: Value) -> Result<Value, FeishuRefusal> {
         let Some(found) = self.callback_tokens.get_mut(token) else {
-            return Err(Refusal::new(300_020, "token is invalid"));
+            return Err(FeishuRefusal::new(300_020, "token is invalid"));
         };
         if found.made.elapsed() > TOKEN_LASTS {
-            return Err(Refusal::new(300_030, "token is expired"));
+            return Err(FeishuRefusal::new(300_030, "token is expired"));
         }
         if found.uses_left == 0 {
-            return Err(Refusal::new(300_040, "token is used up"));
+            return Err(FeishuRefusal::new(300_040, "token is used up"));
         }
         if new.to_string().len() > 100_000 {
-            return Err(Refusal::of_card(100_000, "card is too large"));
+            return Err(FeishuRefusal::of_card(100_000, "card is too large"));
         }
-        cards::check(&new).map_err(|fault| Refusal::of_card(10_002, content::card_refusal(&fault).msg))?;
+        cards::check(&new)
+            .map_err(|fault| FeishuRefusal::of_card(10_002, content::card_refusal(&fault).msg))?;
         found.uses_left -= 1;
         let (id, answered) = (found.message_id.clone(), found.answered);
         if self.message(&id).is_none_or(|message| message.recalled) {
-            return Err(Refusal::new(200_000, "message is recalled"));
+            return Err(FeishuRefusal::new(200_000, "message is recalled"));
         }
         // Before the callback is answered an update is taken and lost.
         if answered {
@@ -263,27 +264,29 @@ impl World {
     }
 }
 
-fn find<'a>(card: &'a Value, press: &Press) -> Option<&'a Value> {
-    if let Press::Pointer(pointer) = press {
+fn find<'a>(card: &'a Value, press: &PressTarget) -> Option<&'a Value> {
+    if let PressTarget::Pointer(pointer) = press {
         return card.pointer(pointer).filter(|element| is_pressable(element));
     }
     let mut all = Vec::new();
     collect(card, &mut all);
     match press {
-        Press::Nth(place) => all.get(*place).copied(),
-        Press::Label(label) => all.into_iter().find(|each| each["text"]["content"].as_str() == Some(label)),
-        Press::LabelNth(label, place) => {
+        PressTarget::Nth(place) => all.get(*place).copied(),
+        PressTarget::Label(label) => {
+            all.into_iter().find(|each| each["text"]["content"].as_str() == Some(label))
+        }
+        PressTarget::LabelNth(label, place) => {
             let mut labelled = all.into_iter().filter(|each| each["text"]["content"].as_str() == Some(label));
             labelled.nth(*place)
         }
-        Press::Named(name) => all.into_iter().find(|each| {
+        PressTarget::Named(name) => all.into_iter().find(|each| {
             [&each["element_id"], &each["name"]].iter().any(|given| given.as_str() == Some(name))
         }),
-        Press::Value(value) => all.into_iter().find(|each| {
+        PressTarget::Value(value) => all.into_iter().find(|each| {
             let behaviors = each["behaviors"].as_array().into_iter().flatten();
             behaviors.map(|behavior| &behavior["value"]).chain(each.get("value")).any(|given| given == value)
         }),
-        Press::Pointer(_) | Press::Earlier(_) => None,
+        PressTarget::Pointer(_) | PressTarget::Earlier(_) => None,
     }
 }
 

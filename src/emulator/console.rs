@@ -4,28 +4,28 @@ use std::{collections::BTreeSet, time::Duration};
 
 use axum::http::Method;
 
-use super::{Emulator, answer::Refusal, state::World};
+use super::{Emulator, answer::FeishuRefusal, state::World};
 use crate::ids::MessageId;
 
 /// What the app may do.
 #[derive(Debug)]
-pub(crate) struct Console {
+pub(crate) struct AppConsole {
     /// Whether `card.action.trigger` is subscribed to.
     pub(crate) callbacks: bool,
     withheld: BTreeSet<String>,
 }
 
-impl Default for Console {
+impl Default for AppConsole {
     fn default() -> Self {
         Self { callbacks: true, withheld: BTreeSet::new() }
     }
 }
 
-impl Console {
+impl AppConsole {
     /// Whether a request needs a scope that the app was not given.
-    pub(crate) fn check(&self, method: &Method, path: &str) -> Result<(), Refusal> {
+    pub(crate) fn check(&self, method: &Method, path: &str) -> Result<(), FeishuRefusal> {
         match scope(method, path).filter(|scope| self.withheld.contains(*scope)) {
-            Some(scope) => Err(Refusal::new(
+            Some(scope) => Err(FeishuRefusal::new(
                 99_991_672,
                 format!("Access denied. One of the following scopes is required: [{scope}]."),
             )),

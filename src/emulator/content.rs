@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{
-    answer::Refusal,
+    answer::FeishuRefusal,
     cards::{self, CardFault},
 };
 
@@ -16,7 +16,7 @@ const POST_NODES: &[&str] = &["text", "a", "at", "img", "media", "emotion", "cod
 
 /// What a checked content asks for beside its JSON.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Checked {
+pub(crate) enum ContentExtras {
     /// Nothing: it can be shown.
     Ready(Value),
     /// A key of something uploaded, and the `msg_type` that shows it.
@@ -26,50 +26,54 @@ pub(crate) enum Checked {
 }
 
 /// Checks a message's content, given as the JSON text that a request carries.
-pub(crate) fn check(msg_type: &str, content: &str, request_bytes: usize) -> Result<Checked, Refusal> {
+pub(crate) fn check(
+    msg_type: &str,
+    content: &str,
+    request_bytes: usize,
+) -> Result<ContentExtras, FeishuRefusal> {
     let too_long = match msg_type {
         "text" => request_bytes > TEXT_LIMIT,
         "post" | "interactive" => content.len() > RICH_LIMIT,
         _ => false,
     };
     if too_long {
-        let refusal = Refusal::new(230_025, "The length of the message content reaches its limit.");
-        return Err(Refusal { of_card: msg_type == "interactive", ..refusal });
+        let refusal = FeishuRefusal::new(230_025, "The length of the message content reaches its limit.");
+        return Err(FeishuRefusal { of_card: msg_type == "interactive", ..refusal });
     }
     let Ok(value) = serde_json::from_str::<Value>(content) else {
         return Err(if msg_type == "interactive" {
             card_refusal(&CardFault::Unparsable)
         } else {
-            Refusal::parameter("content is not a string in json format")
+            FeishuRefusal::parameter("content is not a string in json format")
         });
     };
     if !value.is_object() {
-        return Err(Refusal::parameter("content is not a json object"));
+        return Err(FeishuRefusal::parameter("content is not a json object"));
     }
     let key = |name: &str| value[name].as_str().filter(|key| !key.is_empty()).map(str::to_owned);
     match msg_type {
         "text" => match key("text") {
-            Some(_) => Ok(Checked::Ready(value)),
-            None => Err(Refusal::parameter("text is required and must not be empty")),
+            Some(_) => Ok(ContentExtras::Ready(value)),
+            None => Err(FeishuRefusal::parameter("text is required and must not be empty")),
         },
         "post" => check_post(value),
         "image" => keyed(key("image_key"), value),
         "file" | "audio" | "media" | "sticker" => keyed(key("file_key"), value),
-        "share_chat" | "share_user" => Ok(Checked::Ready(value)),
+        "share_chat" | "share_user" => Ok(ContentExtras::Ready(value)),
         "interactive" => check_card(value),
-        other => Err(Refusal::parameter(&format!("unsupported msg_type {other:?}"))),
+        other => Err(FeishuRefusal::parameter(&format!("unsupported msg_type {other:?}"))),
     }
 }
 
 /// A card's fault as the message API reports it.
-pub(crate) fn card_refusal(fault: &CardFault) -> Refusal {
+pub(crate) fn card_refusal(fault: &CardFault) -> FeishuRefusal {
     let (code, words) = fault.for_messages();
-    Refusal::of_card(230_099, unbuilt(code, &words))
+    FeishuRefusal::of_card(230_099, unbuilt(code, &words))
 }
 
 /// A card that cannot be built, as the API of messages reports it, whatever is the matter.
-pub(crate) fn not_built(sub_code: i64, words: &str) -> Refusal {
-    Refusal::new(230_099, unbuilt(sub_code, words))
+pub(crate) fn not_built(sub_code: i64, words: &str) -> FeishuRefusal {
+    FeishuRefusal::new(230_099, unbuilt(sub_code, words))
 }
 
 fn unbuilt(sub_code: i64, words: &str) -> String {
@@ -114,55 +118,55 @@ fn named(text: &str) -> String {
     shown
 }
 
-fn keyed(key: Option<String>, value: Value) -> Result<Checked, Refusal> {
+fn keyed(key: Option<String>, value: Value) -> Result<ContentExtras, FeishuRefusal> {
     match key {
-        Some(key) => Ok(Checked::Keys(value, vec![key])),
-        None => Err(Refusal::parameter("the content has no key")),
+        Some(key) => Ok(ContentExtras::Keys(value, vec![key])),
+        None => Err(FeishuRefusal::parameter("the content has no key")),
     }
 }
 
-fn check_card(value: Value) -> Result<Checked, Refusal> {
+fn check_card(value: Value) -> Result<ContentExtras, FeishuRefusal> {
     match value["type"].as_str() {
         Some("card") => match value["data"]["card_id"].as_str() {
-            Some(card_id) => Ok(Checked::Entity(card_id.to_owned())),
-            None => Err(Refusal::parameter("card_id is required")),
+            Some(card_id) => Ok(ContentExtras::Entity(card_id.to_owned())),
+            None => Err(FeishuRefusal::parameter("card_id is required")),
         },
         Some("template") => Err(card_refusal(&CardFault::NoTemplate)),
         Some(_) | None => match cards::check(&value) {
-            Ok(()) => Ok(Checked::Ready(value)),
+            Ok(()) => Ok(ContentExtras::Ready(value)),
             Err(fault) => Err(card_refusal(&fault)),
         },
     }
 }
 
-fn check_post(value: Value) -> Result<Checked, Refusal> {
+fn check_post(value: Value) -> Result<ContentExtras, FeishuRefusal> {
     let locales: Vec<&Value> =
         ["zh_cn", "en_us", "ja_jp", "zh_hk", "zh_tw"].iter().filter_map(|locale| value.get(locale)).collect();
     if locales.is_empty() {
-        return Err(Refusal::parameter("post content has no locale"));
+        return Err(FeishuRefusal::parameter("post content has no locale"));
     }
     let mut keys = Vec::new();
     for locale in locales {
         let Some(lines) = locale["content"].as_array() else {
-            return Err(Refusal::parameter("post content is not an array"));
+            return Err(FeishuRefusal::parameter("post content is not an array"));
         };
         for line in lines {
             let Some(nodes) = line.as_array() else {
-                return Err(Refusal::parameter("a paragraph of the post is not an array"));
+                return Err(FeishuRefusal::parameter("a paragraph of the post is not an array"));
             };
             for node in nodes {
                 let tag = node["tag"].as_str().unwrap_or_default();
                 if !POST_NODES.contains(&tag) {
-                    return Err(Refusal::parameter(&format!("unknown post tag {tag:?}")));
+                    return Err(FeishuRefusal::parameter(&format!("unknown post tag {tag:?}")));
                 }
                 if tag == "md" && nodes.len() > 1 {
-                    return Err(Refusal::parameter("md takes a paragraph of its own"));
+                    return Err(FeishuRefusal::parameter("md takes a paragraph of its own"));
                 }
                 keys.extend(node["image_key"].as_str().map(str::to_owned));
             }
         }
     }
-    Ok(if keys.is_empty() { Checked::Ready(value) } else { Checked::Keys(value, keys) })
+    Ok(if keys.is_empty() { ContentExtras::Ready(value) } else { ContentExtras::Keys(value, keys) })
 }
 
 /// A post with its locale (as sent) or without (as received), as lines.

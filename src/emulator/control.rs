@@ -9,9 +9,9 @@ use super::{
     clicks::{Click, Clicked},
     delivery::Ack,
     http::ApiCall,
-    options::{Chat, ChatKind, Options, User},
-    people::{Impossible, Utterance, envelope},
-    shown::Shown,
+    options::{Chat, EmulatedChatKind, EmulatorOptions, User},
+    people::{PeopleError, PhoneUtterance, envelope},
+    shown::ShownMessage,
     socket::ConnectionInfo,
 };
 use crate::ids::{ChatId, MessageId, OpenId};
@@ -20,7 +20,7 @@ use crate::ids::{ChatId, MessageId, OpenId};
 #[derive(Clone, PartialEq)]
 pub struct NotShown {
     /// All that the chat showed.
-    pub shown: Vec<Shown>,
+    pub shown: Vec<ShownMessage>,
 }
 
 impl fmt::Debug for NotShown {
@@ -45,7 +45,7 @@ impl std::error::Error for NotShown {}
 impl Emulator {
     /// What it was started with.
     #[must_use]
-    pub fn options(&self) -> &Options {
+    pub fn options(&self) -> &EmulatorOptions {
         &self.shared.options
     }
 
@@ -78,7 +78,7 @@ impl Emulator {
     #[must_use]
     #[track_caller]
     pub fn p2p(&self, user: &OpenId) -> ChatId {
-        self.first_chat(|chat| chat.kind == ChatKind::P2p && chat.members.contains(user))
+        self.first_chat(|chat| chat.kind == EmulatedChatKind::P2p && chat.members.contains(user))
     }
 
     /// The first group.
@@ -88,7 +88,7 @@ impl Emulator {
     #[must_use]
     #[track_caller]
     pub fn group(&self) -> ChatId {
-        self.first_chat(|chat| chat.kind == ChatKind::Group)
+        self.first_chat(|chat| chat.kind == EmulatedChatKind::Group)
     }
 
     /// The bot's open_id, as mentions carry it.
@@ -103,7 +103,7 @@ impl Emulator {
     /// When the user is not in the chat.
     #[track_caller]
     pub fn say(&self, user: &OpenId, chat: &ChatId, text: &str) -> MessageId {
-        self.uttered(Utterance::text(user, chat, text))
+        self.uttered(PhoneUtterance::text(user, chat, text))
     }
 
     /// A person sends a post, as it is received: `{title, content: [[node, …], …]}`.
@@ -112,7 +112,7 @@ impl Emulator {
     /// When the user is not in the chat.
     #[track_caller]
     pub fn say_post(&self, user: &OpenId, chat: &ChatId, post: Value) -> MessageId {
-        self.uttered(Utterance::of(user, chat, "post", post))
+        self.uttered(PhoneUtterance::of(user, chat, "post", post))
     }
 
     /// A person sends a message of any kind.
@@ -121,14 +121,14 @@ impl Emulator {
     /// When the user is not in the chat.
     #[track_caller]
     pub fn say_kind(&self, user: &OpenId, chat: &ChatId, kind: &str, content: Value) -> MessageId {
-        self.uttered(Utterance::of(user, chat, kind, content))
+        self.uttered(PhoneUtterance::of(user, chat, kind, content))
     }
 
     /// A person sends a message; the general form.
     ///
     /// # Errors
     /// When the user is not in the chat.
-    pub fn utter(&self, said: Utterance) -> Result<MessageId, Impossible> {
+    pub fn utter(&self, said: PhoneUtterance) -> Result<MessageId, PeopleError> {
         let shared = &self.shared;
         let (message_id, event) = shared.change(|world| world.say(said, &shared.options.app_id))?;
         if let Some(event) = event {
@@ -147,7 +147,7 @@ impl Emulator {
     ///
     /// # Errors
     /// When he has none.
-    pub fn enter_chat(&self, user: &OpenId) -> Result<(), Impossible> {
+    pub fn enter_chat(&self, user: &OpenId) -> Result<(), PeopleError> {
         let event = self.shared.look(|world| world.enter(user, &self.shared.options.app_id))?;
         self.shared.deliver(event);
         Ok(())
@@ -157,7 +157,7 @@ impl Emulator {
     ///
     /// # Errors
     /// When there is no such user.
-    pub fn choose_menu(&self, user: &OpenId, key: &str) -> Result<(), Impossible> {
+    pub fn choose_menu(&self, user: &OpenId, key: &str) -> Result<(), PeopleError> {
         let event = self.shared.look(|world| world.choose(user, key, &self.shared.options.app_id))?;
         self.shared.deliver(event);
         Ok(())
@@ -167,7 +167,7 @@ impl Emulator {
     ///
     /// # Errors
     /// When it is not there, or the bot's.
-    pub fn recall(&self, id: &MessageId) -> Result<(), Impossible> {
+    pub fn recall(&self, id: &MessageId) -> Result<(), PeopleError> {
         let event = self.shared.change(|world| world.recall(id, &self.shared.options.app_id))?;
         self.shared.deliver(event);
         Ok(())
@@ -177,7 +177,7 @@ impl Emulator {
     ///
     /// # Errors
     /// When the message is gone or there is no such user.
-    pub fn react(&self, user: &OpenId, id: &MessageId, emoji: &str) -> Result<(), Impossible> {
+    pub fn react(&self, user: &OpenId, id: &MessageId, emoji: &str) -> Result<(), PeopleError> {
         let app_id = &self.shared.options.app_id;
         let event = self.shared.change(|world| world.person_reacts(user, id, emoji, app_id))?;
         self.shared.deliver(event);
@@ -193,7 +193,7 @@ impl Emulator {
         user: &OpenId,
         id: &MessageId,
         click: impl Into<Click>,
-    ) -> Result<Clicked, Impossible> {
+    ) -> Result<Clicked, PeopleError> {
         self.shared.click(user, id, click.into()).await
     }
 
@@ -203,7 +203,7 @@ impl Emulator {
     }
 
     #[track_caller]
-    fn uttered(&self, said: Utterance) -> MessageId {
+    fn uttered(&self, said: PhoneUtterance) -> MessageId {
         match self.utter(said) {
             Ok(id) => id,
             Err(impossible) => panic!("{impossible}"),
@@ -224,13 +224,13 @@ impl Emulator {
 impl Emulator {
     /// All that a chat shows, oldest first.
     #[must_use]
-    pub fn shown(&self, chat: &ChatId) -> Vec<Shown> {
+    pub fn shown(&self, chat: &ChatId) -> Vec<ShownMessage> {
         self.shared.look(|world| world.shown_since(Some(chat), 0))
     }
 
     /// One message as it is shown.
     #[must_use]
-    pub fn shown_message(&self, id: &MessageId) -> Option<Shown> {
+    pub fn shown_message(&self, id: &MessageId) -> Option<ShownMessage> {
         self.shared.look(|world| world.message(id).map(|message| world.show(message)))
     }
 
@@ -241,9 +241,9 @@ impl Emulator {
     pub async fn wait_until(
         &self,
         chat: &ChatId,
-        mut is: impl FnMut(&[Shown]) -> bool,
+        mut is: impl FnMut(&[ShownMessage]) -> bool,
         timeout: Duration,
-    ) -> Result<Vec<Shown>, NotShown> {
+    ) -> Result<Vec<ShownMessage>, NotShown> {
         let found =
             self.wait_for(|emulator| Some(emulator.shown(chat)).filter(|shown| is(shown)), timeout).await;
         found.ok_or_else(|| NotShown { shown: self.shown(chat) })

@@ -12,8 +12,8 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 
 use super::{
-    faults::{Duplicate, Order},
-    state::{Shared, World, log, new_id},
+    faults::{Duplicate, ReleaseOrder},
+    state::{SharedWorld, World, log, new_id},
     wire,
 };
 use crate::{
@@ -49,7 +49,7 @@ pub struct Ack {
 }
 
 /// An event that waits for its acknowledgement.
-pub(crate) struct Pending {
+pub(crate) struct PendingEvent {
     pub(crate) connection: u64,
     event_id: EventId,
     event_type: String,
@@ -67,7 +67,7 @@ pub(crate) struct Acked {
     pub(crate) data: Result<Option<Value>, ()>,
 }
 
-impl Shared {
+impl SharedWorld {
     /// Pushes an event as the faults in force have it, and again until it is acknowledged.
     pub(crate) fn deliver(self: &Arc<Self>, envelope: Value) {
         let (held, delay) = self.change(|world| {
@@ -91,12 +91,12 @@ impl Shared {
     }
 
     /// Lets held events go.
-    pub(crate) fn release(self: &Arc<Self>, order: Order) {
+    pub(crate) fn release(self: &Arc<Self>, order: ReleaseOrder) {
         let mut held = self.change(|world| {
             world.faults.hold_deliveries = false;
             std::mem::take(&mut world.held)
         });
-        if order == Order::Reversed {
+        if order == ReleaseOrder::Reversed {
             held.reverse();
         }
         for envelope in held {
@@ -181,7 +181,7 @@ impl World {
         let event = &envelope["event"];
         let message_id =
             [&event["message"]["message_id"], &event["context"]["open_message_id"], &event["message_id"]];
-        let pending = Pending {
+        let pending = PendingEvent {
             connection: number,
             event_id: EventId::from(header("event_id")),
             event_type: header("event_type").to_owned(),

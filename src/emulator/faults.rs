@@ -9,7 +9,7 @@ use crate::ids::ChatId;
 /// How long a fault stays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Lasting {
+pub enum FaultDuration {
     /// For so many requests.
     Times(u32),
     /// Until it is lifted.
@@ -19,7 +19,7 @@ pub enum Lasting {
 /// What happens to a request instead of, or beside, what it asks for.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(tag = "effect", rename_all = "snake_case")]
-pub enum Effect {
+pub enum FaultEffect {
     /// Refused with a code of Feishu's; nothing is done.
     Refuse {
         /// The HTTP status.
@@ -69,7 +69,7 @@ pub enum Effect {
 
 /// A fault of requests that match.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct Fault {
+pub struct InjectedFault {
     /// `GET`, `POST`, …; `None` for any.
     #[serde(default)]
     pub method: Option<String>,
@@ -80,15 +80,15 @@ pub struct Fault {
     pub chat: Option<ChatId>,
     /// What happens.
     #[serde(flatten)]
-    pub effect: Effect,
+    pub effect: FaultEffect,
     /// How long.
-    pub lasting: Lasting,
+    pub lasting: FaultDuration,
 }
 
-impl Fault {
+impl InjectedFault {
     /// A fault of one API, e.g. `("POST", "/open-apis/im/v1/messages")`.
     #[must_use]
-    pub fn api(method: &str, path: &str, effect: Effect, lasting: Lasting) -> Self {
+    pub fn api(method: &str, path: &str, effect: FaultEffect, lasting: FaultDuration) -> Self {
         Self { method: Some(method.to_owned()), path: path.to_owned(), chat: None, effect, lasting }
     }
 
@@ -100,25 +100,25 @@ impl Fault {
 
     /// A fault of everything that Feishu is asked for.
     #[must_use]
-    pub fn anything(effect: Effect, lasting: Lasting) -> Self {
+    pub fn anything(effect: FaultEffect, lasting: FaultDuration) -> Self {
         Self { method: None, path: "*".to_owned(), chat: None, effect, lasting }
     }
 
     /// A fault of whatever sends a message: create and reply.
     #[must_use]
-    pub fn sending(effect: Effect, lasting: Lasting) -> Self {
+    pub fn sending(effect: FaultEffect, lasting: FaultDuration) -> Self {
         Self::api("POST", "/open-apis/im/v1/messages*", effect, lasting)
     }
 
     /// A fault of the request for the long connection's address.
     #[must_use]
-    pub fn endpoint(effect: Effect, lasting: Lasting) -> Self {
+    pub fn endpoint(effect: FaultEffect, lasting: FaultDuration) -> Self {
         Self::api("POST", "/callback/ws/endpoint", effect, lasting)
     }
 
     /// A fault of the long connection's handshake.
     #[must_use]
-    pub fn handshake(effect: Effect, lasting: Lasting) -> Self {
+    pub fn handshake(effect: FaultEffect, lasting: FaultDuration) -> Self {
         Self::api("GET", "/ws/v2", effect, lasting)
     }
 }
@@ -131,7 +131,7 @@ pub struct FaultId(pub(crate) u64);
 /// How a living connection ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Ending {
+pub enum ConnectionEnding {
     /// With a WebSocket close frame.
     Close,
     /// With a TCP reset.
@@ -156,7 +156,7 @@ pub enum Duplicate {
 /// How events are pushed. The default is how it should be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default)]
-pub struct Delivering {
+pub struct DeliveryFaults {
     /// Frames that one event is cut into.
     pub slices: usize,
     /// Whether the frames of one event come in reverse order.
@@ -167,7 +167,7 @@ pub struct Delivering {
     pub delay_ms: u64,
 }
 
-impl Default for Delivering {
+impl Default for DeliveryFaults {
     fn default() -> Self {
         Self { slices: 1, reversed: false, duplicate: Duplicate::No, delay_ms: 0 }
     }
@@ -176,7 +176,7 @@ impl Default for Delivering {
 /// The order in which held events are let go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Order {
+pub enum ReleaseOrder {
     /// As they happened.
     AsTheyCame,
     /// The newest first.
@@ -196,7 +196,7 @@ pub enum Outage {
 /// What a client never should have to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Rubbish {
+pub enum MalformedInput {
     /// A binary message that is no frame.
     Bytes,
     /// A text message.
@@ -211,7 +211,7 @@ pub enum Rubbish {
 
 struct Active {
     id: FaultId,
-    fault: Fault,
+    fault: InjectedFault,
     hits: u32,
 }
 
@@ -220,7 +220,7 @@ struct Active {
 pub(crate) struct Faults {
     active: Vec<Active>,
     made: u64,
-    pub(crate) delivering: Delivering,
+    pub(crate) delivering: DeliveryFaults,
     pub(crate) hold_deliveries: bool,
     pub(crate) outage: Option<Outage>,
     /// What pongs carry in place of the client's settings.
@@ -228,7 +228,7 @@ pub(crate) struct Faults {
 }
 
 impl Faults {
-    pub(crate) fn set(&mut self, fault: Fault) -> FaultId {
+    pub(crate) fn set(&mut self, fault: InjectedFault) -> FaultId {
         self.made += 1;
         let id = FaultId(self.made);
         self.active.push(Active { id, fault, hits: 0 });
@@ -242,7 +242,7 @@ impl Faults {
     pub(crate) fn lift_all(&mut self) {
         self.active.clear();
         self.pong = None;
-        self.delivering = Delivering::default();
+        self.delivering = DeliveryFaults::default();
     }
 
     /// The effect on a request, of the oldest fault that matches; it counts as one time.
@@ -251,12 +251,12 @@ impl Faults {
         method: &str,
         path: &str,
         chat: Option<&ChatId>,
-    ) -> Option<(FaultId, Effect)> {
+    ) -> Option<(FaultId, FaultEffect)> {
         let struck = self.active.iter_mut().find(|active| {
             let fault = &active.fault;
             let due = match fault.lasting {
-                Lasting::Times(times) => active.hits < times,
-                Lasting::UntilLifted => true,
+                FaultDuration::Times(times) => active.hits < times,
+                FaultDuration::UntilLifted => true,
             };
             due && fault.method.as_deref().is_none_or(|one| one == method)
                 && fault.chat.as_ref().is_none_or(|one| Some(one) == chat)
@@ -297,10 +297,10 @@ mod tests {
     #[test]
     fn a_fault_strikes_as_often_as_it_says() {
         let mut faults = Faults::default();
-        let id = faults.set(Fault::sending(Effect::Cut, Lasting::Times(1)));
+        let id = faults.set(InjectedFault::sending(FaultEffect::Cut, FaultDuration::Times(1)));
         let reply = "/open-apis/im/v1/messages/om_1/reply";
         assert_eq!(faults.strike("GET", "/open-apis/im/v1/messages", None), None);
-        assert_eq!(faults.strike("POST", reply, None), Some((id, Effect::Cut)));
+        assert_eq!(faults.strike("POST", reply, None), Some((id, FaultEffect::Cut)));
         assert_eq!(faults.strike("POST", "/open-apis/im/v1/messages", None), None);
         assert_eq!(faults.hits(id), Some(1));
         faults.lift(id);
@@ -311,22 +311,27 @@ mod tests {
     fn a_fault_of_one_chat_leaves_the_others_alone() {
         let mut faults = Faults::default();
         let (bad, good) = (ChatId::from("oc_bad"), ChatId::from("oc_good"));
-        let fault = Fault::sending(Effect::Cut, Lasting::UntilLifted).in_chat(&bad);
+        let fault = InjectedFault::sending(FaultEffect::Cut, FaultDuration::UntilLifted).in_chat(&bad);
         let id = faults.set(fault);
         let path = "/open-apis/im/v1/messages";
         let struck = [None, Some(&good), Some(&bad)].map(|chat| faults.strike("POST", path, chat));
-        assert_eq!(struck, [None, None, Some((id, Effect::Cut))]);
+        assert_eq!(struck, [None, None, Some((id, FaultEffect::Cut))]);
     }
 
     #[test]
     fn a_fault_can_be_written_as_json() {
-        let fault: Fault = serde_json::from_str(
+        let fault: InjectedFault = serde_json::from_str(
             r#"{"path":"/ws/v2","effect":"refuse_handshake","status":514,"lasting":{"times":2}}"#,
         )
         .unwrap();
-        let effect = Effect::RefuseHandshake { status: 514, auth_code: None };
-        let expected =
-            Fault { method: None, path: "/ws/v2".into(), chat: None, effect, lasting: Lasting::Times(2) };
+        let effect = FaultEffect::RefuseHandshake { status: 514, auth_code: None };
+        let expected = InjectedFault {
+            method: None,
+            path: "/ws/v2".into(),
+            chat: None,
+            effect,
+            lasting: FaultDuration::Times(2),
+        };
         assert_eq!(fault, expected);
     }
 }

@@ -22,7 +22,7 @@ use tokio::net::{TcpListener, TcpStream};
 use super::{
     faults::Outage,
     page, socket,
-    state::{Shared, World},
+    state::{SharedWorld, World},
 };
 pub use gate::ApiCall;
 pub(crate) use gate::refuse_handshake;
@@ -36,10 +36,10 @@ const BREATH: Duration = Duration::from_millis(20);
 
 /// Stands on a response that must not be sent: the connection is closed instead.
 #[derive(Clone, Copy)]
-struct Unanswered;
+struct DropConnection;
 
 /// Accepts until the emulator ends, except while connections are to be refused.
-pub(crate) async fn serve(shared: Arc<Shared>, mut listener: TcpListener) {
+pub(crate) async fn serve(shared: Arc<SharedWorld>, mut listener: TcpListener) {
     let router = router(&shared);
     let Ok(address) = listener.local_addr() else { return };
     let refuses = |world: &World| world.faults.outage == Some(Outage::Refusing);
@@ -59,7 +59,7 @@ pub(crate) async fn serve(shared: Arc<Shared>, mut listener: TcpListener) {
     }
 }
 
-async fn accept(shared: &Arc<Shared>, router: &Router, listener: &TcpListener) {
+async fn accept(shared: &Arc<SharedWorld>, router: &Router, listener: &TcpListener) {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => shared.spawn(converse(Arc::clone(shared), router.clone(), stream)),
@@ -69,16 +69,16 @@ async fn accept(shared: &Arc<Shared>, router: &Router, listener: &TcpListener) {
     }
 }
 
-async fn converse(shared: Arc<Shared>, router: Router, stream: TcpStream) {
+async fn converse(shared: Arc<SharedWorld>, router: Router, stream: TcpStream) {
     let _ = stream.set_nodelay(true);
     let router = TowerToHyperService::new(router);
     let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
         let answer = router.call(request);
         async move {
             let Ok(response) = answer.await;
-            match response.extensions().get::<Unanswered>() {
+            match response.extensions().get::<DropConnection>() {
                 None => Ok::<Response, io::Error>(response),
-                Some(Unanswered) => Err(io::Error::other("the answer is lost on purpose")),
+                Some(DropConnection) => Err(io::Error::other("the answer is lost on purpose")),
             }
         }
     });
@@ -91,7 +91,7 @@ async fn converse(shared: Arc<Shared>, router: Router, stream: TcpStream) {
     }
 }
 
-fn router(shared: &Arc<Shared>) -> Router {
+fn router(shared: &Arc<SharedWorld>) -> Router {
     let feishu = Router::new()
         .route("/callback/ws/endpoint", post(socket::endpoint))
         .route("/ws/v2", get(socket::upgrade))

@@ -6,12 +6,12 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{
-    answer::Refusal,
+    answer::FeishuRefusal,
     cards::{self, CardFault},
-    content::{self, Checked},
-    options::ChatKind,
+    content::{self, ContentExtras},
+    options::EmulatedChatKind,
     shown::Reaction,
-    state::{Message, Sender, World, new_id},
+    state::{ChatMessage, Sender, World, new_id},
 };
 use crate::ids::{ChatId, MessageId};
 
@@ -27,7 +27,7 @@ const MANY: usize = 10_000;
 
 /// A message that the bot wants to send.
 #[derive(Clone, Debug)]
-pub(crate) struct Posting {
+pub(crate) struct OutgoingBotMessage {
     pub(crate) msg_type: String,
     /// JSON as text.
     pub(crate) content: String,
@@ -39,32 +39,41 @@ pub(crate) struct Posting {
 
 impl World {
     /// The chat that a `receive_id` of this kind means.
-    pub(crate) fn receiver(&self, id_type: &str, id: &str) -> Result<ChatId, Refusal> {
-        let unknown = || Refusal::new(230_034, "The receive_id is invalid.");
+    pub(crate) fn receiver(&self, id_type: &str, id: &str) -> Result<ChatId, FeishuRefusal> {
+        let unknown = || FeishuRefusal::new(230_034, "The receive_id is invalid.");
         let chat = match id_type {
             "chat_id" => self.chats.iter().find(|chat| chat.chat_id.as_str() == id),
             "open_id" | "union_id" => {
                 let open_id = id.replacen("on_", "ou_", 1);
                 self.chats.iter().find(|chat| {
-                    chat.kind == ChatKind::P2p && chat.members.iter().any(|member| member.as_str() == open_id)
+                    chat.kind == EmulatedChatKind::P2p
+                        && chat.members.iter().any(|member| member.as_str() == open_id)
                 })
             }
             "user_id" | "email" => None,
-            _ => return Err(Refusal::parameter("receive_id_type is invalid")),
+            _ => return Err(FeishuRefusal::parameter("receive_id_type is invalid")),
         };
         chat.map(|chat| chat.chat_id.clone()).ok_or_else(unknown)
     }
 
     /// Sends a message to a chat.
-    pub(crate) fn create(&mut self, chat_id: &ChatId, posting: &Posting) -> Result<Value, Refusal> {
+    pub(crate) fn create(
+        &mut self,
+        chat_id: &ChatId,
+        posting: &OutgoingBotMessage,
+    ) -> Result<Value, FeishuRefusal> {
         self.send(chat_id, None, posting)
     }
 
     /// Sends a message as a reply to another.
-    pub(crate) fn reply(&mut self, to: &MessageId, posting: &Posting) -> Result<Value, Refusal> {
+    pub(crate) fn reply(
+        &mut self,
+        to: &MessageId,
+        posting: &OutgoingBotMessage,
+    ) -> Result<Value, FeishuRefusal> {
         let parent = self.message(to).ok_or_else(no_message)?.clone();
         if parent.recalled {
-            return Err(Refusal::new(230_011, "The message was withdrawn."));
+            return Err(FeishuRefusal::new(230_011, "The message was withdrawn."));
         }
         self.send(&parent.chat_id.clone(), Some(parent), posting)
     }
@@ -72,13 +81,13 @@ impl World {
     fn send(
         &mut self,
         chat_id: &ChatId,
-        parent: Option<Message>,
-        posting: &Posting,
-    ) -> Result<Value, Refusal> {
+        parent: Option<ChatMessage>,
+        posting: &OutgoingBotMessage,
+    ) -> Result<Value, FeishuRefusal> {
         let now = Instant::now();
         if let Some(uuid) = &posting.uuid {
             if uuid.chars().count() > 50 {
-                return Err(Refusal::parameter("uuid has at most 50 characters"));
+                return Err(FeishuRefusal::parameter("uuid has at most 50 characters"));
             }
             let first = self.uuids.get(uuid).filter(|(_, at)| now.duration_since(*at) < UUID_LASTS);
             if let Some(first) = first.and_then(|(id, _)| self.message(id)) {
@@ -95,7 +104,7 @@ impl World {
         };
         let message_id = MessageId::from(new_id("om_"));
         let created = Timestamp::now();
-        let message = Message {
+        let message = ChatMessage {
             message_id: message_id.clone(),
             chat_id: chat_id.clone(),
             sender: Sender::Bot,
@@ -129,29 +138,34 @@ impl World {
     }
 
     /// Replaces the card of a message.
-    pub(crate) fn patch(&mut self, id: &MessageId, card: &str) -> Result<Value, Refusal> {
-        let message = self.own_message(id, || Refusal::parameter("the message was sent by another"))?;
+    pub(crate) fn patch(&mut self, id: &MessageId, card: &str) -> Result<Value, FeishuRefusal> {
+        let message = self.own_message(id, || FeishuRefusal::parameter("the message was sent by another"))?;
         if message.msg_type != "interactive" {
-            return Err(Refusal::parameter("This message is NOT a card."));
+            return Err(FeishuRefusal::parameter("This message is NOT a card."));
         }
         if message.card_id.is_some() {
-            return Err(Refusal::parameter("the card is an entity, which its own API updates"));
+            return Err(FeishuRefusal::parameter("the card is an entity, which its own API updates"));
         }
         let old = message.content.clone();
         self.admit_to(&format!("message {id}"))?;
-        let Checked::Ready(card) = content::check("interactive", card, card.len())? else {
-            return Err(Refusal::parameter("a card entity is updated by its own API"));
+        let ContentExtras::Ready(card) = content::check("interactive", card, card.len())? else {
+            return Err(FeishuRefusal::parameter("a card entity is updated by its own API"));
         };
         self.replace_card(id, &old, card)
     }
 
     /// Puts a card in the place of another, if both may be updated.
-    pub(crate) fn replace_card(&mut self, id: &MessageId, old: &Value, new: Value) -> Result<Value, Refusal> {
+    pub(crate) fn replace_card(
+        &mut self,
+        id: &MessageId,
+        old: &Value,
+        new: Value,
+    ) -> Result<Value, FeishuRefusal> {
         if cards::is_second_schema(old) && !cards::is_second_schema(&new) {
             return Err(content::card_refusal(&CardFault::OldSchema));
         }
         if !cards::may_be_updated(old) || !cards::may_be_updated(&new) {
-            return Err(Refusal::parameter("update_multi of the card must be true"));
+            return Err(FeishuRefusal::parameter("update_multi of the card must be true"));
         }
         let message = self.message_mut(id).ok_or_else(no_message)?;
         message.content = new;
@@ -160,14 +174,22 @@ impl World {
     }
 
     /// Edits a text or a post.
-    pub(crate) fn edit(&mut self, id: &MessageId, posting: &Posting) -> Result<Value, Refusal> {
-        let message = self.own_message(id, || Refusal::new(230_071, "Not the sender of the message."))?;
+    pub(crate) fn edit(
+        &mut self,
+        id: &MessageId,
+        posting: &OutgoingBotMessage,
+    ) -> Result<Value, FeishuRefusal> {
+        let message =
+            self.own_message(id, || FeishuRefusal::new(230_071, "Not the sender of the message."))?;
         let editable = ["text", "post"];
         if !editable.contains(&message.msg_type.as_str()) || !editable.contains(&posting.msg_type.as_str()) {
-            return Err(Refusal::new(230_054, "This operation is not supported for this message type."));
+            return Err(FeishuRefusal::new(
+                230_054,
+                "This operation is not supported for this message type.",
+            ));
         }
         if message.edits >= MOST_EDITS {
-            return Err(Refusal::new(
+            return Err(FeishuRefusal::new(
                 230_072,
                 "The message has reached the number of times it can be edited.",
             ));
@@ -185,8 +207,8 @@ impl World {
     }
 
     /// Takes a message of the bot's own back.
-    pub(crate) fn take_back(&mut self, id: &MessageId) -> Result<Value, Refusal> {
-        self.own_message(id, || Refusal::new(230_026, "No permission to recall this message."))?;
+    pub(crate) fn take_back(&mut self, id: &MessageId) -> Result<Value, FeishuRefusal> {
+        self.own_message(id, || FeishuRefusal::new(230_026, "No permission to recall this message."))?;
         if let Some(message) = self.message_mut(id) {
             message.recalled = true;
         }
@@ -194,19 +216,19 @@ impl World {
     }
 
     /// A message as the API describes it.
-    pub(crate) fn read(&self, id: &MessageId) -> Result<Value, Refusal> {
+    pub(crate) fn read(&self, id: &MessageId) -> Result<Value, FeishuRefusal> {
         let message = self.message(id).ok_or_else(no_message)?;
         Ok(json!({ "items": [self.describe(message)] }))
     }
 
     /// Puts an emoji under a message.
-    pub(crate) fn react(&mut self, id: &MessageId, emoji: &str, by: Sender) -> Result<Value, Refusal> {
+    pub(crate) fn react(&mut self, id: &MessageId, emoji: &str, by: Sender) -> Result<Value, FeishuRefusal> {
         if emoji.is_empty() || !emoji.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
-            return Err(Refusal::new(231_001, "reaction type is invalid."));
+            return Err(FeishuRefusal::new(231_001, "reaction type is invalid."));
         }
         let bot = self.bot.clone();
         let Some(message) = self.message_mut(id).filter(|message| !message.recalled) else {
-            return Err(Refusal::new(231_003, "The message is not found."));
+            return Err(FeishuRefusal::new(231_003, "The message is not found."));
         };
         let (operator, operator_type, by) = match by {
             Sender::Bot => (bot, "app", None),
@@ -223,23 +245,24 @@ impl World {
     }
 
     /// Takes an emoji of the bot's own away.
-    pub(crate) fn unreact(&mut self, id: &MessageId, reaction_id: &str) -> Result<Value, Refusal> {
+    pub(crate) fn unreact(&mut self, id: &MessageId, reaction_id: &str) -> Result<Value, FeishuRefusal> {
         let Some(message) = self.message_mut(id).filter(|message| !message.recalled) else {
-            return Err(Refusal::new(231_003, "The message is not found."));
+            return Err(FeishuRefusal::new(231_003, "The message is not found."));
         };
         let Some(place) = message.reactions.iter().position(|each| each.reaction_id == reaction_id) else {
-            return Err(Refusal::new(231_010, "The reaction_id is invalid."));
+            return Err(FeishuRefusal::new(231_010, "The reaction_id is invalid."));
         };
         if message.reactions[place].by.is_some() {
-            return Err(Refusal::new(231_007, "The reaction was added by another."));
+            return Err(FeishuRefusal::new(231_007, "The reaction was added by another."));
         }
         let gone = message.reactions.remove(place);
         Ok(json!({"reaction_id": gone.reaction_id, "reaction_type": {"emoji_type": gone.emoji}}))
     }
 
     /// The emojis under a message.
-    pub(crate) fn reactions(&self, id: &MessageId) -> Result<Value, Refusal> {
-        let message = self.message(id).ok_or_else(|| Refusal::new(231_003, "The message is not found."))?;
+    pub(crate) fn reactions(&self, id: &MessageId) -> Result<Value, FeishuRefusal> {
+        let message =
+            self.message(id).ok_or_else(|| FeishuRefusal::new(231_003, "The message is not found."))?;
         let items: Vec<Value> = message
             .reactions
             .iter()
@@ -257,7 +280,7 @@ impl World {
     }
 
     /// A message as the API describes it.
-    pub(crate) fn describe(&self, message: &Message) -> Value {
+    pub(crate) fn describe(&self, message: &ChatMessage) -> Value {
         let sender = match &message.sender {
             Sender::Bot => json!({"id_type": "app_id", "sender_type": "app", "tenant_key": "emulated"}),
             Sender::User(id) => {
@@ -291,14 +314,18 @@ impl World {
     }
 
     /// The card or the keys that a content names must be the bot's own.
-    fn resolve(&self, msg_type: &str, checked: Checked) -> Result<(Value, Option<String>), Refusal> {
+    fn resolve(
+        &self,
+        msg_type: &str,
+        checked: ContentExtras,
+    ) -> Result<(Value, Option<String>), FeishuRefusal> {
         match checked {
-            Checked::Ready(content) => Ok((content, None)),
-            Checked::Keys(mut content, keys) => {
+            ContentExtras::Ready(content) => Ok((content, None)),
+            ContentExtras::Keys(mut content, keys) => {
                 for key in keys {
                     let stored = self.stored.get(&key).filter(|stored| stored.by_bot);
-                    let stored =
-                        stored.ok_or_else(|| Refusal::new(230_017, "Not the owner of the resource."))?;
+                    let stored = stored
+                        .ok_or_else(|| FeishuRefusal::new(230_017, "Not the owner of the resource."))?;
                     let fits = match msg_type {
                         "image" | "post" => stored.kind == "image",
                         "audio" => stored.kind == "opus",
@@ -306,7 +333,10 @@ impl World {
                         _ => stored.kind != "image",
                     };
                     if !fits {
-                        return Err(Refusal::new(230_055, "The type of the file upload does not match."));
+                        return Err(FeishuRefusal::new(
+                            230_055,
+                            "The type of the file upload does not match.",
+                        ));
                     }
                     // People see the name that it was uploaded with.
                     if msg_type == "file" {
@@ -315,33 +345,40 @@ impl World {
                 }
                 Ok((content, None))
             }
-            Checked::Entity(card_id) => {
+            ContentExtras::Entity(card_id) => {
                 let entity = self.cards.get(&card_id);
-                let entity = entity.ok_or_else(|| Refusal::new(230_099, "Failed to create card content, ext=ErrCode: 200740; ErrMsg: card entity does not exist; "))?;
+                let entity = entity.ok_or_else(|| FeishuRefusal::new(230_099, "Failed to create card content, ext=ErrCode: 200740; ErrMsg: card entity does not exist; "))?;
                 if entity.sent.is_some() {
-                    return Err(Refusal::parameter("a card entity can be sent once"));
+                    return Err(FeishuRefusal::parameter("a card entity can be sent once"));
                 }
                 Ok((entity.card.clone(), Some(card_id)))
             }
         }
     }
 
-    fn own_message(&self, id: &MessageId, other: impl FnOnce() -> Refusal) -> Result<&Message, Refusal> {
+    fn own_message(
+        &self,
+        id: &MessageId,
+        other: impl FnOnce() -> FeishuRefusal,
+    ) -> Result<&ChatMessage, FeishuRefusal> {
         let message = self.message(id).ok_or_else(no_message)?;
         if message.sender != Sender::Bot {
             return Err(other());
         }
         if message.recalled {
-            return Err(Refusal::new(230_011, "The message was withdrawn."));
+            return Err(FeishuRefusal::new(230_011, "The message was withdrawn."));
         }
         let age = Timestamp::now().duration_since(message.created);
         if age.unsigned_abs() > CHANGEABLE {
-            return Err(Refusal::new(230_031, "The message is older than 14 days."));
+            return Err(FeishuRefusal::new(230_031, "The message is older than 14 days."));
         }
         Ok(message)
     }
 }
 
-fn no_message() -> Refusal {
-    Refusal::new(230_001, "Your request contains an invalid request parameter, ext=invalid open_message_id")
+fn no_message() -> FeishuRefusal {
+    FeishuRefusal::new(
+        230_001,
+        "Your request contains an invalid request parameter, ext=invalid open_message_id",
+    )
 }

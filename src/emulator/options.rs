@@ -18,7 +18,7 @@ pub struct User {
 /// Two people's chat, or a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum ChatKind {
+pub enum EmulatedChatKind {
     /// One user and the bot.
     P2p,
     /// Several users and the bot.
@@ -31,7 +31,7 @@ pub struct Chat {
     /// The chat's id.
     pub chat_id: ChatId,
     /// Of two or of many.
-    pub kind: ChatKind,
+    pub kind: EmulatedChatKind,
     /// What the phone writes at its head.
     pub name: String,
     /// The users in it; the bot is not listed.
@@ -41,7 +41,7 @@ pub struct Chat {
 /// The long connection's settings, as Feishu sends them; times in seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
-pub struct ClientConfig {
+pub struct ServedClientConfig {
     /// How often a client should try again; negative: for ever.
     pub reconnect_count: i32,
     /// Between two tries.
@@ -54,7 +54,7 @@ pub struct ClientConfig {
 
 /// What an emulated Feishu begins with. The default has two users, a chat of the bot with each, and a group.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct EmulatorOptions {
     /// The loopback port; 0 takes a free one.
     pub port: u16,
     /// The app's id: `cli_` and 16 hexadecimal digits.
@@ -68,7 +68,7 @@ pub struct Options {
     /// The chats that the bot is in. A user without a chat of two has none until the list says so.
     pub chats: Vec<Chat>,
     /// The settings that a client is given with its address and with every pong.
-    pub client_config: ClientConfig,
+    pub client_config: ServedClientConfig,
     /// How long an event waits for its acknowledgement (Feishu: 3 s).
     pub ack_deadline: Duration,
     /// The waits before an event is pushed again (Feishu: 15 s, 5 min, 1 h, 6 h).
@@ -84,14 +84,14 @@ pub struct Options {
     pub seen_from_outside: Option<String>,
 }
 
-impl Default for Options {
+impl Default for EmulatorOptions {
     fn default() -> Self {
         let anna = OpenId::from("ou_a11ce0000000000000000000000000a1");
         let ming = OpenId::from("ou_b0b00000000000000000000000000b02");
         let bot_name = "phonework".to_owned();
         let p2p = |chat_id: &str, member: &OpenId| Chat {
             chat_id: ChatId::from(chat_id),
-            kind: ChatKind::P2p,
+            kind: EmulatedChatKind::P2p,
             name: bot_name.clone(),
             members: vec![member.clone()],
         };
@@ -104,7 +104,7 @@ impl Default for Options {
                 p2p("oc_b0b00000000000000000000000000c02", &ming),
                 Chat {
                     chat_id: ChatId::from("oc_60000000000000000000000000000c03"),
-                    kind: ChatKind::Group,
+                    kind: EmulatedChatKind::Group,
                     name: "The workshop".to_owned(),
                     members: vec![anna.clone(), ming.clone()],
                 },
@@ -114,7 +114,7 @@ impl Default for Options {
                 User { open_id: ming, name: "Ming".to_owned() },
             ],
             bot_name,
-            client_config: ClientConfig {
+            client_config: ServedClientConfig {
                 reconnect_count: -1,
                 reconnect_interval: 120,
                 reconnect_nonce: 30,
@@ -130,7 +130,7 @@ impl Default for Options {
     }
 }
 
-impl Options {
+impl EmulatorOptions {
     /// The same with Feishu's clock running faster: the waits before redeliveries are multiplied by `factor`. The
     /// acknowledgement's deadline stays, as it measures the client.
     #[must_use]

@@ -21,19 +21,19 @@ use serde_json::{Value, json};
 
 use super::{
     clicks::Click,
-    faults::{Delivering, Ending, Fault, FaultId, Order},
-    people::{Impossible, Utterance},
-    state::Shared,
+    faults::{ConnectionEnding, DeliveryFaults, FaultId, InjectedFault, ReleaseOrder},
+    people::{PeopleError, PhoneUtterance},
+    state::SharedWorld,
 };
 use crate::ids::{ChatId, MessageId, OpenId};
 
 /// A comment is sent on a silent feed this often, so that both sides notice when the other is gone.
 const FEED_BREATH: Duration = Duration::from_secs(15);
 
-type Feishu = State<Arc<Shared>>;
+type Feishu = State<Arc<SharedWorld>>;
 
 /// The page and its endpoints.
-pub(crate) fn routes() -> Router<Arc<Shared>> {
+pub(crate) fn routes() -> Router<Arc<SharedWorld>> {
     Router::new()
         .route("/", get(page))
         .route("/phone/people", get(people))
@@ -131,7 +131,7 @@ async fn feed(State(shared): Feishu) -> Response {
     (headers, Body::from_stream(changes)).into_response()
 }
 
-fn news(shared: &Shared, last: u64) -> (String, u64) {
+fn news(shared: &SharedWorld, last: u64) -> (String, u64) {
     shared.look(|world| {
         let news = json!({
             "messages": world.shown_since(None, last),
@@ -164,7 +164,7 @@ async fn keep(State(shared): Feishu, Path(name): Path<String>, body: Bytes) -> J
 }
 
 #[derive(Deserialize)]
-struct Said {
+struct PhoneMessage {
     user: OpenId,
     chat: ChatId,
     #[serde(default)]
@@ -177,10 +177,10 @@ struct Said {
     reply_to: Option<MessageId>,
 }
 
-async fn say(State(shared): Feishu, Json(said): Json<Said>) -> Response {
+async fn say(State(shared): Feishu, Json(said): Json<PhoneMessage>) -> Response {
     let mut utterance = match (said.text, said.kind) {
-        (Some(text), None) => Utterance::text(&said.user, &said.chat, &text),
-        (_, Some(kind)) => Utterance::of(&said.user, &said.chat, &kind, said.content),
+        (Some(text), None) => PhoneUtterance::text(&said.user, &said.chat, &text),
+        (_, Some(kind)) => PhoneUtterance::of(&said.user, &said.chat, &kind, said.content),
         (None, None) => return StatusCode::UNPROCESSABLE_ENTITY.into_response(),
     };
     utterance.reply_to = said.reply_to;
@@ -247,7 +247,7 @@ async fn connections(State(shared): Feishu) -> Json<Value> {
 
 #[derive(Deserialize)]
 struct Dropping {
-    how: Ending,
+    how: ConnectionEnding,
 }
 
 async fn drop_connections(State(shared): Feishu, Json(dropping): Json<Dropping>) -> Json<Value> {
@@ -265,12 +265,12 @@ async fn stall(State(shared): Feishu, Query(stalling): Query<Stalling>) -> Json<
     Json(json!({}))
 }
 
-async fn delivering(State(shared): Feishu, Json(delivering): Json<Delivering>) -> Json<Value> {
+async fn delivering(State(shared): Feishu, Json(delivering): Json<DeliveryFaults>) -> Json<Value> {
     shared.change(|world| world.faults.delivering = delivering);
     Json(json!({}))
 }
 
-async fn fault(State(shared): Feishu, Json(fault): Json<Fault>) -> Json<Value> {
+async fn fault(State(shared): Feishu, Json(fault): Json<InjectedFault>) -> Json<Value> {
     Json(json!({ "id": shared.change(|world| world.faults.set(fault)) }))
 }
 
@@ -284,20 +284,20 @@ async fn lift(State(shared): Feishu, Json(lifting): Json<Lifting>) -> Json<Value
         Some(id) => shared.change(|world| world.faults.lift(id)),
         None => {
             shared.change(|world| world.faults.lift_all());
-            shared.release(Order::AsTheyCame);
+            shared.release(ReleaseOrder::AsTheyCame);
         }
     }
     Json(json!({}))
 }
 
-fn event_of(shared: &Arc<Shared>, event: Result<Value, Impossible>) -> Response {
+fn event_of(shared: &Arc<SharedWorld>, event: Result<Value, PeopleError>) -> Response {
     done(event.map(|event| {
         shared.deliver(event);
         json!({})
     }))
 }
 
-fn done(result: Result<Value, Impossible>) -> Response {
+fn done(result: Result<Value, PeopleError>) -> Response {
     match result {
         Ok(value) => Json(value).into_response(),
         Err(impossible) => {

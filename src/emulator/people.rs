@@ -5,14 +5,14 @@ use serde_json::{Value, json};
 
 use super::{
     http::image_type,
-    options::ChatKind,
-    state::{Message, Named, Sender, Stored, World, new_id},
+    options::EmulatedChatKind,
+    state::{ChatMessage, NamedPerson, Sender, StoredFile, World, new_id},
 };
 use crate::ids::{ChatId, MessageId, OpenId};
 
 /// Why the people could not do what they were told to.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Impossible {
+pub enum PeopleError {
     /// No such user.
     #[error("there is no user {0}")]
     NoUser(OpenId),
@@ -38,7 +38,7 @@ pub enum Impossible {
 
 /// A message that a person sends.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Utterance {
+pub struct PhoneUtterance {
     /// Who.
     pub user: OpenId,
     /// Where.
@@ -53,7 +53,7 @@ pub struct Utterance {
     pub sent_at: Option<Timestamp>,
 }
 
-impl Utterance {
+impl PhoneUtterance {
     /// A text. `@name` of somebody in the chat is a mention.
     #[must_use]
     pub fn text(user: &OpenId, chat: &ChatId, text: &str) -> Self {
@@ -72,19 +72,19 @@ impl World {
     /// Adds a person's message; the event comes back if the bot hears of it.
     pub(crate) fn say(
         &mut self,
-        said: Utterance,
+        said: PhoneUtterance,
         app_id: &str,
-    ) -> Result<(MessageId, Option<Value>), Impossible> {
+    ) -> Result<(MessageId, Option<Value>), PeopleError> {
         let kind = self.membership(&said.user, &said.chat)?;
         let parent = match &said.reply_to {
-            Some(id) => Some(self.message(id).ok_or_else(|| Impossible::NoMessage(id.clone()))?.clone()),
+            Some(id) => Some(self.message(id).ok_or_else(|| PeopleError::NoMessage(id.clone()))?.clone()),
             None => None,
         };
         let mut content = said.content;
         let mentions = self.mentions_in(&said.chat, &mut content);
         let created = said.sent_at.unwrap_or_else(Timestamp::now);
         let message_id = MessageId::from(new_id("om_"));
-        let message = Message {
+        let message = ChatMessage {
             message_id: message_id.clone(),
             chat_id: said.chat,
             sender: Sender::User(said.user),
@@ -105,16 +105,16 @@ impl World {
             revision: 0,
         };
         let message = self.add(message).clone();
-        let heard = kind == ChatKind::P2p || message.mentions.iter().any(|named| named.bot);
+        let heard = kind == EmulatedChatKind::P2p || message.mentions.iter().any(|named| named.bot);
         let event = heard.then(|| received(app_id, kind, &message));
         Ok((message_id, event))
     }
 
     /// Takes a person's message back.
-    pub(crate) fn recall(&mut self, id: &MessageId, app_id: &str) -> Result<Value, Impossible> {
+    pub(crate) fn recall(&mut self, id: &MessageId, app_id: &str) -> Result<Value, PeopleError> {
         let message =
             self.message_mut(id).filter(|message| !message.recalled && message.sender != Sender::Bot);
-        let message = message.ok_or_else(|| Impossible::NoMessage(id.clone()))?;
+        let message = message.ok_or_else(|| PeopleError::NoMessage(id.clone()))?;
         message.recalled = true;
         let event = json!({
             "message_id": message.message_id,
@@ -126,10 +126,11 @@ impl World {
     }
 
     /// Opens a chat with the bot.
-    pub(crate) fn enter(&self, user: &OpenId, app_id: &str) -> Result<Value, Impossible> {
-        self.user(user).ok_or_else(|| Impossible::NoUser(user.clone()))?;
-        let chat = self.chats.iter().find(|chat| chat.kind == ChatKind::P2p && chat.members.contains(user));
-        let chat = chat.ok_or_else(|| Impossible::NoChat(ChatId::from(""), user.clone()))?;
+    pub(crate) fn enter(&self, user: &OpenId, app_id: &str) -> Result<Value, PeopleError> {
+        self.user(user).ok_or_else(|| PeopleError::NoUser(user.clone()))?;
+        let chat =
+            self.chats.iter().find(|chat| chat.kind == EmulatedChatKind::P2p && chat.members.contains(user));
+        let chat = chat.ok_or_else(|| PeopleError::NoChat(ChatId::from(""), user.clone()))?;
         let mut event = json!({"chat_id": chat.chat_id, "operator_id": user_id(user)});
         if let Some(last) = self.messages.iter().rev().find(|message| message.chat_id == chat.chat_id) {
             event["last_message_id"] = json!(last.message_id);
@@ -139,8 +140,8 @@ impl World {
     }
 
     /// Chooses an item of the bot's menu.
-    pub(crate) fn choose(&self, user: &OpenId, key: &str, app_id: &str) -> Result<Value, Impossible> {
-        let person = self.user(user).ok_or_else(|| Impossible::NoUser(user.clone()))?;
+    pub(crate) fn choose(&self, user: &OpenId, key: &str, app_id: &str) -> Result<Value, PeopleError> {
+        let person = self.user(user).ok_or_else(|| PeopleError::NoUser(user.clone()))?;
         let event = json!({
             "operator": {"operator_name": person.name, "operator_id": user_id(user)},
             "event_key": key,
@@ -156,10 +157,10 @@ impl World {
         id: &MessageId,
         emoji: &str,
         app_id: &str,
-    ) -> Result<Value, Impossible> {
-        self.user(user).ok_or_else(|| Impossible::NoUser(user.clone()))?;
+    ) -> Result<Value, PeopleError> {
+        self.user(user).ok_or_else(|| PeopleError::NoUser(user.clone()))?;
         let done = self.react(id, emoji, Sender::User(user.clone()));
-        done.map_err(|refusal| Impossible::Refused(refusal.code))?;
+        done.map_err(|refusal| PeopleError::Refused(refusal.code))?;
         let event = json!({
             "message_id": id,
             "reaction_type": {"emoji_type": emoji},
@@ -174,7 +175,7 @@ impl World {
     pub(crate) fn keep(&mut self, name: &str, bytes: bytes::Bytes) -> String {
         let picture = image_type(&bytes);
         let key = new_id(if picture.is_some() { "img_v3_" } else { "file_v3_" });
-        let stored = Stored {
+        let stored = StoredFile {
             name: name.to_owned(),
             content_type: picture.unwrap_or("application/octet-stream").to_owned(),
             kind: if picture.is_some() { "image" } else { "stream" }.to_owned(),
@@ -186,26 +187,26 @@ impl World {
     }
 
     /// The kind of a chat that a user is in.
-    pub(crate) fn membership(&self, user: &OpenId, chat: &ChatId) -> Result<ChatKind, Impossible> {
-        self.user(user).ok_or_else(|| Impossible::NoUser(user.clone()))?;
+    pub(crate) fn membership(&self, user: &OpenId, chat: &ChatId) -> Result<EmulatedChatKind, PeopleError> {
+        self.user(user).ok_or_else(|| PeopleError::NoUser(user.clone()))?;
         let found = self.chat(chat).filter(|chat| chat.members.contains(user));
-        found.map(|chat| chat.kind).ok_or_else(|| Impossible::NoChat(chat.clone(), user.clone()))
+        found.map(|chat| chat.kind).ok_or_else(|| PeopleError::NoChat(chat.clone(), user.clone()))
     }
 
     /// Puts `@_user_N` in the place of the names in a text, and says whose they are.
-    fn mentions_in(&self, chat: &ChatId, content: &mut Value) -> Vec<Named> {
+    fn mentions_in(&self, chat: &ChatId, content: &mut Value) -> Vec<NamedPerson> {
         let Some(mut text) = content["text"].as_str().map(str::to_owned) else { return Vec::new() };
         let members = self.chat(chat).map(|chat| chat.members.clone()).unwrap_or_default();
         let people = self.users.iter().filter(|user| members.contains(&user.open_id));
         let bot = (self.bot.clone(), self.bot_name.clone(), true);
         let everybody = people.map(|user| (user.open_id.clone(), user.name.clone(), false)).chain([bot]);
-        let mut named: Vec<Named> = Vec::new();
+        let mut named: Vec<NamedPerson> = Vec::new();
         for (open_id, name, bot) in everybody {
             let key = format!("@_user_{}", named.len() + 1);
             let replaced = text.replace(&format!("@{name}"), &key);
             if replaced != text {
                 text = replaced;
-                named.push(Named { key, open_id, name, bot });
+                named.push(NamedPerson { key, open_id, name, bot });
             }
         }
         content["text"] = json!(text);
@@ -238,7 +239,7 @@ pub(crate) fn user_id(user: &OpenId) -> Value {
     json!({"open_id": user, "union_id": user.as_str().replacen("ou_", "on_", 1)})
 }
 
-fn received(app_id: &str, kind: ChatKind, message: &Message) -> Value {
+fn received(app_id: &str, kind: EmulatedChatKind, message: &ChatMessage) -> Value {
     let Sender::User(user) = &message.sender else { return Value::Null };
     let mut described = json!({
         "message_id": message.message_id,
@@ -260,7 +261,7 @@ fn received(app_id: &str, kind: ChatKind, message: &Message) -> Value {
         }
     }
     if !message.mentions.is_empty() {
-        let mention = |named: &Named| {
+        let mention = |named: &NamedPerson| {
             json!({
                 "key": named.key,
                 "id": user_id(&named.open_id),

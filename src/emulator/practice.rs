@@ -30,9 +30,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use self::agent::Agent;
-use self::journal::Journal;
-use self::memory::Memory;
-use self::permission::{Launched, Permissions};
+use self::journal::PromptJournal;
+use self::memory::AgentMemory;
+use self::permission::{LaunchOptions, Permissions};
 use crate::ids::ClaudeSessionId;
 
 /// What it answers to `--version`.
@@ -42,7 +42,7 @@ const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (phonework practice a
 /// not start or the last turn had failed.
 #[must_use]
 pub fn run(arguments: &[OsString]) -> ExitCode {
-    let options = Options::from(arguments);
+    let options = PracticeOptions::from(arguments);
     if options.version {
         let _ = writeln!(std::io::stdout(), "{VERSION}");
         return ExitCode::SUCCESS;
@@ -62,7 +62,7 @@ pub fn run(arguments: &[OsString]) -> ExitCode {
 
 /// The flags that change what it does; all others are taken and mean nothing here.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Options {
+struct PracticeOptions {
     version: bool,
     /// Whether it speaks the protocol on stdin and stdout; else it answers one prompt in words.
     is_fed: bool,
@@ -72,10 +72,10 @@ struct Options {
     session_id: Option<String>,
     resume: Option<String>,
     model: Option<String>,
-    permissions: Launched,
+    permissions: LaunchOptions,
 }
 
-impl From<&[OsString]> for Options {
+impl From<&[OsString]> for PracticeOptions {
     fn from(arguments: &[OsString]) -> Self {
         let mut options = Self::default();
         let mut arguments = arguments.iter().map(|argument| argument.to_string_lossy()).peekable();
@@ -122,15 +122,15 @@ impl From<&[OsString]> for Options {
 }
 
 fn serve(
-    options: &Options,
+    options: &PracticeOptions,
     folder: PathBuf,
     input: impl Read + Send + 'static,
     mut output: impl Write,
 ) -> std::io::Result<u8> {
     let (memory, resumed) = match (&options.resume, &options.session_id) {
-        (Some(id), _) => (Memory::of(folder, id), true),
-        (None, Some(id)) => (Memory::of(folder, id), false),
-        (None, None) => (Memory::of(folder, ClaudeSessionId::random().as_str()), false),
+        (Some(id), _) => (AgentMemory::of(folder, id), true),
+        (None, Some(id)) => (AgentMemory::of(folder, id), false),
+        (None, None) => (AgentMemory::of(folder, ClaudeSessionId::random().as_str()), false),
     };
     let memory = memory.ok_or_else(|| std::io::Error::other("Invalid session ID. Must be a valid UUID."))?;
     match (resumed, memory.exists()) {
@@ -145,8 +145,16 @@ fn serve(
         (true, true) | (false, false) => {
             let model = options.model.clone().unwrap_or_else(|| "practice".to_owned());
             let permissions = Permissions::new(&options.permissions);
-            Agent::new(output, memory, Journal::open()?, model, permissions, options.tells_events, input)
-                .run()
+            Agent::new(
+                output,
+                memory,
+                PromptJournal::open()?,
+                model,
+                permissions,
+                options.tells_events,
+                input,
+            )
+            .run()
         }
     }
 }

@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use super::{
     Emulator,
-    clicks::{Click, Clicked, Press, Toast},
-    shown::Shown,
+    clicks::{Click, Clicked, PressTarget, ShownToast},
+    shown::ShownMessage,
 };
 use crate::ids::{ChatId, MessageId, OpenId};
 
@@ -18,16 +18,16 @@ impl Emulator {
     ///
     /// # Panics
     /// When there is no such button, or the bot does not answer with a toast.
-    pub async fn press(&self, id: &MessageId, who: &OpenId, label: &str) -> Toast {
-        self.toast(who, id, Press::Label(label.to_owned()), None).await
+    pub async fn press(&self, id: &MessageId, who: &OpenId, label: &str) -> ShownToast {
+        self.toast(who, id, PressTarget::Label(label.to_owned()), None).await
     }
 
     /// The same with the nth button, from 0, of those with this label.
     ///
     /// # Panics
     /// As [`Emulator::press`].
-    pub async fn press_nth(&self, id: &MessageId, who: &OpenId, label: &str, place: usize) -> Toast {
-        self.toast(who, id, Press::LabelNth(label.to_owned(), place), None).await
+    pub async fn press_nth(&self, id: &MessageId, who: &OpenId, label: &str, place: usize) -> ShownToast {
+        self.toast(who, id, PressTarget::LabelNth(label.to_owned(), place), None).await
     }
 
     /// A person fills in a form and presses its button with this label. The fields are an object: a text for an input
@@ -35,11 +35,11 @@ impl Emulator {
     ///
     /// # Panics
     /// As [`Emulator::press`], and when the form cannot hold that.
-    pub async fn submit(&self, id: &MessageId, who: &OpenId, label: &str, fields: Value) -> Toast {
-        self.toast(who, id, Press::Label(label.to_owned()), Some(fields)).await
+    pub async fn submit(&self, id: &MessageId, who: &OpenId, label: &str, fields: Value) -> ShownToast {
+        self.toast(who, id, PressTarget::Label(label.to_owned()), Some(fields)).await
     }
 
-    /// A person presses a button that the card had before it changed, as [`Shown::value_of`] gave its value then.
+    /// A person presses a button that the card had before it changed, as [`ShownMessage::value_of`] gave its value then.
     ///
     /// # Panics
     /// When the message is gone, or the bot does not answer with a toast.
@@ -49,16 +49,16 @@ impl Emulator {
         who: &OpenId,
         value: Value,
         fields: Option<Value>,
-    ) -> Toast {
-        self.toast(who, id, Press::Earlier(value), fields).await
+    ) -> ShownToast {
+        self.toast(who, id, PressTarget::Earlier(value), fields).await
     }
 
     /// Waits until the bot shows a card in this chat that has a button with this label, and gives the newest.
     ///
     /// # Panics
     /// When there is none in this time.
-    pub async fn card_with(&self, chat: &ChatId, label: &str, timeout: Duration) -> Shown {
-        let has = |shown: &Shown| shown.buttons().contains(&label);
+    pub async fn card_with(&self, chat: &ChatId, label: &str, timeout: Duration) -> ShownMessage {
+        let has = |shown: &ShownMessage| shown.buttons().contains(&label);
         let newest = |emulator: &Self| emulator.shown(chat).into_iter().rev().find(has);
         match self.wait_for(newest, timeout).await {
             Some(shown) => shown,
@@ -68,13 +68,19 @@ impl Emulator {
 
     /// The name and the bytes of the file that a message carries.
     #[must_use]
-    pub fn file_of(&self, shown: &Shown) -> Option<(String, bytes::Bytes)> {
+    pub fn file_of(&self, shown: &ShownMessage) -> Option<(String, bytes::Bytes)> {
         let key = shown.content["file_key"].as_str()?;
         self.shared
             .look(|world| world.stored.get(key).map(|stored| (stored.name.clone(), stored.bytes.clone())))
     }
 
-    async fn toast(&self, who: &OpenId, id: &MessageId, press: Press, fields: Option<Value>) -> Toast {
+    async fn toast(
+        &self,
+        who: &OpenId,
+        id: &MessageId,
+        press: PressTarget,
+        fields: Option<Value>,
+    ) -> ShownToast {
         let what = format!("{press:?}");
         let form_value = fields.and_then(|fields| fields.as_object().cloned());
         let clicked = self.click(who, id, Click { form_value, ..Click::from(press) }).await;

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{
     cards, content,
-    state::{Message, Sender, World},
+    state::{ChatMessage, Sender, World},
 };
 use crate::ids::{ChatId, MessageId, OpenId};
 
@@ -23,7 +23,7 @@ pub struct Reaction {
 
 /// A message as a phone shows it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Shown {
+pub struct ShownMessage {
     /// The message's id.
     pub message_id: MessageId,
     /// The chat that it is in.
@@ -51,7 +51,7 @@ pub struct Shown {
     pub created: Timestamp,
 }
 
-impl Shown {
+impl ShownMessage {
     /// Whether the bot wrote it.
     #[must_use]
     pub fn from_bot(&self) -> bool {
@@ -97,7 +97,7 @@ impl Shown {
 
 impl World {
     /// What is shown of a message.
-    pub(crate) fn show(&self, message: &Message) -> Shown {
+    pub(crate) fn show(&self, message: &ChatMessage) -> ShownMessage {
         let content = if message.recalled {
             Value::Null
         } else {
@@ -111,7 +111,7 @@ impl World {
         for named in message.mentions.iter().rev() {
             text = text.replace(&named.key, &format!("@{}", named.name));
         }
-        Shown {
+        ShownMessage {
             message_id: message.message_id.clone(),
             chat_id: message.chat_id.clone(),
             from: match &message.sender {
@@ -131,7 +131,7 @@ impl World {
     }
 
     /// A chat's messages, oldest first, that changed after `revision`.
-    pub(crate) fn shown_since(&self, chat: Option<&ChatId>, revision: u64) -> Vec<Shown> {
+    pub(crate) fn shown_since(&self, chat: Option<&ChatId>, revision: u64) -> Vec<ShownMessage> {
         self.messages
             .iter()
             .filter(|message| message.revision > revision && chat.is_none_or(|chat| message.chat_id == *chat))

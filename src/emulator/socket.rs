@@ -24,11 +24,11 @@ use tokio_tungstenite::{
 };
 
 use super::{
-    answer::{Refusal, answer, refuse},
-    faults::Ending,
+    answer::{FeishuRefusal, answer, refuse},
+    faults::ConnectionEnding,
     http::refuse_handshake,
-    options::ClientConfig,
-    state::{Shared, World, new_id},
+    options::ServedClientConfig,
+    state::{SharedWorld, World, new_id},
     wire,
 };
 use crate::feishu::frame::Frame;
@@ -56,21 +56,21 @@ pub struct ConnectionInfo {
 }
 
 /// A living connection.
-pub(crate) struct Connection {
+pub(crate) struct LiveConnection {
     pub(crate) info: ConnectionInfo,
     pub(crate) frames: mpsc::Sender<Message>,
-    pub(crate) control: watch::Sender<Control>,
+    pub(crate) control: watch::Sender<ConnectionCommand>,
 }
 
 /// What the connection's task is told to do beside sending.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Control {
+pub(crate) struct ConnectionCommand {
     pub(crate) stalled: bool,
-    pub(crate) ending: Option<Ending>,
+    pub(crate) ending: Option<ConnectionEnding>,
 }
 
 #[derive(Deserialize)]
-struct Credentials {
+struct EndpointRequest {
     #[serde(rename = "AppID", default)]
     app_id: String,
     #[serde(rename = "AppSecret", default)]
@@ -78,9 +78,9 @@ struct Credentials {
 }
 
 /// `POST /callback/ws/endpoint`
-pub(crate) async fn endpoint(State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
-    let refused = |code, msg: &str| refuse(&Refusal { http: 200, ..Refusal::new(code, msg) });
-    let Ok(sent) = serde_json::from_slice::<Credentials>(&body) else {
+pub(crate) async fn endpoint(State(shared): State<Arc<SharedWorld>>, body: Bytes) -> Response {
+    let refused = |code, msg: &str| refuse(&FeishuRefusal { http: 200, ..FeishuRefusal::new(code, msg) });
+    let Ok(sent) = serde_json::from_slice::<EndpointRequest>(&body) else {
         return refused(1_000_040_344, "no credential");
     };
     if sent.app_id.is_empty() || sent.app_secret.is_empty() {
@@ -112,7 +112,7 @@ pub(crate) async fn endpoint(State(shared): State<Arc<Shared>>, body: Bytes) -> 
 
 /// `GET /ws/v2`: the WebSocket handshake. A ticket opens one connection.
 pub(crate) async fn upgrade(
-    State(shared): State<Arc<Shared>>,
+    State(shared): State<Arc<SharedWorld>>,
     Query(query): Query<HashMap<String, String>>,
     mut request: Request,
 ) -> Response {
@@ -149,33 +149,33 @@ pub(crate) async fn upgrade(
     (StatusCode::SWITCHING_PROTOCOLS, headers, Body::empty()).into_response()
 }
 
-async fn run(shared: Arc<Shared>, stream: TcpStream, read: Bytes) {
+async fn run(shared: Arc<SharedWorld>, stream: TcpStream, read: Bytes) {
     let mut socket = WebSocketStream::from_partially_read(stream, read.to_vec(), Role::Server, None).await;
     let (frames, mut queue) = mpsc::channel(QUEUE);
-    let (control, mut told) = watch::channel(Control::default());
+    let (control, mut told) = watch::channel(ConnectionCommand::default());
     let number = shared.change(|world| world.connect(frames, control));
     let ending = converse(&shared, number, &mut socket, &mut queue, &mut told).await;
     shared.change(|world| world.disconnect(number));
     match ending {
-        Some(Ending::Close) => {
+        Some(ConnectionEnding::Close) => {
             // The client's own close frame is not waited for: a client that does not read would hold this task.
             let _ = socket.close(None).await;
         }
-        Some(Ending::Reset) => {
+        Some(ConnectionEnding::Reset) => {
             let _ = socket.get_ref().set_zero_linger();
         }
-        Some(Ending::End) | None => {}
+        Some(ConnectionEnding::End) | None => {}
     }
 }
 
 /// Reads and writes until the client leaves (`None`) or the connection is ended.
 async fn converse(
-    shared: &Shared,
+    shared: &SharedWorld,
     number: u64,
     socket: &mut WebSocketStream<TcpStream>,
     queue: &mut mpsc::Receiver<Message>,
-    told: &mut watch::Receiver<Control>,
-) -> Option<Ending> {
+    told: &mut watch::Receiver<ConnectionCommand>,
+) -> Option<ConnectionEnding> {
     loop {
         let control = *told.borrow_and_update();
         if control.ending.is_some() {
@@ -218,12 +218,12 @@ async fn converse(
 }
 
 impl World {
-    fn connect(&mut self, frames: mpsc::Sender<Message>, control: watch::Sender<Control>) -> u64 {
+    fn connect(&mut self, frames: mpsc::Sender<Message>, control: watch::Sender<ConnectionCommand>) -> u64 {
         self.connections_made += 1;
         let number = self.connections_made;
         let info =
             ConnectionInfo { number, since: Timestamp::now(), pings: 0, last_frame: None, stalled: false };
-        self.connections.insert(number, Connection { info, frames, control });
+        self.connections.insert(number, LiveConnection { info, frames, control });
         number
     }
 
@@ -234,7 +234,7 @@ impl World {
     }
 
     /// Takes a frame of the client; the answer to a ping comes back.
-    fn take_frame(&mut self, number: u64, bytes: &[u8], config: &ClientConfig) -> Option<Message> {
+    fn take_frame(&mut self, number: u64, bytes: &[u8], config: &ServedClientConfig) -> Option<Message> {
         if let Some(connection) = self.connections.get_mut(&number) {
             connection.info.last_frame = Some(Timestamp::now());
         }
@@ -266,7 +266,7 @@ impl World {
     }
 
     /// Tells every connection's task something.
-    pub(crate) fn control_all(&mut self, tell: impl Fn(&mut Control)) {
+    pub(crate) fn control_all(&mut self, tell: impl Fn(&mut ConnectionCommand)) {
         for connection in self.connections.values() {
             connection.control.send_modify(&tell);
         }

@@ -13,16 +13,16 @@ use tokio::{runtime::Handle, sync::watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    answer::Refusal,
+    answer::FeishuRefusal,
     card_entity::CardEntity,
-    console::Console,
-    delivery::{Ack, Pending},
+    console::AppConsole,
+    delivery::{Ack, PendingEvent},
     faults::Faults,
     http::ApiCall,
-    options::{Chat, Options, User},
+    options::{Chat, EmulatorOptions, User},
     rates::Rates,
     shown::Reaction,
-    socket::Connection,
+    socket::LiveConnection,
 };
 use crate::ids::{ChatId, MessageId, OpenId};
 
@@ -30,8 +30,8 @@ use crate::ids::{ChatId, MessageId, OpenId};
 const LOG_LENGTH: usize = 20_000;
 
 /// What every task of the emulator holds.
-pub(crate) struct Shared {
-    pub(crate) options: Options,
+pub(crate) struct SharedWorld {
+    pub(crate) options: EmulatorOptions,
     /// `http://127.0.0.1:PORT`.
     pub(crate) base_url: String,
     pub(crate) stop: CancellationToken,
@@ -42,8 +42,8 @@ pub(crate) struct Shared {
     world: Mutex<World>,
 }
 
-impl Shared {
-    pub(crate) fn new(options: Options, base_url: String) -> Arc<Self> {
+impl SharedWorld {
+    pub(crate) fn new(options: EmulatorOptions, base_url: String) -> Arc<Self> {
         Arc::new(Self {
             world: Mutex::new(World::new(&options)),
             options,
@@ -107,7 +107,7 @@ pub(crate) enum Sender {
 
 /// Someone named in a message, as `@_user_1` in its text.
 #[derive(Clone, Debug)]
-pub(crate) struct Named {
+pub(crate) struct NamedPerson {
     pub(crate) key: String,
     pub(crate) open_id: OpenId,
     pub(crate) name: String,
@@ -116,7 +116,7 @@ pub(crate) struct Named {
 
 /// A message in a chat.
 #[derive(Clone, Debug)]
-pub(crate) struct Message {
+pub(crate) struct ChatMessage {
     pub(crate) message_id: MessageId,
     pub(crate) chat_id: ChatId,
     pub(crate) sender: Sender,
@@ -125,7 +125,7 @@ pub(crate) struct Message {
     pub(crate) content: Value,
     /// The card entity that the message shows, if it shows one.
     pub(crate) card_id: Option<String>,
-    pub(crate) mentions: Vec<Named>,
+    pub(crate) mentions: Vec<NamedPerson>,
     pub(crate) parent: Option<MessageId>,
     pub(crate) root: Option<MessageId>,
     pub(crate) thread_id: Option<String>,
@@ -140,7 +140,7 @@ pub(crate) struct Message {
 
 /// An uploaded picture or file.
 #[derive(Clone, Debug)]
-pub(crate) struct Stored {
+pub(crate) struct StoredFile {
     pub(crate) name: String,
     pub(crate) content_type: String,
     /// Feishu's `file_type`, or `image`.
@@ -166,7 +166,7 @@ pub(crate) struct World {
     pub(crate) bot: OpenId,
     pub(crate) bot_name: String,
     pub(crate) enforce_rates: bool,
-    pub(crate) messages: Vec<Message>,
+    pub(crate) messages: Vec<ChatMessage>,
     places: HashMap<MessageId, usize>,
     /// What was sent with a uuid, and when.
     pub(crate) uuids: HashMap<String, (MessageId, Instant)>,
@@ -177,9 +177,9 @@ pub(crate) struct World {
     pub(crate) tickets: HashSet<String>,
     /// What only the client may know: tokens, and what connection addresses carry; used or not.
     pub(crate) secrets: VecDeque<String>,
-    pub(crate) connections: BTreeMap<u64, Connection>,
+    pub(crate) connections: BTreeMap<u64, LiveConnection>,
     pub(crate) connections_made: u64,
-    pub(crate) pending: HashMap<String, Pending>,
+    pub(crate) pending: HashMap<String, PendingEvent>,
     pub(crate) held: Vec<Value>,
     pub(crate) acks: VecDeque<Ack>,
     pub(crate) calls: VecDeque<ApiCall>,
@@ -188,14 +188,14 @@ pub(crate) struct World {
     pub(crate) rates: Rates,
     pub(crate) faults: Faults,
     pub(crate) cards: BTreeMap<String, CardEntity>,
-    pub(crate) stored: BTreeMap<String, Stored>,
+    pub(crate) stored: BTreeMap<String, StoredFile>,
     pub(crate) callback_tokens: HashMap<String, CallbackToken>,
-    pub(crate) console: Console,
+    pub(crate) console: AppConsole,
     pub(crate) revision: u64,
 }
 
 impl World {
-    fn new(options: &Options) -> Self {
+    fn new(options: &EmulatorOptions) -> Self {
         Self {
             users: options.users.clone(),
             chats: options.chats.clone(),
@@ -222,12 +222,12 @@ impl World {
             cards: BTreeMap::new(),
             stored: BTreeMap::new(),
             callback_tokens: HashMap::new(),
-            console: Console::default(),
+            console: AppConsole::default(),
             revision: 0,
         }
     }
 
-    pub(crate) fn add(&mut self, mut message: Message) -> &Message {
+    pub(crate) fn add(&mut self, mut message: ChatMessage) -> &ChatMessage {
         message.revision = self.revision;
         let place = self.messages.len();
         self.places.insert(message.message_id.clone(), place);
@@ -235,12 +235,12 @@ impl World {
         &self.messages[place]
     }
 
-    pub(crate) fn message(&self, id: &MessageId) -> Option<&Message> {
+    pub(crate) fn message(&self, id: &MessageId) -> Option<&ChatMessage> {
         self.places.get(id).map(|place| &self.messages[*place])
     }
 
     /// The message for changing: what is shown of it is new from now on.
-    pub(crate) fn message_mut(&mut self, id: &MessageId) -> Option<&mut Message> {
+    pub(crate) fn message_mut(&mut self, id: &MessageId) -> Option<&mut ChatMessage> {
         let message = self.places.get(id).map(|place| &mut self.messages[*place])?;
         message.revision = self.revision;
         Some(message)
@@ -267,9 +267,9 @@ impl World {
     }
 
     /// Feishu: 5 requests a second for one chat or one message.
-    pub(crate) fn admit_to(&mut self, target: &str) -> Result<(), Refusal> {
+    pub(crate) fn admit_to(&mut self, target: &str) -> Result<(), FeishuRefusal> {
         self.admit(target, &[(5, Duration::from_secs(1))])
-            .map_err(|_| Refusal::new(230_020, "This operation triggers the frequency limit."))
+            .map_err(|_| FeishuRefusal::new(230_020, "This operation triggers the frequency limit."))
     }
 
     /// Notes what was given to the client in confidence.

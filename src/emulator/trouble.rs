@@ -4,14 +4,16 @@ use tokio_tungstenite::tungstenite::Message;
 
 use super::{
     Emulator,
-    faults::{Delivering, Ending, Fault, FaultId, Order, Outage, Rubbish},
+    faults::{
+        ConnectionEnding, DeliveryFaults, FaultId, InjectedFault, MalformedInput, Outage, ReleaseOrder,
+    },
     people::envelope,
     wire,
 };
 
 impl Emulator {
     /// Sets a fault of requests.
-    pub fn fault(&self, fault: Fault) -> FaultId {
+    pub fn fault(&self, fault: InjectedFault) -> FaultId {
         self.shared.change(|world| world.faults.set(fault))
     }
 
@@ -23,7 +25,7 @@ impl Emulator {
     /// Lifts every fault of requests and of delivering, and lets held events go.
     pub fn lift_all(&self) {
         self.shared.change(|world| world.faults.lift_all());
-        self.shared.release(Order::AsTheyCame);
+        self.shared.release(ReleaseOrder::AsTheyCame);
     }
 
     /// How many requests a fault has struck; `None` when it was lifted.
@@ -33,7 +35,7 @@ impl Emulator {
     }
 
     /// Ends every connection.
-    pub fn drop_connections(&self, ending: Ending) {
+    pub fn drop_connections(&self, ending: ConnectionEnding) {
         self.shared.change(|world| world.control_all(|control| control.ending = Some(ending)));
     }
 
@@ -49,7 +51,9 @@ impl Emulator {
         self.shared.change(|world| {
             world.faults.outage = outage;
             match outage {
-                Some(Outage::Refusing) => world.control_all(|control| control.ending = Some(Ending::Reset)),
+                Some(Outage::Refusing) => {
+                    world.control_all(|control| control.ending = Some(ConnectionEnding::Reset))
+                }
                 Some(Outage::Silent) => world.stall(true),
                 None => {}
             }
@@ -62,7 +66,7 @@ impl Emulator {
     }
 
     /// How events are pushed from now on.
-    pub fn delivering(&self, delivering: Delivering) {
+    pub fn delivering(&self, delivering: DeliveryFaults) {
         self.shared.change(|world| world.faults.delivering = delivering);
     }
 
@@ -72,18 +76,18 @@ impl Emulator {
     }
 
     /// Lets held events go.
-    pub fn release_events(&self, order: Order) {
+    pub fn release_events(&self, order: ReleaseOrder) {
         self.shared.release(order);
     }
 
     /// Sends rubbish on every connection.
-    pub fn send_rubbish(&self, rubbish: Rubbish) {
+    pub fn send_rubbish(&self, rubbish: MalformedInput) {
         let message = |service| match rubbish {
-            Rubbish::Bytes => vec![Message::Binary(vec![0xff; 64].into())],
-            Rubbish::Text => vec![Message::Text("hello".into())],
-            Rubbish::Json => wire::event(service, "rubbish", b"{\"schema\":", 1, 0),
-            Rubbish::Pong => vec![wire::pong(service, b"{".to_vec())],
-            Rubbish::UnknownEvent => {
+            MalformedInput::Bytes => vec![Message::Binary(vec![0xff; 64].into())],
+            MalformedInput::Text => vec![Message::Text("hello".into())],
+            MalformedInput::Json => wire::event(service, "rubbish", b"{\"schema\":", 1, 0),
+            MalformedInput::Pong => vec![wire::pong(service, b"{".to_vec())],
+            MalformedInput::UnknownEvent => {
                 let event = envelope("", "nobody.knows_v1", serde_json::json!({}));
                 wire::event(service, "unknown", event.to_string().as_bytes(), 1, 0)
             }

@@ -17,12 +17,14 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::calls::{ApiState, Calls};
-use super::failure::{self, Advice, ApiError, Failed, Refusal, classify, is_token_error, reset_after};
-use super::token::{Token, TokenCache};
-use super::{Client, Credentials, body_up_to, excerpt, http_error_text};
+use super::failure::{
+    self, ApiError, FailedAnswer, RefusalReason, RetryAdvice, classify, is_token_error, reset_after,
+};
+use super::token::{AccessToken, TokenCache};
+use super::{AppCredentials, HttpClient, body_up_to, excerpt, http_error_text};
 use crate::ids::{ChatId, MessageId, OpenId};
 
-pub use cards::Operation;
+pub use cards::CardOperation;
 
 /// The longest time for one HTTP exchange.
 pub const TIMEOUT: Duration = Duration::from_secs(10);
@@ -36,13 +38,13 @@ const BODY_LIMIT: usize = 4 * 1024 * 1024;
 /// Feishu's API as one app sees it. Cheap to clone; clones share the token.
 #[derive(Clone)]
 pub struct Api {
-    shared: Arc<Shared>,
+    shared: Arc<ApiShared>,
 }
 
-struct Shared {
+struct ApiShared {
     base_url: String,
-    credentials: Credentials,
-    client: Client,
+    credentials: AppCredentials,
+    client: HttpClient,
     tokens: TokenCache,
     calls: Calls,
 }
@@ -85,7 +87,7 @@ impl fmt::Debug for Outgoing {
 
 /// What a request carries.
 #[derive(Clone, Copy)]
-enum Body<'a> {
+enum RequestBody<'a> {
     Json(&'a Value),
     File(&'a cards::Upload),
 }
@@ -93,9 +95,9 @@ enum Body<'a> {
 impl Api {
     /// The API below a base URL such as `https://open.feishu.cn`.
     #[must_use]
-    pub fn new(base_url: String, credentials: Credentials, client: Client) -> Self {
+    pub fn new(base_url: String, credentials: AppCredentials, client: HttpClient) -> Self {
         let (tokens, calls) = (TokenCache::default(), Calls::default());
-        Self { shared: Arc::new(Shared { base_url, credentials, client, tokens, calls }) }
+        Self { shared: Arc::new(ApiShared { base_url, credentials, client, tokens, calls }) }
     }
 
     /// How the calls have gone so far.
@@ -130,7 +132,7 @@ impl Api {
             let path = ["im", "v1", "messages", target.as_str(), "reply"];
             (
                 failure::REPLY,
-                self.call(failure::REPLY, Method::POST, &path, None, Some(Body::Json(&body))).await?,
+                self.call(failure::REPLY, Method::POST, &path, None, Some(RequestBody::Json(&body))).await?,
             )
         } else {
             let (kind, id) = match &message.to {
@@ -141,7 +143,8 @@ impl Api {
             let (path, query) = (["im", "v1", "messages"], Some(("receive_id_type", kind)));
             (
                 failure::CREATE,
-                self.call(failure::CREATE, Method::POST, &path, query, Some(Body::Json(&body))).await?,
+                self.call(failure::CREATE, Method::POST, &path, query, Some(RequestBody::Json(&body)))
+                    .await?,
             )
         };
         let id = answer.pointer("/data/message_id").and_then(Value::as_str).filter(|id| !id.is_empty());
@@ -170,7 +173,7 @@ impl Api {
     pub async fn react(&self, message_id: &MessageId, emoji: &str) -> Result<(), ApiError> {
         let body = json!({ "reaction_type": { "emoji_type": emoji } });
         let path = ["im", "v1", "messages", message_id.as_str(), "reactions"];
-        self.call(failure::REACT, Method::POST, &path, None, Some(Body::Json(&body))).await?;
+        self.call(failure::REACT, Method::POST, &path, None, Some(RequestBody::Json(&body))).await?;
         Ok(())
     }
 
@@ -181,7 +184,7 @@ impl Api {
         method: Method,
         path: &[&str],
         query: Option<(&str, &str)>,
-        body: Option<Body<'_>>,
+        body: Option<RequestBody<'_>>,
     ) -> Result<Value, ApiError> {
         let mut url = self.shared.url(api, path)?;
         if let Some((name, value)) = query {
@@ -201,13 +204,13 @@ impl Api {
         }
     }
 
-    async fn token(&self) -> Result<Token, ApiError> {
+    async fn token(&self) -> Result<AccessToken, ApiError> {
         let shared = Arc::clone(&self.shared);
         self.shared.tokens.get(Instant::now(), move || async move { shared.fetch_token().await }).await
     }
 }
 
-impl Shared {
+impl ApiShared {
     fn url(&self, api: &'static str, path: &[&str]) -> Result<Url, ApiError> {
         let mut url = Url::parse(&self.base_url)
             .map_err(|_| unexpected(api, "the base URL of Feishu makes no sense"))?;
@@ -219,21 +222,21 @@ impl Shared {
         Ok(url)
     }
 
-    async fn fetch_token(&self) -> Result<Token, ApiError> {
+    async fn fetch_token(&self) -> Result<AccessToken, ApiError> {
         let api = failure::TOKEN;
         let url = self.url(api, &["auth", "v3", "tenant_access_token", "internal"])?;
         let secret = self.credentials.app_secret.expose_secret();
         let body = json!({ "app_id": self.credentials.app_id, "app_secret": secret });
-        let answer = self.exchange(api, &Method::POST, &url, None, Some(Body::Json(&body))).await?;
+        let answer = self.exchange(api, &Method::POST, &url, None, Some(RequestBody::Json(&body))).await?;
         let token =
             answer.get("tenant_access_token").and_then(Value::as_str).filter(|token| !token.is_empty());
         // Nothing was asked of Feishu but this, so that nothing is refused for it.
-        let advice = Advice::Retry { after: Some(NO_TOKEN), outcome_known: true };
+        let advice = RetryAdvice::Retry { after: Some(NO_TOKEN), outcome_known: true };
         let token = token
             .ok_or_else(|| ApiError { advice, ..unexpected(api, "the answer has no tenant_access_token") })?;
         let expire = answer.get("expire").and_then(Value::as_i64);
         tracing::debug!(expire, "got a tenant access token");
-        Ok(Token::new(token.into(), expire, Instant::now()))
+        Ok(AccessToken::new(token.into(), expire, Instant::now()))
     }
 
     /// One request and its answer: the whole JSON, when its code is 0.
@@ -242,8 +245,8 @@ impl Shared {
         api: &'static str,
         method: &Method,
         url: &Url,
-        token: Option<&Token>,
-        body: Option<Body<'_>>,
+        token: Option<&AccessToken>,
+        body: Option<RequestBody<'_>>,
     ) -> Result<Value, ApiError> {
         let answer = self.request(api, method, url, token, body).await;
         self.calls.note(&answer, Timestamp::now());
@@ -255,8 +258,8 @@ impl Shared {
         api: &'static str,
         method: &Method,
         url: &Url,
-        token: Option<&Token>,
-        body: Option<Body<'_>>,
+        token: Option<&AccessToken>,
+        body: Option<RequestBody<'_>>,
     ) -> Result<Value, ApiError> {
         let mut request = self.client.http().request(method.clone(), url.clone()).timeout(TIMEOUT);
         if let Some(token) = token {
@@ -264,10 +267,10 @@ impl Shared {
         }
         request = match body {
             None => request,
-            Some(Body::Json(body)) => request
+            Some(RequestBody::Json(body)) => request
                 .header(reqwest::header::CONTENT_TYPE, "application/json; charset=utf-8")
                 .body(body.to_string()),
-            Some(Body::File(file)) => request.timeout(UPLOAD_TIMEOUT).multipart(file.form()),
+            Some(RequestBody::File(file)) => request.timeout(UPLOAD_TIMEOUT).multipart(file.form()),
         };
         let answer = request.send().await.map_err(|error| no_answer(api, error))?;
         let http = answer.status().as_u16();
@@ -290,7 +293,7 @@ impl Shared {
             log_id: log_id.or_else(in_body),
             advice: classify(
                 api,
-                Failed { http, code: code.filter(|code| *code != 0), message: said, reset },
+                FailedAnswer { http, code: code.filter(|code| *code != 0), message: said, reset },
             ),
         })
     }
@@ -298,12 +301,12 @@ impl Shared {
 
 fn no_answer(api: &'static str, error: reqwest::Error) -> ApiError {
     // Before there is a connection, nothing can have been done.
-    let advice = Advice::Retry { after: None, outcome_known: error.is_connect() };
+    let advice = RetryAdvice::Retry { after: None, outcome_known: error.is_connect() };
     let message = excerpt(&http_error_text(error), 300);
     ApiError { api, code: None, http: None, message, log_id: None, advice }
 }
 
 fn unexpected(api: &'static str, message: &str) -> ApiError {
-    let advice = Advice::Refused(Refusal::Bug);
+    let advice = RetryAdvice::Refused(RefusalReason::Bug);
     ApiError { api, code: None, http: None, message: message.to_owned(), log_id: None, advice }
 }

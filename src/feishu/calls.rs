@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
 
-use super::failure::{Advice, ApiError, Refusal};
+use super::failure::{ApiError, RefusalReason, RetryAdvice};
 
 /// How the API is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -46,20 +46,20 @@ impl Calls {
 }
 
 /// Whether the next call, whatever it is, has to expect the same.
-fn concerns_all(advice: Advice) -> bool {
+fn concerns_all(advice: RetryAdvice) -> bool {
     match advice {
-        Advice::Retry { .. } | Advice::Refused(Refusal::Operator) => true,
-        Advice::Refused(
-            Refusal::TooLong
-            | Refusal::Content
-            | Refusal::Shape
-            | Refusal::TargetGone
-            | Refusal::CardGone
-            | Refusal::StreamClosed
-            | Refusal::Sequence
-            | Refusal::Scope
-            | Refusal::Undeliverable
-            | Refusal::Bug,
+        RetryAdvice::Retry { .. } | RetryAdvice::Refused(RefusalReason::Operator) => true,
+        RetryAdvice::Refused(
+            RefusalReason::TooLong
+            | RefusalReason::Content
+            | RefusalReason::Shape
+            | RefusalReason::TargetGone
+            | RefusalReason::CardGone
+            | RefusalReason::StreamClosed
+            | RefusalReason::Sequence
+            | RefusalReason::Scope
+            | RefusalReason::Undeliverable
+            | RefusalReason::Bug,
         ) => false,
     }
 }
@@ -76,10 +76,10 @@ mod tests {
             let (code, message) = (Some(1), "no".to_owned());
             Err::<(), _>(ApiError { api: CREATE, code, http: None, message, log_id: None, advice })
         };
-        let operator = || failure(Advice::Refused(Refusal::Operator));
+        let operator = || failure(RetryAdvice::Refused(RefusalReason::Operator));
         let said = operator().unwrap_err().to_string();
         let calls = Calls::default();
-        calls.note(&failure(Advice::Refused(Refusal::Content)), at(1));
+        calls.note(&failure(RetryAdvice::Refused(RefusalReason::Content)), at(1));
         assert_eq!(calls.state().failing, None);
         calls.note(&operator(), at(2));
         calls.note(&operator(), at(3));

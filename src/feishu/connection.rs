@@ -20,10 +20,10 @@ use tokio_util::sync::CancellationToken;
 use super::endpoint::Endpoint;
 use super::excerpt;
 use super::frame::{Frame, METHOD_CONTROL, METHOD_DATA};
-use super::liveness::{ClientConfig, Liveness, Pulse};
+use super::liveness::{ClientConfig, Liveness, LivenessAction};
 use super::reassembly::{Assembled, Reassembly};
-use super::sleeps::{LOOK, Sleeps};
 use super::socket::{Answer, ConnectionState, Delivery, ws_error_text};
+use super::suspend::{LOOK, SuspendDetector};
 use crate::crash::{self, Point};
 
 /// The longest time for writing one frame.
@@ -40,7 +40,7 @@ const MOST_OUTGOING: usize = 8192;
 
 /// How a connection ended.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Ended {
+pub(super) enum ConnectionEnd {
     /// As it was told to.
     Stopped,
     /// It is gone.
@@ -60,15 +60,15 @@ pub(super) async fn serve<S>(
     deliveries: &mpsc::Sender<Delivery>,
     state: &watch::Sender<ConnectionState>,
     proof: oneshot::Sender<()>,
-    sleeps: Sleeps,
+    sleeps: SuspendDetector,
     stop: &CancellationToken,
-) -> Ended
+) -> ConnectionEnd
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let (mut sink, mut stream) = socket.split();
     let (outgoing, mut queue) = mpsc::channel(MOST_OUTGOING);
-    let mut reader = Reader {
+    let mut reader = SocketReader {
         service: endpoint.service_id,
         deliveries,
         state,
@@ -87,7 +87,7 @@ where
     if let Some(reason) = reason {
         // The answer to a close frame lies ready; it is not worth waiting for.
         let _ = sink.flush().now_or_never();
-        return Ended::Lost { reason, proven: reader.proof.is_none() };
+        return ConnectionEnd::Lost { reason, proven: reader.proof.is_none() };
     }
     let farewell = async {
         queue.close();
@@ -105,7 +105,7 @@ where
     if !matches!((said_all, closed), (Ok(Ok(())), Ok(Ok(())))) {
         tracing::debug!("the connection was left before all was said");
     }
-    Ended::Stopped
+    ConnectionEnd::Stopped
 }
 
 /// Writes what waits; returns why it cannot.
@@ -140,7 +140,7 @@ fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }
 
-struct Reader<'a> {
+struct SocketReader<'a> {
     service: i32,
     deliveries: &'a mpsc::Sender<Delivery>,
     state: &'a watch::Sender<ConnectionState>,
@@ -148,12 +148,12 @@ struct Reader<'a> {
     unanswered: FuturesUnordered<BoxFuture<'static, (u16, Frame)>>,
     reassembly: Reassembly,
     liveness: Liveness,
-    sleeps: Sleeps,
+    sleeps: SuspendDetector,
     /// Until anything has arrived.
     proof: Option<oneshot::Sender<()>>,
 }
 
-impl Reader<'_> {
+impl SocketReader<'_> {
     /// Reads until the connection is lost; returns why.
     async fn read<S>(&mut self, stream: &mut SplitStream<WebSocketStream<S>>) -> String
     where
@@ -166,19 +166,19 @@ impl Reader<'_> {
                 self.liveness.woke(now());
             }
             let wake = match self.liveness.pulse(now()) {
-                Pulse::Ping => {
+                LivenessAction::Ping => {
                     self.write(Frame::ping(self.service));
                     continue;
                 }
                 // What has arrived already but was not read yet is a sign of life too.
-                Pulse::Dead(silence) => match stream.next().now_or_never() {
+                LivenessAction::Dead(silence) => match stream.next().now_or_never() {
                     Some(arrived) => match self.take(arrived) {
                         Some(reason) => return reason,
                         None => continue,
                     },
                     None => return format!("nothing was heard for {} s", silence.as_secs()),
                 },
-                Pulse::Wait(until) => until.min(now() + LOOK),
+                LivenessAction::Wait(until) => until.min(now() + LOOK),
             };
             tokio::select! {
                 arrived = stream.next() => {

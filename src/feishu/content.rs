@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::act::{Toast, ToastKind};
+use crate::card_action::{Toast, ToastKind};
 
 /// The content of a `text` message that shows `text` as it is.
 ///

@@ -8,7 +8,7 @@ use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use url::Url;
 
-use super::{Credentials, excerpt, liveness::ClientConfig};
+use super::{AppCredentials, excerpt, liveness::ClientConfig};
 
 /// The path of the request, below Feishu's base URL.
 pub const PATH: &str = "/callback/ws/endpoint";
@@ -52,7 +52,7 @@ pub enum ConnectError {
 
 /// The body of the request.
 #[must_use]
-pub fn request(credentials: &Credentials) -> Value {
+pub fn request(credentials: &AppCredentials) -> Value {
     json!({ "AppID": credentials.app_id, "AppSecret": credentials.app_secret.expose_secret() })
 }
 

@@ -1,13 +1,13 @@
 //! What Feishu pushes, read from the JSON of a delivery.
 //!
-//! Reading never fails and never panics: what is not understood is [`Event::Other`] or [`Event::Malformed`], both of
+//! Reading never fails and never panics: what is not understood is [`FeishuEvent::Other`] or [`FeishuEvent::Malformed`], both of
 //! which are acknowledged and otherwise left alone. Only what is needed must be there; a field of an unexpected kind
 //! counts as absent. Texts in here are what people wrote: they must not reach a log.
 
 use jiff::Timestamp;
 use serde_json::Value;
 
-pub use self::message::{ChatKind, Content, IncomingMessage, Mention};
+pub use self::message::{ChatKind, IncomingMessage, Mention, MessageContent};
 use crate::ids::{ChatId, EventId, MessageId, OpenId};
 
 mod message;
@@ -15,7 +15,7 @@ mod post;
 
 /// One event or callback.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Event {
+pub enum FeishuEvent {
     /// Somebody wrote to the bot. Feishu may push one message under several event ids: the message id tells.
     Message(IncomingMessage),
     /// Somebody opened his chat with the bot; comes every time that he does.
@@ -39,7 +39,7 @@ pub enum Event {
         chat_id: ChatId,
     },
     /// Somebody used a card. Must be answered within 3 s.
-    CardAction(CardAction),
+    CardAction(CardCallback),
     /// Somebody chose an item of the bot's menu, in his chat with the bot.
     Menu {
         /// The delivery.
@@ -65,7 +65,7 @@ pub enum Event {
 
 /// A click or an input on a card.
 #[derive(Clone, Debug, PartialEq)]
-pub struct CardAction {
+pub struct CardCallback {
     /// The delivery.
     pub event_id: EventId,
     /// Who acted.
@@ -92,34 +92,36 @@ pub struct CardAction {
 
 /// Reads the payload of a delivery of type `event`.
 #[must_use]
-pub fn parse(payload: &[u8]) -> Event {
+pub fn parse(payload: &[u8]) -> FeishuEvent {
     let Ok(envelope) = serde_json::from_slice::<Value>(payload) else {
-        return Event::Malformed { reason: "no JSON".to_owned() };
+        return FeishuEvent::Malformed { reason: "no JSON".to_owned() };
     };
     let event_id = text(&envelope, "/header/event_id").map(EventId::from);
     let Some(event_type) = text(&envelope, "/header/event_type") else {
         // The first generation of events has no header.
         return match text(&envelope, "/event/type").or_else(|| text(&envelope, "/type")) {
-            Some(event_type) => Event::Other {
+            Some(event_type) => FeishuEvent::Other {
                 event_id: text(&envelope, "/uuid").map(EventId::from),
                 event_type: event_type.to_owned(),
             },
-            None => Event::Malformed { reason: "no event type".to_owned() },
+            None => FeishuEvent::Malformed { reason: "no event type".to_owned() },
         };
     };
     let read = match event_type {
-        "im.message.receive_v1" => message::parse(&envelope, event_id).map(Event::Message),
+        "im.message.receive_v1" => message::parse(&envelope, event_id).map(FeishuEvent::Message),
         "im.chat.access_event.bot_p2p_chat_entered_v1" => chat_entered(&envelope, event_id),
         "im.message.recalled_v1" => recalled(&envelope, event_id),
         "card.action.trigger" => card_action(&envelope, event_id),
         "application.bot.menu_v6" => menu(&envelope, event_id),
-        _ => return Event::Other { event_id, event_type: event_type.to_owned() },
+        _ => return FeishuEvent::Other { event_id, event_type: event_type.to_owned() },
     };
-    read.unwrap_or_else(|missing| Event::Malformed { reason: format!("{event_type} without {missing}") })
+    read.unwrap_or_else(|missing| FeishuEvent::Malformed {
+        reason: format!("{event_type} without {missing}"),
+    })
 }
 
-fn chat_entered(envelope: &Value, event_id: Option<EventId>) -> Result<Event, &'static str> {
-    Ok(Event::ChatEntered {
+fn chat_entered(envelope: &Value, event_id: Option<EventId>) -> Result<FeishuEvent, &'static str> {
+    Ok(FeishuEvent::ChatEntered {
         event_id: event_id.ok_or("event_id")?,
         chat_id: text(envelope, "/event/chat_id").ok_or("chat_id")?.into(),
         user: text(envelope, "/event/operator_id/open_id").ok_or("operator_id.open_id")?.into(),
@@ -127,16 +129,16 @@ fn chat_entered(envelope: &Value, event_id: Option<EventId>) -> Result<Event, &'
     })
 }
 
-fn recalled(envelope: &Value, event_id: Option<EventId>) -> Result<Event, &'static str> {
-    Ok(Event::Recalled {
+fn recalled(envelope: &Value, event_id: Option<EventId>) -> Result<FeishuEvent, &'static str> {
+    Ok(FeishuEvent::Recalled {
         event_id: event_id.ok_or("event_id")?,
         message_id: text(envelope, "/event/message_id").ok_or("message_id")?.into(),
         chat_id: text(envelope, "/event/chat_id").ok_or("chat_id")?.into(),
     })
 }
 
-fn menu(envelope: &Value, event_id: Option<EventId>) -> Result<Event, &'static str> {
-    Ok(Event::Menu {
+fn menu(envelope: &Value, event_id: Option<EventId>) -> Result<FeishuEvent, &'static str> {
+    Ok(FeishuEvent::Menu {
         event_id: event_id.ok_or("event_id")?,
         user: text(envelope, "/event/operator/operator_id/open_id")
             .ok_or("operator.operator_id.open_id")?
@@ -145,9 +147,9 @@ fn menu(envelope: &Value, event_id: Option<EventId>) -> Result<Event, &'static s
     })
 }
 
-fn card_action(envelope: &Value, event_id: Option<EventId>) -> Result<Event, &'static str> {
+fn card_action(envelope: &Value, event_id: Option<EventId>) -> Result<FeishuEvent, &'static str> {
     let owned = |pointer| text(envelope, pointer).map(str::to_owned);
-    Ok(Event::CardAction(CardAction {
+    Ok(FeishuEvent::CardAction(CardCallback {
         event_id: event_id.ok_or("event_id")?,
         operator: text(envelope, "/event/operator/open_id").ok_or("operator.open_id")?.into(),
         message_id: text(envelope, "/event/context/open_message_id").ok_or("context.open_message_id")?.into(),
@@ -181,7 +183,7 @@ mod tests {
 
     use super::*;
 
-    fn event(event_type: &str, event: &Value) -> Event {
+    fn event(event_type: &str, event: &Value) -> FeishuEvent {
         let header = json!({"event_id": "e1", "event_type": event_type, "create_time": "1700000000000"});
         parse(json!({"schema": "2.0", "header": header, "event": event}).to_string().as_bytes())
     }
@@ -193,7 +195,7 @@ mod tests {
                 "im.chat.access_event.bot_p2p_chat_entered_v1",
                 &json!({"chat_id": "oc_1", "operator_id": {"open_id": "ou_1"}, "last_message_id": "om_0"}),
             ),
-            Event::ChatEntered {
+            FeishuEvent::ChatEntered {
                 event_id: "e1".into(),
                 chat_id: "oc_1".into(),
                 user: "ou_1".into(),
@@ -206,7 +208,11 @@ mod tests {
     fn a_recalled_message_is_read() {
         assert_eq!(
             event("im.message.recalled_v1", &json!({"chat_id": "oc_1", "message_id": "om_1"})),
-            Event::Recalled { event_id: "e1".into(), message_id: "om_1".into(), chat_id: "oc_1".into() }
+            FeishuEvent::Recalled {
+                event_id: "e1".into(),
+                message_id: "om_1".into(),
+                chat_id: "oc_1".into()
+            }
         );
     }
 
@@ -216,7 +222,7 @@ mod tests {
             json!({"operator": {"operator_id": {"open_id": "ou_1"}}, "event_key": "list", "timestamp": 1});
         assert_eq!(
             event("application.bot.menu_v6", &menu),
-            Event::Menu { event_id: "e1".into(), user: "ou_1".into(), key: "list".to_owned() }
+            FeishuEvent::Menu { event_id: "e1".into(), user: "ou_1".into(), key: "list".to_owned() }
         );
     }
 
@@ -229,7 +235,7 @@ mod tests {
         });
         assert_eq!(
             event("card.action.trigger", &action),
-            Event::CardAction(CardAction {
+            FeishuEvent::CardAction(CardCallback {
                 event_id: "e1".into(),
                 operator: "ou_1".into(),
                 message_id: "om_1".into(),
@@ -249,17 +255,20 @@ mod tests {
     fn an_unknown_type_of_either_generation_is_other() {
         assert_eq!(
             event("im.message.message_read_v1", &json!({})),
-            Event::Other { event_id: Some("e1".into()), event_type: "im.message.message_read_v1".to_owned() }
+            FeishuEvent::Other {
+                event_id: Some("e1".into()),
+                event_type: "im.message.message_read_v1".to_owned()
+            }
         );
         assert_eq!(
             parse(br#"{"uuid": "u1", "event": {"type": "message"}}"#),
-            Event::Other { event_id: Some("u1".into()), event_type: "message".to_owned() }
+            FeishuEvent::Other { event_id: Some("u1".into()), event_type: "message".to_owned() }
         );
     }
 
     #[test]
     fn what_is_no_event_or_lacks_what_it_needs_is_malformed_and_says_why() {
-        let malformed = |reason: &str| Event::Malformed { reason: reason.to_owned() };
+        let malformed = |reason: &str| FeishuEvent::Malformed { reason: reason.to_owned() };
         assert_eq!(parse(b""), malformed("no JSON"));
         assert_eq!(parse(&[b'['; 100_000]), malformed("no JSON"));
         assert_eq!(parse(b"{\"a\": \xff}"), malformed("no JSON"));

@@ -8,7 +8,7 @@ mod meaning;
 use std::fmt;
 use std::time::Duration;
 
-pub use meaning::{Failed, classify};
+pub use meaning::{FailedAnswer, classify};
 
 /// The call that makes a token.
 pub const TOKEN: &str = "auth.token";
@@ -52,12 +52,12 @@ pub struct ApiError {
     /// What Feishu's support asks for.
     pub log_id: Option<String>,
     /// What to do.
-    pub advice: Advice,
+    pub advice: RetryAdvice,
 }
 
 /// What to do about a failed call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Advice {
+pub enum RetryAdvice {
     /// Make the same call again, a message with the same `uuid`.
     Retry {
         /// Not before this long; `None` leaves it to the caller's backoff.
@@ -66,12 +66,12 @@ pub enum Advice {
         outcome_known: bool,
     },
     /// The same call will fail again.
-    Refused(Refusal),
+    Refused(RefusalReason),
 }
 
 /// Why a call is refused for good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
+pub enum RefusalReason {
     /// The content is too long: split it.
     TooLong,
     /// The content did not pass a check: Feishu's own, or one that the company has set up.
@@ -112,13 +112,16 @@ impl ApiError {
     /// limit, which all calls have.
     #[must_use]
     pub fn may_be_its_own(&self) -> bool {
-        if self.api == TOKEN || self.advice == Advice::Refused(Refusal::Operator) || self.http == Some(429) {
+        if self.api == TOKEN
+            || self.advice == RetryAdvice::Refused(RefusalReason::Operator)
+            || self.http == Some(429)
+        {
             return false;
         }
         match (self.code, self.advice) {
             (Some(code), _) => !is_limit(code) && !is_token_error(code),
             // There was no connection.
-            (None, Advice::Retry { outcome_known: true, .. }) if self.http.is_none() => false,
+            (None, RetryAdvice::Retry { outcome_known: true, .. }) if self.http.is_none() => false,
             (None, _) => true,
         }
     }

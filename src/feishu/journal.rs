@@ -5,12 +5,12 @@
 use std::time::{Duration, Instant};
 
 use super::endpoint::ConnectError;
-use crate::logs::{Lasting, Past, events};
+use crate::logs::{LastingTrouble, PastTrouble, events};
 
 /// Follows the tries.
 #[derive(Default)]
-pub(super) struct Journal {
-    outage: Lasting,
+pub(super) struct ConnectionJournal {
+    outage: LastingTrouble,
     /// Tries since the last connection that worked.
     attempt: u64,
     /// Whether the end of the outage was told already, and whether it has come back since.
@@ -18,7 +18,7 @@ pub(super) struct Journal {
     relapsed: bool,
 }
 
-impl Journal {
+impl ConnectionJournal {
     pub(super) fn trying(&mut self) {
         self.attempt += 1;
         tracing::debug!(attempt = self.attempt, "connecting to Feishu");
@@ -55,7 +55,7 @@ impl Journal {
         let outage = self.outage.over(now);
         let relapsed = std::mem::take(&mut self.relapsed);
         self.told_end = false;
-        if let Some(Past { failures, lasted }) = outage.filter(|_| relapsed) {
+        if let Some(PastTrouble { failures, lasted }) = outage.filter(|_| relapsed) {
             let down_ms = milliseconds(lasted);
             tracing::info!(
                 name: events::RECONNECTED,

@@ -36,7 +36,7 @@ pub struct Liveness {
 
 /// What is to be done now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pulse {
+pub enum LivenessAction {
     /// Send a ping; it counts as sent.
     Ping,
     /// Nothing before this time.
@@ -95,19 +95,19 @@ impl Liveness {
     }
 
     /// What is to be done at `now`.
-    pub fn pulse(&mut self, now: Instant) -> Pulse {
+    pub fn pulse(&mut self, now: Instant) -> LivenessAction {
         let silence = now.saturating_duration_since(self.last_inbound);
         let end = self.last_inbound + (self.period * 2).max(SHORTEST_SILENCE);
         let end = self.proof_due.map_or(end, |due| due.min(end));
         if end <= now {
-            return Pulse::Dead(silence);
+            return LivenessAction::Dead(silence);
         }
         let due = self.last_ping.map_or(now, |last| last + self.period);
         if due <= now {
             self.last_ping = Some(now);
-            return Pulse::Ping;
+            return LivenessAction::Ping;
         }
-        Pulse::Wait(due.min(end))
+        LivenessAction::Wait(due.min(end))
     }
 }
 
@@ -154,25 +154,25 @@ mod tests {
     fn pings_come_at_once_and_then_every_period() {
         let start = Instant::now();
         let mut liveness = Liveness::new(every(10), start);
-        assert_eq!(liveness.pulse(start), Pulse::Ping);
-        assert_eq!(liveness.pulse(start), Pulse::Wait(start + 10 * S));
+        assert_eq!(liveness.pulse(start), LivenessAction::Ping);
+        assert_eq!(liveness.pulse(start), LivenessAction::Wait(start + 10 * S));
         liveness.heard(start + 9 * S);
-        assert_eq!(liveness.pulse(start + 10 * S), Pulse::Ping);
-        assert_eq!(liveness.pulse(start + 11 * S), Pulse::Wait(start + 20 * S));
+        assert_eq!(liveness.pulse(start + 10 * S), LivenessAction::Ping);
+        assert_eq!(liveness.pulse(start + 11 * S), LivenessAction::Wait(start + 20 * S));
     }
 
     #[test]
     fn two_periods_of_silence_are_death_and_pings_do_not_put_it_off() {
         let start = Instant::now();
         let mut liveness = Liveness::new(every(120), start);
-        assert_eq!(liveness.pulse(start), Pulse::Ping);
+        assert_eq!(liveness.pulse(start), LivenessAction::Ping);
         liveness.heard(start + S);
-        assert_eq!(liveness.pulse(start + 15 * S), Pulse::Ping);
-        assert_eq!(liveness.pulse(start + 30 * S), Pulse::Ping);
-        assert_eq!(liveness.pulse(start + 30 * S), Pulse::Wait(start + 31 * S));
-        assert_eq!(liveness.pulse(start + 31 * S), Pulse::Dead(30 * S));
+        assert_eq!(liveness.pulse(start + 15 * S), LivenessAction::Ping);
+        assert_eq!(liveness.pulse(start + 30 * S), LivenessAction::Ping);
+        assert_eq!(liveness.pulse(start + 30 * S), LivenessAction::Wait(start + 31 * S));
+        assert_eq!(liveness.pulse(start + 31 * S), LivenessAction::Dead(30 * S));
         liveness.heard(start + 31 * S);
-        assert_eq!(liveness.pulse(start + 31 * S), Pulse::Wait(start + 45 * S));
+        assert_eq!(liveness.pulse(start + 31 * S), LivenessAction::Wait(start + 45 * S));
     }
 
     #[test]
@@ -180,24 +180,24 @@ mod tests {
         let start = Instant::now();
         let mut liveness = Liveness::new(every(1), start);
         for second in 0..5 {
-            assert_eq!(liveness.pulse(start + second * S), Pulse::Ping);
+            assert_eq!(liveness.pulse(start + second * S), LivenessAction::Ping);
         }
-        assert_eq!(liveness.pulse(start + 5 * S), Pulse::Dead(5 * S));
+        assert_eq!(liveness.pulse(start + 5 * S), LivenessAction::Dead(5 * S));
     }
 
     #[test]
     fn after_a_sleep_of_the_host_the_connection_has_to_prove_itself_at_once() {
         let start = Instant::now();
         let mut liveness = Liveness::new(every(120), start);
-        assert_eq!(liveness.pulse(start), Pulse::Ping);
+        assert_eq!(liveness.pulse(start), LivenessAction::Ping);
         liveness.heard(start + S);
         liveness.woke(start + 2 * S);
-        assert_eq!(liveness.pulse(start + 2 * S), Pulse::Ping);
-        assert_eq!(liveness.pulse(start + 2 * S), Pulse::Wait(start + 7 * S));
+        assert_eq!(liveness.pulse(start + 2 * S), LivenessAction::Ping);
+        assert_eq!(liveness.pulse(start + 2 * S), LivenessAction::Wait(start + 7 * S));
         let mut proven = liveness.clone();
-        assert_eq!(liveness.pulse(start + 7 * S), Pulse::Dead(6 * S));
+        assert_eq!(liveness.pulse(start + 7 * S), LivenessAction::Dead(6 * S));
         proven.heard(start + 3 * S);
-        assert_eq!(proven.pulse(start + 7 * S), Pulse::Wait(start + 17 * S));
+        assert_eq!(proven.pulse(start + 7 * S), LivenessAction::Wait(start + 17 * S));
     }
 
     #[test]
@@ -205,16 +205,16 @@ mod tests {
         let start = Instant::now();
         let mut liveness = Liveness::new(every(120), start);
         liveness.woke(start + 29 * S);
-        assert_eq!(liveness.pulse(start + 29 * S), Pulse::Ping);
-        assert_eq!(liveness.pulse(start + 29 * S), Pulse::Wait(start + 30 * S));
+        assert_eq!(liveness.pulse(start + 29 * S), LivenessAction::Ping);
+        assert_eq!(liveness.pulse(start + 29 * S), LivenessAction::Wait(start + 30 * S));
     }
 
     #[test]
     fn a_pong_changes_the_period_at_once() {
         let start = Instant::now();
         let mut liveness = Liveness::new(ClientConfig::default(), start);
-        assert_eq!(liveness.pulse(start), Pulse::Ping);
+        assert_eq!(liveness.pulse(start), LivenessAction::Ping);
         liveness.configure(every(5));
-        assert_eq!(liveness.pulse(start + 2 * S), Pulse::Wait(start + 5 * S));
+        assert_eq!(liveness.pulse(start + 2 * S), LivenessAction::Wait(start + 5 * S));
     }
 }

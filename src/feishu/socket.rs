@@ -20,12 +20,12 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::backoff::{Backoff, CALM};
-use super::connection::{self, Ended};
+use super::connection::{self, ConnectionEnd};
 use super::endpoint::{self, ConnectError, Endpoint};
-use super::journal::Journal;
+use super::journal::ConnectionJournal;
 use super::reach::dial;
-use super::sleeps::{self, LOOK, Sleeps};
-use super::{Client, Credentials, body_up_to, http_error_text};
+use super::suspend::{self, LOOK, SuspendDetector};
+use super::{AppCredentials, HttpClient, body_up_to, http_error_text};
 
 /// The longest time for asking where to connect.
 pub const ENDPOINT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -111,20 +111,20 @@ impl ConnectionState {
 /// what was wrong.
 pub async fn run(
     base_url: String,
-    credentials: Credentials,
-    client: Client,
+    credentials: AppCredentials,
+    client: HttpClient,
     deliveries: mpsc::Sender<Delivery>,
     state: watch::Sender<ConnectionState>,
     mut hurry: watch::Receiver<()>,
     stop: CancellationToken,
 ) {
     let mut backoff = Backoff::default();
-    let mut journal = Journal::default();
+    let mut journal = ConnectionJournal::default();
     let mut made = 0_u64;
     loop {
         enter(&state, Phase::Connecting);
         journal.trying();
-        let mut sleeps = Sleeps::new(sleeps::by_the_clocks);
+        let mut sleeps = SuspendDetector::new(suspend::by_the_clocks);
         hurry.mark_unchanged();
         let tried = tokio::select! {
             biased;
@@ -139,8 +139,8 @@ pub async fn run(
                 let (proof, proven) = oneshot::channel();
                 let serving = connection::serve(socket, &endpoint, &deliveries, &state, proof, sleeps, &stop);
                 match follow(serving, proven, &mut journal, &endpoint.connection).await {
-                    Ended::Stopped => break,
-                    Ended::Lost { reason, proven } => {
+                    ConnectionEnd::Stopped => break,
+                    ConnectionEnd::Lost { reason, proven } => {
                         let now = Instant::now();
                         let wait = if proven {
                             backoff.lost(now, fastrand::f64())
@@ -179,11 +179,11 @@ pub async fn run(
 
 /// Serves a connection, and tells the journal when it works and when it has done so for a while.
 async fn follow(
-    serving: impl Future<Output = Ended>,
+    serving: impl Future<Output = ConnectionEnd>,
     proven: oneshot::Receiver<()>,
-    journal: &mut Journal,
+    journal: &mut ConnectionJournal,
     connection: &str,
-) -> Ended {
+) -> ConnectionEnd {
     let mut serving = pin!(serving);
     tokio::select! {
         biased;
@@ -198,7 +198,7 @@ async fn follow(
 }
 
 /// Waits so long at most: less when it is told to hurry, or when the host was asleep, as no timer runs then.
-async fn pause(wait: Duration, hurry: &mut watch::Receiver<()>, sleeps: &mut Sleeps) {
+async fn pause(wait: Duration, hurry: &mut watch::Receiver<()>, sleeps: &mut SuspendDetector) {
     let until = tokio::time::Instant::now() + wait;
     loop {
         let now = tokio::time::Instant::now();
@@ -223,8 +223,8 @@ type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 async fn connect(
     base_url: &str,
-    credentials: &Credentials,
-    client: &Client,
+    credentials: &AppCredentials,
+    client: &HttpClient,
 ) -> Result<(Socket, Endpoint), ConnectError> {
     let endpoint = ask_endpoint(base_url, credentials, client).await?;
     let socket = timeout(HANDSHAKE_TIMEOUT, upgrade(&endpoint.url, client)).await.map_err(|_| {
@@ -235,8 +235,8 @@ async fn connect(
 
 async fn ask_endpoint(
     base_url: &str,
-    credentials: &Credentials,
-    client: &Client,
+    credentials: &AppCredentials,
+    client: &HttpClient,
 ) -> Result<Endpoint, ConnectError> {
     let url = Url::parse(&format!("{}{}", base_url.trim_end_matches('/'), endpoint::PATH))
         .map_err(|_| ConnectError::Refused("FEISHU_DOMAIN is no usable base URL".to_owned()))?;
@@ -255,7 +255,7 @@ async fn ask_endpoint(
     endpoint::read(http, &body.unwrap_or_default(), plain_allowed)
 }
 
-async fn upgrade(url: &Url, client: &Client) -> Result<Socket, ConnectError> {
+async fn upgrade(url: &Url, client: &HttpClient) -> Result<Socket, ConnectError> {
     let unreachable = |error: String| ConnectError::Unreachable(format!("no connection: {error}"));
     let trouble = |error: WsError| ConnectError::Trouble(format!("no connection: {}", ws_error_text(&error)));
     let request = url.as_str().into_client_request().map_err(trouble)?;
@@ -310,13 +310,13 @@ mod tests {
     async fn a_wait_ends_when_it_is_over_or_when_somebody_asks_for_it() {
         let started = tokio::time::Instant::now();
         let (ask, mut asked) = watch::channel(());
-        pause(Duration::from_secs(12), &mut asked, &mut Sleeps::new(never)).await;
+        pause(Duration::from_secs(12), &mut asked, &mut SuspendDetector::new(never)).await;
         assert_eq!(started.elapsed(), Duration::from_secs(12));
         ask.send_replace(());
-        pause(Duration::from_secs(300), &mut asked, &mut Sleeps::new(never)).await;
+        pause(Duration::from_secs(300), &mut asked, &mut SuspendDetector::new(never)).await;
         assert_eq!(started.elapsed(), Duration::from_secs(12));
         drop(ask);
-        pause(Duration::from_secs(3), &mut asked, &mut Sleeps::new(never)).await;
+        pause(Duration::from_secs(3), &mut asked, &mut SuspendDetector::new(never)).await;
         assert_eq!(started.elapsed(), Duration::from_secs(15));
     }
 
@@ -325,7 +325,7 @@ mod tests {
         static ASLEEP: AtomicU64 = AtomicU64::new(0);
         let started = tokio::time::Instant::now();
         let (_ask, mut asked) = watch::channel(());
-        let mut sleeps = Sleeps::new(|| Duration::from_secs(ASLEEP.load(Ordering::Relaxed)));
+        let mut sleeps = SuspendDetector::new(|| Duration::from_secs(ASLEEP.load(Ordering::Relaxed)));
         let sleeping = async {
             tokio::time::sleep(Duration::from_secs(17)).await;
             ASLEEP.store(8 * 3600, Ordering::Relaxed);

@@ -20,15 +20,15 @@ const LONGEST: Duration = Duration::from_secs(7200);
 
 /// A token and its times.
 #[derive(Clone)]
-pub(super) struct Token {
+pub(super) struct AccessToken {
     /// The token itself.
     pub(super) secret: SecretString,
-    lease: Lease,
+    lease: TokenLease,
 }
 
 /// How long a token is to be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Lease {
+struct TokenLease {
     /// From here on a new one is asked for.
     fresh_until: Instant,
     /// Until here it does in need.
@@ -37,34 +37,34 @@ struct Lease {
     fetched: Instant,
 }
 
-type Fetch = Shared<BoxFuture<'static, Result<Token, ApiError>>>;
+type TokenFetch = Shared<BoxFuture<'static, Result<AccessToken, ApiError>>>;
 
 /// Holds the token. The lock is held for a moment only and never while waiting.
 #[derive(Default)]
 pub(super) struct TokenCache {
-    held: Mutex<Held>,
+    held: Mutex<HeldToken>,
 }
 
 #[derive(Default)]
-struct Held {
-    token: Option<Token>,
-    fetch: Option<Fetch>,
+struct HeldToken {
+    token: Option<AccessToken>,
+    fetch: Option<TokenFetch>,
 }
 
-impl Token {
+impl AccessToken {
     /// A token that Feishu has just given out for so many seconds.
     pub(super) fn new(secret: SecretString, expire: Option<i64>, now: Instant) -> Self {
-        Self { secret, lease: Lease::new(expire, now) }
+        Self { secret, lease: TokenLease::new(expire, now) }
     }
 }
 
-impl fmt::Debug for Token {
+impl fmt::Debug for AccessToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Token").field("lease", &self.lease).finish_non_exhaustive()
     }
 }
 
-impl Lease {
+impl TokenLease {
     fn new(expire: Option<i64>, now: Instant) -> Self {
         let life =
             expire.map_or(SHORTEST, |seconds| Duration::from_secs(u64::try_from(seconds).unwrap_or(0)));
@@ -77,9 +77,13 @@ impl Lease {
 impl TokenCache {
     /// The token; `fetch` is called when there is no fresh one and nobody is fetching it already. While an old one
     /// still lives, a failure to replace it is no failure.
-    pub(super) async fn get<F>(&self, now: Instant, fetch: impl FnOnce() -> F) -> Result<Token, ApiError>
+    pub(super) async fn get<F>(
+        &self,
+        now: Instant,
+        fetch: impl FnOnce() -> F,
+    ) -> Result<AccessToken, ApiError>
     where
-        F: Future<Output = Result<Token, ApiError>> + Send + 'static,
+        F: Future<Output = Result<AccessToken, ApiError>> + Send + 'static,
     {
         let running = {
             let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
@@ -110,7 +114,7 @@ impl TokenCache {
     }
 
     /// Feishu does not accept this token: it is not given out again. Says whether it would have been.
-    pub(super) fn reject(&self, rejected: &Token) -> bool {
+    pub(super) fn reject(&self, rejected: &AccessToken) -> bool {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         let current = held.token.as_ref().is_some_and(|token| token.lease.fetched == rejected.lease.fetched);
         if current {
@@ -128,12 +132,12 @@ mod tests {
     use secrecy::ExposeSecret as _;
 
     use super::*;
-    use crate::feishu::failure::{Advice, Refusal, TOKEN};
+    use crate::feishu::failure::{RefusalReason, RetryAdvice, TOKEN};
 
     const S: Duration = Duration::from_secs(1);
 
-    fn token(name: &str, expire: i64, now: Instant) -> Token {
-        Token::new(name.into(), Some(expire), now)
+    fn token(name: &str, expire: i64, now: Instant) -> AccessToken {
+        AccessToken::new(name.into(), Some(expire), now)
     }
 
     fn failure() -> ApiError {
@@ -143,11 +147,11 @@ mod tests {
             http: None,
             message: String::new(),
             log_id: None,
-            advice: Advice::Refused(Refusal::Operator),
+            advice: RetryAdvice::Refused(RefusalReason::Operator),
         }
     }
 
-    async fn name(cache: &TokenCache, now: Instant, fetched: Result<Token, ApiError>) -> String {
+    async fn name(cache: &TokenCache, now: Instant, fetched: Result<AccessToken, ApiError>) -> String {
         cache.get(now, || async { fetched }).await.unwrap().secret.expose_secret().to_owned()
     }
 
@@ -163,8 +167,8 @@ mod tests {
             (None, 15, 30),
             (Some(i64::MAX), 6600, 7200),
         ] {
-            let expected = Lease { fresh_until: now + fresh * S, ends: now + ends * S, fetched: now };
-            assert_eq!(Lease::new(expire, now), expected, "{expire:?}");
+            let expected = TokenLease { fresh_until: now + fresh * S, ends: now + ends * S, fetched: now };
+            assert_eq!(TokenLease::new(expire, now), expected, "{expire:?}");
         }
     }
 

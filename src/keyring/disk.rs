@@ -9,7 +9,7 @@ use std::path::Path;
 
 use rustix::fs::OFlags;
 
-use super::{Fault, Keyring, Place, parse_all};
+use super::{Keyring, KeyringFault, TextPosition, parse_all};
 use crate::error::Failure;
 use crate::ids::OpenId;
 use crate::paths::{Environment, ProjectError, Workspace};
@@ -19,7 +19,7 @@ const LARGEST: u64 = 1 << 20;
 
 /// A keyring whose paths are resolved.
 #[derive(Clone, Debug)]
-pub struct Checked {
+pub struct ResolvedKeyring {
     /// The keyring; its `working_dir` is the workspace's root, its `trusted_projects` are absolute.
     pub keyring: Keyring,
     /// `WORKING_DIR`.
@@ -30,7 +30,7 @@ pub struct Checked {
     pub let_in: BTreeSet<OpenId>,
 }
 
-impl Checked {
+impl ResolvedKeyring {
     /// Whether somebody may talk to the bot.
     #[must_use]
     pub fn allows(&self, user: &OpenId) -> bool {
@@ -108,12 +108,12 @@ fn bytes(path: &Path, environment: &Environment) -> Result<Vec<u8>, Failure> {
     Ok(bytes)
 }
 
-fn not_utf8(bytes: &[u8], valid: usize) -> Fault {
+fn not_utf8(bytes: &[u8], valid: usize) -> KeyringFault {
     let before = String::from_utf8_lossy(&bytes[..valid]);
     let line = before.matches('\n').count() + 1;
     let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-    Fault {
-        place: Some(Place { line, column }),
+    KeyringFault {
+        place: Some(TextPosition { line, column }),
         key: None,
         problem: "has a character that is not UTF-8".to_owned(),
         expected: "save the file as UTF-8".to_owned(),
@@ -124,7 +124,11 @@ fn not_utf8(bytes: &[u8], valid: usize) -> Fault {
 ///
 /// # Errors
 /// When `WORKING_DIR` is no directory that can be used.
-pub fn checked(keyring: &Keyring, path: &Path, environment: &Environment) -> Result<Checked, Failure> {
+pub fn checked(
+    keyring: &Keyring,
+    path: &Path,
+    environment: &Environment,
+) -> Result<ResolvedKeyring, Failure> {
     let root = environment.expand(&keyring.working_dir);
     let wrong = |problem: String, expected: &str| {
         Failure::config(sentence(keyring, path, "WORKING_DIR", problem, expected))
@@ -174,7 +178,7 @@ pub fn checked(keyring: &Keyring, path: &Path, environment: &Environment) -> Res
         environment.expand(Path::new(&keyring.claude_command)).to_string_lossy().into_owned();
     let working_dir = workspace.root().to_owned();
     let keyring = Keyring { working_dir, trusted_projects, claude_command, ..keyring.clone() };
-    Ok(Checked { keyring, workspace, notes, let_in: BTreeSet::new() })
+    Ok(ResolvedKeyring { keyring, workspace, notes, let_in: BTreeSet::new() })
 }
 
 /// What to say when `CLAUDE_COMMAND` cannot be run; `check` takes it for a fault, the daemon starts all the same.
@@ -194,7 +198,7 @@ pub fn missing_claude(keyring: &Keyring, path: &Path) -> String {
 
 fn sentence(keyring: &Keyring, path: &Path, key: &str, problem: String, expected: &str) -> String {
     let (key_text, expected) = (Some(key.to_owned()), expected.to_owned());
-    Fault { place: keyring.place(key), key: key_text, problem, expected }.in_file(path)
+    KeyringFault { place: keyring.place(key), key: key_text, problem, expected }.in_file(path)
 }
 
 fn loopback(url: &str) -> bool {

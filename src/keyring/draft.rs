@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use super::fault::{Fault, Place, Wrong, quoted};
-use super::reader::Given;
+use super::fault::{KeyringFault, TextPosition, UnplacedFault, quoted};
+use super::reader::GivenValue;
 use super::values::{
     PermissionMode, PermissionModeError, Sandbox, base_url, domain, duration, is_model_name, language,
     sandbox,
@@ -16,7 +16,7 @@ use super::{Keyring, MailBoy};
 use crate::language::Language;
 
 /// The values found so far, defaults for the others.
-pub(super) struct Draft {
+pub(super) struct KeyringDraft {
     /// Keys found, with good values or bad ones.
     pub(super) seen: BTreeSet<&'static str>,
     keyring: Keyring,
@@ -27,7 +27,7 @@ pub(super) struct Draft {
 
 /// The kind of value that a key takes.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum ValueKind {
     Text,
     Time,
     Count,
@@ -35,7 +35,7 @@ pub(super) enum Kind {
     Variables,
 }
 
-impl Kind {
+impl ValueKind {
     pub(super) fn of(key: &str) -> Self {
         match key {
             "TURN_TIMEOUT" | "IDLE_TIMEOUT" | "APPROVAL_TIMEOUT" | "STALE_AFTER" => Self::Time,
@@ -57,7 +57,7 @@ impl Kind {
     }
 }
 
-impl Default for Draft {
+impl Default for KeyringDraft {
     fn default() -> Self {
         Self {
             seen: BTreeSet::new(),
@@ -89,33 +89,33 @@ impl Default for Draft {
     }
 }
 
-impl Draft {
+impl KeyringDraft {
     /// Takes the value of a key; lists and maps that the key does take come item by item instead.
-    pub(super) fn value(&mut self, key: &str, given: Given<'_>) -> Result<(), Wrong> {
-        match (Kind::of(key), given) {
-            (Kind::Text, Given::Text(text)) => self.text(key, text),
-            (Kind::Time, Given::Text(text)) => self.time(key, text),
-            (Kind::Time, Given::Whole(seconds)) => self.time(key, &seconds.to_string()),
-            (Kind::Count, Given::Whole(count)) => match usize::try_from(count) {
+    pub(super) fn value(&mut self, key: &str, given: GivenValue<'_>) -> Result<(), UnplacedFault> {
+        match (ValueKind::of(key), given) {
+            (ValueKind::Text, GivenValue::Text(text)) => self.text(key, text),
+            (ValueKind::Time, GivenValue::Text(text)) => self.time(key, text),
+            (ValueKind::Time, GivenValue::Whole(seconds)) => self.time(key, &seconds.to_string()),
+            (ValueKind::Count, GivenValue::Whole(count)) => match usize::try_from(count) {
                 Ok(count @ 1..=1000) => {
                     self.keyring.max_live_sessions = count;
                     Ok(())
                 }
-                Ok(_) | Err(_) => Err(Wrong::new(format!("is {count}"), Kind::Count.expected())),
+                Ok(_) | Err(_) => Err(UnplacedFault::new(format!("is {count}"), ValueKind::Count.expected())),
             },
-            (kind @ (Kind::Time | Kind::Count), Given::Number) => {
-                Err(Wrong::new("is no whole number above zero", kind.expected()))
+            (kind @ (ValueKind::Time | ValueKind::Count), GivenValue::Number) => {
+                Err(UnplacedFault::new("is no whole number above zero", kind.expected()))
             }
-            (kind, Given::Nothing) => {
-                Err(Wrong::new("has no value", format!("{}, or take the line out", kind.expected())))
+            (kind, GivenValue::Nothing) => {
+                Err(UnplacedFault::new("has no value", format!("{}, or take the line out", kind.expected())))
             }
-            (kind, given) => Err(Wrong::new(given.is(), kind.expected())),
+            (kind, given) => Err(UnplacedFault::new(given.is(), kind.expected())),
         }
     }
 
-    fn time(&mut self, key: &str, text: &str) -> Result<(), Wrong> {
+    fn time(&mut self, key: &str, text: &str) -> Result<(), UnplacedFault> {
         let time = duration(text).map_err(|error| {
-            Wrong::new(format!("is {}, which {error}", quoted(text)), Kind::Time.expected())
+            UnplacedFault::new(format!("is {}, which {error}", quoted(text)), ValueKind::Time.expected())
         })?;
         match key {
             "TURN_TIMEOUT" => self.keyring.turn_timeout = time,
@@ -126,7 +126,7 @@ impl Draft {
         Ok(())
     }
 
-    fn text(&mut self, key: &str, text: &str) -> Result<(), Wrong> {
+    fn text(&mut self, key: &str, text: &str) -> Result<(), UnplacedFault> {
         let keyring = &mut self.keyring;
         match key {
             "FEISHU_APP_ID" => keyring.app_id = one_word(text)?.to_owned(),
@@ -136,7 +136,7 @@ impl Draft {
             "CLAUDE_COMMAND" => keyring.claude_command = command(text)?.to_owned(),
             "CLAUDE_MODEL" if is_model_name(text) => keyring.claude_model = Some(text.to_owned()),
             "CLAUDE_MODEL" => {
-                return Err(Wrong::new(
+                return Err(UnplacedFault::new(
                     format!("is {}, which is no model's name", quoted(text)),
                     "give it as `claude --model` takes it, or take the line out",
                 ));
@@ -148,16 +148,18 @@ impl Draft {
             "OPENAI_API_KEY" => self.openai_api_key = Some(one_word(text)?.into()),
             "OPENAI_MODEL" => self.openai_model = Some(one_word(text)?.to_owned()),
             // Not reached: the reader takes known keys only, and these are all that are text.
-            _ => return Err(Wrong::new("is no key that takes text", "keyring.yaml(5) lists the keys")),
+            _ => {
+                return Err(UnplacedFault::new("is no key that takes text", "keyring.yaml(5) lists the keys"));
+            }
         }
         Ok(())
     }
 
     /// Takes an item of a list.
-    pub(super) fn item(&mut self, key: &str, text: &str) -> Result<(), Wrong> {
+    pub(super) fn item(&mut self, key: &str, text: &str) -> Result<(), UnplacedFault> {
         if key == "ALLOWED_OPEN_IDS" {
             if text.is_empty() || text.contains(|c: char| c.is_whitespace() || c.is_control()) {
-                return Err(Wrong::new(
+                return Err(UnplacedFault::new(
                     format!("has an item that is {}", quoted(text)),
                     "give open_ids, which are single words like ou_…",
                 ));
@@ -165,7 +167,7 @@ impl Draft {
             self.keyring.allowed.insert(text.into());
         } else {
             if text.trim().is_empty() || text.contains(char::is_control) {
-                return Err(Wrong::new(
+                return Err(UnplacedFault::new(
                     format!("has an item that is {}", quoted(text)),
                     "give paths, absolute ones or relative to WORKING_DIR",
                 ));
@@ -176,38 +178,38 @@ impl Draft {
     }
 
     /// Takes the name of a variable of `CLAUDE_ENV` and gives it back.
-    pub(super) fn variable_name(&mut self, name: &str) -> Result<String, Wrong> {
+    pub(super) fn variable_name(&mut self, name: &str) -> Result<String, UnplacedFault> {
         let good = !name.is_empty()
             && !name.as_bytes()[0].is_ascii_digit()
             && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         if !good {
-            Err(Wrong::new(
+            Err(UnplacedFault::new(
                 "is no variable's name",
                 "a name has letters, digits and `_`, and begins with no digit",
             ))
         } else if self.keyring.claude_env.contains_key(name) {
-            Err(Wrong::new("is given twice", "take one of the two out"))
+            Err(UnplacedFault::new("is given twice", "take one of the two out"))
         } else {
             Ok(name.to_owned())
         }
     }
 
     /// Takes the value of a variable of `CLAUDE_ENV`.
-    pub(super) fn variable(&mut self, name: &str, text: &str) -> Result<(), Wrong> {
+    pub(super) fn variable(&mut self, name: &str, text: &str) -> Result<(), UnplacedFault> {
         if text.contains('\0') {
-            return Err(Wrong::new("has a NUL character", "take it out: no variable can hold one"));
+            return Err(UnplacedFault::new("has a NUL character", "take it out: no variable can hold one"));
         }
         self.keyring.claude_env.insert(name.to_owned(), text.to_owned());
         Ok(())
     }
 
     /// The faults of keys that should be there.
-    pub(super) fn missing(&self) -> Vec<Fault> {
+    pub(super) fn missing(&self) -> Vec<KeyringFault> {
         let mut missing = Vec::new();
         let mut needs = |key: &str, problem: &str, expected: &str| {
             if !self.seen.contains(key) {
                 let (problem, expected) = (problem.to_owned(), expected.to_owned());
-                missing.push(Fault { place: None, key: Some(key.to_owned()), problem, expected });
+                missing.push(KeyringFault { place: None, key: Some(key.to_owned()), problem, expected });
             }
         };
         let credentials = "give it as the Credentials page of the app in Feishu's developer console shows it";
@@ -223,7 +225,7 @@ impl Draft {
     }
 
     /// The keyring; for a draft of which nothing is [`Self::missing`].
-    pub(super) fn finish(self, places: BTreeMap<&'static str, Place>) -> Keyring {
+    pub(super) fn finish(self, places: BTreeMap<&'static str, TextPosition>) -> Keyring {
         let mail_boy = self.openai_base_url.zip(self.openai_model).map(|(base_url, model)| MailBoy {
             base_url,
             api_key: self.openai_api_key,
@@ -234,21 +236,21 @@ impl Draft {
 }
 
 /// A text without blanks: ids, secrets. Never shown.
-fn one_word(text: &str) -> Result<&str, Wrong> {
+fn one_word(text: &str) -> Result<&str, UnplacedFault> {
     if text.is_empty() {
-        Err(Wrong::new("is empty", "give its value, or take the line out"))
+        Err(UnplacedFault::new("is empty", "give its value, or take the line out"))
     } else if text.contains(|c: char| c.is_whitespace() || c.is_control()) {
-        Err(Wrong::new("has a blank in it", "give it as one word"))
+        Err(UnplacedFault::new("has a blank in it", "give it as one word"))
     } else {
         Ok(text)
     }
 }
 
-fn command(text: &str) -> Result<&str, Wrong> {
+fn command(text: &str) -> Result<&str, UnplacedFault> {
     if text.trim().is_empty() || text.contains(char::is_control) {
-        Err(Wrong::new(format!("is {}", quoted(text)), "give the name or path of a program"))
+        Err(UnplacedFault::new(format!("is {}", quoted(text)), "give the name or path of a program"))
     } else if text.contains('/') && !text.starts_with(['/', '~']) {
-        Err(Wrong::new(
+        Err(UnplacedFault::new(
             format!("is {}, a path relative to nothing", quoted(text)),
             "give a name to be found on PATH, or a path that begins with / or ~/",
         ))
@@ -257,21 +259,22 @@ fn command(text: &str) -> Result<&str, Wrong> {
     }
 }
 
-fn home_or_absolute(text: &str) -> Result<PathBuf, Wrong> {
+fn home_or_absolute(text: &str) -> Result<PathBuf, UnplacedFault> {
     let good = text == "~" || text.starts_with("~/") || text.starts_with('/');
     if good && !text.contains(char::is_control) {
         Ok(text.into())
     } else {
-        Err(Wrong::new(format!("is {}", quoted(text)), "give a path that begins with / or ~/"))
+        Err(UnplacedFault::new(format!("is {}", quoted(text)), "give a path that begins with / or ~/"))
     }
 }
 
-fn permission_mode(text: &str) -> Result<PermissionMode, Wrong> {
+fn permission_mode(text: &str) -> Result<PermissionMode, UnplacedFault> {
     const EXPECTED: &str = "give default, acceptEdits, plan, dontAsk or auto";
     text.parse().map_err(|error| match error {
-        PermissionModeError::Bypass => {
-            Wrong::new("is bypassPermissions, which would let Claude run everything unasked", EXPECTED)
-        }
-        PermissionModeError::Unknown => Wrong::new(format!("is {}", quoted(text)), EXPECTED),
+        PermissionModeError::Bypass => UnplacedFault::new(
+            "is bypassPermissions, which would let Claude run everything unasked",
+            EXPECTED,
+        ),
+        PermissionModeError::Unknown => UnplacedFault::new(format!("is {}", quoted(text)), EXPECTED),
     })
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 /// A place in a text: both count from 1, columns in characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
+pub struct TextPosition {
     /// The line.
     pub line: usize,
     /// The column.
@@ -14,9 +14,9 @@ pub struct Place {
 
 /// One thing that is wrong with a keyring. Holds no value that may be secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
+pub struct KeyringFault {
     /// Where; `None` for what is not there at all.
-    pub place: Option<Place>,
+    pub place: Option<TextPosition>,
     /// The key that it is about, if about one. Of `CLAUDE_ENV` with the variable: `CLAUDE_ENV.PATH`.
     pub key: Option<String>,
     /// What is wrong, to be read after the key: `is a number`.
@@ -25,7 +25,7 @@ pub struct Fault {
     pub expected: String,
 }
 
-impl Fault {
+impl KeyringFault {
     /// The sentence, with the file's path and the place before it as compilers write them: `path:3:15: …`.
     #[must_use]
     pub fn in_file(&self, path: &Path) -> String {
@@ -33,7 +33,7 @@ impl Fault {
         let path = path.display();
         let Self { problem, expected, .. } = self;
         match self.place {
-            Some(Place { line, column }) => {
+            Some(TextPosition { line, column }) => {
                 format!("{path}:{line}:{column}: {subject} {problem}; {expected}")
             }
             None => format!("{path}: {subject} {problem}; {expected}"),
@@ -41,22 +41,22 @@ impl Fault {
     }
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for KeyringFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.in_file(Path::new("keyring.yaml")))
     }
 }
 
-impl std::error::Error for Fault {}
+impl std::error::Error for KeyringFault {}
 
 /// A fault before it is known where it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Wrong {
+pub(super) struct UnplacedFault {
     pub(super) problem: String,
     pub(super) expected: String,
 }
 
-impl Wrong {
+impl UnplacedFault {
     pub(super) fn new(problem: impl Into<String>, expected: impl Into<String>) -> Self {
         Self { problem: problem.into(), expected: expected.into() }
     }
@@ -78,7 +78,7 @@ pub(super) fn quoted(text: &str) -> String {
 ///
 /// Only the parser's fixed phrases are looked for; nothing of its message is passed on, since a message may quote
 /// the text.
-pub(super) fn syntax(message: &str, place: Option<Place>, text: &str) -> Fault {
+pub(super) fn syntax(message: &str, place: Option<TextPosition>, text: &str) -> KeyringFault {
     // The parser gives no place for these.
     let place = control_character(text).filter(|_| message.contains("control characters")).or(place);
     let line = place.and_then(|place| text.lines().nth(place.line.saturating_sub(1))).unwrap_or_default();
@@ -119,13 +119,13 @@ pub(super) fn syntax(message: &str, place: Option<Place>, text: &str) -> Fault {
             "write `KEY: value` lines, and put a value with unusual characters in quotes",
         )
     };
-    Fault { place, key: None, problem: problem.to_owned(), expected: expected.to_owned() }
+    KeyringFault { place, key: None, problem: problem.to_owned(), expected: expected.to_owned() }
 }
 
 /// The first character that YAML does not take.
-fn control_character(text: &str) -> Option<Place> {
+fn control_character(text: &str) -> Option<TextPosition> {
     text.lines().enumerate().find_map(|(index, line)| {
         let column = line.chars().position(|c| c.is_control() && c != '\t')?;
-        Some(Place { line: index + 1, column: column + 1 })
+        Some(TextPosition { line: index + 1, column: column + 1 })
     })
 }

@@ -11,15 +11,15 @@ use serde::de::{
     DeserializeSeed, Deserializer, EnumAccess, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
 };
 
-use super::draft::{Draft, Kind};
-use super::fault::{Fault, Place, Wrong, syntax};
+use super::draft::{KeyringDraft, ValueKind};
+use super::fault::{KeyringFault, TextPosition, UnplacedFault, syntax};
 use super::{KEYS, Keyring};
 
 /// Reads a keyring.
 ///
 /// # Errors
 /// The first fault of the text, in its order.
-pub fn parse(text: &str) -> Result<Keyring, Fault> {
+pub fn parse(text: &str) -> Result<Keyring, KeyringFault> {
     parse_all(text).map_err(|mut faults| faults.swap_remove(0))
 }
 
@@ -27,7 +27,7 @@ pub fn parse(text: &str) -> Result<Keyring, Fault> {
 ///
 /// # Errors
 /// Every fault, one for each entry and 20 at most, in the order of the text; never an empty list.
-pub fn parse_all(text: &str) -> Result<Keyring, Vec<Fault>> {
+pub fn parse_all(text: &str) -> Result<Keyring, Vec<KeyringFault>> {
     // Each costs a reading of the text.
     const MOST: usize = 20;
     // YAML allows a byte order mark, and editors on other systems write it.
@@ -35,7 +35,7 @@ pub fn parse_all(text: &str) -> Result<Keyring, Vec<Fault>> {
     let mut faults = Vec::new();
     let mut skip = BTreeMap::new();
     let draft = loop {
-        let mut pass = Pass::new(&skip, None);
+        let mut pass = ReadPass::new(&skip, None);
         let Some((fault, entry)) = pass.run(text) else { break Some(pass.draft) };
         faults.push(fault);
         match entry {
@@ -57,23 +57,23 @@ pub fn parse_all(text: &str) -> Result<Keyring, Vec<Fault>> {
 }
 
 /// Where the value of `key` begins, found by stopping a reading there.
-fn place_of(text: &str, key: &'static str) -> Option<Place> {
+fn place_of(text: &str, key: &'static str) -> Option<TextPosition> {
     let skip = BTreeMap::new();
-    let (fault, _) = Pass::new(&skip, Some(key)).run(text)?;
+    let (fault, _) = ReadPass::new(&skip, Some(key)).run(text)?;
     fault.place
 }
 
 /// An entry of the top map: its number, and its key if it is one of the keyring's.
-type Entry = (usize, Option<&'static str>);
+type MapEntry = (usize, Option<&'static str>);
 
 /// One reading of the text, up to the first fault.
-struct Pass<'a> {
-    draft: Draft,
+struct ReadPass<'a> {
+    draft: KeyringDraft,
     /// Entries that were found wrong before.
     skip: &'a BTreeMap<usize, Option<&'static str>>,
     stop_at: Option<&'static str>,
-    entry: Option<Entry>,
-    wrong: Option<(Option<String>, Wrong)>,
+    entry: Option<MapEntry>,
+    wrong: Option<(Option<String>, UnplacedFault)>,
 }
 
 /// What a node of the document is.
@@ -89,7 +89,7 @@ enum Role {
 
 /// What stands there.
 #[derive(Clone, Copy)]
-pub(super) enum Given<'a> {
+pub(super) enum GivenValue<'a> {
     Text(&'a str),
     Whole(u64),
     Number,
@@ -100,7 +100,7 @@ pub(super) enum Given<'a> {
     Tag,
 }
 
-impl Given<'_> {
+impl GivenValue<'_> {
     pub(super) fn is(self) -> &'static str {
         match self {
             Self::Text(_) => "is text",
@@ -114,62 +114,67 @@ impl Given<'_> {
     }
 }
 
-impl<'a> Pass<'a> {
+impl<'a> ReadPass<'a> {
     fn new(skip: &'a BTreeMap<usize, Option<&'static str>>, stop_at: Option<&'static str>) -> Self {
-        Self { draft: Draft::default(), skip, stop_at, entry: None, wrong: None }
+        Self { draft: KeyringDraft::default(), skip, stop_at, entry: None, wrong: None }
     }
 
-    fn run(&mut self, text: &str) -> Option<(Fault, Option<Entry>)> {
+    fn run(&mut self, text: &str) -> Option<(KeyringFault, Option<MapEntry>)> {
         let yaml = serde_yaml::Deserializer::from_str(text);
         let error = Node { pass: self, role: Role::Top }.deserialize(yaml).err()?;
-        let place =
-            error.location().map(|location| Place { line: location.line(), column: location.column() });
+        let place = error
+            .location()
+            .map(|location| TextPosition { line: location.line(), column: location.column() });
         Some(match self.wrong.take() {
-            Some((key, Wrong { problem, expected })) => (Fault { place, key, problem, expected }, self.entry),
+            Some((key, UnplacedFault { problem, expected })) => {
+                (KeyringFault { place, key, problem, expected }, self.entry)
+            }
             None => (syntax(&error.to_string(), place.or_else(|| second_document(text)), text), None),
         })
     }
 
-    fn take(&mut self, role: &Role, given: Given<'_>) -> Result<Option<String>, Wrong> {
+    fn take(&mut self, role: &Role, given: GivenValue<'_>) -> Result<Option<String>, UnplacedFault> {
         match (role, given) {
-            (Role::Top, Given::Nothing) => {
-                Err(Wrong::new("is empty", "give FEISHU_APP_ID and FEISHU_APP_SECRET at least"))
+            (Role::Top, GivenValue::Nothing) => {
+                Err(UnplacedFault::new("is empty", "give FEISHU_APP_ID and FEISHU_APP_SECRET at least"))
             }
             (Role::Top, given) => {
-                Err(Wrong::new(given.is(), "write `KEY: value` lines, with a space after the colon"))
+                Err(UnplacedFault::new(given.is(), "write `KEY: value` lines, with a space after the colon"))
             }
-            (Role::Key, Given::Text(name)) => self.key(name).map(|()| None),
-            (Role::Key, given) => {
-                Err(Wrong::new(format!("has a key that {}", given.is()), "keyring.yaml(5) lists the keys"))
-            }
+            (Role::Key, GivenValue::Text(name)) => self.key(name).map(|()| None),
+            (Role::Key, given) => Err(UnplacedFault::new(
+                format!("has a key that {}", given.is()),
+                "keyring.yaml(5) lists the keys",
+            )),
             (Role::Value(key), given) => self.draft.value(key, given).map(|()| None),
-            (Role::Item(key), Given::Text(text)) => self.draft.item(key, text).map(|()| None),
+            (Role::Item(key), GivenValue::Text(text)) => self.draft.item(key, text).map(|()| None),
             (Role::Item(_), given) => {
-                Err(Wrong::new(format!("has an item that {}", given.is()), "put each item in quotes"))
+                Err(UnplacedFault::new(format!("has an item that {}", given.is()), "put each item in quotes"))
             }
-            (Role::VariableName, Given::Text(name)) => self.draft.variable_name(name).map(Some),
+            (Role::VariableName, GivenValue::Text(name)) => self.draft.variable_name(name).map(Some),
             (Role::VariableName, given) => {
-                Err(Wrong::new(format!("has a name that {}", given.is()), "put it in quotes"))
+                Err(UnplacedFault::new(format!("has a name that {}", given.is()), "put it in quotes"))
             }
-            (Role::Variable(name), Given::Text(text)) => self.draft.variable(name, text).map(|()| None),
-            (Role::Variable(_), given) => Err(Wrong::new(given.is(), "give text, in quotes")),
+            (Role::Variable(name), GivenValue::Text(text)) => self.draft.variable(name, text).map(|()| None),
+            (Role::Variable(_), given) => Err(UnplacedFault::new(given.is(), "give text, in quotes")),
         }
     }
 
-    fn key(&mut self, name: &str) -> Result<(), Wrong> {
+    fn key(&mut self, name: &str) -> Result<(), UnplacedFault> {
         let known = KEYS.into_iter().find(|key| *key == name);
         if let Some((_, key)) = &mut self.entry {
             *key = known;
         }
         match known {
             Some(key) if !self.draft.seen.insert(key) => {
-                Err(Wrong::new("is given twice", "take one of the two out"))
+                Err(UnplacedFault::new("is given twice", "take one of the two out"))
             }
             Some(_) => Ok(()),
-            None if name == "<<" => {
-                Err(Wrong::new("is YAML's merge key, which is not taken here", "write the keys themselves"))
-            }
-            None => Err(Wrong::new(
+            None if name == "<<" => Err(UnplacedFault::new(
+                "is YAML's merge key, which is not taken here",
+                "write the keys themselves",
+            )),
+            None => Err(UnplacedFault::new(
                 "is no key of the keyring",
                 match nearest(name) {
                     Some(key) => format!("the nearest is {key}"),
@@ -180,9 +185,9 @@ impl<'a> Pass<'a> {
     }
 
     /// What a fault at `role` is about.
-    fn subject(&self, role: &Role, given: Given<'_>) -> Option<String> {
+    fn subject(&self, role: &Role, given: GivenValue<'_>) -> Option<String> {
         match (role, given) {
-            (Role::Key | Role::VariableName, Given::Text(name)) => {
+            (Role::Key | Role::VariableName, GivenValue::Text(name)) => {
                 // What does not look like a name may be a value that slipped.
                 let name_like = (1..=40).contains(&name.len())
                     && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'));
@@ -205,14 +210,17 @@ impl<'a> Pass<'a> {
 
 /// A node of the document, to be read in its role. The value is a variable's name, where it is one.
 struct Node<'p, 'a> {
-    pass: &'p mut Pass<'a>,
+    pass: &'p mut ReadPass<'a>,
     role: Role,
 }
 
 impl Node<'_, '_> {
-    fn take<E: serde::de::Error>(self, given: Given<'_>) -> Result<Option<String>, E> {
-        let taken =
-            if self.is_the_end() { Err(Wrong::new("", "")) } else { self.pass.take(&self.role, given) };
+    fn take<E: serde::de::Error>(self, given: GivenValue<'_>) -> Result<Option<String>, E> {
+        let taken = if self.is_the_end() {
+            Err(UnplacedFault::new("", ""))
+        } else {
+            self.pass.take(&self.role, given)
+        };
         taken.map_err(|wrong| {
             self.pass.wrong = Some((self.pass.subject(&self.role, given), wrong));
             E::custom("")
@@ -262,49 +270,49 @@ impl<'de> Visitor<'de> for Node<'_, '_> {
     }
 
     fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Self::Value, E> {
-        self.take(Given::Text(text))
+        self.take(GivenValue::Text(text))
     }
 
     fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<Self::Value, E> {
-        self.take(Given::Whole(number))
+        self.take(GivenValue::Whole(number))
     }
 
     fn visit_i64<E: serde::de::Error>(self, _: i64) -> Result<Self::Value, E> {
-        self.take(Given::Number)
+        self.take(GivenValue::Number)
     }
 
     fn visit_u128<E: serde::de::Error>(self, _: u128) -> Result<Self::Value, E> {
-        self.take(Given::Number)
+        self.take(GivenValue::Number)
     }
 
     fn visit_i128<E: serde::de::Error>(self, _: i128) -> Result<Self::Value, E> {
-        self.take(Given::Number)
+        self.take(GivenValue::Number)
     }
 
     fn visit_f64<E: serde::de::Error>(self, _: f64) -> Result<Self::Value, E> {
-        self.take(Given::Number)
+        self.take(GivenValue::Number)
     }
 
     fn visit_bool<E: serde::de::Error>(self, _: bool) -> Result<Self::Value, E> {
-        self.take(Given::Flag)
+        self.take(GivenValue::Flag)
     }
 
     fn visit_unit<E: serde::de::Error>(self) -> Result<Self::Value, E> {
-        self.take(Given::Nothing)
+        self.take(GivenValue::Nothing)
     }
 
     fn visit_none<E: serde::de::Error>(self) -> Result<Self::Value, E> {
-        self.take(Given::Nothing)
+        self.take(GivenValue::Nothing)
     }
 
     fn visit_enum<A: EnumAccess<'de>>(self, _: A) -> Result<Self::Value, A::Error> {
-        self.take(Given::Tag)
+        self.take(GivenValue::Tag)
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
-        let Role::Value(key) = self.role else { return self.take(Given::List) };
-        if Kind::of(key) != Kind::Texts || self.is_the_end() {
-            return self.take(Given::List);
+        let Role::Value(key) = self.role else { return self.take(GivenValue::List) };
+        if ValueKind::of(key) != ValueKind::Texts || self.is_the_end() {
+            return self.take(GivenValue::List);
         }
         let Self { pass, .. } = self;
         while items.next_element_seed(Node { pass: &mut *pass, role: Role::Item(key) })?.is_some() {}
@@ -314,7 +322,7 @@ impl<'de> Visitor<'de> for Node<'_, '_> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         match self.role {
             Role::Top => self.entries(map).map(|()| None),
-            Role::Value(key) if Kind::of(key) == Kind::Variables => {
+            Role::Value(key) if ValueKind::of(key) == ValueKind::Variables => {
                 let Self { pass, .. } = self;
                 while let Some(name) =
                     map.next_key_seed(Node { pass: &mut *pass, role: Role::VariableName })?
@@ -325,7 +333,7 @@ impl<'de> Visitor<'de> for Node<'_, '_> {
                 Ok(None)
             }
             Role::Value(_) | Role::Key | Role::Item(_) | Role::VariableName | Role::Variable(_) => {
-                self.take(Given::Map)
+                self.take(GivenValue::Map)
             }
         }
     }
@@ -357,12 +365,12 @@ fn distance(from: &str, to: &str) -> usize {
 }
 
 /// The line where a second document begins, if one does.
-fn second_document(text: &str) -> Option<Place> {
+fn second_document(text: &str) -> Option<TextPosition> {
     let mut begun = false;
     for (index, line) in text.lines().enumerate() {
         if line == "---" || line.starts_with("--- ") {
             if begun {
-                return Some(Place { line: index + 1, column: 1 });
+                return Some(TextPosition { line: index + 1, column: 1 });
             }
             begun = true;
         } else if !line.trim().is_empty() && !line.starts_with(['#', '%']) {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::fault::{Wrong, quoted};
+use super::fault::{UnplacedFault, quoted};
 use crate::language::Language;
 
 /// The longest time that may be asked for: 30 days, far from where adding to a clock would overflow.
@@ -127,34 +127,36 @@ pub enum Sandbox {
 }
 
 /// Reads `SANDBOX`. The one place that says which sandboxes this version has.
-pub(super) fn sandbox(text: &str) -> Result<Sandbox, Wrong> {
+pub(super) fn sandbox(text: &str) -> Result<Sandbox, UnplacedFault> {
     match text {
         "auto" => Ok(Sandbox::Auto),
         "off" => Ok(Sandbox::Off),
-        "bwrap" | "landlock" => Err(Wrong::new(
+        "bwrap" | "landlock" => Err(UnplacedFault::new(
             format!("is {text}, which is not available in this version"),
             "give auto or off, and know that Claude then runs with the rights of the daemon's user",
         )),
-        other => Err(Wrong::new(format!("is {}", quoted(other)), "give auto, bwrap, landlock or off")),
+        other => {
+            Err(UnplacedFault::new(format!("is {}", quoted(other)), "give auto, bwrap, landlock or off"))
+        }
     }
 }
 
 /// Reads `LANGUAGE`.
-pub(super) fn language(text: &str) -> Result<Language, Wrong> {
+pub(super) fn language(text: &str) -> Result<Language, UnplacedFault> {
     match text {
         "en" => Ok(Language::En),
         "zh" => Ok(Language::Zh),
-        other => Err(Wrong::new(format!("is {}", quoted(other)), "give en or zh")),
+        other => Err(UnplacedFault::new(format!("is {}", quoted(other)), "give en or zh")),
     }
 }
 
 /// Reads `FEISHU_DOMAIN` into a base URL.
-pub(super) fn domain(text: &str) -> Result<String, Wrong> {
+pub(super) fn domain(text: &str) -> Result<String, UnplacedFault> {
     match text {
         "feishu" => Ok("https://open.feishu.cn".to_owned()),
         "lark" => Ok("https://open.larksuite.com".to_owned()),
         other if other.contains("://") => base_url(other),
-        other => Err(Wrong::new(
+        other => Err(UnplacedFault::new(
             format!("is {}", quoted(other)),
             "give feishu, lark or a base URL like https://host",
         )),
@@ -162,9 +164,9 @@ pub(super) fn domain(text: &str) -> Result<String, Wrong> {
 }
 
 /// Reads a base URL and takes the slashes off its end. Never shows it: a URL may hold a password.
-pub(super) fn base_url(text: &str) -> Result<String, Wrong> {
+pub(super) fn base_url(text: &str) -> Result<String, UnplacedFault> {
     const EXPECTED: &str = "give a URL like https://host or https://host/path";
-    let wrong = |problem: &str| Err(Wrong::new(problem, EXPECTED));
+    let wrong = |problem: &str| Err(UnplacedFault::new(problem, EXPECTED));
     let Ok(url) = Url::parse(text) else { return wrong("is no URL") };
     if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
         wrong("is no http or https URL")

@@ -14,12 +14,12 @@ use super::events::{self, MESSAGE_IDS};
 
 /// The layer. A writer of `tracing-journald` puts its prefix before every field of an event, and only what it adds to
 /// all its events goes without: so each `MESSAGE_ID` has a writer of its own.
-pub(super) struct Journal {
+pub(super) struct JournalLayer {
     plain: Writer,
     by_name: BTreeMap<&'static str, Writer>,
 }
 
-impl Journal {
+impl JournalLayer {
     /// Finds the journal.
     pub(super) fn open() -> io::Result<Self> {
         let writers = MESSAGE_IDS.iter().map(|&(name, id)| {
@@ -40,7 +40,7 @@ fn writer(info: Priority) -> io::Result<Writer> {
         .with_priority_mappings(priorities))
 }
 
-impl<S: Subscriber + for<'span> LookupSpan<'span>> Layer<S> for Journal {
+impl<S: Subscriber + for<'span> LookupSpan<'span>> Layer<S> for JournalLayer {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
         self.plain.on_new_span(attributes, id, context);
     }

@@ -10,36 +10,36 @@ use tokio::sync::{Notify, oneshot};
 
 use super::{
     Recipient, StoreError,
-    keeper::{Job, Ran},
+    database_thread::{Job, JobOutcome},
 };
 use crate::ids::ConvId;
 
 /// A call: what it does, and who is told.
-pub(super) struct Call<T, W> {
+pub(super) struct StoreCall<T, W> {
     pub(super) work: Option<W>,
     pub(super) outcome: Option<Result<T, StoreError>>,
-    pub(super) wakes: Wakes,
-    pub(super) bells: Arc<Bells>,
+    pub(super) wakes: CommitWakes,
+    pub(super) bells: Arc<WakeSets>,
     pub(super) reply: oneshot::Sender<Result<T, StoreError>>,
 }
 
 /// Who has something to do once a call is committed.
 #[derive(Debug, Default)]
-pub(super) struct Wakes {
+pub(super) struct CommitWakes {
     /// The recipients of new posts.
     pub(super) lanes: BTreeSet<Recipient>,
     /// The sessions of new audit lines.
     pub(super) audits: BTreeSet<ConvId>,
 }
 
-impl<T: Send, W: FnOnce(&Connection) -> Result<T, StoreError> + Send> Job for Call<T, W> {
-    fn run(&mut self, db: &Connection) -> Ran {
+impl<T: Send, W: FnOnce(&Connection) -> Result<T, StoreError> + Send> Job for StoreCall<T, W> {
+    fn run(&mut self, db: &Connection) -> JobOutcome {
         self.outcome = self.work.take().map(|work| work(db));
         match &self.outcome {
-            Some(Ok(_)) => Ran::Done,
-            Some(Err(StoreError::Failed(reason))) => Ran::Failed(reason.clone()),
+            Some(Ok(_)) => JobOutcome::Done,
+            Some(Err(StoreError::Failed(reason))) => JobOutcome::Failed(reason.clone()),
             Some(Err(StoreError::Busy | StoreError::Stopped | StoreError::Conflict(_))) | None => {
-                Ran::Refused
+                JobOutcome::Refused
             }
         }
     }
@@ -57,27 +57,27 @@ impl<T: Send, W: FnOnce(&Connection) -> Result<T, StoreError> + Send> Job for Ca
 
 /// The bells of a store.
 #[derive(Debug, Default)]
-pub(super) struct Bells {
+pub(super) struct WakeSets {
     /// For the courier.
-    pub(super) lanes: Bell<Recipient>,
+    pub(super) lanes: WakeSet<Recipient>,
     /// For the clerk of the audit log.
-    pub(super) audits: Bell<ConvId>,
+    pub(super) audits: WakeSet<ConvId>,
 }
 
 /// What has to be looked after, by one who waits for it.
 #[derive(Debug)]
-pub(super) struct Bell<T> {
+pub(super) struct WakeSet<T> {
     rung_for: Mutex<BTreeSet<T>>,
     woken: Notify,
 }
 
-impl<T> Default for Bell<T> {
+impl<T> Default for WakeSet<T> {
     fn default() -> Self {
         Self { rung_for: Mutex::default(), woken: Notify::new() }
     }
 }
 
-impl<T: Ord> Bell<T> {
+impl<T: Ord> WakeSet<T> {
     pub(super) fn ring(&self, these: BTreeSet<T>) {
         if !these.is_empty() {
             self.rung_for.lock().unwrap_or_else(PoisonError::into_inner).extend(these);

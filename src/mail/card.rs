@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
-    Body, Committed, Post, Recipient, Slot, Store, StoreError,
+    Committed, Post, PostBody, Recipient, Slot, Store, StoreError,
     inbox::time,
     outbox::{self, columns},
 };
@@ -18,7 +18,7 @@ use crate::{
 
 /// A card, as far as it is known here.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Card {
+pub struct CardRecord {
     /// Its name.
     pub slot: SlotId,
     /// When its row was made: the numbers of operations on an entity count from here.
@@ -33,7 +33,7 @@ pub struct Card {
     pub unsure: bool,
 }
 
-impl Card {
+impl CardRecord {
     /// One that nobody has seen yet.
     #[must_use]
     pub fn new(slot: SlotId, made: Timestamp) -> Self {
@@ -43,27 +43,27 @@ impl Card {
 
 /// A picture that is about to be brought.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Mark {
+pub(super) struct UpdateMark {
     pub(super) to: Recipient,
     pub(super) reply_to: Option<MessageId>,
-    pub(super) card: Card,
+    pub(super) card: CardRecord,
     pub(super) epitaph: Option<Document>,
 }
 
 impl Store {
     /// A card; `None` when nothing was ever committed for it.
-    pub(super) fn card(&self, slot: SlotId) -> Committed<Option<Card>> {
+    pub(super) fn card(&self, slot: SlotId) -> Committed<Option<CardRecord>> {
         self.call(move |db| find(db, slot))
     }
 
     /// Notes what is known of a card.
-    pub(super) fn card_known(&self, card: Card) -> Committed<()> {
+    pub(super) fn card_known(&self, card: CardRecord) -> Committed<()> {
         self.call(move |db| learn(db, &card))
     }
 
     /// Notes that a picture is brought now, and what the card says if the daemon ends after that. False when the card
     /// has its last word, or a post for it waits: then the picture is not to be shown.
-    pub(super) fn picture_begins(&self, mark: Mark) -> Committed<bool> {
+    pub(super) fn picture_begins(&self, mark: UpdateMark) -> Committed<bool> {
         self.call(move |db| begin(db, &mark))
     }
 }
@@ -87,11 +87,11 @@ pub(super) fn posted(db: &Connection, post: &Post, slot: &Slot, at: Timestamp) -
     Ok(())
 }
 
-fn find(db: &Connection, slot: SlotId) -> Result<Option<Card>, StoreError> {
+fn find(db: &Connection, slot: SlotId) -> Result<Option<CardRecord>, StoreError> {
     let card = db
         .prepare_cached("SELECT made, message_id, entity, gone, unsure FROM card WHERE slot = ?1")?
         .query_row([slot.to_string()], |row| {
-            Ok(Card {
+            Ok(CardRecord {
                 slot,
                 made: time(row, 0)?,
                 message_id: row.get::<_, Option<String>>(1)?.map(MessageId::from),
@@ -105,7 +105,7 @@ fn find(db: &Connection, slot: SlotId) -> Result<Option<Card>, StoreError> {
 }
 
 /// What became of a card. One whose row is pruned meanwhile is nobody's concern any more.
-pub(super) fn learn(db: &Connection, card: &Card) -> Result<(), StoreError> {
+pub(super) fn learn(db: &Connection, card: &CardRecord) -> Result<(), StoreError> {
     db.prepare_cached(
         "UPDATE card SET message_id = ?2, entity = ?3, gone = ?4, unsure = ?5 WHERE slot = ?1",
     )?
@@ -119,7 +119,7 @@ pub(super) fn learn(db: &Connection, card: &Card) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn begin(db: &Connection, mark: &Mark) -> Result<bool, StoreError> {
+fn begin(db: &Connection, mark: &UpdateMark) -> Result<bool, StoreError> {
     let slot = mark.card.slot.to_string();
     let too_late: bool = db
         .prepare_cached(
@@ -161,7 +161,7 @@ pub(super) fn bury(db: &Connection, at: Timestamp) -> Result<(), StoreError> {
     for ((slot, epitaph), to, reply_to) in open.collect::<Result<Vec<_>, _>>()? {
         match (slot.parse(), serde_json::from_str(&epitaph)) {
             (Ok(id), Ok(document)) => {
-                let body = Body::Document { document, slot: Some(Slot { id, epitaph: None }) };
+                let body = PostBody::Document { document, slot: Some(Slot { id, epitaph: None }) };
                 outbox::add(db, &Post { to, reply_to, body }, at)?;
             }
             // Of another version: the card stays as it is.

@@ -1,14 +1,14 @@
 //! The courier: sends what is in the outbox.
 //!
 //! Each recipient is a lane with a task of its own: strict order inside, one post under way at a time, and no lane
-//! waits for another's trouble. The lanes ask the courier before each try; it owns the [`Pacing`], so the limits that
+//! waits for another's trouble. The lanes ask the courier before each try; it owns the [`RateLimiter`], so the limits that
 //! they share hold. A lane's task lives as long as there is something for it to send.
 
+mod api_request;
+mod card_update;
 mod change;
 mod document;
-mod errand;
 mod lane;
-mod picture;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -21,28 +21,30 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Recipient, Store, StoreError,
-    pacing::{Haste, Pacing, Way, backoff},
-    stage::Stage,
+    live_cards::LiveCards,
+    rate_limit::{ApiRoute, Priority, RateLimiter, backoff},
 };
 use lane::Lane;
 
-pub use errand::{Advice, Content, Deliver, Errand, Objection, Operation, Refused};
-pub(super) use picture::Screen;
+pub use api_request::{
+    ApiRequest, ContentObjection, DeliveryAdvice, EntityChange, OutgoingContent, RequestFailure, Transport,
+};
+pub(super) use card_update::CardState;
 
 /// Sends what is in the outbox and what comes into it, and what the stage shows, until `stop`; then goes on until the
 /// outbox is empty, for `drain` at most. What is left then is sent by the next run.
 pub async fn run(
     store: Store,
-    stage: Stage,
-    deliver: impl Deliver,
+    stage: LiveCards,
+    deliver: impl Transport,
     stop: CancellationToken,
     drain: Duration,
 ) {
     let Some(pending) = pending(&store, &stop).await else { return };
     let (gate, mut asks) = mpsc::channel(64);
     let mut courier = Courier {
-        office: Office { store: store.clone(), stage: stage.clone(), deliver, gate, stop: stop.clone() },
-        pacing: Pacing::default(),
+        office: LaneContext { store: store.clone(), stage: stage.clone(), deliver, gate, stop: stop.clone() },
+        pacing: RateLimiter::default(),
         asking: Vec::new(),
         lanes: BTreeMap::new(),
         tasks: JoinSet::new(),
@@ -100,37 +102,37 @@ async fn until(at: Option<Instant>) {
 }
 
 /// What a lane tells the courier.
-enum Ask {
+enum LaneRequest {
     /// It wants to send.
-    Pass { lane: Recipient, way: Way, haste: Haste, go: oneshot::Sender<Pass> },
+    Pass { lane: Recipient, way: ApiRoute, haste: Priority, go: oneshot::Sender<SendPermit> },
     /// Feishu has answered.
-    Answered { lane: Recipient, way: Way },
+    Answered { lane: Recipient, way: ApiRoute },
 }
 
 /// Whether a lane may send; if not, when it may ask again. What is owed waits until it may.
-type Pass = Result<(), Instant>;
+type SendPermit = Result<(), Instant>;
 
 /// What all lanes work with.
 #[derive(Clone)]
-struct Office<D> {
+struct LaneContext<D> {
     store: Store,
-    stage: Stage,
+    stage: LiveCards,
     deliver: D,
-    gate: mpsc::Sender<Ask>,
+    gate: mpsc::Sender<LaneRequest>,
     /// From here on no pictures are brought.
     stop: CancellationToken,
 }
 
 struct Courier<D> {
-    office: Office<D>,
-    pacing: Pacing,
+    office: LaneContext<D>,
+    pacing: RateLimiter,
     /// Lanes that want to send, in the order in which they asked.
-    asking: Vec<(Recipient, Way, oneshot::Sender<Pass>)>,
-    lanes: BTreeMap<Recipient, AtWork>,
+    asking: Vec<(Recipient, ApiRoute, oneshot::Sender<SendPermit>)>,
+    lanes: BTreeMap<Recipient, RunningLane>,
     tasks: JoinSet<()>,
 }
 
-struct AtWork {
+struct RunningLane {
     task: Id,
     /// Whether posts or pictures came since the task began; it may have looked for them too early.
     again: bool,
@@ -138,7 +140,7 @@ struct AtWork {
     poke: Arc<Notify>,
 }
 
-impl<D: Deliver> Courier<D> {
+impl<D: Transport> Courier<D> {
     /// Sees to it that a task sends what these have in the outbox.
     fn look_after(&mut self, lanes: impl IntoIterator<Item = Recipient>) {
         for lane in lanes {
@@ -150,19 +152,21 @@ impl<D: Deliver> Courier<D> {
             let poke = Arc::<Notify>::default();
             let walk = Lane::new(self.office.clone(), &lane, poke.clone()).walk();
             let task = self.tasks.spawn(walk).id();
-            self.lanes.insert(lane, AtWork { task, again: false, poke });
+            self.lanes.insert(lane, RunningLane { task, again: false, poke });
         }
     }
 
-    fn take(&mut self, ask: Ask) {
+    fn take(&mut self, ask: LaneRequest) {
         match ask {
-            Ask::Pass { lane, way, haste: Haste::Owed, go } => self.asking.push((lane, way, go)),
-            Ask::Pass { lane, way, haste: Haste::Spare, go } => {
-                let pass = self.pacing.ask(&lane, way, Haste::Spare, Instant::now().into_std());
+            LaneRequest::Pass { lane, way, haste: Priority::Owed, go } => self.asking.push((lane, way, go)),
+            LaneRequest::Pass { lane, way, haste: Priority::Spare, go } => {
+                let pass = self.pacing.ask(&lane, way, Priority::Spare, Instant::now().into_std());
                 // A task that does not wait any more has ended.
                 let _ = go.send(pass.map_err(Instant::from_std));
             }
-            Ask::Answered { lane, way } => self.pacing.answered(&lane, way, Instant::now().into_std()),
+            LaneRequest::Answered { lane, way } => {
+                self.pacing.answered(&lane, way, Instant::now().into_std())
+            }
         }
     }
 
@@ -170,7 +174,7 @@ impl<D: Deliver> Courier<D> {
     fn let_through(&mut self, now: Instant) -> Option<Instant> {
         let mut next = None;
         for (lane, way, go) in std::mem::take(&mut self.asking) {
-            match self.pacing.ask(&lane, way, Haste::Owed, now.into_std()) {
+            match self.pacing.ask(&lane, way, Priority::Owed, now.into_std()) {
                 // A task that does not wait any more has ended.
                 Ok(()) => {
                     let _ = go.send(Ok(()));

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, Error, OptionalExtension, Row, params, types::Type};
 use uuid::Uuid;
 
-use super::{Depths, Mail, NewMail, Settlement, StoreError, TurnStart};
+use super::{Mail, MailDepths, NewMail, Settlement, StoreError, TurnStart};
 use crate::ids::{ChatId, ConvId, MessageId, OpenId};
 
 pub(super) fn accept(db: &Connection, mail: &NewMail) -> Result<Option<i64>, StoreError> {
@@ -168,7 +168,7 @@ pub(super) fn turn(row: &Row<'_>) -> rusqlite::Result<TurnStart> {
     })
 }
 
-pub(super) fn count(db: &Connection, depths: &mut Depths) -> Result<(), StoreError> {
+pub(super) fn count(db: &Connection, depths: &mut MailDepths) -> Result<(), StoreError> {
     (depths.waiting, depths.oldest_waiting) = db
         .prepare_cached("SELECT count(*), min(received) FROM inbox WHERE state = 'waiting'")?
         .query_row([], |row| Ok((row.get(0)?, optional_time(row, 1)?)))?;

@@ -3,14 +3,14 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
-use super::{Committed, Post, Store, StoreError, call::Wakes, outbox, store::write};
+use super::{Committed, Post, Store, StoreError, call::CommitWakes, outbox, store::write};
 use crate::{crash::Point, ids::SlotId};
 
 impl Store {
     /// Puts the last word of a card into the outbox, if a picture of it is in the chat or on its way; whether it is. If
     /// not, none comes any more.
     pub fn last_word(&self, slot: SlotId, post: Post, at: Timestamp) -> Committed<bool> {
-        let wakes = Wakes { lanes: [post.to.clone()].into(), ..Wakes::default() };
+        let wakes = CommitWakes { lanes: [post.to.clone()].into(), ..CommitWakes::default() };
         self.call_for(wakes, move |db| {
             let seen = say(db, slot, &post, at)?;
             write(Point::SettlementWrite)?;
@@ -37,8 +37,8 @@ pub(super) fn say(db: &Connection, slot: SlotId, post: &Post, at: Timestamp) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mail::card::{Card, Mark};
-    use crate::mail::{Body, Recipient, Slot, open};
+    use crate::mail::card::{CardRecord, UpdateMark};
+    use crate::mail::{PostBody, Recipient, Slot, open};
     use crate::render::document::Document;
 
     #[tokio::test]
@@ -48,12 +48,12 @@ mod tests {
         let (now, to) = (Timestamp::now(), Recipient::Chat("oc_1".into()));
         let last_word = |id| {
             let body =
-                Body::Document { document: Document::default(), slot: Some(Slot { id, epitaph: None }) };
+                PostBody::Document { document: Document::default(), slot: Some(Slot { id, epitaph: None }) };
             store.last_word(id, Post { to: to.clone(), reply_to: None, body }, now)
         };
         let picture = |slot| {
-            let card = Card::new(slot, now);
-            store.picture_begins(Mark { to: to.clone(), reply_to: None, card, epitaph: None })
+            let card = CardRecord::new(slot, now);
+            store.picture_begins(UpdateMark { to: to.clone(), reply_to: None, card, epitaph: None })
         };
         let (unseen, seen) = (SlotId::random(), SlotId::random());
         assert_eq!(picture(seen).await, Ok(true));

@@ -10,12 +10,12 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::StoreError;
 use crate::{
-    audit::{AuditEntry, Record},
+    audit::{AuditEntry, AuditRecord},
     ids::ConvId,
 };
 
 /// Makes the record the next line of its session and keeps it until it is said to be written.
-pub(super) fn add(db: &Connection, record: &Record) -> Result<AuditEntry, StoreError> {
+pub(super) fn add(db: &Connection, record: &AuditRecord) -> Result<AuditEntry, StoreError> {
     let conv = &record.line.conv_id;
     let seal =
         |id, prev| AuditEntry::seal(id, record, prev).map_err(|error| StoreError::Failed(error.to_string()));

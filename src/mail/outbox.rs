@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
 use super::{
-    Body, Depths, Post, Recipient, Slot, StoreError, Wedged, card,
+    MailDepths, Post, PostBody, Recipient, Slot, StoreError, WedgedPost, card,
     inbox::{optional_time, time},
 };
 use crate::ids::{ChatId, MessageId, OpenId};
@@ -16,7 +16,7 @@ const BEGINNING: usize = 3_000;
 
 /// A post in the outbox.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Queued {
+pub struct QueuedPost {
     /// Its number: posts of one recipient are sent in this order.
     pub id: i64,
     /// What Feishu knows a second try by (36 characters).
@@ -35,7 +35,7 @@ pub struct Queued {
 
 /// How a post left the queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fate {
+pub enum PostFate {
     /// Feishu has it, as this message; `None` for a reaction.
     Confirmed(Option<MessageId>),
     /// Feishu refused it for good, for this reason. It is kept for 30 days.
@@ -45,15 +45,15 @@ pub enum Fate {
 pub(super) fn add(db: &Connection, post: &Post, at: Timestamp) -> Result<(), StoreError> {
     let plain;
     let (text, on, emoji, document, slot) = match &post.body {
-        Body::Text(text) => (Some(text), None, None, None, None),
-        Body::Document { document, slot } => {
+        PostBody::Text(text) => (Some(text), None, None, None, None),
+        PostBody::Document { document, slot } => {
             let json =
                 serde_json::to_string(document).map_err(|error| StoreError::Failed(error.to_string()))?;
             // For a version that cannot read the document.
             plain = source::beginning(document, BEGINNING);
             (Some(&plain), None, None, Some(json), slot.as_ref().map(|slot| slot.id.to_string()))
         }
-        Body::Reaction { on, emoji, otherwise } => {
+        PostBody::Reaction { on, emoji, otherwise } => {
             (otherwise.as_ref(), Some(on.as_str()), Some(emoji), None, None)
         }
     };
@@ -75,8 +75,8 @@ pub(super) fn add(db: &Connection, post: &Post, at: Timestamp) -> Result<(), Sto
         slot,
     ])?;
     match &post.body {
-        Body::Document { slot: Some(slot), .. } => card::posted(db, post, slot, at),
-        Body::Document { slot: None, .. } | Body::Text(_) | Body::Reaction { .. } => Ok(()),
+        PostBody::Document { slot: Some(slot), .. } => card::posted(db, post, slot, at),
+        PostBody::Document { slot: None, .. } | PostBody::Text(_) | PostBody::Reaction { .. } => Ok(()),
     }
 }
 
@@ -86,7 +86,7 @@ pub(super) fn lanes(db: &Connection) -> Result<Vec<Recipient>, StoreError> {
     Ok(lanes.collect::<Result<_, _>>()?)
 }
 
-pub(super) fn next(db: &Connection, lane: &Recipient, after: i64) -> Result<Option<Queued>, StoreError> {
+pub(super) fn next(db: &Connection, lane: &Recipient, after: i64) -> Result<Option<QueuedPost>, StoreError> {
     let (kind, to) = columns(lane);
     let post = db
         .prepare_cached(
@@ -108,12 +108,12 @@ pub(super) fn next(db: &Connection, lane: &Recipient, after: i64) -> Result<Opti
             let slot: Option<String> = row.get(10)?;
             let slot = slot.and_then(|slot| slot.parse().ok()).map(|id| Slot { id, epitaph: None });
             let body = match (reaction, document) {
-                (Some((on, emoji)), _) => Body::Reaction { on: MessageId::from(on), emoji, otherwise: text },
-                (None, Some(document)) => Body::Document { document, slot },
-                (None, None) => Body::Text(text.unwrap_or_default()),
+                (Some((on, emoji)), _) => PostBody::Reaction { on: MessageId::from(on), emoji, otherwise: text },
+                (None, Some(document)) => PostBody::Document { document, slot },
+                (None, None) => PostBody::Text(text.unwrap_or_default()),
             };
             let reply_to = row.get::<_, Option<String>>(2)?.map(MessageId::from);
-            Ok(Queued {
+            Ok(QueuedPost {
                 id: row.get(0)?,
                 uuid: row.get(1)?,
                 post: Post { to: lane.clone(), reply_to, body },
@@ -151,10 +151,10 @@ pub(super) fn place(db: &Connection, id: i64, place: &str) -> Result<(), StoreEr
     Ok(())
 }
 
-pub(super) fn end(db: &Connection, id: i64, fate: &Fate, at: Timestamp) -> Result<(), StoreError> {
+pub(super) fn end(db: &Connection, id: i64, fate: &PostFate, at: Timestamp) -> Result<(), StoreError> {
     let (state, message_id, error) = match fate {
-        Fate::Confirmed(message_id) => ("confirmed", message_id.as_ref(), None),
-        Fate::Wedged(reason) => ("wedged", None, Some(reason)),
+        PostFate::Confirmed(message_id) => ("confirmed", message_id.as_ref(), None),
+        PostFate::Wedged(reason) => ("wedged", None, Some(reason)),
     };
     db.prepare_cached(
         "UPDATE outbox SET state = ?2, message_id = ?3, last_error = COALESCE(?4, last_error), settled = ?5
@@ -164,7 +164,7 @@ pub(super) fn end(db: &Connection, id: i64, fate: &Fate, at: Timestamp) -> Resul
     Ok(())
 }
 
-pub(super) fn count(db: &Connection, depths: &mut Depths) -> Result<(), StoreError> {
+pub(super) fn count(db: &Connection, depths: &mut MailDepths) -> Result<(), StoreError> {
     (depths.pending, depths.oldest_pending) = db
         .prepare_cached("SELECT count(*), min(made) FROM outbox WHERE state = 'pending'")?
         .query_row([], |row| Ok((row.get(0)?, optional_time(row, 1)?)))?;
@@ -175,14 +175,14 @@ pub(super) fn count(db: &Connection, depths: &mut Depths) -> Result<(), StoreErr
 }
 
 /// The last so many that were refused for good, newest first.
-pub(super) fn wedged(db: &Connection, most: u32) -> Result<Vec<Wedged>, StoreError> {
+pub(super) fn wedged(db: &Connection, most: u32) -> Result<Vec<WedgedPost>, StoreError> {
     let mut statement = db.prepare_cached(
         "SELECT settled, to_kind, to_id, COALESCE(last_error, '') FROM outbox
          WHERE state = 'wedged' ORDER BY settled DESC, id DESC LIMIT ?1",
     )?;
     let wedged = statement.query_map([most], |row| {
         let to = recipient(&row.get::<_, String>(1)?, row.get(2)?);
-        Ok(Wedged { at: time(row, 0)?, to, why: row.get(3)? })
+        Ok(WedgedPost { at: time(row, 0)?, to, why: row.get(3)? })
     })?;
     Ok(wedged.collect::<Result<_, _>>()?)
 }

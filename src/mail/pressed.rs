@@ -108,7 +108,7 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::mail::{Body, Post, Recipient, Settlement, Slot, open};
+    use crate::mail::{Post, PostBody, Recipient, Settlement, Slot, open};
 
     fn pressed() -> NewMail {
         NewMail {
@@ -178,7 +178,7 @@ mod tests {
         let (id, other) = (SlotId::random(), SlotId::random());
         let post = |text: &str| {
             let document = Document { preview: Some(text.to_owned()), ..Document::default() };
-            let body = Body::Document { document, slot: Some(Slot { id, epitaph: None }) };
+            let body = PostBody::Document { document, slot: Some(Slot { id, epitaph: None }) };
             Post { to: Recipient::Chat("oc_1".into()), reply_to: None, body }
         };
         let posts = vec![post("first"), post("last")];

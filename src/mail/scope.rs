@@ -12,17 +12,17 @@ const HOUR: Duration = Duration::from_secs(3600);
 
 /// What is known of it.
 #[derive(Debug, Default)]
-pub(super) struct Scope {
-    denied: Mutex<Denied>,
+pub(super) struct CardScopeState {
+    denied: Mutex<ScopeDenial>,
 }
 
 #[derive(Debug, Default)]
-struct Denied {
+struct ScopeDenial {
     until: Option<Instant>,
     told: bool,
 }
 
-impl Scope {
+impl CardScopeState {
     /// Whether it may not, as far as is known.
     pub(super) fn is_denied(&self) -> bool {
         self.denied.lock().unwrap_or_else(PoisonError::into_inner).told
@@ -36,7 +36,7 @@ impl Scope {
 
     /// It may; if it could not before, that is to be told again should it come to it.
     pub(super) fn granted(&self) {
-        *self.denied.lock().unwrap_or_else(PoisonError::into_inner) = Denied::default();
+        *self.denied.lock().unwrap_or_else(PoisonError::into_inner) = ScopeDenial::default();
     }
 
     /// It may not.
@@ -59,7 +59,7 @@ mod tests {
 
     #[test]
     fn what_was_denied_is_tried_again_after_an_hour() {
-        let (scope, start) = (Scope::default(), Instant::now());
+        let (scope, start) = (CardScopeState::default(), Instant::now());
         assert!(scope.may_make(start) && !scope.is_denied());
         scope.denied("no", start);
         assert!(!scope.may_make(start + HOUR / 2));

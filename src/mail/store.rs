@@ -22,14 +22,13 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::{
-    Depths, Fate, Left, NewMail, OpenError, Post, Queued, Recipient, Settlement, TurnStart, Wedged,
-    call::{Bells, Call, Wakes},
-    card::{self, Card},
-    inbox,
-    keeper::{Job, Keeper},
-    last_word, ledger, outbox,
-    place::Place,
-    schema,
+    MailDepths, NewMail, OpenError, Post, PostFate, QueuedPost, Recipient, Settlement, TurnStart, Unfinished,
+    WedgedPost,
+    call::{CommitWakes, StoreCall, WakeSets},
+    card::{self, CardRecord},
+    database_files::DatabaseFiles,
+    database_thread::{DatabaseThread, Job},
+    inbox, last_word, ledger, outbox, schema,
 };
 use crate::{
     audit::AuditEntry,
@@ -82,14 +81,14 @@ impl<T> Future for Committed<T> {
 #[derive(Clone, Debug)]
 pub struct Store {
     requests: SyncSender<Box<dyn Job>>,
-    bells: Arc<Bells>,
+    bells: Arc<WakeSets>,
 }
 
 /// Opens `mail.db`, making it if it is not there, and starts its thread.
 ///
 /// # Errors
 /// When the file cannot be used; it is then as it was.
-pub fn open(path: &Path) -> Result<(Store, Left), OpenError> {
+pub fn open(path: &Path) -> Result<(Store, Unfinished), OpenError> {
     open_watched(path, Pulse::unwatched())
 }
 
@@ -97,7 +96,7 @@ pub fn open(path: &Path) -> Result<(Store, Left), OpenError> {
 ///
 /// # Errors
 /// When the file cannot be used; it is then as it was.
-pub fn open_watched(path: &Path, pulse: Pulse) -> Result<(Store, Left), OpenError> {
+pub fn open_watched(path: &Path, pulse: Pulse) -> Result<(Store, Unfinished), OpenError> {
     let unusable = |reason: String| OpenError::Unusable { path: path.into(), reason };
     let db = schema::open(path)?;
     let left = bury(&db).and_then(|()| left(&db)).map_err(|error| unusable(error.to_string()))?;
@@ -106,9 +105,11 @@ pub fn open_watched(path: &Path, pulse: Pulse) -> Result<(Store, Left), OpenErro
 }
 
 fn start(db: Connection, path: &Path, pulse: Pulse) -> io::Result<Store> {
-    let place = Place::of(path);
+    let place = DatabaseFiles::of(path);
     let (requests, queue) = sync_channel(QUEUE);
-    thread::Builder::new().name("mail".into()).spawn(move || Keeper::new(db, place, pulse).run(&queue))?;
+    thread::Builder::new()
+        .name("mail".into())
+        .spawn(move || DatabaseThread::new(db, place, pulse).run(&queue))?;
     Ok(Store { requests, bells: Arc::default() })
 }
 
@@ -119,8 +120,8 @@ fn bury(db: &Connection) -> Result<(), StoreError> {
     Ok(transaction.commit()?)
 }
 
-fn left(db: &Connection) -> Result<Left, StoreError> {
-    Ok(Left {
+fn left(db: &Connection) -> Result<Unfinished, StoreError> {
+    Ok(Unfinished {
         waiting: inbox::waiting(db)?,
         cut: inbox::running(db)?,
         unwritten: ledger::unwritten(db)?,
@@ -141,7 +142,7 @@ impl Store {
     /// Takes a message over and answers it at once, in one transaction; one that was seen before is not answered
     /// again.
     pub fn decline(&self, mail: NewMail, post: Post) -> Committed<()> {
-        let wakes = Wakes { lanes: [post.to.clone()].into(), ..Wakes::default() };
+        let wakes = CommitWakes { lanes: [post.to.clone()].into(), ..CommitWakes::default() };
         self.call_for(wakes, move |db| {
             if let Some(seq) = inbox::accept(db, &mail)? {
                 let settlement = Settlement { mails: vec![seq], ..Settlement::at(mail.received) };
@@ -192,7 +193,7 @@ impl Store {
     /// there is one.
     pub fn settle(&self, settlement: impl Into<Arc<Settlement>>) -> Committed<Option<AuditEntry>> {
         let settlement = settlement.into();
-        let wakes = Wakes {
+        let wakes = CommitWakes {
             lanes: settlement.sent().map(|post| post.to.clone()).collect(),
             audits: settlement.audit.iter().map(|record| record.line.conv_id.clone()).collect(),
         };
@@ -242,9 +243,9 @@ impl Store {
     }
 
     /// How much mail there is.
-    pub fn depths(&self) -> Committed<Depths> {
+    pub fn depths(&self) -> Committed<MailDepths> {
         self.call(|db| {
-            let mut depths = Depths::default();
+            let mut depths = MailDepths::default();
             inbox::count(db, &mut depths)?;
             outbox::count(db, &mut depths)?;
             Ok(depths)
@@ -252,7 +253,7 @@ impl Store {
     }
 
     /// The last so many posts that Feishu refused for good, newest first.
-    pub fn wedged(&self, most: u32) -> Committed<Vec<Wedged>> {
+    pub fn wedged(&self, most: u32) -> Committed<Vec<WedgedPost>> {
         self.call(move |db| outbox::wedged(db, most))
     }
 
@@ -262,7 +263,7 @@ impl Store {
     }
 
     /// The first pending post for one recipient whose number is higher than `after`.
-    pub fn next_post(&self, lane: &Recipient, after: i64) -> Committed<Option<Queued>> {
+    pub fn next_post(&self, lane: &Recipient, after: i64) -> Committed<Option<QueuedPost>> {
         let lane = lane.clone();
         self.call(move |db| outbox::next(db, &lane, after))
     }
@@ -280,7 +281,7 @@ impl Store {
     }
 
     /// Notes how far a document has come, and what is known of its card by then.
-    pub fn post_placed(&self, id: i64, place: String, card: Option<Card>) -> Committed<()> {
+    pub fn post_placed(&self, id: i64, place: String, card: Option<CardRecord>) -> Committed<()> {
         self.call(move |db| {
             outbox::place(db, id, &place)?;
             card.as_ref().map_or(Ok(()), |card| card::learn(db, card))?;
@@ -289,7 +290,13 @@ impl Store {
     }
 
     /// Takes a post out of the queue, and notes what is known of its card by then. A second time changes nothing.
-    pub fn post_ended(&self, id: i64, fate: Fate, card: Option<Card>, at: Timestamp) -> Committed<()> {
+    pub fn post_ended(
+        &self,
+        id: i64,
+        fate: PostFate,
+        card: Option<CardRecord>,
+        at: Timestamp,
+    ) -> Committed<()> {
         self.call(move |db| {
             outbox::end(db, id, &fate, at)?;
             card.as_ref().map_or(Ok(()), |card| card::learn(db, card))?;
@@ -322,17 +329,17 @@ impl Store {
         &self,
         work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Committed<T> {
-        self.call_for(Wakes::default(), work)
+        self.call_for(CommitWakes::default(), work)
     }
 
     /// The same, waking these once it is committed.
     pub(super) fn call_for<T: Send + 'static>(
         &self,
-        wakes: Wakes,
+        wakes: CommitWakes,
         work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Committed<T> {
         let (reply, answer) = oneshot::channel();
-        let call = Call { work: Some(work), outcome: None, wakes, bells: self.bells.clone(), reply };
+        let call = StoreCall { work: Some(work), outcome: None, wakes, bells: self.bells.clone(), reply };
         match self.requests.try_send(Box::new(call)) {
             Ok(()) => {}
             Err(TrySendError::Full(job)) => job.answer(Err(StoreError::Busy)),

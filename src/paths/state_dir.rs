@@ -112,7 +112,7 @@ fn holder(lock: &mut File) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Exit;
+    use crate::error::ExitStatus;
 
     #[test]
     fn a_second_daemon_is_told_of_the_first_and_changes_nothing() {
@@ -121,7 +121,7 @@ mod tests {
         let first = StateDir::open(&path).unwrap();
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o700);
         let second = StateDir::open(&path).unwrap_err();
-        assert_eq!(second.exit, Exit::Failed);
+        assert_eq!(second.exit, ExitStatus::Failed);
         assert_eq!(
             second.sentence.replace(folder.path().to_str().unwrap(), ""),
             format!(
@@ -146,7 +146,7 @@ mod tests {
     fn a_file_in_its_place_is_refused() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let failure = StateDir::open(file.path()).unwrap_err();
-        assert_eq!(failure.exit, Exit::Config);
+        assert_eq!(failure.exit, ExitStatus::Config);
     }
 
     #[test]

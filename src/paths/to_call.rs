@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Chosen, Environment, named, socket};
+use super::{Environment, PathOptions, named, socket};
 use crate::error::Failure;
 
 /// The socket that a client calls. What an option or a variable names is taken as it is. Otherwise it is the first
@@ -15,7 +15,7 @@ use crate::error::Failure;
 /// # Errors
 /// When the user has neither a runtime directory nor a home.
 pub fn socket_to_call(
-    chosen: &Chosen,
+    chosen: &PathOptions,
     environment: &Environment,
     exists: impl Fn(&Path) -> bool,
 ) -> Result<PathBuf, Failure> {
@@ -52,7 +52,7 @@ mod tests {
         let environment =
             Environment::new(variables.iter().copied(), root, None).with_user(Some("ada".to_owned()));
         let exists = |path: &Path| there.iter().any(|other| Path::new(other) == path);
-        socket_to_call(&Chosen::default(), &environment, exists).unwrap().display().to_string()
+        socket_to_call(&PathOptions::default(), &environment, exists).unwrap().display().to_string()
     }
 
     #[test]
@@ -81,7 +81,7 @@ mod tests {
     fn what_is_named_is_called_even_if_it_is_not_there() {
         let there = ["/run/phonework/control.sock"];
         assert_eq!(called(&[HOME, ("PHONEWORK_SOCKET", "/x.sock")], false, &there), "/x.sock");
-        let chosen = Chosen { socket: Some("y.sock".into()), ..Chosen::default() };
+        let chosen = PathOptions { socket: Some("y.sock".into()), ..PathOptions::default() };
         let environment = Environment::new([HOME], false, None);
         assert_eq!(socket_to_call(&chosen, &environment, |_| false), Ok("y.sock".into()));
     }

@@ -6,8 +6,8 @@
 mod element;
 mod form;
 
-pub(super) use element::{Element, button_row, hint, markdown, panel, plain, row, rule, small, stream};
-pub(super) use form::Names;
+pub(super) use element::{CardElement, button_row, hint, markdown, panel, plain, row, rule, small, stream};
+pub(super) use form::FieldNames;
 
 use serde_json::{Value, json};
 
@@ -17,7 +17,7 @@ use crate::feishu::content::without_mentions;
 
 /// What stands around the elements of a card.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Frame<'a> {
+pub(super) struct CardFrame<'a> {
     /// The coloured head.
     pub(super) heading: Option<&'a Heading>,
     /// `[2/3]`, before the heading's words.
@@ -28,9 +28,9 @@ pub(super) struct Frame<'a> {
     pub(super) streaming: bool,
 }
 
-impl Frame<'_> {
+impl CardFrame<'_> {
     /// The card with these elements.
-    pub(super) fn around<'e>(&self, elements: impl IntoIterator<Item = &'e Element>) -> String {
+    pub(super) fn around<'e>(&self, elements: impl IntoIterator<Item = &'e CardElement>) -> String {
         let mut card = self.before();
         for (at, element) in elements.into_iter().enumerate() {
             if at > 0 {

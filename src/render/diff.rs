@@ -23,7 +23,7 @@ pub fn short(tool: &str, input: &Value, most_lines: usize) -> Option<Block> {
             let each = edits
                 .iter()
                 .map(|edit| lines(&text(edit, "old_string"), &text(edit, "new_string"), Some(CONTEXT)));
-            each.collect::<Vec<_>>().join(&[Line::gap()][..])
+            each.collect::<Vec<_>>().join(&[DiffLine::gap()][..])
         }
         "Write" => lines("", &text(input, "content"), Some(CONTEXT)),
         "NotebookEdit" => lines("", &text(input, "new_source"), Some(CONTEXT)),
@@ -50,13 +50,13 @@ pub(super) fn whole(old: &str, new: &str) -> String {
 
 /// A line of a diff.
 #[derive(Clone)]
-struct Line {
+struct DiffLine {
     /// None for what stands between changes that are not neighbours.
     tag: Option<ChangeTag>,
     text: String,
 }
 
-impl Line {
+impl DiffLine {
     fn new(tag: ChangeTag, line: &str) -> Self {
         let mark = match tag {
             ChangeTag::Equal => ' ',
@@ -73,27 +73,27 @@ impl Line {
 }
 
 /// The lines, all of them or those around the changes.
-fn lines(old: &str, new: &str, context: Option<usize>) -> Vec<Line> {
+fn lines(old: &str, new: &str, context: Option<usize>) -> Vec<DiffLine> {
     let pieces = |text: &str| text.split_inclusive('\n').count();
     if pieces(old) + pieces(new) > COMPARED {
-        let all = |text: &str, tag| -> Vec<Line> {
-            text.split_inclusive('\n').map(|line| Line::new(tag, line)).collect()
+        let all = |text: &str, tag| -> Vec<DiffLine> {
+            text.split_inclusive('\n').map(|line| DiffLine::new(tag, line)).collect()
         };
         return [all(old, ChangeTag::Delete), all(new, ChangeTag::Insert)].concat();
     }
     let diff = TextDiff::from_lines(old, new);
     let Some(context) = context else {
-        return diff.iter_all_changes().map(|change| Line::new(change.tag(), change.value())).collect();
+        return diff.iter_all_changes().map(|change| DiffLine::new(change.tag(), change.value())).collect();
     };
-    let groups: Vec<Vec<Line>> = diff
+    let groups: Vec<Vec<DiffLine>> = diff
         .grouped_ops(context)
         .iter()
         .map(|group| {
             let changes = group.iter().flat_map(|op| diff.iter_changes(op));
-            changes.map(|change| Line::new(change.tag(), change.value())).collect()
+            changes.map(|change| DiffLine::new(change.tag(), change.value())).collect()
         })
         .collect();
-    groups.join(&[Line::gap()][..])
+    groups.join(&[DiffLine::gap()][..])
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::act::Act;
+use crate::card_action::CardAction;
 
 /// Something to show.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,7 +22,7 @@ pub struct Document {
     /// Whether it is shown in a group: its buttons say so.
     pub group: bool,
     /// What becomes of it when it is longer than a few screens.
-    pub long: Long,
+    pub long: LongAnswers,
     /// The file's name without its ending, should it become one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
@@ -61,7 +61,7 @@ pub enum Tone {
 /// What becomes of a long document.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Long {
+pub enum LongAnswers {
     /// Several messages.
     #[default]
     Parts,
@@ -146,9 +146,9 @@ pub struct Button {
     /// What stands on it; Feishu shows 100 characters at most.
     pub label: String,
     /// How it looks.
-    pub look: Look,
+    pub look: ButtonStyle,
     /// What it asks for.
-    pub act: Act,
+    pub act: CardAction,
     /// What is asked before it does so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirm: Option<String>,
@@ -157,7 +157,7 @@ pub struct Button {
 /// How a button looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Look {
+pub enum ButtonStyle {
     /// As any.
     Plain,
     /// As what most people want.
@@ -166,7 +166,7 @@ pub enum Look {
     Danger,
 }
 
-/// A field of a form. Its name is known to who reads the press: see [`crate::act`].
+/// A field of a form. Its name is known to who reads the press: see [`crate::card_action`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "field", rename_all = "snake_case")]
 pub enum Field {
@@ -244,7 +244,7 @@ impl Block {
 impl Button {
     /// A button that asks nothing before.
     #[must_use]
-    pub fn new(label: impl Into<String>, look: Look, act: Act) -> Self {
+    pub fn new(label: impl Into<String>, look: ButtonStyle, act: CardAction) -> Self {
         Self { label: label.into(), look, act, confirm: None }
     }
 }

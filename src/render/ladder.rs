@@ -1,20 +1,20 @@
 //! The ladder that a document comes down until Feishu takes it: card → the card reduced → several cards → text in parts
 //! → a file with a preview. Pure.
 //!
-//! A [`Plan`] is a function of the document alone, so that a place on it can be kept and found again after a restart.
-//! Each [`Sheet`] comes down by itself: what was taken stays, and nothing is shown twice.
+//! A [`SendPlan`] is a function of the document alone, so that a place on it can be kept and found again after a restart.
+//! Each [`OutgoingPart`] comes down by itself: what was taken stays, and nothing is shown twice.
 //!
 //! A document is one part where a card has room for it: what opens at a touch is left out first. A longer one is several
 //! parts, each a card of its own. One of which people would rather have a file, or that would be more cards than anybody
 //! reads, is two: its beginning with all that belongs below, and a file with the whole.
 
 mod beginning;
-mod moment;
+mod card_snapshot;
 mod parts;
 #[cfg(test)]
 mod tests;
 
-pub use moment::{Moment, STREAM, below, moment};
+pub use card_snapshot::{CardSnapshot, STREAM, below, moment};
 #[cfg(test)]
 pub(crate) use tests::taken::is_taken;
 
@@ -26,19 +26,19 @@ use serde::{Deserialize, Serialize};
 use super::document::Document;
 use super::split;
 use crate::words::Words;
-use parts::{Part, Parts};
+use parts::{DocumentPart, DocumentParts};
 
 /// What is sent for a document, one message after the other.
 #[derive(Debug)]
-pub struct Plan {
-    parts: Parts,
+pub struct SendPlan {
+    parts: DocumentParts,
     /// The whole document in texts, once somebody has asked for them.
     texts: OnceLock<Vec<String>>,
 }
 
 /// A message.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Sheet {
+pub enum OutgoingPart {
     /// A card: JSON of schema 2.0.
     Card(String),
     /// A text, short enough for one message.
@@ -55,7 +55,7 @@ pub enum Sheet {
 /// A place on the ladder: what is to be sent next. It is kept as JSON.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Place {
+pub struct LadderPosition {
     /// The part of the document, from 0.
     pub part: u32,
     /// How far that part has come down.
@@ -87,33 +87,35 @@ pub enum Rung {
     File,
 }
 
-impl Plan {
+impl SendPlan {
     /// The plan for a document. What the bot adds by itself is in `words`.
     #[must_use]
     pub fn of(document: &Document, words: Words) -> Self {
-        Self { parts: Parts::of(document, words), texts: OnceLock::new() }
+        Self { parts: DocumentParts::of(document, words), texts: OnceLock::new() }
     }
 
     /// What is sent at a place; none when all is sent.
     #[must_use]
-    pub fn sheet(&self, place: &Place) -> Option<Sheet> {
+    pub fn sheet(&self, place: &LadderPosition) -> Option<OutgoingPart> {
         let place = self.standing(place);
         let part = self.parts.get(at(place.part))?;
         match place.rung {
-            Rung::Card => self.parts.card(&part).map(Sheet::Card),
-            Rung::Reduced => self.parts.reduced(&part).map(Sheet::Card),
-            Rung::Cards => self.parts.cards(&part).into_iter().nth(at(place.taken)).map(Sheet::Card),
-            Rung::Text => self.texts(&place, &part).get(at(place.taken)).cloned().map(Sheet::Text),
+            Rung::Card => self.parts.card(&part).map(OutgoingPart::Card),
+            Rung::Reduced => self.parts.reduced(&part).map(OutgoingPart::Card),
+            Rung::Cards => self.parts.cards(&part).into_iter().nth(at(place.taken)).map(OutgoingPart::Card),
+            Rung::Text => self.texts(&place, &part).get(at(place.taken)).cloned().map(OutgoingPart::Text),
             Rung::File => Some(match self.preview(&place, &part) {
-                Some(preview) if place.taken == 0 => Sheet::Text(preview),
-                Some(_) | None => Sheet::File { name: self.parts.name(), text: self.left(&place, &part) },
+                Some(preview) if place.taken == 0 => OutgoingPart::Text(preview),
+                Some(_) | None => {
+                    OutgoingPart::File { name: self.parts.name(), text: self.left(&place, &part) }
+                }
             }),
         }
     }
 
     /// The place after this one, once Feishu has taken what is sent there.
     #[must_use]
-    pub fn next(&self, place: &Place) -> Place {
+    pub fn next(&self, place: &LadderPosition) -> LadderPosition {
         let place = self.standing(place);
         let Some(part) = self.parts.get(at(place.part)) else { return place };
         let sheets = match place.rung {
@@ -123,7 +125,7 @@ impl Plan {
             Rung::File => 1 + usize::from(self.preview(&place, &part).is_some()),
         };
         if at(place.taken) + 1 < sheets {
-            return Place { taken: place.taken + 1, ..place };
+            return LadderPosition { taken: place.taken + 1, ..place };
         }
         self.beginning_of(place.part.saturating_add(1))
     }
@@ -131,20 +133,25 @@ impl Plan {
     /// The place below this one, once Feishu has refused for good what is sent there; none at the foot. Below the last
     /// rung of a document's beginning is the file that holds the whole.
     #[must_use]
-    pub fn lower(&self, place: &Place) -> Option<Place> {
+    pub fn lower(&self, place: &LadderPosition) -> Option<LadderPosition> {
         let place = self.standing(place);
         let part = self.parts.get(at(place.part))?;
         let lower = match (place.rung, &part) {
-            (Rung::Card, _) => Place { rung: Rung::Reduced, taken: 0, ..place },
-            (Rung::Reduced, _) => Place { rung: Rung::Cards, taken: 0, ..place },
-            (Rung::Cards, _) => Place { rung: Rung::Text, cards: place.taken, taken: 0, ..place },
-            (Rung::Text, Part::Beginning(_)) => self.beginning_of(place.part.saturating_add(1)),
-            (Rung::Text, Part::Cards(_)) => Place { rung: Rung::File, texts: place.taken, taken: 0, ..place },
-            (Rung::File, Part::File) => Place { rung: Rung::Text, taken: 0, ..place },
-            (Rung::File, Part::Cards(_)) if place.taken == 0 && self.preview(&place, &part).is_some() => {
-                Place { taken: 1, ..place }
+            (Rung::Card, _) => LadderPosition { rung: Rung::Reduced, taken: 0, ..place },
+            (Rung::Reduced, _) => LadderPosition { rung: Rung::Cards, taken: 0, ..place },
+            (Rung::Cards, _) => LadderPosition { rung: Rung::Text, cards: place.taken, taken: 0, ..place },
+            (Rung::Text, DocumentPart::Beginning(_)) => self.beginning_of(place.part.saturating_add(1)),
+            (Rung::Text, DocumentPart::Cards(_)) => {
+                LadderPosition { rung: Rung::File, texts: place.taken, taken: 0, ..place }
             }
-            (Rung::Text, Part::File) | (Rung::File, Part::Cards(_) | Part::Beginning(_)) => return None,
+            (Rung::File, DocumentPart::File) => LadderPosition { rung: Rung::Text, taken: 0, ..place },
+            (Rung::File, DocumentPart::Cards(_))
+                if place.taken == 0 && self.preview(&place, &part).is_some() =>
+            {
+                LadderPosition { taken: 1, ..place }
+            }
+            (Rung::Text, DocumentPart::File)
+            | (Rung::File, DocumentPart::Cards(_) | DocumentPart::Beginning(_)) => return None,
         };
         let lower = self.standing(&lower);
         // Buttons alone are nothing without a card.
@@ -158,18 +165,18 @@ impl Plan {
     /// Whether what is sent at this place ends with what stands below the words, the buttons above all: of a document
     /// that is changed later, the card to change.
     #[must_use]
-    pub fn has_buttons(&self, place: &Place) -> bool {
+    pub fn has_buttons(&self, place: &LadderPosition) -> bool {
         let place = self.standing(place);
         let ends = match self.parts.get(at(place.part)) {
-            Some(Part::Beginning(_)) => true,
-            Some(Part::Cards(_)) => place.part + 1 == self.count(),
-            Some(Part::File) | None => false,
+            Some(DocumentPart::Beginning(_)) => true,
+            Some(DocumentPart::Cards(_)) => place.part + 1 == self.count(),
+            Some(DocumentPart::File) | None => false,
         };
         ends && self.next(&place).part != place.part
     }
 
-    fn beginning_of(&self, part: u32) -> Place {
-        self.standing(&Place { part, of: self.count(), ..Place::default() })
+    fn beginning_of(&self, part: u32) -> LadderPosition {
+        self.standing(&LadderPosition { part, of: self.count(), ..LadderPosition::default() })
     }
 
     fn count(&self) -> u32 {
@@ -179,12 +186,13 @@ impl Plan {
     /// The place itself, or the first one down from there at which there is something. One that is no place of this plan,
     /// as another version of phonework may have written it, is its beginning: what was taken may be seen twice, but
     /// nothing is lost.
-    fn standing(&self, place: &Place) -> Place {
+    fn standing(&self, place: &LadderPosition) -> LadderPosition {
         let of = self.count();
         let is_foreign = place.part > of || (place.of != 0 && place.of != of);
-        let mut place = Place { of, ..if is_foreign { Place::default() } else { place.clone() } };
+        let mut place =
+            LadderPosition { of, ..if is_foreign { LadderPosition::default() } else { place.clone() } };
         let Some(part) = self.parts.get(at(place.part)) else { return place };
-        if matches!(part, Part::File) {
+        if matches!(part, DocumentPart::File) {
             if place.rung < Rung::Text {
                 place.rung = Rung::File;
             }
@@ -208,7 +216,7 @@ impl Plan {
     }
 
     /// The words of a part that no card took, in messages.
-    fn texts(&self, place: &Place, part: &Part) -> Cow<'_, [String]> {
+    fn texts(&self, place: &LadderPosition, part: &DocumentPart) -> Cow<'_, [String]> {
         let texts = |text: &str| self.parts.abridged(split::split(text, split::DEFAULT_LIMIT));
         match self.parts.text(part, at(place.cards)) {
             // The only ones that can be many.
@@ -219,13 +227,13 @@ impl Plan {
 
     /// What is sent before a file that is the last way for a part: its first words, unless some came already or these
     /// are all that was refused.
-    fn preview(&self, place: &Place, part: &Part) -> Option<String> {
-        let is_first = matches!(part, Part::Cards(_)) && (place.cards, place.texts) == (0, 0);
+    fn preview(&self, place: &LadderPosition, part: &DocumentPart) -> Option<String> {
+        let is_first = matches!(part, DocumentPart::Cards(_)) && (place.cards, place.texts) == (0, 0);
         is_first.then(|| self.parts.preview(&self.left(place, part))).flatten()
     }
 
     /// The words of a part that came neither on a card nor as text.
-    fn left(&self, place: &Place, part: &Part) -> String {
+    fn left(&self, place: &LadderPosition, part: &DocumentPart) -> String {
         let text = self.parts.text(part, at(place.cards));
         let bodies = split::parts(&text, split::DEFAULT_LIMIT);
         bodies.iter().skip(at(place.texts)).map(|part| part.body).collect()

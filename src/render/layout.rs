@@ -3,13 +3,13 @@
 mod fold;
 mod pack;
 
-pub(super) use pack::{Room, pack};
+pub(super) use pack::{CardRoom, pack};
 
 use std::ops::Range;
 
-use super::card::{self, Element, Names};
+use super::card::{self, CardElement, FieldNames};
 use super::document::{Block, Button, Document, Field};
-use super::markdown::{self, Body, Piece};
+use super::markdown::{self, MarkdownPiece, PieceKind};
 use super::{limits, source};
 
 /// How much of a document a card shows.
@@ -24,32 +24,32 @@ pub(super) enum Detail {
 /// What finds room on one card or on another.
 #[derive(Clone, Debug)]
 pub(super) struct Atom {
-    thing: Thing,
+    thing: AtomContent,
     /// The number of its block in the document.
     block: usize,
-    text: Text,
+    text: FallbackText,
     bytes: usize,
     count: usize,
 }
 
 /// What an atom is on a card.
 #[derive(Clone, Debug)]
-enum Thing {
+enum AtomContent {
     /// Words in Markdown, which make one element with those beside them.
-    Piece(Piece),
+    Piece(MarkdownPiece),
     /// The words that are streamed.
-    Stream(Vec<Piece>),
+    Stream(Vec<MarkdownPiece>),
     /// Elements that stay together.
-    Elements(Vec<Element>),
+    Elements(Vec<CardElement>),
     /// Something that opens at a touch.
-    Fold(Element),
+    Fold(CardElement),
     /// A form. Its element is made where the names on the card are known.
     Form(Vec<Field>, Vec<Button>),
 }
 
 /// What an atom was written as: what is sent where no card is taken.
 #[derive(Clone, Debug)]
-enum Text {
+enum FallbackText {
     /// A range of its block's prepared text.
     Part(Range<usize>),
     /// Words.
@@ -60,7 +60,7 @@ enum Text {
 
 /// A document as atoms.
 #[derive(Clone, Debug)]
-pub(super) struct Layout {
+pub(super) struct CardLayout {
     pub(super) atoms: Vec<Atom>,
     group: bool,
     /// Whether the first place that can be streamed is one.
@@ -75,7 +75,7 @@ const MARKDOWN_BYTES: usize = 64;
 /// Bytes of an element of plain words without them.
 const WORDS_BYTES: usize = 128;
 
-impl Layout {
+impl CardLayout {
     /// The atoms of a document.
     pub(super) fn of(document: &Document, streaming: bool) -> Self {
         let texts = vec![None; document.blocks.len()];
@@ -91,39 +91,43 @@ impl Layout {
             Block::Stream { text } if self.streaming => {
                 self.streaming = false;
                 let pieces = markdown::read(&markdown::prepared(text));
-                self.push(at, Thing::Stream(pieces), Text::None);
+                self.push(at, AtomContent::Stream(pieces), FallbackText::None);
             }
             Block::Markdown { text } | Block::Stream { text } => self.markdown(at, text),
             Block::Code { language, text } => {
-                let body = Body::Code { language: language.clone(), text: card::shown(text) };
-                self.pieces(at, Piece::plain(body, None), limits::PIECE_BYTES);
+                let body = PieceKind::Code { language: language.clone(), text: card::shown(text) };
+                self.pieces(at, MarkdownPiece::plain(body, None), limits::PIECE_BYTES);
             }
             Block::Text { text } => self.words(at, text, card::plain),
             Block::Small { text } => self.words(at, text, card::small),
             Block::Typed { text } => self.words(at, text, card::hint),
             Block::Fold { title, blocks } => {
                 if let Some(panel) = fold::panel(title, blocks, self.group) {
-                    self.push(at, Thing::Fold(panel), Text::None);
+                    self.push(at, AtomContent::Fold(panel), FallbackText::None);
                 }
             }
-            Block::Rule => self.push(at, Thing::Elements(vec![card::rule()]), Text::Words("---".into())),
+            Block::Rule => {
+                self.push(at, AtomContent::Elements(vec![card::rule()]), FallbackText::Words("---".into()))
+            }
             Block::Row { text, small, buttons } => self.row(at, text, small.as_deref(), buttons),
             Block::Buttons { buttons } => self.buttons(at, buttons),
             Block::Form { fields, buttons } => self.form(at, fields, buttons),
         }
     }
 
-    fn push(&mut self, block: usize, thing: Thing, text: Text) {
-        let of = |elements: &[Element]| -> (usize, usize) {
-            (elements.iter().map(Element::bytes).sum(), elements.iter().map(Element::count).sum())
+    fn push(&mut self, block: usize, thing: AtomContent, text: FallbackText) {
+        let of = |elements: &[CardElement]| -> (usize, usize) {
+            (elements.iter().map(CardElement::bytes).sum(), elements.iter().map(CardElement::count).sum())
         };
         let (bytes, count) = match &thing {
-            Thing::Piece(piece) => (piece.bytes(), 0),
-            Thing::Stream(pieces) => (pieces.iter().map(Piece::bytes).sum::<usize>() + MARKDOWN_BYTES, 1),
-            Thing::Elements(elements) => of(elements),
-            Thing::Fold(panel) => (panel.bytes(), panel.count()),
-            Thing::Form(fields, buttons) => {
-                let form = Names::default().form(fields, buttons, self.group);
+            AtomContent::Piece(piece) => (piece.bytes(), 0),
+            AtomContent::Stream(pieces) => {
+                (pieces.iter().map(MarkdownPiece::bytes).sum::<usize>() + MARKDOWN_BYTES, 1)
+            }
+            AtomContent::Elements(elements) => of(elements),
+            AtomContent::Fold(panel) => (panel.bytes(), panel.count()),
+            AtomContent::Form(fields, buttons) => {
+                let form = FieldNames::default().form(fields, buttons, self.group);
                 // Names that others on the card have already become longer.
                 let names = 8 * (fields.len() + buttons.len() + 1);
                 form.map_or((0, 0), |form| (form.bytes() + names, form.count()))
@@ -152,29 +156,29 @@ impl Layout {
         self.texts[at] = Some(text);
     }
 
-    fn pieces(&mut self, at: usize, piece: Piece, most: usize) {
+    fn pieces(&mut self, at: usize, piece: MarkdownPiece, most: usize) {
         for piece in markdown::cut(piece, most) {
             let text = match &piece.source {
-                Some(source) => Text::Part(source.clone()),
-                None => Text::Words(markdown::as_typed(&piece)),
+                Some(source) => FallbackText::Part(source.clone()),
+                None => FallbackText::Words(markdown::as_typed(&piece)),
             };
-            self.push(at, Thing::Piece(piece), text);
+            self.push(at, AtomContent::Piece(piece), text);
         }
     }
 
     /// Words that are no Markdown, in as many elements as they need.
-    fn words(&mut self, at: usize, text: &str, element: fn(&str) -> Element) {
+    fn words(&mut self, at: usize, text: &str, element: fn(&str) -> CardElement) {
         for part in markdown::lines(&card::shown(text), limits::ATOM_BYTES - WORDS_BYTES) {
             let shown = part.trim_end_matches('\n');
             let elements = if shown.is_empty() { Vec::new() } else { vec![element(shown)] };
-            self.push(at, Thing::Elements(elements), Text::Words(part));
+            self.push(at, AtomContent::Elements(elements), FallbackText::Words(part));
         }
     }
 
     fn row(&mut self, at: usize, text: &str, small: Option<&str>, buttons: &[Button]) {
         let elements = card::row(text, small, buttons, self.group);
         if fit(&elements) {
-            self.push(at, Thing::Elements(elements), Text::Words(source::row(text, small)));
+            self.push(at, AtomContent::Elements(elements), FallbackText::Words(source::row(text, small)));
             return;
         }
         self.words(at, text, card::plain);
@@ -187,14 +191,14 @@ impl Layout {
     /// Buttons in a line of some, or each in its own where that finds no room.
     fn buttons(&mut self, at: usize, buttons: &[Button]) {
         for buttons in buttons.chunks(limits::BUTTONS) {
-            let whole: Vec<Element> = card::button_row(buttons, self.group).into_iter().collect();
+            let whole: Vec<CardElement> = card::button_row(buttons, self.group).into_iter().collect();
             if fit(&whole) {
-                self.push(at, Thing::Elements(whole), Text::None);
+                self.push(at, AtomContent::Elements(whole), FallbackText::None);
                 continue;
             }
             for button in buttons {
                 let one = card::button_row(std::slice::from_ref(button), self.group);
-                self.push(at, Thing::Elements(one.into_iter().collect()), Text::None);
+                self.push(at, AtomContent::Elements(one.into_iter().collect()), FallbackText::None);
             }
         }
     }
@@ -212,8 +216,8 @@ impl Layout {
             self.markdown(at, &labels.join("\n\n"));
             fields.retain(|field| label(field).is_none());
         }
-        let typed = source::form(&fields).map_or(Text::None, Text::Words);
-        self.push(at, Thing::Form(fields, buttons.to_vec()), typed);
+        let typed = source::form(&fields).map_or(FallbackText::None, FallbackText::Words);
+        self.push(at, AtomContent::Form(fields, buttons.to_vec()), typed);
     }
 
     /// The words of some atoms as they were written.
@@ -222,12 +226,12 @@ impl Layout {
         let mut before: Option<&Atom> = None;
         for atom in atoms {
             let words = match &atom.text {
-                Text::Part(range) => {
+                FallbackText::Part(range) => {
                     let text = self.texts.get(atom.block).and_then(Option::as_deref).unwrap_or_default();
                     text.get(range.clone()).map(markdown::without_hair).unwrap_or_default()
                 }
-                Text::Words(words) => words.clone(),
-                Text::None => continue,
+                FallbackText::Words(words) => words.clone(),
+                FallbackText::None => continue,
             };
             let Some(last) = before.replace(atom) else {
                 out.push_str(&words);
@@ -235,7 +239,9 @@ impl Layout {
             };
             if last.block != atom.block {
                 out.push_str("\n\n");
-            } else if !out.ends_with('\n') && matches!(atom.thing, Thing::Piece(_) | Thing::Form(..)) {
+            } else if !out.ends_with('\n')
+                && matches!(atom.thing, AtomContent::Piece(_) | AtomContent::Form(..))
+            {
                 out.push('\n');
             }
             out.push_str(&words);
@@ -244,20 +250,20 @@ impl Layout {
     }
 
     /// Some atoms as elements of a card, from top to bottom.
-    pub(super) fn elements(&self, atoms: &[Atom], detail: Detail) -> Vec<Element> {
-        let mut names = Names::default();
+    pub(super) fn elements(&self, atoms: &[Atom], detail: Detail) -> Vec<CardElement> {
+        let mut names = FieldNames::default();
         let mut tables = match detail {
             Detail::Whole => limits::CARD_TABLES,
             Detail::Reduced => 0,
         };
         let mut elements = Vec::new();
-        let mut run: Vec<Piece> = Vec::new();
-        let written = |run: &mut Vec<Piece>| {
+        let mut run: Vec<MarkdownPiece> = Vec::new();
+        let written = |run: &mut Vec<MarkdownPiece>| {
             let pieces = std::mem::take(run);
             let tables = pieces.iter().filter(|piece| piece.is_table()).count();
             (!pieces.is_empty()).then(|| card::markdown(&markdown::write(&pieces), tables))
         };
-        let mut allowed = |piece: &Piece| match piece.is_table() {
+        let mut allowed = |piece: &MarkdownPiece| match piece.is_table() {
             true if tables > 0 => {
                 tables -= 1;
                 piece.clone()
@@ -266,22 +272,24 @@ impl Layout {
             false => piece.clone(),
         };
         for atom in atoms {
-            if let Thing::Piece(piece) = &atom.thing {
+            if let AtomContent::Piece(piece) = &atom.thing {
                 run.push(allowed(piece));
                 continue;
             }
             elements.extend(written(&mut run));
             match &atom.thing {
-                Thing::Piece(_) => {}
-                Thing::Stream(pieces) => {
-                    let pieces: Vec<Piece> = pieces.iter().map(&mut allowed).collect();
+                AtomContent::Piece(_) => {}
+                AtomContent::Stream(pieces) => {
+                    let pieces: Vec<MarkdownPiece> = pieces.iter().map(&mut allowed).collect();
                     let tables = pieces.iter().filter(|piece| piece.is_table()).count();
                     elements.push(card::stream(&markdown::write(&pieces), tables));
                 }
-                Thing::Elements(more) => elements.extend(more.iter().cloned()),
-                Thing::Fold(panel) if detail == Detail::Whole => elements.push(panel.clone()),
-                Thing::Fold(_) => {}
-                Thing::Form(fields, buttons) => elements.extend(names.form(fields, buttons, self.group)),
+                AtomContent::Elements(more) => elements.extend(more.iter().cloned()),
+                AtomContent::Fold(panel) if detail == Detail::Whole => elements.push(panel.clone()),
+                AtomContent::Fold(_) => {}
+                AtomContent::Form(fields, buttons) => {
+                    elements.extend(names.form(fields, buttons, self.group))
+                }
             }
         }
         elements.extend(written(&mut run));
@@ -292,25 +300,28 @@ impl Layout {
 impl Atom {
     /// Whether it opens at a touch.
     pub(super) fn is_fold(&self) -> bool {
-        matches!(self.thing, Thing::Fold(_))
+        matches!(self.thing, AtomContent::Fold(_))
     }
 
     /// Whether it is a heading inside the words: it stays with what it heads.
     fn is_heading(&self) -> bool {
-        matches!(&self.thing, Thing::Piece(piece) if piece.is_heading())
+        matches!(&self.thing, AtomContent::Piece(piece) if piece.is_heading())
     }
 }
 
-impl Layout {
+impl CardLayout {
     /// The same atoms in smaller pieces; nothing that opens at a touch.
     pub(super) fn small(&self, atoms: &[Atom]) -> Self {
         let mut small = Self { atoms: Vec::new(), texts: self.texts.clone(), ..*self };
         for atom in atoms.iter().filter(|atom| !atom.is_fold()) {
             match &atom.thing {
-                Thing::Piece(piece) => {
+                AtomContent::Piece(piece) => {
                     small.pieces(atom.block, piece.clone().without_table(), limits::ATOM_BYTES);
                 }
-                Thing::Stream(_) | Thing::Elements(_) | Thing::Fold(_) | Thing::Form(..) => {
+                AtomContent::Stream(_)
+                | AtomContent::Elements(_)
+                | AtomContent::Fold(_)
+                | AtomContent::Form(..) => {
                     small.atoms.push(atom.clone());
                 }
             }
@@ -319,7 +330,7 @@ impl Layout {
     }
 }
 
-fn fit(elements: &[Element]) -> bool {
-    elements.iter().map(Element::bytes).sum::<usize>() <= limits::ATOM_BYTES
-        && elements.iter().map(Element::count).sum::<usize>() <= limits::ATOM_ELEMENTS
+fn fit(elements: &[CardElement]) -> bool {
+    elements.iter().map(CardElement::bytes).sum::<usize>() <= limits::ATOM_BYTES
+        && elements.iter().map(CardElement::count).sum::<usize>() <= limits::ATOM_ELEMENTS
 }

@@ -1,6 +1,6 @@
 //! Markdown as Claude writes it, translated to what Feishu's cards render. Pure.
 //!
-//! The text is read as CommonMark with tables, strikethrough and task lists ([`read`]), which gives [`Piece`]s: paragraphs,
+//! The text is read as CommonMark with tables, strikethrough and task lists ([`read`]), which gives [`MarkdownPiece`]s: paragraphs,
 //! list items, tables, blocks of code, one after the other. They are written ([`write`]) in Feishu's dialect
 //! (facts: its documentation of the card element `markdown`):
 //! - what means something in it is written as `&#NN;` wherever it is meant as a character, so that no text becomes a
@@ -44,19 +44,19 @@ const DEEPEST_QUOTE: usize = 2;
 
 /// A part of a text that stands in lines of its own.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Piece {
-    pub(super) body: Body,
+pub(super) struct MarkdownPiece {
+    pub(super) body: PieceKind,
     /// Where it stands in the lists and quotes around it.
-    place: Place,
+    place: Nesting,
     /// The bytes that it was written as; none of a piece of a piece.
     pub(super) source: Option<Range<usize>>,
 }
 
 /// What a piece is.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Body {
-    Words(Vec<Token>),
-    Heading(usize, Vec<Token>),
+pub(super) enum PieceKind {
+    Words(Vec<InlineToken>),
+    Heading(usize, Vec<InlineToken>),
     Code { language: String, text: String },
     Table(table::Table),
     Rule,
@@ -64,7 +64,7 @@ pub(super) enum Body {
 
 /// Where a piece stands. Of quotes and of lists the outermost one counts, by a number that no other has.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Place {
+struct Nesting {
     quote: Option<(usize, usize)>,
     list: Option<(usize, usize)>,
     /// `-` or `3.` at the beginning of a list's item.
@@ -73,27 +73,27 @@ struct Place {
 
 /// What a line is made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Token {
+pub(super) enum InlineToken {
     /// Characters that mean themselves.
     Text(String),
     /// Inline code.
     Code(String),
     Break,
-    Open(Mark),
-    Close(Mark),
+    Open(Emphasis),
+    Close(Emphasis),
     LinkOpen(String),
     LinkClose(String),
 }
 
 /// An emphasis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Mark {
+pub(super) enum Emphasis {
     Emphasis,
     Strong,
     Strike,
 }
 
-impl Mark {
+impl Emphasis {
     fn sign(self) -> &'static str {
         match self {
             Self::Emphasis => "*",
@@ -103,27 +103,27 @@ impl Mark {
     }
 }
 
-impl Piece {
+impl MarkdownPiece {
     /// A piece that stands in no list and no quote.
-    pub(super) fn plain(body: Body, source: Option<Range<usize>>) -> Self {
-        Self { body, place: Place::default(), source }
+    pub(super) fn plain(body: PieceKind, source: Option<Range<usize>>) -> Self {
+        Self { body, place: Nesting::default(), source }
     }
 
     pub(super) fn is_table(&self) -> bool {
-        matches!(self.body, Body::Table(_))
+        matches!(self.body, PieceKind::Table(_))
     }
 
     pub(super) fn is_heading(&self) -> bool {
-        matches!(self.body, Body::Heading(..))
+        matches!(self.body, PieceKind::Heading(..))
     }
 
     /// The same with a table as a block of code.
     pub(super) fn without_table(self) -> Self {
         match self.body {
-            Body::Table(table) => {
-                Self { body: Body::Code { language: String::new(), text: table.aligned() }, ..self }
+            PieceKind::Table(table) => {
+                Self { body: PieceKind::Code { language: String::new(), text: table.aligned() }, ..self }
             }
-            Body::Words(_) | Body::Heading(..) | Body::Code { .. } | Body::Rule => self,
+            PieceKind::Words(_) | PieceKind::Heading(..) | PieceKind::Code { .. } | PieceKind::Rule => self,
         }
     }
 }
@@ -131,7 +131,7 @@ impl Piece {
 /// A whole text in Feishu's dialect, with so many tables; more become blocks of code. With it, how many there are.
 pub(super) fn translate(text: &str, most_tables: usize) -> (String, usize) {
     let mut tables = 0;
-    let pieces: Vec<Piece> = read(&prepared(text))
+    let pieces: Vec<MarkdownPiece> = read(&prepared(text))
         .into_iter()
         .map(|piece| match piece.is_table() {
             true if tables < most_tables => {

@@ -22,7 +22,7 @@ pub const MIN_LIMIT: usize = 64;
 
 /// One message: `header`, `open`, `body` and `close`, written one after the other.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Part<'a> {
+pub struct TextPart<'a> {
     /// `[2/3]` and a newline; empty when there is one part only.
     pub header: String,
     /// The line that opens a fence again, with its newline, or nothing.
@@ -33,7 +33,7 @@ pub struct Part<'a> {
     pub close: String,
 }
 
-impl fmt::Display for Part<'_> {
+impl fmt::Display for TextPart<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}{}{}{}", self.header, self.open, self.body, self.close)
     }
@@ -47,19 +47,24 @@ pub fn split(text: &str, limit: usize) -> Vec<String> {
 
 /// The same, with what was added kept apart from the text. A text within `limit` is one part, as it is.
 #[must_use]
-pub fn parts(text: &str, limit: usize) -> Vec<Part<'_>> {
+pub fn parts(text: &str, limit: usize) -> Vec<TextPart<'_>> {
     let limit = limit.max(MIN_LIMIT);
     if text.is_empty() {
         return Vec::new();
     }
     if text.chars().nth(limit).is_none() {
-        return vec![Part { header: String::new(), open: String::new(), body: text, close: String::new() }];
+        return vec![TextPart {
+            header: String::new(),
+            open: String::new(),
+            body: text,
+            close: String::new(),
+        }];
     }
     // The header's width depends on the number of parts, so it is guessed: as if each were full, then one digit more
     // each time.
     let mut digits = text.chars().count().div_ceil(limit).to_string().len();
     loop {
-        let mut parts = Cutter::new(text, limit - "[/]\n".len() - 2 * digits).cut_all();
+        let mut parts = TextCutter::new(text, limit - "[/]\n".len() - 2 * digits).cut_all();
         let total = parts.len();
         if total.to_string().len() <= digits {
             for (at, part) in parts.iter_mut().enumerate() {
@@ -72,11 +77,11 @@ pub fn parts(text: &str, limit: usize) -> Vec<Part<'_>> {
 }
 
 /// Walks over the lines and fills one part after the other.
-struct Cutter<'a> {
+struct TextCutter<'a> {
     text: &'a str,
     /// Characters in a part, without its header.
     room: usize,
-    done: Vec<Part<'a>>,
+    done: Vec<TextPart<'a>>,
     /// The part at work: bytes `start..end` of the text behind `open`, `used` characters together.
     start: usize,
     end: usize,
@@ -88,7 +93,7 @@ struct Cutter<'a> {
     opening: Option<(usize, usize)>,
 }
 
-impl<'a> Cutter<'a> {
+impl<'a> TextCutter<'a> {
     fn new(text: &'a str, room: usize) -> Self {
         Self {
             text,
@@ -103,7 +108,7 @@ impl<'a> Cutter<'a> {
         }
     }
 
-    fn cut_all(mut self) -> Vec<Part<'a>> {
+    fn cut_all(mut self) -> Vec<TextPart<'a>> {
         for line in self.text.split_inclusive('\n') {
             self.line(line);
         }
@@ -174,7 +179,7 @@ impl<'a> Cutter<'a> {
 
     fn finish(&mut self, at: usize, close: String) {
         let body = &self.text[self.start..at];
-        self.done.push(Part { header: String::new(), open: std::mem::take(&mut self.open), body, close });
+        self.done.push(TextPart { header: String::new(), open: std::mem::take(&mut self.open), body, close });
         self.start = at;
     }
 

@@ -13,19 +13,19 @@ use std::time::{Instant, SystemTime};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{info, warn};
 
-use super::machine::{Effect, Input, Limits, Machine};
-use super::report::Owner;
-use super::tap::Tap;
-use super::turn::{Prompt, Reply};
-use crate::act::{Press, Toast};
+use super::event_feed::EventFeed;
+use super::machine::{Effect, Input, Machine, SessionLimits};
+use super::report::SessionOwner;
+use super::turn::{Prompt, ReplyTarget};
+use crate::card_action::{Press, Toast};
 use crate::claude::launch::Launch;
-use crate::claude::process::{Event, Exit, Process};
-use crate::claude::running::Elsewhere;
+use crate::claude::process::{ClaudeProcess, ProcessEvent, ProcessExit};
+use crate::claude::running::OpenElsewhere;
 use crate::claude::wire::Output;
 use crate::crash::{self, Point};
 use crate::ids::{ClaudeSessionId, ConvId, SlotId};
 use crate::language::Language;
-use crate::mail::stage::Stage;
+use crate::mail::live_cards::LiveCards;
 use crate::mail::{Recipient, Store};
 use crate::words::Words;
 
@@ -34,12 +34,12 @@ mod perform;
 mod showing;
 mod staging;
 
-use showing::Shown;
-use staging::{Screen, is_lively};
+use showing::ShownTurn;
+use staging::{TurnCard, is_lively};
 
 /// A prompt for a session, or the wish to have the last one run again.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Work {
+pub struct SessionWork {
     /// The prompt; where the last one is to be run again, its text is empty.
     pub prompt: Prompt,
     /// Whether it is run again, although the session may be open elsewhere: its owner knows.
@@ -48,16 +48,16 @@ pub struct Work {
 
 /// The router's handle of a live session.
 #[derive(Clone, Debug)]
-pub struct Handle {
+pub struct SessionHandle {
     /// Prompts, one at a time.
-    pub work: mpsc::Sender<Work>,
+    pub work: mpsc::Sender<SessionWork>,
     /// What does not wait for a turn's end.
-    pub control: mpsc::Sender<Control>,
+    pub control: mpsc::Sender<ControlMessage>,
     /// The process above all that the session runs; 0 while there is none.
     pid: Arc<AtomicU32>,
 }
 
-impl Handle {
+impl SessionHandle {
     /// The process above all that the session runs, while there is one.
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
@@ -67,21 +67,21 @@ impl Handle {
 
 /// What does not wait for a turn's end.
 #[derive(Debug)]
-pub enum Control {
+pub enum ControlMessage {
     /// For the machine.
     Do(Input),
     /// The session's owner pressed a button that concerns the running turn ([`Act::Stop`], [`Act::Decide`],
     /// [`Act::Answer`]); he is shown at once what came of it.
     ///
-    /// [`Act::Stop`]: crate::act::Act::Stop
-    /// [`Act::Decide`]: crate::act::Act::Decide
-    /// [`Act::Answer`]: crate::act::Act::Answer
+    /// [`Act::Stop`]: crate::card_action::CardAction::Stop
+    /// [`Act::Decide`]: crate::card_action::CardAction::Decide
+    /// [`Act::Answer`]: crate::card_action::CardAction::Answer
     Press(Press, oneshot::Sender<Toast>),
 }
 
 /// What a live session tells the router.
 #[derive(Debug)]
-pub enum Report {
+pub enum SessionReport {
     /// The turn that was asked for is over, its answer is on record.
     Settled(ConvId),
     /// The prompt could not be put on record; it still waits.
@@ -89,7 +89,7 @@ pub enum Report {
     /// Claude has the conversation on disk under this id.
     Conversation(ConvId, ClaudeSessionId),
     /// What waits for the owner's decision now, as soon as that changes.
-    Asking(ConvId, Option<Asking>),
+    Asking(ConvId, Option<OpenRequests>),
     /// Whether a turn runs that Claude began by itself, as soon as that changes.
     Unasked(ConvId, bool),
     /// What was typed as an answer came too late to be one: it is a prompt like any other.
@@ -109,7 +109,7 @@ pub enum Report {
 
 /// The open requests of a session. All of them are its running turn's, so their cards are in one chat.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Asking {
+pub struct OpenRequests {
     /// Where their cards are: what is typed elsewhere is not about them.
     pub chat: Recipient,
     /// How many there are.
@@ -120,11 +120,11 @@ pub struct Asking {
 
 /// All that a live session needs.
 #[derive(Debug)]
-pub struct Setup {
+pub struct ActorSetup {
     /// The session.
     pub conv_id: ConvId,
     /// Whose it is, and where things go that answer no message.
-    pub owner: Owner,
+    pub owner: SessionOwner,
     /// The program that is Claude Code, as configured; it is looked up at each start.
     pub command: String,
     /// How it is started.
@@ -132,7 +132,7 @@ pub struct Setup {
     /// This program, which the process is started through.
     pub phonework: PathBuf,
     /// The times it keeps.
-    pub limits: Limits,
+    pub limits: SessionLimits,
     /// What the conversation had cost before, in US dollars.
     pub cost_usd: Option<f64>,
     /// For what the bot itself says.
@@ -140,28 +140,28 @@ pub struct Setup {
     /// Where everything is put on record.
     pub store: Store,
     /// What is shown while it happens.
-    pub stage: Stage,
+    pub stage: LiveCards,
     /// The router.
-    pub reports: mpsc::Sender<Report>,
+    pub reports: mpsc::Sender<SessionReport>,
     /// Who looks on.
-    pub tap: Tap,
+    pub tap: EventFeed,
 }
 
 /// Starts the task of a live session, and with it Claude's process; `first` is done even if there can be no process.
 #[must_use]
-pub fn start(setup: Setup, first: Option<Work>) -> Handle {
+pub fn start(setup: ActorSetup, first: Option<SessionWork>) -> SessionHandle {
     // The router sends one prompt and waits for its report.
     let (work, work_rx) = mpsc::channel(1);
     let (control, control_rx) = mpsc::channel(64);
     let pid = Arc::default();
     tokio::spawn(Actor::run(setup, Arc::clone(&pid), first, work_rx, control_rx));
-    Handle { work, control, pid }
+    SessionHandle { work, control, pid }
 }
 
 struct Actor {
-    setup: Setup,
+    setup: ActorSetup,
     machine: Machine,
-    process: Option<(Process, mpsc::Receiver<Event>)>,
+    process: Option<(ClaudeProcess, mpsc::Receiver<ProcessEvent>)>,
     /// Its pid, for those who look on.
     pid: Arc<AtomicU32>,
     /// When the process was started or last heard.
@@ -169,35 +169,35 @@ struct Actor {
     /// Whether the log says already that this process writes what is no line of Claude's.
     garbled: bool,
     /// Processes with the conversation open that its user knows of: he had his prompt run nevertheless.
-    accepted: BTreeSet<Elsewhere>,
+    accepted: BTreeSet<OpenElsewhere>,
     /// What those who look on have seen of the running turn.
-    shown: Shown,
+    shown: ShownTurn,
     /// What the router knows to wait for the owner.
-    asks: Option<Asking>,
+    asks: Option<OpenRequests>,
     /// Whether the router knows that a turn runs which Claude began by itself.
     unasked: bool,
     /// What the chat shows of turns that are not over; nearly always one.
-    screens: Vec<Screen>,
+    screens: Vec<TurnCard>,
     /// Whether what is shown of the running turn has changed since it was drawn.
     lively: bool,
     /// The cards that ask, and where they are.
-    asking: Vec<(SlotId, Reply)>,
+    asking: Vec<(SlotId, ReplyTarget)>,
 }
 
-enum Next {
-    Control(Control),
-    Work(Work),
-    Claude(Event),
+enum ActorStep {
+    Control(ControlMessage),
+    Work(SessionWork),
+    Claude(ProcessEvent),
     Due,
 }
 
 impl Actor {
     async fn run(
-        setup: Setup,
+        setup: ActorSetup,
         pid: Arc<AtomicU32>,
-        first: Option<Work>,
-        mut work: mpsc::Receiver<Work>,
-        mut control: mpsc::Receiver<Control>,
+        first: Option<SessionWork>,
+        mut work: mpsc::Receiver<SessionWork>,
+        mut control: mpsc::Receiver<ControlMessage>,
     ) {
         let conversation = setup.launch.conversation.clone();
         let (machine, begin) =
@@ -210,7 +210,7 @@ impl Actor {
             heard: SystemTime::now(),
             garbled: false,
             accepted: BTreeSet::new(),
-            shown: Shown::default(),
+            shown: ShownTurn::default(),
             asks: None,
             unasked: false,
             screens: Vec::new(),
@@ -228,26 +228,26 @@ impl Actor {
         }
         while alive {
             let effects = match actor.next(&mut control, &mut work).await {
-                Next::Control(control) => {
+                ActorStep::Control(control) => {
                     // A prompt that was sent before it comes before it: `/stop` must find it.
                     if let Ok(job) = work.try_recv() {
                         let effects = actor.begin(job).await;
                         alive = actor.perform(effects).await;
                     }
                     match control {
-                        Control::Do(input) => actor.machine.handle(input, Instant::now()),
-                        Control::Press(press, toast) => actor.pressed(&press, toast),
+                        ControlMessage::Do(input) => actor.machine.handle(input, Instant::now()),
+                        ControlMessage::Press(press, toast) => actor.pressed(&press, toast),
                     }
                 }
-                Next::Work(work) => actor.begin(work).await,
-                Next::Claude(Event::Line(output)) => actor.hear(output),
-                Next::Claude(Event::Exited(exit)) => {
+                ActorStep::Work(work) => actor.begin(work).await,
+                ActorStep::Claude(ProcessEvent::Line(output)) => actor.hear(output),
+                ActorStep::Claude(ProcessEvent::Exited(exit)) => {
                     actor.process = None;
                     actor.pid.store(0, Ordering::Relaxed);
                     info!(conv_id = %actor.setup.conv_id, code = exit.code, signal = exit.signal, "claude ended");
                     actor.machine.handle(Input::Exited(exit), Instant::now())
                 }
-                Next::Due => actor.machine.handle(Input::Tick, Instant::now()),
+                ActorStep::Due => actor.machine.handle(Input::Tick, Instant::now()),
             };
             actor.show();
             actor.draw(Instant::now());
@@ -260,19 +260,23 @@ impl Actor {
         control.close();
         while let Ok(control) = control.try_recv() {
             let effects = match control {
-                Control::Do(Input::Decide(_, order)) => vec![Effect::NothingAsked(order)],
-                Control::Do(Input::Typed(_, order)) => vec![Effect::NotAnAnswer(order)],
-                Control::Do(Input::StopUnasked(order)) => vec![Effect::NothingRuns(order)],
-                Control::Do(_) => continue,
-                Control::Press(press, toast) => actor.pressed(&press, toast),
+                ControlMessage::Do(Input::Decide(_, order)) => vec![Effect::NothingAsked(order)],
+                ControlMessage::Do(Input::Typed(_, order)) => vec![Effect::NotAnAnswer(order)],
+                ControlMessage::Do(Input::StopUnasked(order)) => vec![Effect::NothingRuns(order)],
+                ControlMessage::Do(_) => continue,
+                ControlMessage::Press(press, toast) => actor.pressed(&press, toast),
             };
             actor.perform(effects).await;
         }
         let cost_usd = actor.machine.cost_total();
-        actor.report(Report::Ended { conv_id: actor.setup.conv_id.clone(), cost_usd }).await;
+        actor.report(SessionReport::Ended { conv_id: actor.setup.conv_id.clone(), cost_usd }).await;
     }
 
-    async fn next(&mut self, control: &mut mpsc::Receiver<Control>, work: &mut mpsc::Receiver<Work>) -> Next {
+    async fn next(
+        &mut self,
+        control: &mut mpsc::Receiver<ControlMessage>,
+        work: &mut mpsc::Receiver<SessionWork>,
+    ) -> ActorStep {
         let due = self.machine.due().into_iter().chain(self.drawing_due()).min();
         let process = &mut self.process;
         let line = async {
@@ -290,10 +294,10 @@ impl Actor {
         tokio::select! {
             // A deadline comes before Claude's lines, which may not end.
             biased;
-            Some(input) = control.recv() => Next::Control(input),
-            () = timer => Next::Due,
-            Some(job) = work.recv() => Next::Work(job),
-            event = line => Next::Claude(event.unwrap_or_else(|| Event::Exited(Exit::default()))),
+            Some(input) = control.recv() => ActorStep::Control(input),
+            () = timer => ActorStep::Due,
+            Some(job) = work.recv() => ActorStep::Work(job),
+            event = line => ActorStep::Claude(event.unwrap_or_else(|| ProcessEvent::Exited(ProcessExit::default()))),
         }
     }
 
@@ -309,12 +313,12 @@ impl Actor {
     async fn report_doing(&mut self) {
         let unasked = self.machine.turn().is_some_and(|turn| turn.prompt().is_none());
         if std::mem::replace(&mut self.unasked, unasked) != unasked {
-            self.report(Report::Unasked(self.setup.conv_id.clone(), unasked)).await;
+            self.report(SessionReport::Unasked(self.setup.conv_id.clone(), unasked)).await;
         }
         let asks = self.open_requests();
         if self.asks != asks {
             self.asks.clone_from(&asks);
-            self.report(Report::Asking(self.setup.conv_id.clone(), asks)).await;
+            self.report(SessionReport::Asking(self.setup.conv_id.clone(), asks)).await;
         }
     }
 

@@ -17,24 +17,24 @@ use super::registry::{Registry, Session};
 use crate::crash::{self, Point};
 use crate::ids::{ChatId, ConvId, OpenId};
 use crate::paths::replace;
-use crate::render::document::Long;
+use crate::render::document::LongAnswers;
 
 /// The version of the file's layout.
 const VERSION: u32 = 1;
 
 #[derive(Serialize, Deserialize)]
-struct Layout<S> {
+struct SessionsFile<S> {
     version: u32,
     sessions: Vec<S>,
     #[serde(default)]
     active: BTreeMap<ChatId, BTreeMap<OpenId, ConvId>>,
     /// What becomes of a person's long answers, where he chose it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    long: BTreeMap<OpenId, Long>,
+    long: BTreeMap<OpenId, LongAnswers>,
 }
 
 #[derive(Deserialize)]
-struct Version {
+struct SessionsFileVersion {
     version: u32,
 }
 
@@ -54,14 +54,15 @@ pub fn load(path: &Path) -> Result<Registry, String> {
             path.display()
         )
     };
-    let Version { version } = serde_json::from_str(&text).map_err(|error| unreadable(error.to_string()))?;
+    let SessionsFileVersion { version } =
+        serde_json::from_str(&text).map_err(|error| unreadable(error.to_string()))?;
     if version != VERSION {
         return Err(format!(
             "{} has version {version}, this phonework knows {VERSION}; install the phonework that wrote it",
             path.display()
         ));
     }
-    let layout: Layout<Session> =
+    let layout: SessionsFile<Session> =
         serde_json::from_str(&text).map_err(|error| unreadable(error.to_string()))?;
     let registry = Registry::from_parts(layout.sessions, layout.active).map_err(unreadable)?;
     Ok(registry.with_long(layout.long))
@@ -74,7 +75,7 @@ pub fn load(path: &Path) -> Result<Registry, String> {
 pub fn save(path: &Path, registry: &Registry) -> io::Result<()> {
     let (sessions, active) = registry.parts();
     let (active, long) = (active.clone(), registry.all_long().clone());
-    let layout = Layout { version: VERSION, sessions, active, long };
+    let layout = SessionsFile { version: VERSION, sessions, active, long };
     crash::write(Point::SessionsWrite)?;
     replace(path, &layout, || crash::write(Point::SessionsReplaceWrite))?;
     crash::at(Point::SessionsReplaced);
@@ -180,7 +181,7 @@ mod tests {
         let path = folder.path().join("sessions.json");
         assert_eq!(load(&path).unwrap(), Registry::default());
         let mut chosen = registry();
-        chosen.set_long(&"ou_1".into(), Long::File);
+        chosen.set_long(&"ou_1".into(), LongAnswers::File);
         save(&path, &chosen).unwrap();
         assert_eq!(load(&path).unwrap(), chosen);
         save(&path, &registry()).unwrap();

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use super::turn::{Decided, Done, Gauges, Outcome, Prompt, Reply, Turn};
+use super::turn::{FinishedTurn, Prompt, ReplyTarget, RequestOutcome, SessionGauges, Turn, TurnOutcome};
 use crate::claude::failure::Cause;
 use crate::claude::launch::{BYPASS, Conversation};
 use crate::claude::wire;
@@ -32,11 +32,11 @@ mod signals;
 mod tests;
 mod time;
 
-pub use signals::{Decision, Effect, Extent, Input, Notice, Order, Pressed};
+pub use signals::{AllowScope, Decision, Effect, Input, Instruction, Notice, PressResult};
 
 /// The times a session keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct SessionLimits {
     /// A turn's time; waiting for a person does not count.
     pub turn: Duration,
     /// How long an idle process is kept.
@@ -48,10 +48,10 @@ pub struct Limits {
 /// A live session.
 #[derive(Debug)]
 pub struct Machine {
-    limits: Limits,
+    limits: SessionLimits,
     language: Language,
     conversation: Conversation,
-    process: Process,
+    process: ProcessState,
     turn: Option<Turn>,
     /// A prompt that cannot be written yet.
     held: Option<Prompt>,
@@ -74,11 +74,11 @@ pub struct Machine {
     garbage: u32,
     /// Commands and subagents that Claude runs in the background.
     background: usize,
-    gauges: Gauges,
+    gauges: SessionGauges,
 }
 
 #[derive(Debug, PartialEq)]
-enum Process {
+enum ProcessState {
     Up {
         idle_since: Instant,
     },
@@ -107,7 +107,7 @@ impl Machine {
     #[must_use]
     pub fn new(
         conversation: Conversation,
-        limits: Limits,
+        limits: SessionLimits,
         language: Language,
         cost_total: Option<f64>,
         now: Instant,
@@ -117,7 +117,7 @@ impl Machine {
             limits,
             language,
             conversation,
-            process: Process::Up { idle_since: now },
+            process: ProcessState::Up { idle_since: now },
             turn: None,
             held: None,
             held_until: None,
@@ -131,7 +131,7 @@ impl Machine {
             restarted: false,
             garbage: 0,
             background: 0,
-            gauges: Gauges::default(),
+            gauges: SessionGauges::default(),
         };
         (machine, vec![Effect::Write(wire::initialize(INITIALIZE))])
     }
@@ -144,7 +144,7 @@ impl Machine {
 
     /// What the session runs under now.
     #[must_use]
-    pub fn gauges(&self) -> &Gauges {
+    pub fn gauges(&self) -> &SessionGauges {
         &self.gauges
     }
 
@@ -173,7 +173,7 @@ impl Machine {
 
     /// Where the running turn's answer goes; none for a turn that nobody asked for.
     #[must_use]
-    pub fn reply(&self) -> Option<Reply> {
+    pub fn reply(&self) -> Option<ReplyTarget> {
         let prompt = self.turn.as_ref().and_then(Turn::prompt).or(self.held.as_ref())?;
         Some(prompt.reply.clone())
     }
@@ -192,12 +192,12 @@ impl Machine {
             Input::Decide(decision, order) => self.decide(decision, order, now),
             Input::Typed(text, order) => self.typed(&text, order, now),
             Input::Mode(mode) => self.change_mode(mode),
-            Input::Stop(mail) if self.is_asked_by(mail) => self.end_turn(Outcome::Stopped, now),
+            Input::Stop(mail) if self.is_asked_by(mail) => self.end_turn(TurnOutcome::Stopped, now),
             // It came too late; the next turn is not meant.
             Input::Stop(_) => Vec::new(),
             Input::StopUnasked(order) => self.stop_unasked(order, now),
             Input::Close => {
-                let mut effects = self.end_turn(Outcome::Stopped, now);
+                let mut effects = self.end_turn(TurnOutcome::Stopped, now);
                 if self.turn.is_none() {
                     effects.extend(self.close(now));
                 }
@@ -211,7 +211,7 @@ impl Machine {
             Input::Leave(by) => {
                 self.leave_by = Some(by);
                 if self.waits_for_nobody() {
-                    return self.end_turn(Outcome::Cut, now);
+                    return self.end_turn(TurnOutcome::Cut, now);
                 }
                 if self.is_busy() { self.tick(now) } else { self.close(now) }
             }
@@ -226,10 +226,10 @@ impl Machine {
 
     /// Writes the prompt that waits, as soon as the process can take it; one that is gone is started again for it.
     fn write_held(&mut self, now: Instant) -> Vec<Effect> {
-        if self.process == Process::Gone && self.held.is_some() {
+        if self.process == ProcessState::Gone && self.held.is_some() {
             return self.relaunch(self.conversation.clone(), now);
         }
-        let ready = matches!(self.process, Process::Up { .. }) && self.turn.is_none();
+        let ready = matches!(self.process, ProcessState::Up { .. }) && self.turn.is_none();
         let Some(prompt) = self.held.take_if(|_| ready) else { return Vec::new() };
         self.held_until = None;
         if let Some(name) = prompt.slash_command() {
@@ -240,7 +240,7 @@ impl Machine {
                     return Vec::new();
                 }
                 Some(known) if !known.contains(name) => {
-                    let outcome = Outcome::UnknownCommand(name.to_owned());
+                    let outcome = TurnOutcome::UnknownCommand(name.to_owned());
                     let turn = Turn::new(Some(prompt), self.limits.turn, now);
                     return self.settle(turn, outcome, None, now);
                 }
@@ -257,7 +257,7 @@ impl Machine {
         if mode == BYPASS {
             return vec![Effect::Tell(Notice::ModeRefused(mode))];
         }
-        let line = matches!(self.process, Process::Up { .. })
+        let line = matches!(self.process, ProcessState::Up { .. })
             .then(|| Effect::Write(wire::set_permission_mode(&format!("{SET_MODE}{mode}"), &mode)));
         line.into_iter().chain([Effect::Mode(mode)]).collect()
     }
@@ -273,12 +273,18 @@ impl Machine {
     }
 
     /// The end of a turn, and with it of all that it still asks.
-    fn settle(&self, mut turn: Turn, outcome: Outcome, cost_usd: Option<f64>, now: Instant) -> Vec<Effect> {
+    fn settle(
+        &self,
+        mut turn: Turn,
+        outcome: TurnOutcome,
+        cost_usd: Option<f64>,
+        now: Instant,
+    ) -> Vec<Effect> {
         let withdrawn = turn.withdraw_all(now).into_iter();
         let mut effects: Vec<Effect> =
-            withdrawn.map(|ask| Effect::Decided(ask, Decided::Withdrawn)).collect();
+            withdrawn.map(|ask| Effect::Decided(ask, RequestOutcome::Withdrawn)).collect();
         let done = turn.finish(outcome, cost_usd, now);
-        effects.push(Effect::Settle(Done { gauges: self.gauges.clone(), ..done }));
+        effects.push(Effect::Settle(FinishedTurn { gauges: self.gauges.clone(), ..done }));
         effects
     }
 }

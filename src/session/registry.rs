@@ -13,11 +13,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{ChatId, ClaudeSessionId, ConvId, MessageId, OpenId};
-use crate::render::document::Long;
+use crate::render::document::LongAnswers;
 
-mod choices;
+mod ownership;
 
-pub use choices::Standing;
+pub use ownership::Ownership;
 
 /// Closed sessions are remembered for so long.
 const CLOSED_KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
@@ -124,7 +124,7 @@ pub struct Registry {
     open_sessions: usize,
     active: BTreeMap<ChatId, BTreeMap<OpenId, ConvId>>,
     /// What becomes of a person's long answers, where he chose it.
-    long: BTreeMap<OpenId, Long>,
+    long: BTreeMap<OpenId, LongAnswers>,
 }
 
 /// One person's sessions: there is no way from here to another's.

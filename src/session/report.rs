@@ -8,19 +8,19 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::machine::Notice;
-use super::turn::{Approval, Done, Reply, ToolUse};
-use crate::audit::{AuditApproval, AuditLine, AuditTool, Record};
+use super::turn::{Approval, FinishedTurn, ReplyTarget, ToolUse};
+use crate::audit::{AuditApproval, AuditLine, AuditRecord, AuditTool};
 use crate::ids::{ConvId, MessageId, OpenId};
-use crate::mail::{Body, Post, Recipient, Settlement};
+use crate::mail::{Post, PostBody, Recipient, Settlement};
 use crate::words::Words;
 
 /// Whose session it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Owner {
+pub struct SessionOwner {
     /// Its owner.
     pub user: OpenId,
     /// Where things go that answer no message.
-    pub home: Reply,
+    pub home: ReplyTarget,
 }
 
 /// A notice in words.
@@ -41,7 +41,7 @@ pub fn sentence(notice: &Notice, words: Words) -> String {
 
 /// One sentence of the bot's, which also answers these inbox entries.
 #[must_use]
-pub fn notice(mails: Vec<i64>, reply: &Reply, text: String) -> Settlement {
+pub fn notice(mails: Vec<i64>, reply: &ReplyTarget, text: String) -> Settlement {
     let posts = vec![text_post(text, reply)];
     Settlement { mails, posts, ..Settlement::at(Timestamp::now()) }
 }
@@ -76,13 +76,19 @@ pub fn waits(message_id: &MessageId, user: &OpenId, words: String) -> Settlement
 
 /// It goes by the person's lane, not the chat's: an answer does not wait for it.
 fn reaction(on: &MessageId, user: &OpenId, emoji: &str, otherwise: Option<String>) -> Post {
-    let body = Body::Reaction { on: on.clone(), emoji: emoji.to_owned(), otherwise };
+    let body = PostBody::Reaction { on: on.clone(), emoji: emoji.to_owned(), otherwise };
     Post { to: Recipient::User(user.clone()), reply_to: None, body }
 }
 
 /// A turn as the audit log keeps it; `at` is its end.
 #[must_use]
-pub fn record(done: Done, conv_id: &ConvId, user: &OpenId, project: &Path, at: Timestamp) -> Record {
+pub fn record(
+    done: FinishedTurn,
+    conv_id: &ConvId,
+    user: &OpenId,
+    project: &Path,
+    at: Timestamp,
+) -> AuditRecord {
     let milliseconds = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     let began = at.checked_sub(done.took).unwrap_or(at);
     let approval = |approval: &Approval| AuditApproval {
@@ -112,9 +118,9 @@ pub fn record(done: Done, conv_id: &ConvId, user: &OpenId, project: &Path, at: T
         tools: done.tools.iter().map(tool).collect(),
         approvals: done.approvals.iter().map(approval).collect(),
     };
-    Record { project: project.to_owned(), line }
+    AuditRecord { project: project.to_owned(), line }
 }
 
-fn text_post(text: String, reply: &Reply) -> Post {
-    Post { to: reply.to.clone(), reply_to: reply.under.clone(), body: Body::Text(text) }
+fn text_post(text: String, reply: &ReplyTarget) -> Post {
+    Post { to: reply.to.clone(), reply_to: reply.under.clone(), body: PostBody::Text(text) }
 }

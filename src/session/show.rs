@@ -21,7 +21,7 @@ use crate::{ids::ConvId, words::Words};
 
 /// Whose documents they are.
 #[derive(Clone, Copy, Debug)]
-pub struct Scene<'a> {
+pub struct TurnContext<'a> {
     /// The session.
     pub conv_id: &'a ConvId,
     /// The turn; of one that nobody asked for, the id that it was given.
@@ -36,7 +36,7 @@ pub struct Scene<'a> {
     pub now: &'a Zoned,
 }
 
-impl Scene<'_> {
+impl TurnContext<'_> {
     /// The project's name, in one line.
     #[must_use]
     pub fn project_name(&self) -> String {

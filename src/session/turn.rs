@@ -7,20 +7,20 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
-use crate::claude::wire::{Assistant, Block, PermissionRequest, ToolEnd};
+use crate::claude::wire::{Assistant, ContentBlock, PermissionRequest, ToolEnd};
 use crate::ids::{ChatId, MessageId};
 use crate::mail::Recipient;
-use crate::render::document::Long;
+use crate::render::document::LongAnswers;
 
 mod ask;
 mod clock;
 mod done;
 mod speech;
 
-pub use ask::Ask;
-use clock::{Clock, Quiet};
-pub use done::{Approval, Decided, Done, Gauges, Outcome, ToolUse};
-use speech::Speech;
+pub use ask::OpenRequest;
+use clock::{SilenceWatch, TurnClock};
+pub use done::{Approval, FinishedTurn, RequestOutcome, SessionGauges, ToolUse, TurnOutcome};
+use speech::TurnText;
 
 /// A prompt on its way to Claude.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,9 +34,9 @@ pub struct Prompt {
     /// The chat it was written in.
     pub chat_id: ChatId,
     /// Where the answer goes.
-    pub reply: Reply,
+    pub reply: ReplyTarget,
     /// What becomes of an answer that is longer than a few screens.
-    pub long: Long,
+    pub long: LongAnswers,
 }
 
 impl Prompt {
@@ -49,7 +49,7 @@ impl Prompt {
 
 /// Where an answer goes: to a chat, and in a group under the message that it answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reply {
+pub struct ReplyTarget {
     /// The chat or person.
     pub to: Recipient,
     /// The message that is quoted.
@@ -62,25 +62,25 @@ pub struct Turn {
     id: Uuid,
     prompt: Option<Prompt>,
     started: Instant,
-    speech: Speech,
+    speech: TurnText,
     tools: Vec<ToolUse>,
     approvals: Vec<Approval>,
-    open: VecDeque<Ask>,
-    clock: Clock,
-    quiet: Quiet,
+    open: VecDeque<OpenRequest>,
+    clock: TurnClock,
+    quiet: SilenceWatch,
     /// Why it is being ended early, once it is.
-    pub ending: Option<Outcome>,
+    pub ending: Option<TurnOutcome>,
     /// What Claude said was wrong with its last call, as a word of its protocol.
     pub error: Option<String>,
     /// How it ends if it ends well and without a word: what its user told Claude Code to do is done.
-    pub done: Option<Outcome>,
+    pub done: Option<TurnOutcome>,
     /// What its user was told already, and need not be told again.
-    pub told: Told,
+    pub told: ToldOnce,
 }
 
 /// What is told once in a turn.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Told {
+pub struct ToldOnce {
     /// That calls of the API fail and are tried again.
     pub retrying: bool,
     /// That the conversation was summarised.
@@ -99,16 +99,16 @@ impl Turn {
             id: prompt.as_ref().map_or_else(Uuid::new_v4, |prompt| prompt.turn_id),
             prompt,
             started: now,
-            speech: Speech::default(),
+            speech: TurnText::default(),
             tools: Vec::new(),
             approvals: Vec::new(),
             open: VecDeque::new(),
-            clock: Clock::new(limit, now),
-            quiet: Quiet::new(now),
+            clock: TurnClock::new(limit, now),
+            quiet: SilenceWatch::new(now),
             ending: None,
             error: None,
             done: None,
-            told: Told::default(),
+            told: ToldOnce::default(),
         }
     }
 
@@ -139,17 +139,17 @@ impl Turn {
         }
         for block in said.blocks {
             match block {
-                Block::Text(text) if !said.subagent && !failure && !text.is_empty() => {
+                ContentBlock::Text(text) if !said.subagent && !failure && !text.is_empty() => {
                     self.speech.hear(text, said.message_id.as_deref());
                 }
-                Block::ToolUse { id, name, input } => {
+                ContentBlock::ToolUse { id, name, input } => {
                     self.speech.work();
                     let after = now.duration_since(self.started);
                     let (subagent, end) = (said.subagent, None);
                     self.tools.push(ToolUse { id, name, input, subagent, after, end, is_error: None });
                 }
-                Block::Text(_) => {}
-                Block::Other => self.speech.pause(),
+                ContentBlock::Text(_) => {}
+                ContentBlock::Other => self.speech.pause(),
             }
         }
     }
@@ -186,17 +186,17 @@ impl Turn {
 
     /// Takes a permission request, which is a denial after `time`; the turn's clock stands until every open one is
     /// decided.
-    pub fn ask(&mut self, request: PermissionRequest, time: Duration, now: Instant) -> Ask {
+    pub fn ask(&mut self, request: PermissionRequest, time: Duration, now: Instant) -> OpenRequest {
         self.clock.stand(now);
         self.quiet.stand();
         let after = now.duration_since(self.started);
-        let ask = Ask::new(request, self.speech.last(), self.id, after, now, time);
+        let ask = OpenRequest::new(request, self.speech.last(), self.id, after, now, time);
         self.open.push_back(ask.clone());
         ask
     }
 
     /// The open requests, the oldest first.
-    pub fn asks(&self) -> impl Iterator<Item = &Ask> {
+    pub fn asks(&self) -> impl Iterator<Item = &OpenRequest> {
         self.open.iter()
     }
 
@@ -225,7 +225,12 @@ impl Turn {
     }
 
     /// Takes an open request away, with what was decided.
-    pub fn decide(&mut self, request_id: &str, decision: Decided, now: Instant) -> Option<Ask> {
+    pub fn decide(
+        &mut self,
+        request_id: &str,
+        decision: RequestOutcome,
+        now: Instant,
+    ) -> Option<OpenRequest> {
         let place = self.open.iter().position(|ask| ask.request.request_id == request_id)?;
         let ask = self.open.remove(place)?;
         self.approvals.push(Approval {
@@ -243,20 +248,20 @@ impl Turn {
     }
 
     /// Takes away an open request whose time is over.
-    pub fn expire(&mut self, now: Instant) -> Option<Ask> {
+    pub fn expire(&mut self, now: Instant) -> Option<OpenRequest> {
         let ask = self.open.iter().find(|ask| ask.expires <= now)?;
         let request_id = ask.request.request_id.clone();
-        self.decide(&request_id, Decided::Expired, now)
+        self.decide(&request_id, RequestOutcome::Expired, now)
     }
 
     /// Takes away all that is open.
-    pub fn withdraw_all(&mut self, now: Instant) -> Vec<Ask> {
+    pub fn withdraw_all(&mut self, now: Instant) -> Vec<OpenRequest> {
         let open: Vec<String> = self.open.iter().map(|ask| ask.request.request_id.clone()).collect();
-        open.iter().filter_map(|request_id| self.decide(request_id, Decided::Withdrawn, now)).collect()
+        open.iter().filter_map(|request_id| self.decide(request_id, RequestOutcome::Withdrawn, now)).collect()
     }
 
     /// An open request whose person is to be told once more now; he is told once.
-    pub fn remind(&mut self, now: Instant) -> Option<Ask> {
+    pub fn remind(&mut self, now: Instant) -> Option<OpenRequest> {
         let ask = self.open.iter_mut().find(|ask| ask.remind.is_some_and(|at| at <= now))?;
         ask.remind = None;
         Some(ask.clone())
@@ -289,8 +294,8 @@ impl Turn {
 
     /// The turn, over; nothing of it is open any more.
     #[must_use]
-    pub fn finish(self, outcome: Outcome, cost_usd: Option<f64>, now: Instant) -> Done {
-        Done {
+    pub fn finish(self, outcome: TurnOutcome, cost_usd: Option<f64>, now: Instant) -> FinishedTurn {
+        FinishedTurn {
             id: self.id,
             prompt: self.prompt,
             text: self.speech.joined(),
@@ -299,7 +304,7 @@ impl Turn {
             cost_usd,
             tools: self.tools,
             approvals: self.approvals,
-            gauges: Gauges::default(),
+            gauges: SessionGauges::default(),
         }
     }
 

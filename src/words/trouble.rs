@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 
 use super::{Words, say, short};
-use crate::claude::running::Elsewhere;
+use crate::claude::running::OpenElsewhere;
 use crate::language::Language;
 
 impl Words {
@@ -159,7 +159,7 @@ impl Words {
 
     /// That a prompt was not run, as another process has the conversation open.
     #[must_use]
-    pub fn open_elsewhere(self, other: &Elsewhere, now: &Zoned) -> String {
+    pub fn open_elsewhere(self, other: &OpenElsewhere, now: &Zoned) -> String {
         let pid = other.pid;
         let since = other.since.map(|since| {
             let since = clock(since, now);
@@ -219,7 +219,7 @@ mod tests {
 
     #[test]
     fn who_else_has_a_conversation_open_is_told_with_the_ways_out() {
-        let other = Elsewhere { pid: 7, since: Some(now().timestamp()), terminal: true };
+        let other = OpenElsewhere { pid: 7, since: Some(now().timestamp()), terminal: true };
         insta::assert_snapshot!(Words(Language::En).open_elsewhere(&other, &now()), @r"
         ⚠️ Not run: this conversation is open in a terminal on the machine (pid 7, since 2026-11-23 03:44 UTC+08:00). If both wrote, one of the two branches would be lost.
         Close it there and send /retry; or /retry to run it here all the same; or /new for another session.

@@ -12,7 +12,7 @@ mod table;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use phonework::emulator::{ApiCall, Emulator, Options, Shown};
+use phonework::emulator::{ApiCall, Emulator, EmulatorOptions, ShownMessage};
 use serde_json::json;
 
 use rig::Rig;
@@ -34,7 +34,7 @@ fn main() {
     }
     runtime.block_on(async {
         for (how, scope) in [("typed out", true), ("redrawn", false)] {
-            let mut rig = Rig::with(1, Options::default(), json!({})).await;
+            let mut rig = Rig::with(1, EmulatorOptions::default(), json!({})).await;
             if !scope {
                 rig.emulator.withhold_scope(SCOPE);
             }
@@ -60,7 +60,7 @@ fn main() {
 /// One turn of so many minutes; where text is typed out, Feishu ends that after ten of them.
 async fn long(table: &mut Table, minutes: u64) {
     let keyring = json!({ "TURN_TIMEOUT": format!("{}m", minutes + 10) });
-    let mut rig = Rig::with(1, Options::default(), keyring).await;
+    let mut rig = Rig::with(1, EmulatorOptions::default(), keyring).await;
     rig.sleeping(1);
     rig.start().await;
     turn(&rig, "work 5 4096", Duration::from_secs(60)).await;
@@ -129,7 +129,7 @@ fn is_scope(call: &ApiCall) -> bool {
 /// A turn, until its end is in the chat and nothing more comes of it.
 async fn turn(rig: &Rig, prompt: &str, patience: Duration) {
     let (user, chat) = &rig.people[0];
-    let over = |shown: &[Shown]| shown.iter().filter(|shown| is_end(shown)).count();
+    let over = |shown: &[ShownMessage]| shown.iter().filter(|shown| is_end(shown)).count();
     let before = over(&rig.emulator.shown(chat));
     rig.emulator.say(user, chat, prompt);
     let ended = |emulator: &Emulator| (over(&emulator.shown(chat)) > before).then_some(());
@@ -144,7 +144,7 @@ async fn turn_with_first(rig: &Rig, prompt: &str, first: &mut Vec<Duration>) {
     let chat = &rig.people[0].1;
     let before = rig.emulator.shown(chat).len();
     let began = Instant::now();
-    let words = |shown: &Shown| shown.from_bot() && !shown.answer().is_empty();
+    let words = |shown: &ShownMessage| shown.from_bot() && !shown.answer().is_empty();
     let shown =
         |emulator: &Emulator| emulator.shown(chat).iter().skip(before).any(words).then(|| began.elapsed());
     let (seen, ()) = tokio::join!(
@@ -155,6 +155,6 @@ async fn turn_with_first(rig: &Rig, prompt: &str, first: &mut Vec<Duration>) {
 }
 
 /// The card of a turn that is over has a button to go on.
-fn is_end(shown: &Shown) -> bool {
+fn is_end(shown: &ShownMessage) -> bool {
     shown.from_bot() && shown.buttons().contains(&"Continue")
 }

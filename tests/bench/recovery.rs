@@ -12,7 +12,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use phonework::emulator::{Emulator, Ending};
+use phonework::emulator::{ConnectionEnding, Emulator};
 
 use rig::Rig;
 use table::Table;
@@ -66,7 +66,7 @@ async fn resets(table: &mut Table) {
         tokio::time::sleep(Duration::from_secs(11)).await;
         let before = rig.emulator.connections_made();
         let began = Instant::now();
-        rig.emulator.drop_connections(Ending::Reset);
+        rig.emulator.drop_connections(ConnectionEnding::Reset);
         took.push(since(&rig, began, |emulator| emulator.connections_made() > before).await);
     }
     table.times("socket reset → connected", took);

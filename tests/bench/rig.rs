@@ -8,7 +8,7 @@ use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use phonework::emulator::{Chat, ChatKind, Emulator, Options, User};
+use phonework::emulator::{Chat, EmulatedChatKind, Emulator, EmulatorOptions, User};
 use phonework::ids::{ChatId, ConvId, OpenId};
 use phonework::session::file;
 use phonework::session::registry::{Registry, Session};
@@ -38,11 +38,12 @@ pub(crate) struct Memory {
 impl Rig {
     /// One that is not started. Feishu's rates are not enforced.
     pub(crate) async fn new(people: usize) -> Self {
-        Self::with(people, Options { rate_limits: false, ..Options::default() }, json!({})).await
+        Self::with(people, EmulatorOptions { rate_limits: false, ..EmulatorOptions::default() }, json!({}))
+            .await
     }
 
     /// One that is not started, with a Feishu of this kind and these keys more in its keyring.
-    pub(crate) async fn with(people: usize, feishu: Options, keyring: Value) -> Self {
+    pub(crate) async fn with(people: usize, feishu: EmulatorOptions, keyring: Value) -> Self {
         let people: Vec<_> = (0..people)
             .map(|n| (OpenId::from(format!("ou_{n:032x}")), ChatId::from(format!("oc_{n:032x}"))))
             .collect();
@@ -50,11 +51,11 @@ impl Rig {
             people.iter().map(|(open_id, _)| User { open_id: open_id.clone(), name: open_id.to_string() });
         let chats = people.iter().map(|(user, chat)| Chat {
             chat_id: chat.clone(),
-            kind: ChatKind::P2p,
+            kind: EmulatedChatKind::P2p,
             name: feishu.bot_name.clone(),
             members: vec![user.clone()],
         });
-        let options = Options { users: users.collect(), chats: chats.collect(), ..feishu.clone() };
+        let options = EmulatorOptions { users: users.collect(), chats: chats.collect(), ..feishu.clone() };
         let emulator = Emulator::start(options).await.unwrap();
         let this = Self { emulator, people, folder: tempfile::tempdir().unwrap(), daemon: None };
         this.install(&keyring);

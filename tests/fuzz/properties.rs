@@ -6,15 +6,15 @@ use phonework::chat::command;
 use phonework::claude::running;
 use phonework::claude::wire::{self, Output};
 use phonework::control::codec::{Framing, LONGEST_REQUEST};
-use phonework::control::request::{self, Asked};
-use phonework::feishu::event::{self, Event};
+use phonework::control::request::{self, RequestedCall};
+use phonework::feishu::event::{self, FeishuEvent};
 use phonework::feishu::frame::{Frame, Header};
 use phonework::feishu::reassembly::{Assembled, MAX_BYTES, MAX_OPEN, Reassembly};
 use phonework::ids::OpenId;
 use phonework::keyring;
 use phonework::language::Language;
 use phonework::render::document::{Block, Document};
-use phonework::render::ladder::{Place, Plan, Sheet, moment};
+use phonework::render::ladder::{LadderPosition, OutgoingPart, SendPlan, moment};
 use phonework::render::{limits, split};
 use phonework::words::Words;
 
@@ -28,7 +28,7 @@ pub(crate) fn frame(bytes: &[u8]) {
 
 /// Anything is read as some event; one with a text has it for everybody.
 pub(crate) fn event(bytes: &[u8]) {
-    if let Event::Message(message) = event::parse(bytes) {
+    if let FeishuEvent::Message(message) = event::parse(bytes) {
         for mention in &message.mentions {
             let _ = mention.open_id.as_ref().map(|id| message.text_for(id));
         }
@@ -124,7 +124,7 @@ pub(crate) fn control_request(bytes: &[u8]) {
     for message in bytes.split(|byte| *byte == 0) {
         let Some(request) = request::read(message) else { continue };
         match request.asked {
-            Ok(Asked::Call(_) | Asked::Info | Asked::Description(_)) => {}
+            Ok(RequestedCall::Call(_) | RequestedCall::Info | RequestedCall::Description(_)) => {}
             Err(fault) => assert!(fault.reply()["error"].as_str().unwrap().starts_with(request::SERVICE)),
         }
     }
@@ -145,14 +145,14 @@ pub(crate) fn markdown(bytes: &[u8]) {
         );
     };
     card(&moment(&Document::new(vec![Block::Stream { text: text.clone() }]), words, true).card);
-    let plan = Plan::of(&Document::new(vec![Block::markdown(text)]), words);
-    let mut place = Place::default();
+    let plan = SendPlan::of(&Document::new(vec![Block::markdown(text)]), words);
+    let mut place = LadderPosition::default();
     let mut steps = 0;
     while let Some(sheet) = plan.sheet(&place) {
         match sheet {
-            Sheet::Card(json) => card(&json),
-            Sheet::Text(text) => assert!(!text.is_empty()),
-            Sheet::File { text, .. } => assert!(!text.is_empty()),
+            OutgoingPart::Card(json) => card(&json),
+            OutgoingPart::Text(text) => assert!(!text.is_empty()),
+            OutgoingPart::File { text, .. } => assert!(!text.is_empty()),
         }
         let mut lower = plan.lower(&place).filter(|lower| lower.part == place.part);
         while let Some(at) = lower {

@@ -6,7 +6,7 @@ mod pressed;
 mod typed;
 mod waiting;
 
-use phonework::emulator::{Emulator, Shown};
+use phonework::emulator::{Emulator, ShownMessage};
 use serde_json::json;
 
 use crate::support::phonework::{PATIENCE, Phonework};
@@ -191,7 +191,7 @@ async fn messages_that_come_in_another_order_than_they_were_sent_wait_in_theirs(
     phonework.say("slow 3600");
     phonework.emulator.hold_events();
     let sent: Vec<_> = (0..5).map(|n| phonework.say_later(&format!("echo {n}"))).collect();
-    phonework.emulator.release_events(phonework::emulator::Order::Reversed);
+    phonework.emulator.release_events(phonework::emulator::ReleaseOrder::Reversed);
     for message in &sent {
         phonework.reacted(message, "OneSecond").await;
     }
@@ -302,8 +302,8 @@ async fn a_long_answer_comes_in_parts_that_together_are_it() {
     phonework.open_shop().await;
     phonework.say("say 90000 characters");
     // What stands above the words of each card.
-    let head = |shown: &Shown| shown.text.lines().next().unwrap_or_default().to_owned();
-    let numbered = |shown: &Shown| {
+    let head = |shown: &ShownMessage| shown.text.lines().next().unwrap_or_default().to_owned();
+    let numbered = |shown: &ShownMessage| {
         let head = head(shown);
         let (nth, all) = head.strip_prefix('[')?.strip_suffix(']')?.split_once('/')?;
         Some((nth.parse::<usize>().ok()?, all.parse::<usize>().ok()?))
@@ -316,7 +316,7 @@ async fn a_long_answer_comes_in_parts_that_together_are_it() {
     let parts = &said[1..];
     let heads: Vec<_> = parts.iter().filter_map(numbered).collect();
     assert!(heads.iter().copied().eq((1..=parts.len()).map(|nth| (nth, parts.len()))), "{heads:?}");
-    let bodies = parts.iter().map(Shown::answer);
+    let bodies = parts.iter().map(ShownMessage::answer);
     let joined = bodies.collect::<Vec<_>>().join("\n");
     let numbers: Vec<usize> =
         joined.lines().filter_map(|line| line.split_whitespace().next()?.parse().ok()).collect();

@@ -10,9 +10,9 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use phonework::claude::launch::{Conversation, Launch, Program};
-use phonework::claude::process::{Event, Exit, Process};
-use phonework::claude::wire::{self, Block, Output, PermissionRequest, TurnResult};
+use phonework::claude::launch::{ClaudeProgram, Conversation, Launch};
+use phonework::claude::process::{ClaudeProcess, ProcessEvent, ProcessExit};
+use phonework::claude::wire::{self, ContentBlock, Output, PermissionRequest, TurnResult};
 use phonework::ids::ClaudeSessionId;
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
@@ -29,7 +29,7 @@ async fn patiently<T>(future: impl Future<Output = T>) -> T {
 }
 
 /// A new conversation in `cwd`.
-fn launch(program: Program, cwd: &Path) -> Launch {
+fn launch(program: ClaudeProgram, cwd: &Path) -> Launch {
     Launch {
         program,
         cwd: cwd.to_owned(),
@@ -43,19 +43,19 @@ fn launch(program: Program, cwd: &Path) -> Launch {
 }
 
 /// Claude Code's arguments come after the script and mean nothing to it.
-fn shell(script: &str) -> Program {
-    Program { path: PathBuf::from("/bin/sh"), arguments: vec!["-c".into(), script.into()] }
+fn shell(script: &str) -> ClaudeProgram {
+    ClaudeProgram { path: PathBuf::from("/bin/sh"), arguments: vec!["-c".into(), script.into()] }
 }
 
 /// A running process and its events.
 struct Session {
-    process: Process,
-    events: mpsc::Receiver<Event>,
+    process: ClaudeProcess,
+    events: mpsc::Receiver<ProcessEvent>,
 }
 
 impl Session {
     fn start(launch: &Launch) -> Self {
-        let (process, events) = Process::spawn(launch, phonework()).unwrap();
+        let (process, events) = ClaudeProcess::spawn(launch, phonework()).unwrap();
         Self { process, events }
     }
 
@@ -65,14 +65,14 @@ impl Session {
         uuid
     }
 
-    async fn event(&mut self) -> Event {
+    async fn event(&mut self) -> ProcessEvent {
         patiently(self.events.recv()).await.expect("no event after the exit")
     }
 
     async fn line(&mut self) -> Output {
         match self.event().await {
-            Event::Line(output) => output,
-            Event::Exited(exit) => panic!("ended: {exit:?}"),
+            ProcessEvent::Line(output) => output,
+            ProcessEvent::Exited(exit) => panic!("ended: {exit:?}"),
         }
     }
 
@@ -94,20 +94,20 @@ impl Session {
             }
             if let Output::Assistant(assistant) = line {
                 texts.extend(assistant.blocks.into_iter().filter_map(|block| match block {
-                    Block::Text(text) => Some(text),
-                    Block::ToolUse { .. } | Block::Other => None,
+                    ContentBlock::Text(text) => Some(text),
+                    ContentBlock::ToolUse { .. } | ContentBlock::Other => None,
                 }));
             }
         }
     }
 
     /// The exit, which must be the last event, and the lines before it.
-    async fn exit(mut self) -> (Vec<Output>, Exit) {
+    async fn exit(mut self) -> (Vec<Output>, ProcessExit) {
         let mut lines = Vec::new();
         loop {
             match self.event().await {
-                Event::Line(line) => lines.push(line),
-                Event::Exited(exit) => {
+                ProcessEvent::Line(line) => lines.push(line),
+                ProcessEvent::Exited(exit) => {
                     assert_eq!(patiently(self.events.recv()).await, None);
                     assert_eq!(self.process.pid(), None);
                     return (lines, exit);

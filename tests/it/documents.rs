@@ -15,7 +15,8 @@ use clap::CommandFactory as _;
 use clap_mangen::Man;
 use phonework::cli::Cli;
 use phonework::control::wire::{
-    Api, By, Claude, Connection, Counts, Health, Link, Mail, Process, Proof, Stuck, Trouble, Wedged,
+    ApiHealth, ClaudeHealth, ClaudeProof, ConnectionHealth, HealthCounts, HealthReport, LinkState,
+    MailHealth, ProcessUsage, ProofSource, StuckTaskInfo, TroubleInfo, WedgedInfo,
 };
 use phonework::logs::events::MESSAGE_IDS;
 use serde_json::Value;
@@ -167,10 +168,10 @@ fn every_event_is_documented_with_its_message_id() {
 }
 
 /// A health that has something everywhere.
-fn full() -> Health {
+fn full() -> HealthReport {
     let at = jiff::Timestamp::UNIX_EPOCH;
     let text = || Some("x".to_owned());
-    Health {
+    HealthReport {
         healthy: false,
         problems: vec!["x".to_owned()],
         notes: vec!["x".to_owned()],
@@ -178,8 +179,8 @@ fn full() -> Health {
         pid: 1,
         started_at: at,
         memory: 1,
-        connection: Connection {
-            state: Link::Connected,
+        connection: ConnectionHealth {
+            state: LinkState::Connected,
             since: at,
             next_try_at: Some(at),
             last_frame_at: Some(at),
@@ -187,25 +188,25 @@ fn full() -> Health {
             last_error: text(),
             turned_away_at: Some(at),
         },
-        api: Api {
+        api: ApiHealth {
             last_success_at: Some(at),
-            last_error: Some(Trouble { at, what: "x".to_owned() }),
+            last_error: Some(TroubleInfo { at, what: "x".to_owned() }),
             token_until: Some(at),
         },
-        mail: Mail {
-            last_wedged: vec![Wedged { at, to: "x".to_owned(), why: "x".to_owned() }],
-            ..Mail::default()
+        mail: MailHealth {
+            last_wedged: vec![WedgedInfo { at, to: "x".to_owned(), why: "x".to_owned() }],
+            ..MailHealth::default()
         },
-        sessions: Counts {
-            processes: vec![Process { conv_id: "c-1".into(), pid: 1, processes: 1, memory: 1 }],
-            ..Counts::default()
+        sessions: HealthCounts {
+            processes: vec![ProcessUsage { conv_id: "c-1".into(), pid: 1, processes: 1, memory: 1 }],
+            ..HealthCounts::default()
         },
-        claude: Claude {
-            proof: Some(Proof { at, by: By::Turn, passed: true, took_ms: 1, why: text() }),
-            ..Claude::default()
+        claude: ClaudeHealth {
+            proof: Some(ClaudeProof { at, by: ProofSource::Turn, passed: true, took_ms: 1, why: text() }),
+            ..ClaudeHealth::default()
         },
         sandbox: "off".to_owned(),
-        stuck: vec![Stuck { task: "x".to_owned(), for_ms: 1 }],
+        stuck: vec![StuckTaskInfo { task: "x".to_owned(), for_ms: 1 }],
     }
 }
 

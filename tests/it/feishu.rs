@@ -2,7 +2,7 @@
 
 use phonework::feishu::frame::{Frame, Header, METHOD_DATA};
 use phonework::feishu::socket::{Answer, ConnectionState, Delivery, Phase, run};
-use phonework::feishu::{Client, Credentials};
+use phonework::feishu::{AppCredentials, HttpClient};
 use serde_json::json;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -28,7 +28,7 @@ impl Daemon {
         let (sender, deliveries) = mpsc::channel(8);
         let (told, state) = watch::channel(ConnectionState::new(jiff::Timestamp::now()));
         let stop = CancellationToken::new();
-        let client = Client::new().unwrap();
+        let client = HttpClient::new().unwrap();
         let (hurry, told_to_hurry) = watch::channel(());
         let base_url = server.base_url.clone();
         let running = run(base_url, credentials(), client, sender, told, told_to_hurry, stop.clone());
@@ -58,8 +58,8 @@ impl Daemon {
     }
 }
 
-fn credentials() -> Credentials {
-    Credentials { app_id: "cli_1".to_owned(), app_secret: "hush".into() }
+fn credentials() -> AppCredentials {
+    AppCredentials { app_id: "cli_1".to_owned(), app_secret: "hush".into() }
 }
 
 fn event(seq_id: u64, more: &[(&str, &str)], payload: &str) -> Frame {

@@ -10,11 +10,11 @@ use std::{
 
 use jiff::Timestamp;
 use phonework::{
-    audit::{self, Appended, AuditLine, Chain, Record},
+    audit::{self, Appended, AuditLine, AuditRecord, Chain},
     ids::{ChatId, ConvId, EventId, MessageId, OpenId},
     mail::{
-        Body, Depths, Fate, Left, Mail, NewMail, OpenError, Post, Recipient, Settlement, Store, StoreError,
-        TurnStart, open,
+        Mail, MailDepths, NewMail, OpenError, Post, PostBody, PostFate, Recipient, Settlement, Store,
+        StoreError, TurnStart, Unfinished, open,
     },
 };
 use tempfile::TempDir;
@@ -63,7 +63,7 @@ fn lane() -> Recipient {
 }
 
 fn post(text: &str) -> Post {
-    Post { to: lane(), reply_to: None, body: Body::Text(text.into()) }
+    Post { to: lane(), reply_to: None, body: PostBody::Text(text.into()) }
 }
 
 fn settlement(mails: &[i64], turn: Option<u128>, texts: &[&str]) -> Settlement {
@@ -79,13 +79,13 @@ fn office() -> (TempDir, PathBuf, Store) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("mail.db");
     let (store, left) = open(&path).unwrap();
-    assert_eq!(left, Left { waiting: vec![], cut: vec![], unwritten: vec![], activity: vec![] });
+    assert_eq!(left, Unfinished { waiting: vec![], cut: vec![], unwritten: vec![], activity: vec![] });
     (directory, path, store)
 }
 
 /// What a daemon finds that starts after the one with this file was killed now: nothing is closed, nothing written
 /// back.
-fn after_a_kill(path: &Path) -> (TempDir, Store, Left) {
+fn after_a_kill(path: &Path) -> (TempDir, Store, Unfinished) {
     let directory = tempfile::tempdir().unwrap();
     for suffix in ["", "-wal"] {
         let file = format!("mail.db{suffix}");
@@ -107,7 +107,7 @@ async fn accepted_mail_is_there_after_a_kill_and_is_not_accepted_again() {
     let (_directory, store, left) = after_a_kill(&path);
     assert_eq!(
         left,
-        Left {
+        Unfinished {
             waiting: vec![taken(1, None), taken(2, Some("c-7"))],
             cut: vec![],
             unwritten: vec![],
@@ -141,7 +141,7 @@ async fn a_cut_turn_stays_until_it_is_settled_with_what_its_user_is_told() {
     let (_once, _store, left) = after_a_kill(&path);
     assert_eq!(
         left,
-        Left {
+        Unfinished {
             waiting: vec![],
             cut: vec![cut.clone()],
             unwritten: vec![],
@@ -156,7 +156,7 @@ async fn a_cut_turn_stays_until_it_is_settled_with_what_its_user_is_told() {
     let (_directory, store, left) = after_a_kill(&_twice.path().join("mail.db"));
     assert_eq!(
         left,
-        Left {
+        Unfinished {
             waiting: vec![],
             cut: vec![],
             unwritten: vec![],
@@ -198,23 +198,23 @@ async fn posts_keep_their_order_and_their_uuids_until_they_are_confirmed() {
     assert_eq!(store.pending_lanes().await, Ok(vec![lane()]));
     let again = store.next_post(&lane(), 0).await.unwrap().unwrap();
     assert_eq!((again.uuid, again.tries, again.unsure_since), (first.uuid, 2, Some(at(10))));
-    let sent = Fate::Confirmed(Some(MessageId::from("om_9")));
+    let sent = PostFate::Confirmed(Some(MessageId::from("om_9")));
     store.post_ended(first.id, sent, None, at(12)).await.unwrap();
-    store.post_ended(first.id, Fate::Wedged("too late".into()), None, at(12)).await.unwrap();
+    store.post_ended(first.id, PostFate::Wedged("too late".into()), None, at(12)).await.unwrap();
     let second = store.next_post(&lane(), 0).await.unwrap().unwrap();
     assert_eq!(second.post, post("2"));
-    store.post_ended(second.id, Fate::Wedged("refused".into()), None, at(12)).await.unwrap();
+    store.post_ended(second.id, PostFate::Wedged("refused".into()), None, at(12)).await.unwrap();
 
     let (_directory, store, _) = after_a_kill(&directory.path().join("mail.db"));
     assert_eq!(store.next_post(&lane(), 0).await.unwrap().unwrap().post, post("3"));
-    let expected = Depths { pending: 1, wedged: 1, oldest_pending: Some(at(9)), ..Depths::default() };
+    let expected = MailDepths { pending: 1, wedged: 1, oldest_pending: Some(at(9)), ..MailDepths::default() };
     assert_eq!(store.depths().await, Ok(expected));
 }
 
 #[tokio::test]
 async fn audit_lines_wait_for_the_file_and_follow_one_another() {
     let (directory, path, store) = office();
-    let record = |n: i64| Record {
+    let record = |n: i64| AuditRecord {
         project: directory.path().to_path_buf(),
         line: AuditLine {
             at: at(n),

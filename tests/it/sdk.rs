@@ -1,6 +1,6 @@
 //! Feishu's own clients judge the emulated Feishu: what they do not take is no Feishu.
 
-use phonework::emulator::{ClientConfig, Emulator, Options};
+use phonework::emulator::{Emulator, EmulatorOptions, ServedClientConfig};
 use tokio::process::Command;
 
 use crate::{
@@ -28,9 +28,15 @@ async fn the_node_sdk_talks_to_the_emulator_and_comes_back_when_dropped() {
 
 /// An emulator whose clients come back at once.
 async fn emulator() -> Emulator {
-    let client_config =
-        ClientConfig { reconnect_count: -1, reconnect_interval: 1, reconnect_nonce: 0, ping_interval: 1 };
-    Emulator::start(Options { client_config, ..Options::default() }).await.expect("a free port")
+    let client_config = ServedClientConfig {
+        reconnect_count: -1,
+        reconnect_interval: 1,
+        reconnect_nonce: 0,
+        ping_interval: 1,
+    };
+    Emulator::start(EmulatorOptions { client_config, ..EmulatorOptions::default() })
+        .await
+        .expect("a free port")
 }
 
 fn credentials(emulator: &Emulator) -> [String; 3] {

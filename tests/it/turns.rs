@@ -1,7 +1,7 @@
 //! What a chat shows of a turn while it runs, and what is left of it: the real daemon, the emulated Feishu, the practice
 //! agent.
 
-use phonework::emulator::{ApiCall, Shown};
+use phonework::emulator::{ApiCall, ShownMessage};
 use serde_json::json;
 
 use crate::support::phonework::{PATIENCE, Phonework};
@@ -11,8 +11,8 @@ const WAITING: &str = "run until [ -e go ]; do sleep 0.02; done";
 
 impl Phonework {
     /// The newest card of the bot's in Anna's chat, as soon as it is as wanted.
-    async fn card(&self, is: impl Fn(&Shown) -> bool) -> Shown {
-        let newest = |shown: &[Shown]| {
+    async fn card(&self, is: impl Fn(&ShownMessage) -> bool) -> ShownMessage {
+        let newest = |shown: &[ShownMessage]| {
             shown.iter().rev().find(|message| message.from_bot() && message.is_card() && is(message)).cloned()
         };
         match self.emulator.wait_until(&self.chat, |shown| newest(shown).is_some(), PATIENCE).await {
@@ -53,7 +53,7 @@ async fn a_turn_shows_what_it_does_and_ends_in_the_same_card() {
     let before = phonework.said(&phonework.chat).len();
     phonework.ask(WAITING, 1).await;
     phonework.say("/approve");
-    let running = phonework.card(Shown::is_unfinished).await;
+    let running = phonework.card(ShownMessage::is_unfinished).await;
     assert!(running.text.starts_with("Working · shop"), "{}", running.text);
     let running = phonework.becomes(&running.message_id, |shown| shown.text.contains("Bash until")).await;
     assert!(running.buttons().contains(&"Stop"), "{}", running.text);
@@ -73,7 +73,7 @@ async fn what_claude_says_is_shown_as_it_comes_and_kept_when_it_is_stopped() {
     phonework.say("stream 10000 words in 1000");
     let running = phonework.card(|shown| shown.is_unfinished() && shown.text.lines().count() > 4).await;
     let first: Vec<&str> = running.text.lines().collect();
-    let growing = |shown: &Shown| shown.is_unfinished() && shown.text.len() > running.text.len();
+    let growing = |shown: &ShownMessage| shown.is_unfinished() && shown.text.len() > running.text.len();
     let grown = phonework.becomes(&running.message_id, growing).await;
     assert_eq!(grown.text.lines().next(), Some(first[0]));
     phonework.say("/stop");
@@ -87,7 +87,7 @@ async fn what_claude_says_is_shown_as_it_comes_and_kept_when_it_is_stopped() {
 async fn a_request_is_a_card_of_its_own_that_says_afterwards_what_became_of_it() {
     let phonework = Phonework::practising(json!({})).await;
     phonework.open_shop().await;
-    let became = |words: &'static str| move |shown: &Shown| shown.text.starts_with(words);
+    let became = |words: &'static str| move |shown: &ShownMessage| shown.text.starts_with(words);
     for (said, head) in [("/approve", "Allowed · Bash · shop"), ("/deny use git", "Denied · Bash · shop")]
     {
         phonework.say("run touch made");
@@ -124,12 +124,12 @@ async fn a_request_that_nobody_answers_expires_and_short_ones_without_a_reminder
     phonework.open_shop().await;
     phonework.say("run touch made");
     let asked = phonework.card(|shown| shown.buttons().contains(&"Allow once")).await;
-    let expired = |shown: &Shown| shown.text.starts_with("Expired · Bash · shop");
+    let expired = |shown: &ShownMessage| shown.text.starts_with("Expired · Bash · shop");
     let expired = phonework.becomes(&asked.message_id, expired).await;
     assert!(expired.text.contains("Nobody decided until"), "{}", expired.text);
     assert_eq!(expired.buttons(), Vec::<&str>::new());
     phonework.audited(1).await;
-    let reminders = |shown: &&Shown| shown.text.contains("still waits for your decision about Bash");
+    let reminders = |shown: &&ShownMessage| shown.text.contains("still waits for your decision about Bash");
     assert_eq!(phonework.said(&phonework.chat).iter().filter(reminders).count(), 0);
     assert!(!phonework.projects().join("shop/made").exists());
 }
@@ -155,8 +155,8 @@ async fn the_buttons_of_requests_questions_and_plans_do_what_they_say() {
     let phonework = Phonework::practising(json!({})).await;
     phonework.open_shop().await;
     let (anna, emulator) = (&phonework.anna, &phonework.emulator);
-    let head = |words: &'static str| move |shown: &Shown| shown.text.starts_with(words);
-    let answered = |words: &'static str| move |shown: &Shown| shown.answer().contains(words);
+    let head = |words: &'static str| move |shown: &ShownMessage| shown.text.starts_with(words);
+    let answered = |words: &'static str| move |shown: &ShownMessage| shown.answer().contains(words);
 
     phonework.say("run touch made");
     let asked = phonework.card(head("May Claude use Bash? · shop")).await.message_id;
@@ -193,7 +193,7 @@ async fn the_buttons_of_requests_questions_and_plans_do_what_they_say() {
     phonework.card(answered("The plan is approved; the mode is acceptEdits.")).await;
 
     phonework.say("stream 10000 words in 1000");
-    let running = phonework.card(Shown::is_unfinished).await.message_id;
+    let running = phonework.card(ShownMessage::is_unfinished).await.message_id;
     emulator.press(&running, anna, "Stop").await;
     phonework.becomes(&running, head("Stopped · shop")).await;
 }
@@ -206,7 +206,7 @@ async fn a_restart_turns_an_open_request_into_an_expired_one() {
     let asked = phonework.card(|shown| shown.buttons().contains(&"Allow once")).await;
     phonework.kill().await;
     phonework.start().await;
-    let expired = |shown: &Shown| shown.text.starts_with("Expired · Bash · shop");
+    let expired = |shown: &ShownMessage| shown.text.starts_with("Expired · Bash · shop");
     let expired = phonework.becomes(&asked.message_id, expired).await;
     assert!(expired.text.contains("started anew"), "{}", expired.text);
     assert_eq!(expired.buttons(), Vec::<&str>::new());

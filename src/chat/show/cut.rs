@@ -3,10 +3,10 @@
 use uuid::Uuid;
 
 use super::in_chat;
-use crate::act::Act;
+use crate::card_action::CardAction;
 use crate::ids::ConvId;
-use crate::render::document::{Block, Button, Document, Heading, Long, Look, Tone};
-use crate::render::ladder::{Place, Plan};
+use crate::render::document::{Block, Button, ButtonStyle, Document, Heading, LongAnswers, Tone};
+use crate::render::ladder::{LadderPosition, SendPlan};
 use crate::render::split;
 use crate::words::Words;
 
@@ -15,9 +15,21 @@ use crate::words::Words;
 pub fn cut(conv_id: &ConvId, turn: Uuid, prompt: &str, words: Words, group: bool) -> Document {
     let conv_id = || conv_id.clone();
     let buttons = vec![
-        Button::new(words.label_again(), Look::Primary, Act::Again { conv_id: conv_id(), turn }),
-        Button::new(words.label_continue(), Look::Plain, Act::Continue { conv_id: conv_id(), turn }),
-        Button::new(words.label_dismiss(), Look::Plain, Act::Dismiss { conv_id: conv_id(), turn }),
+        Button::new(
+            words.label_again(),
+            ButtonStyle::Primary,
+            CardAction::Again { conv_id: conv_id(), turn },
+        ),
+        Button::new(
+            words.label_continue(),
+            ButtonStyle::Plain,
+            CardAction::Continue { conv_id: conv_id(), turn },
+        ),
+        Button::new(
+            words.label_dismiss(),
+            ButtonStyle::Plain,
+            CardAction::Dismiss { conv_id: conv_id(), turn },
+        ),
     ];
     let blocks = vec![
         Block::text(words.cut_open(prompt)),
@@ -59,7 +71,7 @@ pub fn left(document: Document, sentence: String, words: Words) -> Document {
     let heading = document.heading.map(|heading| Heading { tone: Tone::Past, ..heading });
     let said = document.blocks.into_iter().filter(|block| !offers(block));
     let blocks = said.chain([Block::small(sentence)]).collect();
-    let whole = Document { heading, blocks, long: Long::Parts, ..document };
+    let whole = Document { heading, blocks, long: LongAnswers::Parts, ..document };
     if is_one_card(&whole, words) {
         return whole;
     }
@@ -73,8 +85,8 @@ pub fn left(document: Document, sentence: String, words: Words) -> Document {
 const KEPT: [usize; 4] = [12_000, 6_000, 2_000, 500];
 
 fn is_one_card(document: &Document, words: Words) -> bool {
-    let plan = Plan::of(document, words);
-    plan.sheet(&plan.next(&Place::default())).is_none()
+    let plan = SendPlan::of(document, words);
+    plan.sheet(&plan.next(&LadderPosition::default())).is_none()
 }
 
 /// The last blocks, with so many characters of words.
@@ -134,7 +146,7 @@ mod tests {
         let paragraphs = |count: usize| (1..=count).map(|n| format!("It found number {n:05}."));
         let long = paragraphs(5_000).collect::<Vec<_>>().join("\n\n");
         for long in [long.clone(), format!("```text\n{}\n```", long.replace("\n\n", "\n"))] {
-            for kind in [Long::Parts, Long::File] {
+            for kind in [LongAnswers::Parts, LongAnswers::File] {
                 let cut = cut(&"c-1".into(), Uuid::from_u128(7), "build", words, false);
                 let said = [Block::markdown(&long), Block::small("12 s")];
                 let blocks = said.into_iter().chain(cut.blocks).collect();

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::in_chat;
-use crate::act::Act;
-use crate::render::document::{Block, Button, Document, Look, Tone};
+use crate::card_action::CardAction;
+use crate::render::document::{Block, Button, ButtonStyle, Document, Tone};
 use crate::words::{Words, beginning};
 
 /// Of so many the beginning is shown.
@@ -19,8 +19,8 @@ pub fn late(messages: &[&str], oldest: Duration, words: Words, group: bool) -> D
         blocks.push(Block::small(words.queue_more(more)));
     }
     let buttons = vec![
-        Button::new(words.label_run(), Look::Primary, Act::RunLate),
-        Button::new(words.label_discard(), Look::Danger, Act::DiscardLate),
+        Button::new(words.label_run(), ButtonStyle::Primary, CardAction::RunLate),
+        Button::new(words.label_discard(), ButtonStyle::Danger, CardAction::DiscardLate),
     ];
     blocks.push(Block::Buttons { buttons });
     blocks.push(Block::typed(words.late_typed()));

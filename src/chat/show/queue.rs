@@ -1,8 +1,8 @@
 //! What waits while a turn runs.
 
 use super::in_chat;
-use crate::act::Act;
-use crate::render::document::{Block, Button, Document, Look, Tone};
+use crate::card_action::CardAction;
+use crate::render::document::{Block, Button, ButtonStyle, Document, Tone};
 use crate::words::{Words, beginning};
 
 /// So many waiting messages are shown.
@@ -10,7 +10,7 @@ pub const SHOWN: usize = 10;
 
 /// A message that waits.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Row {
+pub struct QueueRow {
     /// Its number in its sender's queue, from 1.
     pub number: usize,
     /// Its place in the inbox.
@@ -23,7 +23,7 @@ pub struct Row {
 
 /// The queue: its first messages, [`SHOWN`] at most, and how many there are in all.
 #[must_use]
-pub fn queue(rows: &[Row], waiting: usize, words: Words, group: bool) -> Document {
+pub fn queue(rows: &[QueueRow], waiting: usize, words: Words, group: bool) -> Document {
     let mut blocks: Vec<Block> = rows.iter().take(SHOWN).map(|row| waits(row, words)).collect();
     if let Some(more) = waiting.checked_sub(blocks.len()).filter(|more| *more > 0) {
         blocks.push(Block::small(words.queue_more(more)));
@@ -38,8 +38,8 @@ pub fn over(sentence: String) -> Document {
     Document::new(vec![Block::small(sentence)])
 }
 
-fn waits(row: &Row, words: Words) -> Block {
-    let Row { number, mail, text, project } = row;
+fn waits(row: &QueueRow, words: Words) -> Block {
+    let QueueRow { number, mail, text, project } = row;
     let mail = *mail;
     let (what, small) = match text {
         Some(text) => (beginning(text), Some(project.clone())),
@@ -49,8 +49,8 @@ fn waits(row: &Row, words: Words) -> Block {
         text: format!("{number}. {what}"),
         small,
         buttons: vec![
-            Button::new(words.label_now(), Look::Plain, Act::SendNow { mail }),
-            Button::new(words.label_cancel(), Look::Danger, Act::Cancel { mail }),
+            Button::new(words.label_now(), ButtonStyle::Plain, CardAction::SendNow { mail }),
+            Button::new(words.label_cancel(), ButtonStyle::Danger, CardAction::Cancel { mail }),
         ],
     }
 }
@@ -61,9 +61,9 @@ mod tests {
     use crate::chat::show::tests::{both, read};
     use crate::language::Language;
 
-    fn row(number: usize) -> Row {
+    fn row(number: usize) -> QueueRow {
         let mail = i64::try_from(number).unwrap() + 100;
-        Row { number, mail, text: Some(format!("message\n{number}")), project: "shop".to_owned() }
+        QueueRow { number, mail, text: Some(format!("message\n{number}")), project: "shop".to_owned() }
     }
 
     #[test]
@@ -77,14 +77,14 @@ mod tests {
 
     #[test]
     fn of_what_others_cannot_see_only_the_project_is_shown() {
-        let hidden = Row { text: None, ..row(1) };
+        let hidden = QueueRow { text: None, ..row(1) };
         let shown = read(&queue(&[hidden, row(2)], 2, Words(Language::En), true));
         insta::assert_snapshot!(shown);
     }
 
     #[test]
     fn of_a_long_queue_the_beginning_is_shown() {
-        let rows: Vec<Row> = (1..=30).map(row).collect();
+        let rows: Vec<QueueRow> = (1..=30).map(row).collect();
         let shown = read(&queue(&rows, 200, Words(Language::En), false));
         assert!(shown.contains("10. message 10") && !shown.contains("11. message 11"), "{shown}");
         assert!(shown.contains("and 190 more"), "{shown}");

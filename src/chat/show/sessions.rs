@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::in_chat;
-use crate::act::Act;
+use crate::card_action::CardAction;
 use crate::ids::ConvId;
-use crate::render::document::{Block, Button, Document, Look, Tone};
+use crate::render::document::{Block, Button, ButtonStyle, Document, Tone};
 use crate::words::{Words, beginning};
 
 /// So many sessions on a page of the list: a card holds 200 elements at most, and a session takes about ten.
@@ -15,7 +15,7 @@ const OFFERED: usize = 8;
 
 /// A session in the list.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Row {
+pub struct SessionRow {
     /// Its number, from 1.
     pub number: usize,
     /// The session.
@@ -32,7 +32,7 @@ pub struct Row {
 
 /// The `page`th page of the list, from 1; the last one if there are not so many.
 #[must_use]
-pub fn list(rows: &[Row], page: usize, words: Words, group: bool) -> Document {
+pub fn list(rows: &[SessionRow], page: usize, words: Words, group: bool) -> Document {
     let pages = rows.len().div_ceil(ON_A_PAGE).max(1);
     let page = page.clamp(1, pages);
     let shown = rows.iter().skip((page - 1) * ON_A_PAGE).take(ON_A_PAGE);
@@ -51,11 +51,12 @@ pub fn on_page(rows: usize, page: usize) -> std::ops::Range<usize> {
     (page - 1) * ON_A_PAGE..rows.min(page * ON_A_PAGE)
 }
 
-fn listed(row: &Row, words: Words) -> Block {
-    let Row { number, conv_id, place, state, active, last } = row;
+fn listed(row: &SessionRow, words: Words) -> Block {
+    let SessionRow { number, conv_id, place, state, active, last } = row;
     let mark = if *active { "▶ " } else { "" };
-    let switch = (!active)
-        .then(|| Button::new(words.label_switch(), Look::Plain, Act::Switch { conv_id: conv_id.clone() }));
+    let switch = (!active).then(|| {
+        Button::new(words.label_switch(), ButtonStyle::Plain, CardAction::Switch { conv_id: conv_id.clone() })
+    });
     let buttons = switch.into_iter().chain([close(conv_id, place, words)]).collect();
     Block::Row {
         text: format!("{mark}{number}. {place} · {state}"),
@@ -78,7 +79,8 @@ pub fn active(sentence: String, conv_id: &ConvId, project: &str, words: Words, g
 /// A session is closed, as `sentence` says; another one can be opened in its directory.
 #[must_use]
 pub fn closed(sentence: String, directory: Option<String>, words: Words, group: bool) -> Document {
-    let open = |directory| Button::new(words.label_open_again(), Look::Plain, Act::Open { directory });
+    let open =
+        |directory| Button::new(words.label_open_again(), ButtonStyle::Plain, CardAction::Open { directory });
     let buttons: Vec<Button> = directory.map(open).into_iter().collect();
     let mut blocks = vec![Block::text(sentence)];
     if !buttons.is_empty() {
@@ -96,8 +98,8 @@ pub fn projects(projects: &[(String, Duration)], words: Words, group: bool) -> D
         small: Some(words.used(*ago)),
         buttons: vec![Button::new(
             words.label_open(),
-            Look::Plain,
-            Act::Open { directory: directory.clone() },
+            ButtonStyle::Plain,
+            CardAction::Open { directory: directory.clone() },
         )],
     };
     let mut blocks: Vec<Block> = projects.iter().take(OFFERED).map(row).collect();
@@ -109,7 +111,11 @@ pub fn projects(projects: &[(String, Duration)], words: Words, group: bool) -> D
 pub(super) fn close(conv_id: &ConvId, project: &str, words: Words) -> Button {
     Button {
         confirm: Some(words.confirm_close(project)),
-        ..Button::new(words.label_close(), Look::Danger, Act::Close { conv_id: conv_id.clone() })
+        ..Button::new(
+            words.label_close(),
+            ButtonStyle::Danger,
+            CardAction::Close { conv_id: conv_id.clone() },
+        )
     }
 }
 
@@ -119,8 +125,8 @@ mod tests {
     use crate::chat::show::tests::{both, read};
     use crate::language::Language;
 
-    fn row(number: usize) -> Row {
-        Row {
+    fn row(number: usize) -> SessionRow {
+        SessionRow {
             number,
             conv_id: format!("c-{number}").as_str().into(),
             place: "shop".to_owned(),
@@ -138,7 +144,7 @@ mod tests {
 
     #[test]
     fn a_long_list_has_pages_and_a_page_that_is_not_there_is_the_last() {
-        let rows: Vec<Row> = (1..=40).map(row).collect();
+        let rows: Vec<SessionRow> = (1..=40).map(row).collect();
         let page = |page| read(&list(&rows, page, Words(Language::En), false));
         let last = page(3);
         assert!(last.contains("31. shop") && last.contains("40. shop") && !last.contains("30. shop"));

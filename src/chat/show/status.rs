@@ -1,10 +1,10 @@
 //! How a session stands, and its permission mode.
 
 use super::{in_chat, sessions};
-use crate::act::Act;
+use crate::card_action::CardAction;
 use crate::ids::ConvId;
 use crate::keyring::PermissionMode;
-use crate::render::document::{Block, Button, Document, Look, Tone};
+use crate::render::document::{Block, Button, ButtonStyle, Document, Tone};
 use crate::render::permission::visible;
 use crate::words::Words;
 
@@ -16,7 +16,7 @@ const RULES: usize = 20;
 
 /// A session as its owner sees it.
 #[derive(Clone, Copy, Debug)]
-pub struct Status<'a> {
+pub struct SessionStatus<'a> {
     /// The session.
     pub conv_id: &'a ConvId,
     /// Its project's name.
@@ -31,8 +31,8 @@ pub struct Status<'a> {
 
 /// How a session stands.
 #[must_use]
-pub fn status(status: &Status<'_>, words: Words, group: bool) -> Document {
-    let Status { conv_id, project, mode, lines, rules } = *status;
+pub fn status(status: &SessionStatus<'_>, words: Words, group: bool) -> Document {
+    let SessionStatus { conv_id, project, mode, lines, rules } = *status;
     let lines: Vec<String> = lines.iter().map(|(name, value)| words.pair(name, value)).collect();
     let mut blocks = vec![Block::text(lines.join("\n"))];
     if !rules.is_empty() {
@@ -66,8 +66,8 @@ pub fn help(words: Words, group: bool) -> Document {
 
 fn modes(conv_id: &ConvId, now: &str) -> Vec<Button> {
     let others = OFFERED.into_iter().map(PermissionMode::as_str).filter(|mode| *mode != now);
-    let act = |mode: &str| Act::Mode { conv_id: conv_id.clone(), mode: mode.to_owned() };
-    others.map(|mode| Button::new(mode, Look::Plain, act(mode))).collect()
+    let act = |mode: &str| CardAction::Mode { conv_id: conv_id.clone(), mode: mode.to_owned() };
+    others.map(|mode| Button::new(mode, ButtonStyle::Plain, act(mode))).collect()
 }
 
 #[cfg(test)]
@@ -80,7 +80,8 @@ mod tests {
         let lines = [("project", "shop"), ("mode", "plan")];
         let lines = lines.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let (conv_id, rules) = ("c-1".into(), ["Bash(npm test *)".to_owned(), "Bash(ls)".to_owned()]);
-        let shown = Status { conv_id: &conv_id, project: "shop", mode: "plan", lines: &lines, rules: &rules };
+        let shown =
+            SessionStatus { conv_id: &conv_id, project: "shop", mode: "plan", lines: &lines, rules: &rules };
         insta::assert_snapshot!(both(|words| status(&shown, words, false)));
     }
 

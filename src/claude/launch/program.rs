@@ -8,14 +8,14 @@ use super::LaunchError;
 
 /// A program and the arguments that come before Claude Code's own.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Program {
+pub struct ClaudeProgram {
     /// An absolute path.
     pub path: PathBuf,
     /// `practice-agent`, for example, when the program is phonework itself.
     pub arguments: Vec<OsString>,
 }
 
-impl Program {
+impl ClaudeProgram {
     /// Finds what `CLAUDE_COMMAND` names: a name on `path` (the value of `PATH`), or a path. When there is no such
     /// program and the command has blanks, as many of its words as possible are the program, whose own path may have
     /// blanks, and the others its first arguments.
@@ -69,12 +69,12 @@ mod tests {
     #[test]
     fn a_program_is_found_by_name_by_path_and_with_arguments_of_its_own() {
         let path = Some(OsStr::new("relative:/nonexistent:/bin:/usr/bin"));
-        let sh = Program::find("sh", path).unwrap();
+        let sh = ClaudeProgram::find("sh", path).unwrap();
         assert_eq!((sh.path.as_path(), sh.arguments.len()), (Path::new("/bin/sh"), 0));
-        let practice = Program::find("/bin/sh practice-agent x", path).unwrap();
+        let practice = ClaudeProgram::find("/bin/sh practice-agent x", path).unwrap();
         assert_eq!(
             practice,
-            Program { path: "/bin/sh".into(), arguments: vec!["practice-agent".into(), "x".into()] }
+            ClaudeProgram { path: "/bin/sh".into(), arguments: vec!["practice-agent".into(), "x".into()] }
         );
     }
 
@@ -86,14 +86,15 @@ mod tests {
         let command = program.display().to_string();
         for arguments in [vec![], vec!["practice-agent".into(), "x".into()]] {
             let command = [&[OsString::from(&command)], &arguments[..]].concat().join(" ".as_ref());
-            let found = Program::find(command.to_str().unwrap(), None).unwrap();
-            assert_eq!(found, Program { path: program.clone(), arguments });
+            let found = ClaudeProgram::find(command.to_str().unwrap(), None).unwrap();
+            assert_eq!(found, ClaudeProgram { path: program.clone(), arguments });
         }
     }
 
     #[test]
     fn a_missing_program_says_what_to_do() {
-        let missing = |command| Program::find(command, Some(OsStr::new("/bin"))).unwrap_err().to_string();
+        let missing =
+            |command| ClaudeProgram::find(command, Some(OsStr::new("/bin"))).unwrap_err().to_string();
         assert_eq!(
             missing("no-such-claude"),
             "`no-such-claude` was not found on PATH: install Claude Code \

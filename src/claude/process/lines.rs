@@ -8,14 +8,14 @@ use super::AFTERMATH;
 
 /// One line without its newline.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Line {
+pub(super) enum OutputLine {
     Whole(BytesMut),
     /// It was longer than allowed and is lost.
     TooLong,
 }
 
 /// The lines of a pipe.
-pub(super) struct Lines<R> {
+pub(super) struct OutputLines<R> {
     pipe: R,
     longest: usize,
     /// Bytes read and not yet handed out; no newline before `searched`.
@@ -26,13 +26,13 @@ pub(super) struct Lines<R> {
     ended: bool,
 }
 
-impl<R: AsyncRead + Unpin> Lines<R> {
+impl<R: AsyncRead + Unpin> OutputLines<R> {
     pub(super) fn new(pipe: R, longest: usize) -> Self {
         Self { pipe, longest, buffer: BytesMut::new(), searched: 0, skipping: false, ended: false }
     }
 
     /// The next line; none at the end. A last line without a newline is a line.
-    pub(super) async fn next(&mut self, exited: &CancellationToken) -> Option<Line> {
+    pub(super) async fn next(&mut self, exited: &CancellationToken) -> Option<OutputLine> {
         loop {
             if let Some(line) = self.take_line() {
                 return Some(line);
@@ -44,7 +44,7 @@ impl<R: AsyncRead + Unpin> Lines<R> {
         }
     }
 
-    fn take_line(&mut self) -> Option<Line> {
+    fn take_line(&mut self) -> Option<OutputLine> {
         let newline = self.buffer[self.searched..].iter().position(|&byte| byte == b'\n');
         let Some(end) = newline.map(|at| self.searched + at) else {
             self.searched = self.buffer.len();
@@ -63,11 +63,11 @@ impl<R: AsyncRead + Unpin> Lines<R> {
         Some(line)
     }
 
-    fn hand_out(&mut self, length: usize) -> Line {
+    fn hand_out(&mut self, length: usize) -> OutputLine {
         self.searched = 0;
         let line = self.buffer.split_to(length);
         let too_long = std::mem::take(&mut self.skipping) || line.len() > self.longest;
-        if too_long { Line::TooLong } else { Line::Whole(line) }
+        if too_long { OutputLine::TooLong } else { OutputLine::Whole(line) }
     }
 }
 
@@ -104,9 +104,9 @@ async fn read_some(
 mod tests {
     use super::*;
 
-    async fn lines(input: &[u8], longest: usize) -> Vec<Line> {
+    async fn lines(input: &[u8], longest: usize) -> Vec<OutputLine> {
         let exited = CancellationToken::new();
-        let mut lines = Lines::new(input, longest);
+        let mut lines = OutputLines::new(input, longest);
         let mut all = Vec::new();
         while let Some(line) = lines.next(&exited).await {
             all.push(line);
@@ -114,8 +114,8 @@ mod tests {
         all
     }
 
-    fn whole(line: &str) -> Line {
-        Line::Whole(line.as_bytes().into())
+    fn whole(line: &str) -> OutputLine {
+        OutputLine::Whole(line.as_bytes().into())
     }
 
     #[tokio::test]
@@ -130,10 +130,10 @@ mod tests {
         let input = format!("a\n{long}\nb\n{long}");
         assert_eq!(
             lines(input.as_bytes(), 200_000).await,
-            [whole("a"), Line::TooLong, whole("b"), Line::TooLong]
+            [whole("a"), OutputLine::TooLong, whole("b"), OutputLine::TooLong]
         );
         assert_eq!(lines(input.as_bytes(), 300_000).await[1], whole(&long));
-        assert_eq!(lines(b"abcd\nabc\n", 3).await, [Line::TooLong, whole("abc")]);
+        assert_eq!(lines(b"abcd\nabc\n", 3).await, [OutputLine::TooLong, whole("abc")]);
     }
 
     #[tokio::test]
@@ -147,6 +147,6 @@ mod tests {
         let (_held, pipe) = tokio::io::duplex(8);
         let exited = CancellationToken::new();
         exited.cancel();
-        assert_eq!(Lines::new(pipe, 10).next(&exited).await, None);
+        assert_eq!(OutputLines::new(pipe, 10).next(&exited).await, None);
     }
 }

@@ -11,7 +11,7 @@ use tokio::runtime::Handle;
 
 use crate::claude::orphans;
 
-struct Order {
+struct SpawnRequest {
     command: Command,
     runtime: Handle,
     made: SyncSender<std::io::Result<Child>>,
@@ -20,21 +20,21 @@ struct Order {
 /// Makes the process; waits for the system alone. To be called within a tokio runtime, which then reaps it.
 pub(in crate::claude) fn spawn(command: Command) -> std::io::Result<Child> {
     let (made, child) = sync_channel(1);
-    let order = Order { command, runtime: Handle::current(), made };
+    let order = SpawnRequest { command, runtime: Handle::current(), made };
     let gone = || std::io::Error::other("the thread that makes processes is gone");
     thread()?.send(order).map_err(|_| gone())?;
     child.recv().map_err(|_| gone())?
 }
 
 /// Its queue needs no bound: each caller waits for its one order.
-fn thread() -> std::io::Result<&'static Sender<Order>> {
-    static THREAD: OnceLock<Sender<Order>> = OnceLock::new();
+fn thread() -> std::io::Result<&'static Sender<SpawnRequest>> {
+    static THREAD: OnceLock<Sender<SpawnRequest>> = OnceLock::new();
     if let Some(orders) = THREAD.get() {
         return Ok(orders);
     }
-    let (orders, queue) = channel::<Order>();
+    let (orders, queue) = channel::<SpawnRequest>();
     std::thread::Builder::new().name("spawner".to_owned()).spawn(move || {
-        for Order { mut command, runtime, made } in queue {
+        for SpawnRequest { mut command, runtime, made } in queue {
             let _within = runtime.enter();
             // A caller always waits for the answer.
             let _ = made.send(orphans::bear(|| command.spawn()));

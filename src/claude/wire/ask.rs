@@ -20,7 +20,7 @@ pub struct PermissionRequest {
     /// The tool use in words.
     pub description: Option<String>,
     /// Rules that would make this question needless in future; none when there are no such rules.
-    pub rules: Vec<Rule>,
+    pub rules: Vec<PermissionRule>,
     /// Whether it would be needless if edits were accepted without a question.
     pub edits: bool,
     /// Why it asks, when Claude Code says so.
@@ -35,7 +35,7 @@ pub struct PermissionRequest {
 
 /// What a request is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Matter {
+pub enum RequestMatter {
     /// A tool to allow.
     Tool,
     /// Questions to answer, at least one.
@@ -54,12 +54,12 @@ pub struct Question {
     /// Whether several options may be chosen.
     pub many: bool,
     /// What can be chosen.
-    pub options: Vec<Choosable>,
+    pub options: Vec<QuestionOption>,
 }
 
 /// An option of a question.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Choosable {
+pub struct QuestionOption {
     /// What it is called, and what the answer says.
     pub label: String,
     /// What it means.
@@ -68,7 +68,7 @@ pub struct Choosable {
 
 /// A permission rule: a tool, and what of it is meant.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Rule {
+pub struct PermissionRule {
     /// The tool.
     pub tool: String,
     /// What of it, such as `npm test *`; none for all of it.
@@ -77,9 +77,9 @@ pub struct Rule {
 
 /// What is allowed for the rest of the session, beside what was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Grant {
+pub enum SessionGrant {
     /// Whatever these rules cover.
-    Rules(Vec<Rule>),
+    Rules(Vec<PermissionRule>),
     /// Edits in the project.
     AcceptEdits,
 }
@@ -109,20 +109,22 @@ impl PermissionRequest {
 
     /// What it is about.
     #[must_use]
-    pub fn matter(&self) -> Matter {
+    pub fn matter(&self) -> RequestMatter {
         match self.tool.as_str() {
             "AskUserQuestion" => {
                 let questions = self.input["questions"].as_array().map(Vec::as_slice).unwrap_or_default();
                 let questions: Vec<Question> = questions.iter().filter_map(question).collect();
-                if questions.is_empty() { Matter::Tool } else { Matter::Questions(questions) }
+                if questions.is_empty() { RequestMatter::Tool } else { RequestMatter::Questions(questions) }
             }
-            "ExitPlanMode" => Matter::Plan(string(&self.input, "plan").filter(|plan| !plan.is_empty())),
-            _ => Matter::Tool,
+            "ExitPlanMode" => {
+                RequestMatter::Plan(string(&self.input, "plan").filter(|plan| !plan.is_empty()))
+            }
+            _ => RequestMatter::Tool,
         }
     }
 }
 
-impl Rule {
+impl PermissionRule {
     fn read(rule: &Value) -> Option<Self> {
         Some(Self { tool: string(rule, "toolName")?, content: string(rule, "ruleContent") })
     }
@@ -142,7 +144,7 @@ impl Rule {
 }
 
 /// As Claude Code writes it in its settings: `Bash(npm test *)`.
-impl fmt::Display for Rule {
+impl fmt::Display for PermissionRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.content {
             Some(content) => {
@@ -155,18 +157,18 @@ impl fmt::Display for Rule {
 }
 
 /// The rules of the first suggestion to allow something by rule; none of them where one would allow every command.
-fn suggested_rules(suggestions: &[Value]) -> Vec<Rule> {
+fn suggested_rules(suggestions: &[Value]) -> Vec<PermissionRule> {
     let suggestion = suggestions.iter().find(|one| one["type"] == "addRules" && one["behavior"] == "allow");
     let rules = suggestion.and_then(|one| one["rules"].as_array());
-    let rules: Option<Vec<Rule>> = rules.into_iter().flatten().map(Rule::read).collect();
-    rules.filter(|rules| !rules.iter().any(Rule::is_boundless)).unwrap_or_default()
+    let rules: Option<Vec<PermissionRule>> = rules.into_iter().flatten().map(PermissionRule::read).collect();
+    rules.filter(|rules| !rules.iter().any(PermissionRule::is_boundless)).unwrap_or_default()
 }
 
 fn question(question: &Value) -> Option<Question> {
     let options = question["options"].as_array().map(Vec::as_slice).unwrap_or_default();
     let choosable = |option: &Value| {
         let description = string(option, "description").unwrap_or_default();
-        Some(Choosable { label: string(option, "label")?, description })
+        Some(QuestionOption { label: string(option, "label")?, description })
     };
     Some(Question {
         text: string(question, "question")?,

@@ -6,7 +6,7 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Grant, Rule};
+use super::{PermissionRule, SessionGrant};
 
 /// A person's message, word for word. With the uuid the turn's result names it, and it can be cancelled.
 ///
@@ -60,7 +60,7 @@ pub fn allow_rules(request_id: &str, rules: &[String]) -> String {
 /// Grants a permission request: what runs is `input`, which is what was shown, and beside it nothing is allowed but
 /// the grant, for this session.
 #[must_use]
-pub fn allow(request_id: &str, input: &Value, grant: Option<&Grant>) -> String {
+pub fn allow(request_id: &str, input: &Value, grant: Option<&SessionGrant>) -> String {
     let mut answer = json!({"behavior": "allow"});
     if input.is_object() {
         answer["updatedInput"] = input.clone();
@@ -83,15 +83,17 @@ pub fn answered(request_id: &str, input: &Value, answers: &[(String, String)]) -
     allow(request_id, &input, None)
 }
 
-fn update(grant: &Grant) -> Value {
+fn update(grant: &SessionGrant) -> Value {
     match grant {
-        Grant::Rules(rules) => json!({
+        SessionGrant::Rules(rules) => json!({
             "type": "addRules",
-            "rules": rules.iter().map(Rule::value).collect::<Vec<_>>(),
+            "rules": rules.iter().map(PermissionRule::value).collect::<Vec<_>>(),
             "behavior": "allow",
             "destination": "session",
         }),
-        Grant::AcceptEdits => json!({"type": "setMode", "mode": "acceptEdits", "destination": "session"}),
+        SessionGrant::AcceptEdits => {
+            json!({"type": "setMode", "mode": "acceptEdits", "destination": "session"})
+        }
     }
 }
 

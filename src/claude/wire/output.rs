@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use super::{Assistant, Block, Init, Output, PermissionRequest, ToolEnd, TurnResult, Usage};
+use super::{Assistant, ContentBlock, Init, Output, PermissionRequest, TokenUsage, ToolEnd, TurnResult};
 use crate::ids::ClaudeSessionId;
 
 type Object = Map<String, Value>;
@@ -127,10 +127,13 @@ fn stream_event(mut message: Object) -> Output {
     }
 }
 
-fn usage(usage: &Value) -> Usage {
+fn usage(usage: &Value) -> TokenUsage {
     let count = |key: &str| usage[key].as_u64().unwrap_or_default();
     let given = ["input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"];
-    Usage { input: given.map(count).into_iter().fold(0, u64::saturating_add), output: count("output_tokens") }
+    TokenUsage {
+        input: given.map(count).into_iter().fold(0, u64::saturating_add),
+        output: count("output_tokens"),
+    }
 }
 
 fn assistant(mut message: Object) -> Output {
@@ -138,7 +141,7 @@ fn assistant(mut message: Object) -> Output {
     let model = text(&body, "model");
     let synthetic = model.as_deref() == Some("<synthetic>");
     let blocks = match body.remove("content") {
-        Some(Value::String(text)) => vec![Block::Text(text)],
+        Some(Value::String(text)) => vec![ContentBlock::Text(text)],
         Some(Value::Array(blocks)) => blocks.into_iter().map(block).collect(),
         Some(_) | None => Vec::new(),
     };
@@ -153,17 +156,17 @@ fn assistant(mut message: Object) -> Output {
     })
 }
 
-fn block(block: Value) -> Block {
-    let Value::Object(mut block) = block else { return Block::Other };
+fn block(block: Value) -> ContentBlock {
+    let Value::Object(mut block) = block else { return ContentBlock::Other };
     match text(&block, "type").as_deref() {
-        Some("text") => take_text(&mut block, "text").map_or(Block::Other, Block::Text),
+        Some("text") => take_text(&mut block, "text").map_or(ContentBlock::Other, ContentBlock::Text),
         Some("tool_use") => match (text(&block, "id"), text(&block, "name")) {
             (Some(id), Some(name)) => {
-                Block::ToolUse { id, name, input: block.remove("input").unwrap_or_default() }
+                ContentBlock::ToolUse { id, name, input: block.remove("input").unwrap_or_default() }
             }
-            (_, _) => Block::Other,
+            (_, _) => ContentBlock::Other,
         },
-        Some(_) | None => Block::Other,
+        Some(_) | None => ContentBlock::Other,
     }
 }
 

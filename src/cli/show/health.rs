@@ -3,12 +3,15 @@
 use jiff::Timestamp;
 
 use super::{Colour, Style, between, plain, size, took, width};
-use crate::control::wire::{Api, By, Claude, Connection, Counts, Health, Link, Mail, Proof};
+use crate::control::wire::{
+    ApiHealth, ClaudeHealth, ClaudeProof, ConnectionHealth, HealthCounts, HealthReport, LinkState,
+    MailHealth, ProofSource,
+};
 
 /// The page: a headline, what is wrong, what else is to be known, then a paragraph for each part.
 #[must_use]
-pub fn health(health: &Health, now: Timestamp, colour: Colour) -> Vec<String> {
-    let mut page = Page { lines: Vec::new(), colour };
+pub fn health(health: &HealthReport, now: Timestamp, colour: Colour) -> Vec<String> {
+    let mut page = HealthPage { lines: Vec::new(), colour };
     page.headline(health);
     // One alone stands in the headline.
     for problem in health.problems.iter().filter(|_| health.problems.len() > 1) {
@@ -42,13 +45,13 @@ pub fn health(health: &Health, now: Timestamp, colour: Colour) -> Vec<String> {
     page.lines
 }
 
-struct Page {
+struct HealthPage {
     lines: Vec<String>,
     colour: Colour,
 }
 
-impl Page {
-    fn headline(&mut self, health: &Health) {
+impl HealthPage {
+    fn headline(&mut self, health: &HealthReport) {
         let headline = if health.healthy {
             self.colour.paint(Style::Good, "healthy")
         } else {
@@ -86,13 +89,13 @@ fn ago(at: Option<Timestamp>, now: Timestamp) -> String {
     at.map_or_else(|| "never".to_owned(), |at| format!("{} ago", between(at, now)))
 }
 
-fn connection(connection: &Connection, now: Timestamp) -> Vec<String> {
+fn connection(connection: &ConnectionHealth, now: Timestamp) -> Vec<String> {
     let since = between(connection.since, now);
     let state = match connection.state {
-        Link::Connecting => format!("connecting for {since}"),
-        Link::Connected => format!("connected for {since}"),
-        Link::Waiting => format!("not connected for {since}"),
-        Link::Stopped => format!("ended {since} ago, as the daemon leaves"),
+        LinkState::Connecting => format!("connecting for {since}"),
+        LinkState::Connected => format!("connected for {since}"),
+        LinkState::Waiting => format!("not connected for {since}"),
+        LinkState::Stopped => format!("ended {since} ago, as the daemon leaves"),
     };
     let next = connection.next_try_at.map(|at| format!(", next try in {}", between(now, at)));
     let mut lines = vec![format!(
@@ -110,7 +113,7 @@ fn connection(connection: &Connection, now: Timestamp) -> Vec<String> {
     lines
 }
 
-fn api(api: &Api, now: Timestamp) -> Vec<String> {
+fn api(api: &ApiHealth, now: Timestamp) -> Vec<String> {
     let token = match api.token_until {
         Some(until) if until > now => format!("token for {} more", between(now, until)),
         Some(_) | None => "no token".to_owned(),
@@ -124,7 +127,7 @@ fn api(api: &Api, now: Timestamp) -> Vec<String> {
     lines
 }
 
-fn mail(mail: &Mail, now: Timestamp) -> Vec<String> {
+fn mail(mail: &MailHealth, now: Timestamp) -> Vec<String> {
     let oldest = |at: Option<Timestamp>| {
         at.map(|at| format!(" (the oldest for {})", between(at, now))).unwrap_or_default()
     };
@@ -147,7 +150,7 @@ fn mail(mail: &Mail, now: Timestamp) -> Vec<String> {
     lines
 }
 
-fn sessions(sessions: &Counts) -> Vec<String> {
+fn sessions(sessions: &HealthCounts) -> Vec<String> {
     let mut lines =
         vec![format!("open {}, live {}, running {}", sessions.open, sessions.live, sessions.running)];
     lines.extend(sessions.processes.iter().map(|process| {
@@ -165,7 +168,7 @@ fn sessions(sessions: &Counts) -> Vec<String> {
     lines
 }
 
-fn claude(claude: &Claude, now: Timestamp) -> Vec<String> {
+fn claude(claude: &ClaudeHealth, now: Timestamp) -> Vec<String> {
     let what = match (&claude.version, &claude.path) {
         (Some(version), Some(path)) => format!("{} at {}", plain(version), plain(path)),
         (None, Some(path)) => format!("{}, whose version is not known", plain(path)),
@@ -178,10 +181,10 @@ fn claude(claude: &Claude, now: Timestamp) -> Vec<String> {
     vec![what, proof]
 }
 
-fn proven(proof: &Proof, now: Timestamp) -> String {
+fn proven(proof: &ClaudeProof, now: Timestamp) -> String {
     let what = match proof.by {
-        By::Probe => "`claude -p ping`",
-        By::Turn => "a message",
+        ProofSource::Probe => "`claude -p ping`",
+        ProofSource::Turn => "a message",
     };
     let (at, took) = (ago(Some(proof.at), now), took(proof.took_ms));
     if proof.passed {
@@ -195,7 +198,7 @@ fn proven(proof: &Proof, now: Timestamp) -> String {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::control::wire::{Process, Stuck, Trouble, Wedged};
+    use crate::control::wire::{ProcessUsage, StuckTaskInfo, TroubleInfo, WedgedInfo};
 
     /// So many seconds before 2026-09-21 14:13:20 UTC.
     pub(crate) fn at(before: i64) -> Timestamp {
@@ -203,8 +206,8 @@ pub(crate) mod tests {
     }
 
     /// All is well.
-    pub(crate) fn well() -> Health {
-        Health {
+    pub(crate) fn well() -> HealthReport {
+        HealthReport {
             healthy: true,
             problems: Vec::new(),
             notes: Vec::new(),
@@ -212,8 +215,8 @@ pub(crate) mod tests {
             pid: 812,
             started_at: at(266_000),
             memory: 9_310_000,
-            connection: Connection {
-                state: Link::Connected,
+            connection: ConnectionHealth {
+                state: LinkState::Connected,
                 since: at(265_990),
                 next_try_at: None,
                 last_frame_at: Some(at(42)),
@@ -221,24 +224,34 @@ pub(crate) mod tests {
                 last_error: None,
                 turned_away_at: None,
             },
-            api: Api { last_success_at: Some(at(185)), last_error: None, token_until: Some(at(-5_400)) },
-            mail: Mail { answers: true, last_received_at: Some(at(200)), ..Mail::default() },
-            sessions: Counts {
+            api: ApiHealth {
+                last_success_at: Some(at(185)),
+                last_error: None,
+                token_until: Some(at(-5_400)),
+            },
+            mail: MailHealth { answers: true, last_received_at: Some(at(200)), ..MailHealth::default() },
+            sessions: HealthCounts {
                 open: 12,
                 live: 1,
                 running: 0,
-                processes: vec![Process {
+                processes: vec![ProcessUsage {
                     conv_id: "c-k3v9x2mq".into(),
                     pid: 901,
                     processes: 4,
                     memory: 412_000_000,
                 }],
             },
-            claude: Claude {
+            claude: ClaudeHealth {
                 command: "claude".to_owned(),
                 path: Some("/usr/bin/claude".to_owned()),
                 version: Some("2.1.330 (Claude Code)".to_owned()),
-                proof: Some(Proof { at: at(185), by: By::Turn, passed: true, took_ms: 15_200, why: None }),
+                proof: Some(ClaudeProof {
+                    at: at(185),
+                    by: ProofSource::Turn,
+                    passed: true,
+                    took_ms: 15_200,
+                    why: None,
+                }),
             },
             sandbox: "off".to_owned(),
             stuck: Vec::new(),
@@ -246,16 +259,16 @@ pub(crate) mod tests {
     }
 
     /// Everything that can be wrong is.
-    pub(crate) fn ill() -> Health {
-        Health {
+    pub(crate) fn ill() -> HealthReport {
+        HealthReport {
             healthy: false,
             problems: vec![
                 "there is no connection to Feishu since 3m: connection refused\x1b[2J".to_owned(),
                 "Claude Code does not answer: sign in by running `claude` as this user".to_owned(),
             ],
             notes: vec!["ALLOWED_OPEN_IDS is empty".to_owned()],
-            connection: Connection {
-                state: Link::Waiting,
+            connection: ConnectionHealth {
+                state: LinkState::Waiting,
                 since: at(190),
                 next_try_at: Some(at(-12)),
                 last_frame_at: Some(at(200)),
@@ -263,12 +276,12 @@ pub(crate) mod tests {
                 last_error: Some("connection refused".to_owned()),
                 turned_away_at: Some(at(30)),
             },
-            api: Api {
+            api: ApiHealth {
                 last_success_at: None,
-                last_error: Some(Trouble { at: at(5), what: "99991663: token\nexpired".to_owned() }),
+                last_error: Some(TroubleInfo { at: at(5), what: "99991663: token\nexpired".to_owned() }),
                 token_until: Some(at(3)),
             },
-            mail: Mail {
+            mail: MailHealth {
                 answers: false,
                 inbox: 3,
                 running: 1,
@@ -276,26 +289,26 @@ pub(crate) mod tests {
                 outbox: 2,
                 oldest_outbox_at: Some(at(195)),
                 wedged: 1,
-                last_wedged: vec![Wedged {
+                last_wedged: vec![WedgedInfo {
                     at: at(90_000),
                     to: "oc_7d8a".to_owned(),
                     why: "230028: the content is refused".to_owned(),
                 }],
                 last_received_at: None,
             },
-            claude: Claude {
+            claude: ClaudeHealth {
                 command: "clod".to_owned(),
                 path: None,
                 version: None,
-                proof: Some(Proof {
+                proof: Some(ClaudeProof {
                     at: at(100),
-                    by: By::Probe,
+                    by: ProofSource::Probe,
                     passed: false,
                     took_ms: 310,
                     why: Some("it printed nothing".to_owned()),
                 }),
             },
-            stuck: vec![Stuck { task: "courier".to_owned(), for_ms: 42_000 }],
+            stuck: vec![StuckTaskInfo { task: "courier".to_owned(), for_ms: 42_000 }],
             ..well()
         }
     }
@@ -345,9 +358,9 @@ pub(crate) mod tests {
 
     #[test]
     fn what_was_not_tried_is_said() {
-        let health_now = Health {
-            claude: Claude { command: "claude".to_owned(), ..Claude::default() },
-            api: Api::default(),
+        let health_now = HealthReport {
+            claude: ClaudeHealth { command: "claude".to_owned(), ..ClaudeHealth::default() },
+            api: ApiHealth::default(),
             ..well()
         };
         let page = health(&health_now, at(0), Colour::Off);

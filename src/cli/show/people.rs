@@ -2,14 +2,14 @@
 
 use jiff::tz::TimeZone;
 
-use super::{Cell, Colour, Column, Keep, Style, plain, table};
-use crate::control::wire::{Person, Source};
+use super::{Cell, Colour, Column, Style, TruncatedEnd, plain, table};
+use crate::control::wire::{AllowSource, Person};
 
 const COLUMNS: [Column; 4] = [
-    Column { title: "OPEN_ID", keep: Keep::Beginning(12) },
-    Column { title: "LET IN BY", keep: Keep::Beginning(12) },
-    Column { title: "AT", keep: Keep::All },
-    Column { title: "WHO DID IT", keep: Keep::Beginning(10) },
+    Column { title: "OPEN_ID", keep: TruncatedEnd::Beginning(12) },
+    Column { title: "LET IN BY", keep: TruncatedEnd::Beginning(12) },
+    Column { title: "AT", keep: TruncatedEnd::All },
+    Column { title: "WHO DID IT", keep: TruncatedEnd::Beginning(10) },
 ];
 
 /// Who may talk to the bot, as a table.
@@ -19,8 +19,8 @@ pub fn people(people: &[Person], zone: &TimeZone, columns: Option<usize>, colour
         .iter()
         .map(|person| {
             let source = match person.source {
-                Source::Keyring => "ALLOWED_OPEN_IDS",
-                Source::Operator => "phonework allow",
+                AllowSource::Keyring => "ALLOWED_OPEN_IDS",
+                AllowSource::Operator => "phonework allow",
             };
             let at = person.at.map(|at| at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M").to_string());
             [
@@ -40,10 +40,10 @@ mod tests {
 
     #[test]
     fn people_are_listed_with_how_they_came_in() {
-        let keyring = Person { open_id: "ou_anna".into(), source: Source::Keyring, at: None, by: None };
+        let keyring = Person { open_id: "ou_anna".into(), source: AllowSource::Keyring, at: None, by: None };
         let operator = Person {
             open_id: "ou_ming".into(),
-            source: Source::Operator,
+            source: AllowSource::Operator,
             at: Some(jiff::Timestamp::from_second(1_790_000_000).unwrap()),
             by: Some("root\x1b[2J".to_owned()),
         };

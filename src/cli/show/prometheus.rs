@@ -8,22 +8,26 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 
 use super::plain;
-use crate::control::wire::{Health, Link};
+use crate::control::wire::{HealthReport, LinkState};
 
 #[derive(Clone, Copy)]
-enum Type {
+enum MetricType {
     Gauge,
     Counter,
 }
 
 /// The metrics of a daemon that answers.
 #[must_use]
-pub fn prometheus(health: &Health) -> String {
-    let mut text = Text(String::new());
+pub fn prometheus(health: &HealthReport) -> String {
+    let mut text = MetricsText(String::new());
     text.gauge("up", "Whether the daemon answers on its control socket.", 1_u8);
     text.gauge("healthy", "Whether all that is needed works.", u8::from(health.healthy));
     text.gauge("problems", "Things that do not work.", health.problems.len());
-    text.head("info", "The versions of phonework and of Claude Code, and the sandbox in use.", Type::Gauge);
+    text.head(
+        "info",
+        "The versions of phonework and of Claude Code, and the sandbox in use.",
+        MetricType::Gauge,
+    );
     text.line(
         "info",
         &[
@@ -61,26 +65,26 @@ pub fn prometheus(health: &Health) -> String {
 /// The metrics where no daemon answers.
 #[must_use]
 pub fn absent() -> String {
-    let mut text = Text(String::new());
+    let mut text = MetricsText(String::new());
     text.gauge("up", "Whether the daemon answers on its control socket.", 0_u8);
     text.gauge("healthy", "Whether all that is needed works.", 0_u8);
     text.0
 }
 
-fn connection(text: &mut Text, health: &Health) {
+fn connection(text: &mut MetricsText, health: &HealthReport) {
     let connection = &health.connection;
-    text.head("connection_state", "How the long connection to Feishu is.", Type::Gauge);
+    text.head("connection_state", "How the long connection to Feishu is.", MetricType::Gauge);
     for (link, name) in [
-        (Link::Connecting, "connecting"),
-        (Link::Connected, "connected"),
-        (Link::Waiting, "waiting"),
-        (Link::Stopped, "stopped"),
+        (LinkState::Connecting, "connecting"),
+        (LinkState::Connected, "connected"),
+        (LinkState::Waiting, "waiting"),
+        (LinkState::Stopped, "stopped"),
     ] {
         text.line("connection_state", &[("state", name)], u8::from(link == connection.state));
     }
     text.time("connection_state_time_seconds", "Since when it is so.", Some(connection.since));
     text.time("connection_frame_time_seconds", "When anything last arrived.", connection.last_frame_at);
-    text.head("connection_reconnects_total", "Connections made after the first one.", Type::Counter);
+    text.head("connection_reconnects_total", "Connections made after the first one.", MetricType::Counter);
     text.line("connection_reconnects_total", &[], connection.reconnects);
     text.time(
         "connection_turned_away_time_seconds",
@@ -94,7 +98,7 @@ fn connection(text: &mut Text, health: &Health) {
     text.time("api_token_until_time_seconds", "Until when the access token is used.", api.token_until);
 }
 
-fn mail(text: &mut Text, health: &Health) {
+fn mail(text: &mut MetricsText, health: &HealthReport) {
     let mail = &health.mail;
     text.gauge("mail_answers", "Whether mail.db answers.", u8::from(mail.answers));
     text.gauge("inbox_messages", "Messages that nobody has begun with.", mail.inbox);
@@ -110,13 +114,13 @@ fn mail(text: &mut Text, health: &Health) {
     );
 }
 
-struct Text(String);
+struct MetricsText(String);
 
-impl Text {
-    fn head(&mut self, name: &str, help: &str, kind: Type) {
+impl MetricsText {
+    fn head(&mut self, name: &str, help: &str, kind: MetricType) {
         let kind = match kind {
-            Type::Gauge => "gauge",
-            Type::Counter => "counter",
+            MetricType::Gauge => "gauge",
+            MetricType::Counter => "counter",
         };
         // Writing to a String cannot fail, here and below.
         let _ = writeln!(self.0, "# HELP phonework_{name} {help}\n# TYPE phonework_{name} {kind}");
@@ -132,7 +136,7 @@ impl Text {
     }
 
     fn gauge(&mut self, name: &str, help: &str, value: impl std::fmt::Display) {
-        self.head(name, help, Type::Gauge);
+        self.head(name, help, MetricType::Gauge);
         self.line(name, &[], value);
     }
 
@@ -199,7 +203,7 @@ mod tests {
 
     #[test]
     fn the_metrics_keep_the_rules_of_prometheus() {
-        let ill = Health { version: "0.1\"\\\n\u{9b}".to_owned(), ..ill() };
+        let ill = HealthReport { version: "0.1\"\\\n\u{9b}".to_owned(), ..ill() };
         let series = [prometheus(&well()), prometheus(&ill), absent()].map(|text| series(&text));
         let values = |name: &str| series.each_ref().map(|series| series.get(name).copied());
         assert_eq!(values("phonework_up"), [Some(1.0), Some(1.0), Some(0.0)]);

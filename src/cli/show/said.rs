@@ -3,11 +3,11 @@
 use jiff::tz::TimeZone;
 
 use super::{Colour, Style, block, plain, took};
-use crate::control::wire::{Entry, Kind};
+use crate::control::wire::{TailEntry, TailEntryKind};
 
 /// The lines of one entry: when, in which session and what, then its text, indented.
 #[must_use]
-pub fn said(entry: &Entry, zone: &TimeZone, colour: Colour) -> Vec<String> {
+pub fn said(entry: &TailEntry, zone: &TimeZone, colour: Colour) -> Vec<String> {
     let at = entry.at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string();
     let (style, what) = headline(entry);
     let altered = if entry.altered { " (from an audit log that was changed)" } else { "" };
@@ -29,15 +29,15 @@ pub fn said(entry: &Entry, zone: &TimeZone, colour: Colour) -> Vec<String> {
     lines
 }
 
-fn headline(entry: &Entry) -> (Style, String) {
+fn headline(entry: &TailEntry) -> (Style, String) {
     let tool = || plain(entry.tool.as_deref().unwrap_or("a tool"));
     match entry.kind {
-        Kind::Prompt => (Style::Strong, format!("{} asks", plain(entry.user.as_str()))),
-        Kind::Tool => match entry.failed {
+        TailEntryKind::Prompt => (Style::Strong, format!("{} asks", plain(entry.user.as_str()))),
+        TailEntryKind::Tool => match entry.failed {
             Some(true) => (Style::Notable, format!("{}, which failed", tool())),
             Some(false) | None => (Style::Plain, tool()),
         },
-        Kind::Approval => {
+        TailEntryKind::Approval => {
             let by = entry.by.as_deref().map(|by| format!(" by {}", plain(by))).unwrap_or_default();
             let what = match entry.decision.as_deref() {
                 Some(decision) => format!("{} {}{by}", tool(), plain(&decision.replace('_', " "))),
@@ -45,15 +45,15 @@ fn headline(entry: &Entry) -> (Style, String) {
             };
             (Style::Notable, what)
         }
-        Kind::Answer => (Style::Good, "Claude answers".to_owned()),
-        Kind::Over => {
+        TailEntryKind::Answer => (Style::Good, "Claude answers".to_owned()),
+        TailEntryKind::Over => {
             let outcome = entry.outcome.as_deref().unwrap_or("over");
             let style = if outcome == "answered" { Style::Faint } else { Style::Bad };
             let after = entry.duration_ms.map(|ms| format!(" after {}", took(ms))).unwrap_or_default();
             let cost = entry.cost_usd.map(|cost| format!(", ${cost:.4}")).unwrap_or_default();
             (style, format!("{}{after}{cost}", plain(&outcome.replace('_', " "))))
         }
-        Kind::Missed => {
+        TailEntryKind::Missed => {
             let count = entry.count.unwrap_or_default();
             (Style::Bad, format!("{count} entries were left out here, as this program was too slow"))
         }
@@ -61,9 +61,9 @@ fn headline(entry: &Entry) -> (Style, String) {
 }
 
 /// The text of an entry. A tool's input, which is JSON, is told field by field.
-fn text(entry: &Entry) -> Vec<String> {
+fn text(entry: &TailEntry) -> Vec<String> {
     let Some(text) = entry.text.as_deref().filter(|text| !text.is_empty()) else { return Vec::new() };
-    let of_a_tool = matches!(entry.kind, Kind::Tool | Kind::Approval);
+    let of_a_tool = matches!(entry.kind, TailEntryKind::Tool | TailEntryKind::Approval);
     match serde_json::from_str(text) {
         Ok(serde_json::Value::Object(fields)) if of_a_tool => {
             fields.iter().flat_map(|(name, value)| field(name, value)).collect()
@@ -89,50 +89,58 @@ pub(crate) mod tests {
     use super::*;
 
     /// An entry of session `c-k3v9x2mq` without what its kind may have.
-    pub(crate) fn entry(second: i64, turn: &str, kind: Kind) -> Entry {
+    pub(crate) fn entry(second: i64, turn: &str, kind: TailEntryKind) -> TailEntry {
         let at = jiff::Timestamp::from_second(1_790_000_000 + second).unwrap();
-        Entry::new(at, "c-k3v9x2mq".into(), "ou_anna".into(), turn.to_owned(), kind)
+        TailEntry::new(at, "c-k3v9x2mq".into(), "ou_anna".into(), turn.to_owned(), kind)
     }
 
     #[test]
     fn every_kind_of_entry_reads_well() {
         let text = |text: &str| Some(text.to_owned());
         let entries = [
-            Entry { text: text("Fix the test,\nplease \x1b[2J"), ..entry(0, "t", Kind::Prompt) },
-            Entry {
+            TailEntry { text: text("Fix the test,\nplease \x1b[2J"), ..entry(0, "t", TailEntryKind::Prompt) },
+            TailEntry {
                 tool: text("Bash"),
                 text: text(
                     r#"{"command":"cargo test\n\u001b[2J","background":true,"description":"Run tests"}"#,
                 ),
                 failed: Some(true),
-                ..entry(1, "t", Kind::Tool)
+                ..entry(1, "t", TailEntryKind::Tool)
             },
-            Entry {
+            TailEntry {
                 tool: text("Write"),
                 text: text(r#"{"file_path": "/srv/shop/a.rs", "conte"#),
-                ..entry(1, "t", Kind::Approval)
+                ..entry(1, "t", TailEntryKind::Approval)
             },
-            Entry {
+            TailEntry {
                 tool: text("Write"),
                 decision: text("allowed"),
                 by: text("ou_anna"),
-                ..entry(2, "t", Kind::Approval)
+                ..entry(2, "t", TailEntryKind::Approval)
             },
-            Entry {
+            TailEntry {
                 tool: text("Bash"),
                 decision: text("expired"),
                 altered: true,
-                ..entry(3, "t", Kind::Approval)
+                ..entry(3, "t", TailEntryKind::Approval)
             },
-            Entry { text: text("Done.\n\n\tSee a.rs\n"), cut: Some(70_000), ..entry(4, "t", Kind::Answer) },
-            Entry {
+            TailEntry {
+                text: text("Done.\n\n\tSee a.rs\n"),
+                cut: Some(70_000),
+                ..entry(4, "t", TailEntryKind::Answer)
+            },
+            TailEntry {
                 outcome: text("answered"),
                 duration_ms: Some(64_000),
                 cost_usd: Some(0.03125),
-                ..entry(64, "t", Kind::Over)
+                ..entry(64, "t", TailEntryKind::Over)
             },
-            Entry { outcome: text("timed_out"), duration_ms: Some(300_000), ..entry(70, "u", Kind::Over) },
-            Entry { count: Some(12), conv_id: "".into(), ..entry(71, "", Kind::Missed) },
+            TailEntry {
+                outcome: text("timed_out"),
+                duration_ms: Some(300_000),
+                ..entry(70, "u", TailEntryKind::Over)
+            },
+            TailEntry { count: Some(12), conv_id: "".into(), ..entry(71, "", TailEntryKind::Missed) },
         ];
         let lines: Vec<String> =
             entries.iter().flat_map(|entry| said(entry, &TimeZone::UTC, Colour::Off)).collect();

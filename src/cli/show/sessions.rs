@@ -2,36 +2,41 @@
 
 use jiff::Timestamp;
 
-use super::{Cell, Colour, Column, Keep, Style, between, plain, table};
-use crate::control::wire::{Session, State};
+use super::{Cell, Colour, Column, Style, TruncatedEnd, between, plain, table};
+use crate::control::wire::{SessionInfo, SessionState};
 
 const COLUMNS: [Column; 8] = [
-    Column { title: "NO", keep: Keep::All },
-    Column { title: "CONV_ID", keep: Keep::All },
-    Column { title: "USER", keep: Keep::Beginning(8) },
-    Column { title: "PROJECT", keep: Keep::End(8) },
-    Column { title: "STATE", keep: Keep::All },
-    Column { title: "ACTIVITY", keep: Keep::All },
-    Column { title: "QUEUE", keep: Keep::All },
-    Column { title: "RUNNING", keep: Keep::All },
+    Column { title: "NO", keep: TruncatedEnd::All },
+    Column { title: "CONV_ID", keep: TruncatedEnd::All },
+    Column { title: "USER", keep: TruncatedEnd::Beginning(8) },
+    Column { title: "PROJECT", keep: TruncatedEnd::End(8) },
+    Column { title: "STATE", keep: TruncatedEnd::All },
+    Column { title: "ACTIVITY", keep: TruncatedEnd::All },
+    Column { title: "QUEUE", keep: TruncatedEnd::All },
+    Column { title: "RUNNING", keep: TruncatedEnd::All },
 ];
 
 /// The sessions as a table; a star after the number marks the one that its chat's plain messages go to. `columns` is
 /// the terminal's width, if the table goes to one.
 #[must_use]
-pub fn sessions(sessions: &[Session], now: Timestamp, columns: Option<usize>, colour: Colour) -> Vec<String> {
+pub fn sessions(
+    sessions: &[SessionInfo],
+    now: Timestamp,
+    columns: Option<usize>,
+    colour: Colour,
+) -> Vec<String> {
     let rows: Vec<_> = sessions.iter().map(|session| row(session, now)).collect();
     table(COLUMNS, &rows, columns, colour)
 }
 
-fn row(session: &Session, now: Timestamp) -> [Cell; 8] {
+fn row(session: &SessionInfo, now: Timestamp) -> [Cell; 8] {
     let number = session.number.map_or_else(|| "-".to_owned(), |number| number.to_string());
     let star = if session.active { "*" } else { "" };
     let (state, style) = match session.state {
-        State::Running => ("running", Style::Good),
-        State::Ready => ("ready", Style::Plain),
-        State::Asleep => ("asleep", Style::Faint),
-        State::Closed => ("closed", Style::Faint),
+        SessionState::Running => ("running", Style::Good),
+        SessionState::Ready => ("ready", Style::Plain),
+        SessionState::Asleep => ("asleep", Style::Faint),
+        SessionState::Closed => ("closed", Style::Faint),
     };
     let queue = if session.queue == 0 { Style::Faint } else { Style::Notable };
     [
@@ -50,10 +55,10 @@ fn row(session: &Session, now: Timestamp) -> [Cell; 8] {
 mod tests {
     use super::*;
 
-    fn session(n: usize, project: &str, state: State) -> Session {
+    fn session(n: usize, project: &str, state: SessionState) -> SessionInfo {
         let at = |seconds: i64| Timestamp::from_second(1_790_000_000 - seconds).unwrap();
-        Session {
-            number: (state != State::Closed).then_some(n),
+        SessionInfo {
+            number: (state != SessionState::Closed).then_some(n),
             conv_id: format!("c-k3v9x2m{n}").as_str().into(),
             user: "ou_84aad35d084aa403a838cf73ee18467".into(),
             chat_id: "oc_1".into(),
@@ -63,7 +68,7 @@ mod tests {
             active: n == 1,
             last_activity_at: at(200),
             queue: n % 3,
-            running_since: (state == State::Running).then(|| at(75)),
+            running_since: (state == SessionState::Running).then(|| at(75)),
             created_at: at(90_000),
             closed_at: None,
             claude_session_id: "f".into(),
@@ -76,10 +81,10 @@ mod tests {
     #[test]
     fn sessions_are_a_table_that_fits() {
         let listed = [
-            session(1, "shop", State::Running),
-            session(2, "网店/前端", State::Ready),
-            session(3, "evil\x1b[2J\nname", State::Asleep),
-            session(4, "clients/north/reports/2026", State::Closed),
+            session(1, "shop", SessionState::Running),
+            session(2, "网店/前端", SessionState::Ready),
+            session(3, "evil\x1b[2J\nname", SessionState::Asleep),
+            session(4, "clients/north/reports/2026", SessionState::Closed),
         ];
         let now = Timestamp::from_second(1_790_000_000).unwrap();
         let shown = [None, Some(100), Some(80), Some(40)]

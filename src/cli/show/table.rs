@@ -8,7 +8,7 @@ const GAP: usize = 2;
 
 /// Which part of a text stays when there is no room for all of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Keep {
+pub enum TruncatedEnd {
     /// All of it.
     All,
     /// Its beginning, and at least so many columns.
@@ -23,7 +23,7 @@ pub struct Column {
     /// What stands above it.
     pub title: &'static str,
     /// What stays of it where the terminal is narrow.
-    pub keep: Keep,
+    pub keep: TruncatedEnd,
 }
 
 /// A field, on one line and harmless ([`super::plain`]).
@@ -60,8 +60,10 @@ pub fn table<const N: usize>(
     let room = columns_of_terminal.unwrap_or(usize::MAX);
     while widths.iter().sum::<usize>() + GAP * (N - 1) > room {
         let narrowable = widths.iter_mut().zip(columns).filter(|(width, column)| match column.keep {
-            Keep::All => false,
-            Keep::Beginning(least) | Keep::End(least) => **width > least.max(column.title.len()),
+            TruncatedEnd::All => false,
+            TruncatedEnd::Beginning(least) | TruncatedEnd::End(least) => {
+                **width > least.max(column.title.len())
+            }
         });
         let Some((widest, _)) = narrowable.max_by_key(|(width, _)| **width) else { break };
         *widest -= 1;
@@ -82,8 +84,8 @@ fn line<const N: usize>(
     for ((cell, column), wanted) in row.iter().zip(columns).zip(widths) {
         let left = room.saturating_sub(taken + owed).min(wanted);
         let text = match column.keep {
-            Keep::All | Keep::Beginning(_) => beginning(&cell.text, left),
-            Keep::End(_) => end(&cell.text, left),
+            TruncatedEnd::All | TruncatedEnd::Beginning(_) => beginning(&cell.text, left),
+            TruncatedEnd::End(_) => end(&cell.text, left),
         };
         let used = width(&text);
         if used > 0 {
@@ -133,9 +135,9 @@ mod tests {
     use super::*;
 
     const COLUMNS: [Column; 3] = [
-        Column { title: "NO", keep: Keep::All },
-        Column { title: "PROJECT", keep: Keep::End(8) },
-        Column { title: "STATE", keep: Keep::All },
+        Column { title: "NO", keep: TruncatedEnd::All },
+        Column { title: "PROJECT", keep: TruncatedEnd::End(8) },
+        Column { title: "STATE", keep: TruncatedEnd::All },
     ];
 
     fn rows() -> [[Cell; 3]; 2] {

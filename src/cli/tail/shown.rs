@@ -7,35 +7,35 @@ use std::collections::{BTreeMap, VecDeque};
 
 use jiff::Timestamp;
 
-use crate::control::wire::{Entry, Kind};
+use crate::control::wire::{TailEntry, TailEntryKind};
 
 /// So many turns are remembered; older ones are long over.
 const REMEMBERED: usize = 4096;
 
 /// What was shown.
 #[derive(Debug)]
-pub(super) struct Shown {
-    turns: BTreeMap<String, Turn>,
+pub(super) struct PrintedSoFar {
+    turns: BTreeMap<String, PrintedTurn>,
     /// The turns in the order in which they were first heard of.
     order: VecDeque<String>,
     newest_end: Timestamp,
 }
 
 /// What is told apart within a turn: the kind, and whether a permission was decided.
-type What = (Kind, bool);
+type EntryIdentity = (TailEntryKind, bool);
 
 #[derive(Debug, Default)]
-struct Turn {
+struct PrintedTurn {
     over: bool,
     /// How many entries were shown, over all connections.
-    shown: BTreeMap<What, usize>,
+    shown: BTreeMap<EntryIdentity, usize>,
     /// How many came over this connection.
-    heard: BTreeMap<What, usize>,
+    heard: BTreeMap<EntryIdentity, usize>,
     /// Whether this connection told the turn from its beginning.
     anew: bool,
 }
 
-impl Shown {
+impl PrintedSoFar {
     /// Nothing was shown yet; what ended before is of no interest.
     pub(super) fn since(now: Timestamp) -> Self {
         Self { turns: BTreeMap::new(), order: VecDeque::new(), newest_end: now }
@@ -55,8 +55,8 @@ impl Shown {
     }
 
     /// Whether the entry is to be shown; it counts as shown then.
-    pub(super) fn takes(&mut self, entry: &Entry) -> bool {
-        if entry.kind == Kind::Missed {
+    pub(super) fn takes(&mut self, entry: &TailEntry) -> bool {
+        if entry.kind == TailEntryKind::Missed {
             return true;
         }
         let turn = self.turn(&entry.turn);
@@ -64,7 +64,7 @@ impl Shown {
             return false;
         }
         let what = (entry.kind, entry.decision.is_some());
-        let prompt = (Kind::Prompt, false);
+        let prompt = (TailEntryKind::Prompt, false);
         // A turn whose prompt was shown and does not come first goes on where it was; one that has no prompt cannot be
         // told apart so.
         if turn.heard.is_empty() {
@@ -78,14 +78,14 @@ impl Shown {
         if new {
             *shown += 1;
         }
-        if entry.kind == Kind::Over {
+        if entry.kind == TailEntryKind::Over {
             turn.over = true;
             self.newest_end = self.newest_end.max(entry.at);
         }
         new
     }
 
-    fn turn(&mut self, name: &str) -> &mut Turn {
+    fn turn(&mut self, name: &str) -> &mut PrintedTurn {
         if !self.turns.contains_key(name) {
             if self.order.len() >= REMEMBERED
                 && let Some(oldest) = self.order.pop_front()
@@ -104,46 +104,53 @@ mod tests {
     use crate::cli::show::tests::entry;
 
     fn now() -> Timestamp {
-        entry(0, "", Kind::Over).at
+        entry(0, "", TailEntryKind::Over).at
     }
 
-    fn decided(second: i64, turn: &str) -> Entry {
-        Entry { decision: Some("allowed".to_owned()), ..entry(second, turn, Kind::Approval) }
+    fn decided(second: i64, turn: &str) -> TailEntry {
+        TailEntry { decision: Some("allowed".to_owned()), ..entry(second, turn, TailEntryKind::Approval) }
     }
 
     /// The kinds of those that are shown.
-    fn taken(shown: &mut Shown, entries: &[Entry]) -> Vec<Kind> {
+    fn taken(shown: &mut PrintedSoFar, entries: &[TailEntry]) -> Vec<TailEntryKind> {
         entries.iter().filter(|entry| shown.takes(entry)).map(|entry| entry.kind).collect()
     }
 
     #[test]
     fn a_turn_whose_beginning_was_shown_gets_only_what_is_new() {
-        let mut shown = Shown::since(now());
+        let mut shown = PrintedSoFar::since(now());
         let before = [
-            entry(1, "a", Kind::Prompt),
-            entry(2, "a", Kind::Tool),
-            entry(3, "a", Kind::Approval),
+            entry(1, "a", TailEntryKind::Prompt),
+            entry(2, "a", TailEntryKind::Tool),
+            entry(3, "a", TailEntryKind::Approval),
             decided(4, "a"),
         ];
         assert_eq!(taken(&mut shown, &before).len(), 4);
         shown.begin_again();
         // Times differ a little, and the audit log knows no question.
         let told_anew = [
-            entry(1, "a", Kind::Prompt),
-            entry(3, "a", Kind::Tool),
+            entry(1, "a", TailEntryKind::Prompt),
+            entry(3, "a", TailEntryKind::Tool),
             decided(4, "a"),
-            entry(5, "a", Kind::Tool),
-            entry(9, "a", Kind::Answer),
-            entry(9, "a", Kind::Over),
+            entry(5, "a", TailEntryKind::Tool),
+            entry(9, "a", TailEntryKind::Answer),
+            entry(9, "a", TailEntryKind::Over),
         ];
-        assert_eq!(taken(&mut shown, &told_anew), [Kind::Tool, Kind::Answer, Kind::Over]);
+        assert_eq!(
+            taken(&mut shown, &told_anew),
+            [TailEntryKind::Tool, TailEntryKind::Answer, TailEntryKind::Over]
+        );
         assert_eq!(shown.newest_end(), told_anew[5].at);
     }
 
     #[test]
     fn a_turn_that_is_over_is_not_told_again() {
-        let mut shown = Shown::since(now());
-        let turn = [entry(1, "a", Kind::Prompt), entry(2, "a", Kind::Answer), entry(2, "a", Kind::Over)];
+        let mut shown = PrintedSoFar::since(now());
+        let turn = [
+            entry(1, "a", TailEntryKind::Prompt),
+            entry(2, "a", TailEntryKind::Answer),
+            entry(2, "a", TailEntryKind::Over),
+        ];
         assert_eq!(taken(&mut shown, &turn).len(), 3);
         assert_eq!(taken(&mut shown, &turn), []);
         shown.begin_again();
@@ -152,35 +159,43 @@ mod tests {
 
     #[test]
     fn a_turn_that_goes_on_after_a_break_goes_on() {
-        let mut shown = Shown::since(now());
-        taken(&mut shown, &[entry(1, "a", Kind::Prompt), entry(2, "a", Kind::Tool)]);
+        let mut shown = PrintedSoFar::since(now());
+        taken(&mut shown, &[entry(1, "a", TailEntryKind::Prompt), entry(2, "a", TailEntryKind::Tool)]);
         shown.begin_again();
-        let rest = [entry(7, "a", Kind::Tool), entry(8, "a", Kind::Answer), entry(8, "a", Kind::Over)];
+        let rest = [
+            entry(7, "a", TailEntryKind::Tool),
+            entry(8, "a", TailEntryKind::Answer),
+            entry(8, "a", TailEntryKind::Over),
+        ];
         assert_eq!(taken(&mut shown, &rest).len(), 3);
     }
 
     #[test]
     fn a_turn_that_nobody_asked_for_is_told_once() {
-        let mut shown = Shown::since(now());
-        taken(&mut shown, &[entry(2, "a", Kind::Tool)]);
+        let mut shown = PrintedSoFar::since(now());
+        taken(&mut shown, &[entry(2, "a", TailEntryKind::Tool)]);
         shown.begin_again();
-        let told_anew = [entry(2, "a", Kind::Tool), entry(8, "a", Kind::Answer), entry(8, "a", Kind::Over)];
-        assert_eq!(taken(&mut shown, &told_anew), [Kind::Answer, Kind::Over]);
+        let told_anew = [
+            entry(2, "a", TailEntryKind::Tool),
+            entry(8, "a", TailEntryKind::Answer),
+            entry(8, "a", TailEntryKind::Over),
+        ];
+        assert_eq!(taken(&mut shown, &told_anew), [TailEntryKind::Answer, TailEntryKind::Over]);
     }
 
     #[test]
     fn what_was_left_out_is_always_said() {
-        let mut shown = Shown::since(now());
-        let missed = [entry(1, "", Kind::Missed), entry(2, "", Kind::Missed)];
+        let mut shown = PrintedSoFar::since(now());
+        let missed = [entry(1, "", TailEntryKind::Missed), entry(2, "", TailEntryKind::Missed)];
         assert_eq!(taken(&mut shown, &missed).len(), 2);
         assert_eq!(shown.newest_end(), now());
     }
 
     #[test]
     fn memory_is_bounded() {
-        let mut shown = Shown::since(now());
+        let mut shown = PrintedSoFar::since(now());
         for n in 0..REMEMBERED + 10 {
-            shown.takes(&entry(1, &n.to_string(), Kind::Prompt));
+            shown.takes(&entry(1, &n.to_string(), TailEntryKind::Prompt));
         }
         assert_eq!((shown.turns.len(), shown.order.len()), (REMEMBERED, REMEMBERED));
     }

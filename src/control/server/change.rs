@@ -2,12 +2,12 @@
 
 use tracing::{info, warn};
 
-use crate::control::wire::{Call, Refusal};
-use crate::control::{Peer, Unanswered};
+use crate::control::wire::{ControlCall, ControlError};
+use crate::control::{NoReply, Peer};
 
 /// A change that has begun.
 #[derive(Debug)]
-pub(super) struct Change {
+pub(super) struct OperatorChange {
     peer: Peer,
     call: &'static str,
     /// What it is about: an id.
@@ -15,27 +15,30 @@ pub(super) struct Change {
     over: bool,
 }
 
-impl Change {
+impl OperatorChange {
     /// The change that a call makes, if it makes one.
-    pub(super) fn of(call: &Call, peer: Peer) -> Option<Self> {
+    pub(super) fn of(call: &ControlCall, peer: Peer) -> Option<Self> {
         let subject = match call {
-            Call::Close(call) => call.conv_id.to_string(),
-            Call::Allow(call) | Call::Disallow(call) => call.open_id.to_string(),
-            Call::Sessions(_) | Call::Tail(_) | Call::Health(_) | Call::Allowed => return None,
+            ControlCall::Close(call) => call.conv_id.to_string(),
+            ControlCall::Allow(call) | ControlCall::Disallow(call) => call.open_id.to_string(),
+            ControlCall::Sessions(_)
+            | ControlCall::Tail(_)
+            | ControlCall::Health(_)
+            | ControlCall::Allowed => return None,
         };
         Some(Self { peer, call: name(call), subject, over: false })
     }
 
     /// It is over, with this outcome.
-    pub(super) fn over(mut self, outcome: &Result<(), Unanswered>) {
+    pub(super) fn over(mut self, outcome: &Result<(), NoReply>) {
         self.over = true;
         let Self { peer: Peer { uid, pid }, call, subject, .. } = &self;
         match outcome {
             // A handler speaks when all is done: who does not hear it any more has had it done.
-            Ok(()) | Err(Unanswered::Gone) => {
+            Ok(()) | Err(NoReply::Gone) => {
                 info!(peer_uid = uid, peer_pid = pid, call, subject, "done for an operator");
             }
-            Err(Unanswered::Refused(Refusal::Failed { reason })) => {
+            Err(NoReply::Refused(ControlError::Failed { reason })) => {
                 warn!(
                     peer_uid = uid,
                     peer_pid = pid,
@@ -46,20 +49,20 @@ impl Change {
                 );
             }
             Err(
-                Unanswered::ExpectedMore
-                | Unanswered::Refused(
-                    Refusal::NoSuchSession { .. }
-                    | Refusal::NoOpenId { .. }
-                    | Refusal::InKeyring { .. }
-                    | Refusal::NotAllowed { .. }
-                    | Refusal::Forbidden { .. },
+                NoReply::ExpectedMore
+                | NoReply::Refused(
+                    ControlError::NoSuchSession { .. }
+                    | ControlError::NoOpenId { .. }
+                    | ControlError::InKeyring { .. }
+                    | ControlError::NotAllowed { .. }
+                    | ControlError::Forbidden { .. },
                 ),
             ) => {}
         }
     }
 }
 
-impl Drop for Change {
+impl Drop for OperatorChange {
     fn drop(&mut self) {
         let Self { peer: Peer { uid, pid }, call, subject, over } = self;
         if !*over {
@@ -75,14 +78,14 @@ impl Drop for Change {
 }
 
 /// The method's name.
-pub(super) fn name(call: &Call) -> &'static str {
+pub(super) fn name(call: &ControlCall) -> &'static str {
     match call {
-        Call::Sessions(_) => "Sessions",
-        Call::Close(_) => "Close",
-        Call::Tail(_) => "Tail",
-        Call::Health(_) => "Health",
-        Call::Allowed => "Allowed",
-        Call::Allow(_) => "Allow",
-        Call::Disallow(_) => "Disallow",
+        ControlCall::Sessions(_) => "Sessions",
+        ControlCall::Close(_) => "Close",
+        ControlCall::Tail(_) => "Tail",
+        ControlCall::Health(_) => "Health",
+        ControlCall::Allowed => "Allowed",
+        ControlCall::Allow(_) => "Allow",
+        ControlCall::Disallow(_) => "Disallow",
     }
 }

@@ -13,14 +13,14 @@ use tokio::time::{sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
-use super::change::{self, Change};
-use super::room::{Doing, Seat};
+use super::change::{self, OperatorChange};
+use super::room::{CallerActivity, CallerSlot};
 use super::warnings::Warnings;
 use crate::control::codec::{Framing, TooLong};
 use crate::control::peer::Rights;
-use crate::control::request::{self, Asked, Fault, Request, SERVICE};
-use crate::control::wire::{Call, INTERFACE, Refusal};
-use crate::control::{Gone, Handler, Peer, Replies, Unanswered};
+use crate::control::request::{self, Request, RequestFault, RequestedCall, SERVICE};
+use crate::control::wire::{ControlCall, ControlError, INTERFACE};
+use crate::control::{CallerGone, Handler, NoReply, Peer, Replies};
 
 /// A caller who asks nothing is let go of after so long.
 const IDLE: Duration = Duration::from_secs(60);
@@ -32,33 +32,33 @@ const TAKING: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_secs(1);
 
 /// One caller's connection.
-pub(super) struct Conversation<H> {
-    hearing: Hearing,
+pub(super) struct CallerConnection<H> {
+    hearing: CallerInput,
     saying: Arc<Stream>,
     peer: Peer,
     rights: Rights,
-    seat: Seat,
+    seat: CallerSlot,
     handler: H,
     refusals: Arc<Warnings>,
 }
 
-impl<H: Handler> Conversation<H> {
+impl<H: Handler> CallerConnection<H> {
     pub(super) fn new(
         stream: Stream,
         peer: Peer,
         rights: Rights,
-        seat: Seat,
+        seat: CallerSlot,
         handler: H,
         refusals: Arc<Warnings>,
     ) -> Self {
         let saying = Arc::new(stream);
-        let hearing = Hearing { stream: Arc::clone(&saying), framing: Framing::default(), over: false };
+        let hearing = CallerInput { stream: Arc::clone(&saying), framing: Framing::default(), over: false };
         Self { hearing, saying, peer, rights, seat, handler, refusals }
     }
 
     /// Answers until the caller leaves, makes no sense, or has to go, or the daemon stops.
     pub(super) async fn hold(mut self, stop: CancellationToken) {
-        let cut = Cut { leave: self.seat.leave(), stop };
+        let cut = Disconnect { leave: self.seat.leave(), stop };
         loop {
             let message = tokio::select! {
                 () = cut.comes() => return,
@@ -71,35 +71,39 @@ impl<H: Handler> Conversation<H> {
             };
             let Some(request) = request else {
                 // What follows cannot be told apart, so nothing more is said to him.
-                let nonsense = Fault::InvalidParameter("message".to_owned()).reply();
-                let mut answers = Answers { saying: &self.saying, more: false, oneway: false };
+                let nonsense = RequestFault::InvalidParameter("message".to_owned()).reply();
+                let mut answers = ReplyChannel { saying: &self.saying, more: false, oneway: false };
                 let _ = cut.or(answers.say(&nonsense)).await;
                 return;
             };
             if self.answer(request, &cut).await.is_err() {
                 return;
             }
-            self.seat.does(Doing::Silent(Instant::now()));
+            self.seat.does(CallerActivity::Silent(Instant::now()));
         }
     }
 
-    async fn answer(&mut self, request: Request, cut: &Cut) -> Result<(), Gone> {
+    async fn answer(&mut self, request: Request, cut: &Disconnect) -> Result<(), CallerGone> {
         let Request { asked, more, oneway } = request;
-        let mut answers = Answers { saying: &self.saying, more, oneway };
+        let mut answers = ReplyChannel { saying: &self.saying, more, oneway };
         let call = match asked {
-            Ok(Asked::Call(call)) => call,
-            Ok(Asked::Info) => return cut.or(answers.say(&json!({ "parameters": info() }))).await,
-            Ok(Asked::Description(text)) => {
+            Ok(RequestedCall::Call(call)) => call,
+            Ok(RequestedCall::Info) => return cut.or(answers.say(&json!({ "parameters": info() }))).await,
+            Ok(RequestedCall::Description(text)) => {
                 return cut.or(answers.say(&json!({ "parameters": { "description": text } }))).await;
             }
             Err(fault) => return cut.or(answers.say(&fault.reply())).await,
         };
         if let Err(reason) = permitted(&self.rights, &call) {
             self.warn_of(change::name(&call), reason);
-            return cut.or(answers.say(&error(&Refusal::Forbidden { reason: reason.to_owned() }))).await;
+            return cut.or(answers.say(&error(&ControlError::Forbidden { reason: reason.to_owned() }))).await;
         }
-        let change = Change::of(&call, self.peer);
-        self.seat.does(if change.is_some() { Doing::Changing } else { Doing::Looking(Instant::now()) });
+        let change = OperatorChange::of(&call, self.peer);
+        self.seat.does(if change.is_some() {
+            CallerActivity::Changing
+        } else {
+            CallerActivity::Looking(Instant::now())
+        });
         let handled = {
             let mut handling = pin!(self.handler.handle(self.peer, call, &mut answers));
             if change.is_some() {
@@ -109,8 +113,8 @@ impl<H: Handler> Conversation<H> {
                 tokio::select! {
                     handled = &mut handling => handled,
                     // Noticed while there is nothing to send, too.
-                    () = self.hearing.hung_up() => Err(Unanswered::Gone),
-                    () = cut.comes() => Err(Unanswered::Gone),
+                    () = self.hearing.hung_up() => Err(NoReply::Gone),
+                    () = cut.comes() => Err(NoReply::Gone),
                 }
             }
         };
@@ -119,9 +123,9 @@ impl<H: Handler> Conversation<H> {
         }
         let error = match handled {
             Ok(()) => return Ok(()),
-            Err(Unanswered::Gone) => return Err(Gone),
-            Err(Unanswered::Refused(refusal)) => error(&refusal),
-            Err(Unanswered::ExpectedMore) => Fault::ExpectedMore.reply(),
+            Err(NoReply::Gone) => return Err(CallerGone),
+            Err(NoReply::Refused(refusal)) => error(&refusal),
+            Err(NoReply::ExpectedMore) => RequestFault::ExpectedMore.reply(),
         };
         cut.or(answers.say(&error)).await
     }
@@ -143,13 +147,13 @@ impl<H: Handler> Conversation<H> {
 }
 
 /// What ends a conversation from our side.
-struct Cut {
+struct Disconnect {
     /// The seat is another's.
     leave: CancellationToken,
     stop: CancellationToken,
 }
 
-impl Cut {
+impl Disconnect {
     async fn comes(&self) {
         tokio::select! {
             () = self.leave.cancelled() => {}
@@ -158,16 +162,16 @@ impl Cut {
     }
 
     /// Goes on with what is being said until then.
-    async fn or(&self, saying: impl Future<Output = Result<(), Gone>>) -> Result<(), Gone> {
+    async fn or(&self, saying: impl Future<Output = Result<(), CallerGone>>) -> Result<(), CallerGone> {
         tokio::select! {
-            () = self.comes() => Err(Gone),
+            () = self.comes() => Err(CallerGone),
             said = saying => said,
         }
     }
 }
 
 /// Whether this may be called: the one question that every call is put to.
-fn permitted(rights: &Rights, call: &Call) -> Result<(), &'static str> {
+fn permitted(rights: &Rights, call: &ControlCall) -> Result<(), &'static str> {
     match rights {
         Rights::None(reason) => Err(reason),
         Rights::Look if call.changes() => {
@@ -187,19 +191,19 @@ fn info() -> Value {
     })
 }
 
-fn error(refusal: &Refusal) -> Value {
+fn error(refusal: &ControlError) -> Value {
     // It has text fields only.
     serde_json::to_value(refusal).unwrap_or_default()
 }
 
 /// What the caller says.
-struct Hearing {
+struct CallerInput {
     stream: Arc<Stream>,
     framing: Framing,
     over: bool,
 }
 
-impl Hearing {
+impl CallerInput {
     /// The next message; none when there will be none.
     ///
     /// # Errors
@@ -241,43 +245,43 @@ impl Hearing {
 }
 
 /// The way of the replies to one call.
-struct Answers<'a> {
+struct ReplyChannel<'a> {
     saying: &'a Stream,
     more: bool,
     oneway: bool,
 }
 
-impl Answers<'_> {
-    async fn say(&mut self, message: &impl Serialize) -> Result<(), Gone> {
+impl ReplyChannel<'_> {
+    async fn say(&mut self, message: &impl Serialize) -> Result<(), CallerGone> {
         if self.oneway {
             return Ok(());
         }
-        let mut bytes = serde_json::to_vec(message).map_err(|_| Gone)?;
+        let mut bytes = serde_json::to_vec(message).map_err(|_| CallerGone)?;
         bytes.push(0);
         let mut rest = bytes.as_slice();
         while !rest.is_empty() {
             let written = timeout(TAKING, self.saying.write(rest)).await;
             match written.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
                 Ok(written @ 1..) => rest = &rest[written..],
-                Ok(0) | Err(_) => return Err(Gone),
+                Ok(0) | Err(_) => return Err(CallerGone),
             }
         }
         Ok(())
     }
 }
 
-impl Replies for Answers<'_> {
-    async fn send<T: Serialize + Sync>(&mut self, reply: &T, last: bool) -> Result<(), Gone> {
+impl Replies for ReplyChannel<'_> {
+    async fn send<T: Serialize + Sync>(&mut self, reply: &T, last: bool) -> Result<(), CallerGone> {
         #[derive(Serialize)]
-        struct Reply<'a, T> {
+        struct OutgoingReply<'a, T> {
             parameters: &'a T,
             #[serde(skip_serializing_if = "std::ops::Not::not")]
             continues: bool,
         }
         if !last && !self.takes_more() {
-            return Err(Gone);
+            return Err(CallerGone);
         }
-        self.say(&Reply { parameters: reply, continues: !last }).await
+        self.say(&OutgoingReply { parameters: reply, continues: !last }).await
     }
 
     fn takes_more(&self) -> bool {
@@ -292,7 +296,7 @@ mod tests {
     use tokio::task::JoinHandle;
 
     use super::*;
-    use crate::control::server::room::Room;
+    use crate::control::server::room::Callers;
     use crate::control::wire::Sessions;
 
     /// Lists no sessions, and shows nothing to those who follow.
@@ -300,15 +304,20 @@ mod tests {
     struct Empty;
 
     impl Handler for Empty {
-        async fn handle<R: Replies>(&self, _: Peer, call: Call, replies: &mut R) -> Result<(), Unanswered> {
+        async fn handle<R: Replies>(
+            &self,
+            _: Peer,
+            call: ControlCall,
+            replies: &mut R,
+        ) -> Result<(), NoReply> {
             match call {
-                Call::Tail(_) => std::future::pending().await,
-                Call::Sessions(_)
-                | Call::Close(_)
-                | Call::Health(_)
-                | Call::Allowed
-                | Call::Allow(_)
-                | Call::Disallow(_) => Ok(replies.send(&Sessions::default(), true).await?),
+                ControlCall::Tail(_) => std::future::pending().await,
+                ControlCall::Sessions(_)
+                | ControlCall::Close(_)
+                | ControlCall::Health(_)
+                | ControlCall::Allowed
+                | ControlCall::Allow(_)
+                | ControlCall::Disallow(_) => Ok(replies.send(&Sessions::default(), true).await?),
             }
         }
     }
@@ -317,8 +326,8 @@ mod tests {
     fn begun() -> (UnixStream, JoinHandle<()>) {
         let (caller, ours) = UnixStream::pair().unwrap();
         let stream = Stream::UdSocket(OfUnix::from(ours));
-        let (peer, seat) = (Peer { uid: 7, pid: 7 }, Room::new(1).enter(7, true).unwrap());
-        let conversation = Conversation::new(stream, peer, Rights::Look, seat, Empty, Arc::default());
+        let (peer, seat) = (Peer { uid: 7, pid: 7 }, Callers::new(1).enter(7, true).unwrap());
+        let conversation = CallerConnection::new(stream, peer, Rights::Look, seat, Empty, Arc::default());
         (caller, tokio::spawn(conversation.hold(CancellationToken::new())))
     }
 

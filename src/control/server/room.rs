@@ -9,29 +9,29 @@ use tokio_util::sync::CancellationToken;
 
 /// The callers who are connected.
 #[derive(Clone, Debug)]
-pub(super) struct Room {
+pub(super) struct Callers {
     most: usize,
-    guests: Arc<Mutex<Guests>>,
+    guests: Arc<Mutex<ConnectedCallers>>,
 }
 
 #[derive(Debug, Default)]
-struct Guests {
+struct ConnectedCallers {
     next: u64,
-    present: BTreeMap<u64, Guest>,
+    present: BTreeMap<u64, ConnectedCaller>,
 }
 
 #[derive(Debug)]
-struct Guest {
+struct ConnectedCaller {
     uid: u32,
     /// Whether he may do anything at all.
     welcome: bool,
-    doing: Doing,
+    doing: CallerActivity,
     leave: CancellationToken,
 }
 
 /// What a caller does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Doing {
+pub(super) enum CallerActivity {
     /// He has asked nothing since then.
     Silent(Instant),
     /// He is being shown something, since then.
@@ -42,19 +42,19 @@ pub(super) enum Doing {
 
 /// One caller's place; free again when this is dropped.
 #[derive(Debug)]
-pub(super) struct Seat {
+pub(super) struct CallerSlot {
     id: u64,
-    room: Room,
+    room: Callers,
     leave: CancellationToken,
 }
 
-impl Room {
+impl Callers {
     pub(super) fn new(most: usize) -> Self {
         Self { most, guests: Arc::default() }
     }
 
     /// Takes somebody in. When there is no place, somebody else is told to leave; none when nobody can be.
-    pub(super) fn enter(&self, uid: u32, welcome: bool) -> Option<Seat> {
+    pub(super) fn enter(&self, uid: u32, welcome: bool) -> Option<CallerSlot> {
         let mut guests = self.guests();
         if guests.present.len() >= self.most {
             let goes = guests.who_goes()?;
@@ -64,18 +64,18 @@ impl Room {
         }
         let (id, leave) = (guests.next, CancellationToken::new());
         guests.next += 1;
-        let doing = Doing::Silent(Instant::now());
-        guests.present.insert(id, Guest { uid, welcome, doing, leave: leave.clone() });
+        let doing = CallerActivity::Silent(Instant::now());
+        guests.present.insert(id, ConnectedCaller { uid, welcome, doing, leave: leave.clone() });
         drop(guests);
-        Some(Seat { id, room: self.clone(), leave })
+        Some(CallerSlot { id, room: self.clone(), leave })
     }
 
-    fn guests(&self) -> MutexGuard<'_, Guests> {
+    fn guests(&self) -> MutexGuard<'_, ConnectedCallers> {
         self.guests.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Guests {
+impl ConnectedCallers {
     /// First those who may do nothing, then those who ask nothing, then those who look on. Among equals it is one of
     /// the user with the most callers, so that nobody crowds others out, and of these the one who has been so longest.
     fn who_goes(&self) -> Option<u64> {
@@ -85,9 +85,9 @@ impl Guests {
         }
         let ranks = self.present.iter().filter_map(|(id, guest)| {
             let (looking, since) = match guest.doing {
-                Doing::Silent(since) => (false, since),
-                Doing::Looking(since) => (true, since),
-                Doing::Changing => return None,
+                CallerActivity::Silent(since) => (false, since),
+                CallerActivity::Looking(since) => (true, since),
+                CallerActivity::Changing => return None,
             };
             Some((guest.welcome, looking, Reverse(crowd.get(&guest.uid).copied()), since, *id))
         });
@@ -95,9 +95,9 @@ impl Guests {
     }
 }
 
-impl Seat {
+impl CallerSlot {
     /// What the caller does from now on.
-    pub(super) fn does(&self, doing: Doing) {
+    pub(super) fn does(&self, doing: CallerActivity) {
         if let Some(guest) = self.room.guests().present.get_mut(&self.id) {
             guest.doing = doing;
         }
@@ -109,7 +109,7 @@ impl Seat {
     }
 }
 
-impl Drop for Seat {
+impl Drop for CallerSlot {
     fn drop(&mut self) {
         self.room.guests().present.remove(&self.id);
     }
@@ -120,7 +120,7 @@ mod tests {
     use super::*;
 
     /// Which of the seats have to be left.
-    fn left(seats: &[Seat]) -> Vec<usize> {
+    fn left(seats: &[CallerSlot]) -> Vec<usize> {
         (0..seats.len()).filter(|n| seats[*n].leave.is_cancelled()).collect()
     }
 
@@ -130,19 +130,19 @@ mod tests {
 
     #[test]
     fn room_is_made_by_those_who_ask_nothing_then_by_those_who_look_on_and_never_by_a_change() {
-        let room = Room::new(4);
-        let seats: Vec<Seat> = (0..4).map(|_| room.enter(1, true).unwrap()).collect();
-        seats[0].does(Doing::Changing);
-        seats[1].does(Doing::Looking(now()));
+        let room = Callers::new(4);
+        let seats: Vec<CallerSlot> = (0..4).map(|_| room.enter(1, true).unwrap()).collect();
+        seats[0].does(CallerActivity::Changing);
+        seats[1].does(CallerActivity::Looking(now()));
         let mut later = Vec::new();
         for expected in [&[2_usize] as &[usize], &[2, 3], &[1, 2, 3]] {
             let seat = room.enter(1, true).unwrap();
-            seat.does(Doing::Changing);
+            seat.does(CallerActivity::Changing);
             later.push(seat);
             assert_eq!(left(&seats), expected);
         }
         assert!(room.enter(1, true).is_none());
-        later[1].does(Doing::Silent(now()));
+        later[1].does(CallerActivity::Silent(now()));
         later.push(room.enter(1, true).unwrap());
         assert_eq!(left(&later), [1]);
         drop(seats);
@@ -151,14 +151,14 @@ mod tests {
 
     #[test]
     fn a_user_with_many_callers_crowds_nobody_out() {
-        let room = Room::new(5);
+        let room = Callers::new(5);
         let mut seats = vec![room.enter(1, true).unwrap()];
         seats.extend((0..4).map(|_| room.enter(2, true).unwrap()));
-        seats.iter().for_each(|seat| seat.does(Doing::Looking(now())));
-        let crowd: Vec<Seat> = (0..20)
+        seats.iter().for_each(|seat| seat.does(CallerActivity::Looking(now())));
+        let crowd: Vec<CallerSlot> = (0..20)
             .map(|_| {
                 let seat = room.enter(2, true).unwrap();
-                seat.does(Doing::Looking(now()));
+                seat.does(CallerActivity::Looking(now()));
                 seat
             })
             .collect();
@@ -168,9 +168,9 @@ mod tests {
 
     #[test]
     fn who_may_do_nothing_goes_first() {
-        let room = Room::new(2);
+        let room = Callers::new(2);
         let seats = [room.enter(1, true).unwrap(), room.enter(2, false).unwrap()];
-        seats[1].does(Doing::Looking(now()));
+        seats[1].does(CallerActivity::Looking(now()));
         let _third = room.enter(3, true).unwrap();
         assert_eq!(left(&seats), [1]);
     }

@@ -11,10 +11,10 @@ const MOST: usize = 1000;
 
 /// Which users were warned of, and when.
 #[derive(Debug, Default)]
-pub(super) struct Warnings(Mutex<BTreeMap<u32, Told>>);
+pub(super) struct Warnings(Mutex<BTreeMap<u32, WarnedUser>>);
 
 #[derive(Debug)]
-struct Told {
+struct WarnedUser {
     at: Instant,
     /// How often there was cause since then.
     kept_back: u64,
@@ -37,7 +37,7 @@ impl Warnings {
         if told.len() >= MOST {
             return None;
         }
-        told.insert(uid, Told { at: now, kept_back: 0 });
+        told.insert(uid, WarnedUser { at: now, kept_back: 0 });
         Some(kept_back)
     }
 }

@@ -1,20 +1,20 @@
-//! The state of every part, as `Health` tells it.
+//! The state of every part, as `HealthReport` tells it.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::ConvId;
 
-/// The parameters of `Health`.
+/// The parameters of `HealthReport`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HealthCall {
     /// Whether to run `claude -p ping` first.
     pub probe: Option<bool>,
 }
 
-/// The reply to `Health`.
+/// The reply to `HealthReport`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Health {
+pub struct HealthReport {
     /// Whether all that is needed works.
     pub healthy: bool,
     /// What does not work: sentences.
@@ -30,24 +30,24 @@ pub struct Health {
     /// Its resident memory, in bytes.
     pub memory: u64,
     /// The long connection to Feishu.
-    pub connection: Connection,
+    pub connection: ConnectionHealth,
     /// Feishu's HTTP API.
-    pub api: Api,
+    pub api: ApiHealth,
     /// What waits on disk.
-    pub mail: Mail,
+    pub mail: MailHealth,
     /// The sessions in numbers.
-    pub sessions: Counts,
+    pub sessions: HealthCounts,
     /// Claude Code.
-    pub claude: Claude,
+    pub claude: ClaudeHealth,
     /// What keeps Claude from the rest of the machine.
     pub sandbox: String,
     /// Tasks of the daemon that have not moved for too long.
-    pub stuck: Vec<Stuck>,
+    pub stuck: Vec<StuckTaskInfo>,
 }
 
 /// Something that went wrong.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Trouble {
+pub struct TroubleInfo {
     /// When.
     pub at: Timestamp,
     /// A sentence.
@@ -56,9 +56,9 @@ pub struct Trouble {
 
 /// The long connection to Feishu.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Connection {
+pub struct ConnectionHealth {
     /// What is going on.
-    pub state: Link,
+    pub state: LinkState,
     /// Since when.
     pub since: Timestamp,
     /// When the next try comes.
@@ -76,7 +76,7 @@ pub struct Connection {
 /// How the long connection is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Link {
+pub enum LinkState {
     /// A try is on its way.
     Connecting,
     /// There is a connection.
@@ -89,18 +89,18 @@ pub enum Link {
 
 /// Feishu's HTTP API.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Api {
+pub struct ApiHealth {
     /// When a call last succeeded.
     pub last_success_at: Option<Timestamp>,
     /// The last call that failed.
-    pub last_error: Option<Trouble>,
+    pub last_error: Option<TroubleInfo>,
     /// Until when the access token is used.
     pub token_until: Option<Timestamp>,
 }
 
 /// What waits on disk.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Mail {
+pub struct MailHealth {
     /// Whether `mail.db` answers; when it does not, the numbers are those of its last answer.
     pub answers: bool,
     /// Messages that nobody has begun with.
@@ -116,14 +116,14 @@ pub struct Mail {
     /// Messages that Feishu refused for good, of the last 30 days.
     pub wedged: u32,
     /// The last ten of them, newest first.
-    pub last_wedged: Vec<Wedged>,
+    pub last_wedged: Vec<WedgedInfo>,
     /// When a message was last taken over from Feishu since the start.
     pub last_received_at: Option<Timestamp>,
 }
 
 /// A message to Feishu that it refused for good.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Wedged {
+pub struct WedgedInfo {
     /// When it was refused.
     pub at: Timestamp,
     /// The chat or the person.
@@ -134,7 +134,7 @@ pub struct Wedged {
 
 /// The sessions in numbers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Counts {
+pub struct HealthCounts {
     /// Not closed.
     pub open: usize,
     /// With a process.
@@ -142,12 +142,12 @@ pub struct Counts {
     /// At work on a message.
     pub running: usize,
     /// The processes of the live ones.
-    pub processes: Vec<Process>,
+    pub processes: Vec<ProcessUsage>,
 }
 
 /// A live session's process, with all that it started.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Process {
+pub struct ProcessUsage {
     /// The session.
     pub conv_id: ConvId,
     /// The process that the daemon started.
@@ -160,11 +160,11 @@ pub struct Process {
 
 /// Whether Claude Code answers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Proof {
+pub struct ClaudeProof {
     /// When it was tried.
     pub at: Timestamp,
     /// How.
-    pub by: By,
+    pub by: ProofSource,
     /// Whether there was an answer.
     pub passed: bool,
     /// How long it took.
@@ -176,7 +176,7 @@ pub struct Proof {
 /// How Claude Code was tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum By {
+pub enum ProofSource {
     /// `claude -p ping` was run.
     Probe,
     /// Somebody's message was answered.
@@ -185,7 +185,7 @@ pub enum By {
 
 /// Claude Code.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Claude {
+pub struct ClaudeHealth {
     /// As configured.
     pub command: String,
     /// The program that was found.
@@ -193,12 +193,12 @@ pub struct Claude {
     /// Its version.
     pub version: Option<String>,
     /// Whether it answers.
-    pub proof: Option<Proof>,
+    pub proof: Option<ClaudeProof>,
 }
 
 /// A task of the daemon that has not moved for too long.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Stuck {
+pub struct StuckTaskInfo {
     /// Its name.
     pub task: String,
     /// Since when, in milliseconds.

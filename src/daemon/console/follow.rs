@@ -8,11 +8,11 @@ use std::time::Duration;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::timeout;
 
-use super::{Console, missed, past};
-use crate::control::wire::{Entry, Kind, Refusal, Tail, TailCall};
-use crate::control::{Replies, Unanswered};
+use super::{ControlHandler, missed, past};
+use crate::control::wire::{ControlError, Tail, TailCall, TailEntry, TailEntryKind};
+use crate::control::{NoReply, Replies};
 use crate::daemon::health::look;
-use crate::session::tap;
+use crate::session::event_feed;
 
 /// So many turns of the past are told when nobody says how many.
 const USUAL: u32 = 10;
@@ -24,11 +24,11 @@ const HEARTBEAT: Duration = Duration::from_secs(20);
 /// So many entries go into one reply, as each may have 64 KiB.
 const BATCH: usize = 16;
 
-impl Console {
-    pub(super) async fn tail<R: Replies>(&self, call: TailCall, replies: &mut R) -> Result<(), Unanswered> {
+impl ControlHandler {
+    pub(super) async fn tail<R: Replies>(&self, call: TailCall, replies: &mut R) -> Result<(), NoReply> {
         let follow = call.follow == Some(true);
         if !replies.takes_more() {
-            return Err(Unanswered::ExpectedMore);
+            return Err(NoReply::ExpectedMore);
         }
         // Listening comes first, so that nothing falls between.
         let mut live = self.health.tap.listen();
@@ -38,7 +38,7 @@ impl Console {
         if let Some(conv_id) = &call.conv_id {
             sessions.retain(|session| session.conv_id == *conv_id);
             if sessions.is_empty() {
-                return Err(Refusal::NoSuchSession { conv_id: conv_id.clone() }.into());
+                return Err(ControlError::NoSuchSession { conv_id: conv_id.clone() }.into());
             }
             most = most.min(MOST_OF_ONE);
         } else {
@@ -48,7 +48,7 @@ impl Console {
         let turns = past::turns(&self.health.store, sessions, most, call.since).await;
         let mut told = BTreeSet::new();
         for turn in &turns {
-            let entries = tap::past(turn);
+            let entries = event_feed::past(turn);
             told.extend(entries.first().map(|entry| entry.turn.clone()));
             for some in entries.chunks(BATCH) {
                 replies.send(&Tail { entries: some.to_vec() }, false).await?;
@@ -57,7 +57,8 @@ impl Console {
         if !follow {
             return Ok(replies.send(&Tail::default(), true).await?);
         }
-        let is_wanted = |entry: &Entry| call.conv_id.as_ref().is_none_or(|conv_id| *conv_id == entry.conv_id);
+        let is_wanted =
+            |entry: &TailEntry| call.conv_id.as_ref().is_none_or(|conv_id| *conv_id == entry.conv_id);
         loop {
             let mut entries = Vec::new();
             match timeout(HEARTBEAT, live.recv()).await {
@@ -72,11 +73,11 @@ impl Console {
                 entries.push(entry);
             }
             let quiet = entries.is_empty();
-            let new: Vec<Entry> = entries
+            let new: Vec<TailEntry> = entries
                 .iter()
-                .filter(|entry| entry.kind == Kind::Missed || is_wanted(entry))
+                .filter(|entry| entry.kind == TailEntryKind::Missed || is_wanted(entry))
                 .filter(|entry| !told.contains(&entry.turn))
-                .map(|entry| Entry::clone(entry))
+                .map(|entry| TailEntry::clone(entry))
                 .collect();
             if quiet || !new.is_empty() {
                 replies.send(&Tail { entries: new }, false).await?;

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use tokio::time::timeout;
 use tracing::debug;
 
-use crate::audit::{self, AuditEntry, AuditLine, Past};
+use crate::audit::{self, AuditEntry, AuditLine, AuditedTurn};
 use crate::ids::ConvId;
 use crate::mail::Store;
 use crate::session::registry::Session;
@@ -25,7 +25,7 @@ pub(super) async fn turns(
     sessions: Vec<&Session>,
     most: usize,
     since: Option<Timestamp>,
-) -> Vec<Past> {
+) -> Vec<AuditedTurn> {
     // Each of the last turns is of one of the sessions that were active last.
     let logs: Vec<_> = sessions
         .into_iter()
@@ -33,7 +33,7 @@ pub(super) async fn turns(
         .map(|session| (session.conv_id.clone(), session.cwd.clone()))
         .collect();
     let logs = stream::iter(logs).map(|(conv_id, project)| of_one(store.clone(), conv_id, project, most));
-    let mut all: Vec<Past> = logs.buffered(AT_ONCE).collect::<Vec<_>>().await.concat();
+    let mut all: Vec<AuditedTurn> = logs.buffered(AT_ONCE).collect::<Vec<_>>().await.concat();
     all.retain(|past| since.is_none_or(|since| past.line.at > since));
     all.sort_by_key(|past| past.line.at);
     let too_many = all.len().saturating_sub(most);
@@ -41,7 +41,7 @@ pub(super) async fn turns(
     all
 }
 
-async fn of_one(store: Store, conv_id: ConvId, project: PathBuf, most: usize) -> Vec<Past> {
+async fn of_one(store: Store, conv_id: ConvId, project: PathBuf, most: usize) -> Vec<AuditedTurn> {
     let mut turns = Vec::new();
     // A line may be written between the look at its hash and the look at the log; not twice.
     for _ in 0..2 {
@@ -69,11 +69,11 @@ async fn of_one(store: Store, conv_id: ConvId, project: PathBuf, most: usize) ->
 }
 
 /// The turns that are on record and not yet in the log.
-fn not_in(turns: &[Past], unwritten: Vec<AuditEntry>) -> Vec<Past> {
+fn not_in(turns: &[AuditedTurn], unwritten: Vec<AuditEntry>) -> Vec<AuditedTurn> {
     let missing = unwritten.into_iter().filter(|entry| !turns.iter().any(|past| past.hash == entry.hash));
     let read = missing.filter_map(|entry| {
         let line = serde_json::from_str::<AuditLine>(&entry.line).ok()?;
-        Some(Past { line, hash: entry.hash, altered: false })
+        Some(AuditedTurn { line, hash: entry.hash, altered: false })
     });
     read.collect()
 }

@@ -4,16 +4,16 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::control::wire::{Health, Link, Trouble};
+use crate::control::wire::{HealthReport, LinkState, TroubleInfo};
 
 /// A message that Feishu has not taken for so long is a trouble.
 const OUTBOX: Duration = Duration::from_secs(5 * 60);
 
 /// What the judge knows besides what is told.
 #[derive(Clone, Debug)]
-pub(super) struct Besides {
+pub(super) struct JudgeInputs {
     /// Since when calls of Feishu's API fail.
-    pub(super) failing: Option<Trouble>,
+    pub(super) failing: Option<TroubleInfo>,
     /// Whether nobody may talk to the bot.
     pub(super) nobody: bool,
     /// Whether it was looked for Claude Code.
@@ -23,21 +23,25 @@ pub(super) struct Besides {
 }
 
 /// The problems and the notes: sentences.
-pub(super) fn judge(health: &Health, besides: &Besides, now: Timestamp) -> (Vec<String>, Vec<String>) {
+pub(super) fn judge(
+    health: &HealthReport,
+    besides: &JudgeInputs,
+    now: Timestamp,
+) -> (Vec<String>, Vec<String>) {
     let (mut problems, mut notes) = (Vec::new(), Vec::new());
     let connection = &health.connection;
     let why = || connection.last_error.as_ref().map(|error| format!(" ({error})")).unwrap_or_default();
     match connection.state {
-        Link::Connected => {}
-        Link::Connecting if connection.last_error.is_none() => {
+        LinkState::Connected => {}
+        LinkState::Connecting if connection.last_error.is_none() => {
             problems.push("phonework is connecting to Feishu for the first time".to_owned());
         }
-        Link::Connecting | Link::Waiting => {
+        LinkState::Connecting | LinkState::Waiting => {
             problems.push(format!("there is no connection to Feishu{}; it is tried again by itself", why()));
         }
-        Link::Stopped => problems.push("phonework is leaving".to_owned()),
+        LinkState::Stopped => problems.push("phonework is leaving".to_owned()),
     }
-    if let Some(Trouble { at, what }) = &besides.failing {
+    if let Some(TroubleInfo { at, what }) = &besides.failing {
         problems.push(format!("calls of Feishu's API fail since {}: {what}", clock(*at)));
     }
     let mail = &health.mail;
@@ -104,12 +108,15 @@ fn clock(at: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::control::wire::{Api, By, Claude, Connection, Counts, Mail, Proof, Stuck, Wedged};
+    use crate::control::wire::{
+        ApiHealth, ClaudeHealth, ClaudeProof, ConnectionHealth, HealthCounts, MailHealth, ProofSource,
+        StuckTaskInfo, WedgedInfo,
+    };
 
     const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
-    fn well() -> Health {
-        Health {
+    fn well() -> HealthReport {
+        HealthReport {
             healthy: false,
             problems: Vec::new(),
             notes: Vec::new(),
@@ -117,8 +124,8 @@ mod tests {
             pid: 1,
             started_at: NOW,
             memory: 0,
-            connection: Connection {
-                state: Link::Connected,
+            connection: ConnectionHealth {
+                state: LinkState::Connected,
                 since: NOW,
                 next_try_at: None,
                 last_frame_at: None,
@@ -126,21 +133,27 @@ mod tests {
                 last_error: Some("the connection ended".into()),
                 turned_away_at: None,
             },
-            api: Api::default(),
-            mail: Mail { answers: true, ..Mail::default() },
-            sessions: Counts::default(),
-            claude: Claude {
+            api: ApiHealth::default(),
+            mail: MailHealth { answers: true, ..MailHealth::default() },
+            sessions: HealthCounts::default(),
+            claude: ClaudeHealth {
                 command: "claude".into(),
                 path: Some("/usr/bin/claude".into()),
                 version: None,
-                proof: Some(Proof { at: NOW, by: By::Turn, passed: true, took_ms: 1, why: None }),
+                proof: Some(ClaudeProof {
+                    at: NOW,
+                    by: ProofSource::Turn,
+                    passed: true,
+                    took_ms: 1,
+                    why: None,
+                }),
             },
             sandbox: "landlock".into(),
             stuck: Vec::new(),
         }
     }
 
-    const NOTHING: Besides = Besides { failing: None, nobody: false, looked: true, redrawn: false };
+    const NOTHING: JudgeInputs = JudgeInputs { failing: None, nobody: false, looked: true, redrawn: false };
 
     #[test]
     fn when_all_works_there_is_nothing_to_say() {
@@ -150,20 +163,21 @@ mod tests {
     #[test]
     fn each_part_that_does_not_work_is_a_problem_with_its_reason() {
         let mut health = well();
-        health.connection.state = Link::Waiting;
-        health.mail = Mail {
+        health.connection.state = LinkState::Waiting;
+        health.mail = MailHealth {
             answers: false,
             outbox: 3,
             oldest_outbox_at: NOW.checked_sub(OUTBOX * 2).ok(),
-            ..Mail::default()
+            ..MailHealth::default()
         };
         let why = Some("`claude -p ping` ended without an answer".to_owned());
-        health.claude.proof = Some(Proof { at: NOW, by: By::Probe, passed: false, took_ms: 1, why });
-        health.stuck = vec![Stuck { task: "router".into(), for_ms: 21_000 }];
-        let failing = Trouble { at: NOW, what: "HTTP 503".into() };
-        let (mut problems, notes) = judge(&health, &Besides { failing: Some(failing), ..NOTHING }, NOW);
+        health.claude.proof =
+            Some(ClaudeProof { at: NOW, by: ProofSource::Probe, passed: false, took_ms: 1, why });
+        health.stuck = vec![StuckTaskInfo { task: "router".into(), for_ms: 21_000 }];
+        let failing = TroubleInfo { at: NOW, what: "HTTP 503".into() };
+        let (mut problems, notes) = judge(&health, &JudgeInputs { failing: Some(failing), ..NOTHING }, NOW);
         assert_eq!(notes, Vec::<String>::new());
-        for (link, error) in [(Link::Connecting, None), (Link::Stopped, None)] {
+        for (link, error) in [(LinkState::Connecting, None), (LinkState::Stopped, None)] {
             let mut health = well();
             (health.connection.state, health.connection.last_error) = (link, error);
             health.claude.path = None;
@@ -189,10 +203,11 @@ mod tests {
         health.claude.proof = None;
         health.sandbox = "off".into();
         health.mail.wedged = 2;
-        health.mail.last_wedged = vec![Wedged { at: NOW, to: "oc_1".into(), why: "code 230028".into() }];
-        let (problems, mut notes) = judge(&health, &Besides { nobody: true, redrawn: true, ..NOTHING }, NOW);
+        health.mail.last_wedged = vec![WedgedInfo { at: NOW, to: "oc_1".into(), why: "code 230028".into() }];
+        let (problems, mut notes) =
+            judge(&health, &JudgeInputs { nobody: true, redrawn: true, ..NOTHING }, NOW);
         health.claude.path = None;
-        notes.extend(judge(&health, &Besides { looked: false, ..NOTHING }, NOW).1.into_iter().take(1));
+        notes.extend(judge(&health, &JudgeInputs { looked: false, ..NOTHING }, NOW).1.into_iter().take(1));
         assert_eq!(problems, Vec::<String>::new());
         insta::assert_snapshot!(notes.join("\n"), @r"
         whether Claude Code answers is not known yet: nobody was answered since the start; `phonework health --probe` tries it

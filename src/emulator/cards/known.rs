@@ -41,7 +41,7 @@ pub(super) const LISTS: &[&str] = &["elements", "columns"];
 
 /// What is known of a tag.
 #[derive(Clone, Copy)]
-pub(super) struct Element {
+pub(super) struct KnownElement {
     /// Beside those of `EVERY`; `None` where they are not checked.
     pub(super) properties: Option<&'static [&'static str]>,
     /// Whether it counts as a level of nesting.
@@ -53,11 +53,11 @@ pub(super) struct Element {
 }
 
 /// What is known of a tag, if schema 2.0 has it.
-pub(super) fn element(tag: &str) -> Option<Element> {
+pub(super) fn element(tag: &str) -> Option<KnownElement> {
     let plain =
-        |properties| Element { properties, container: false, interactive: false, only_at_root: false };
-    let container = |properties| Element { container: true, ..plain(properties) };
-    let interactive = |properties| Element { interactive: true, ..plain(properties) };
+        |properties| KnownElement { properties, container: false, interactive: false, only_at_root: false };
+    let container = |properties| KnownElement { container: true, ..plain(properties) };
+    let interactive = |properties| KnownElement { interactive: true, ..plain(properties) };
     Some(match tag {
         "markdown" => plain(Some(&["content", "i18n_content", "text_align", "text_size", "icon"])),
         "div" => plain(Some(&["text", "icon", "width"])),
@@ -107,9 +107,9 @@ pub(super) fn element(tag: &str) -> Option<Element> {
             "vertical_align",
             "elements",
         ])),
-        "form" => Element { only_at_root: true, ..container(Some(FORM)) },
+        "form" => KnownElement { only_at_root: true, ..container(Some(FORM)) },
         "interactive_container" => container(None),
-        "table" => Element { only_at_root: true, ..plain(None) },
+        "table" => KnownElement { only_at_root: true, ..plain(None) },
         "img" | "img_combination" | "chart" | "person" | "person_list" | "audio" | "plain_text" => {
             plain(None)
         }

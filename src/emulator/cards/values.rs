@@ -4,10 +4,10 @@ use serde_json::Value;
 
 use super::{CardFault, known, tables};
 
-type Checked = Result<(), CardFault>;
+type CheckResult = Result<(), CardFault>;
 
 /// Checks the values of an element, but not what is inside of it.
-pub(super) fn check(tag: &str, element: &Value) -> Checked {
+pub(super) fn check(tag: &str, element: &Value) -> CheckResult {
     match tag {
         "markdown" => {
             one_of(element, "text_size", known::TEXT_SIZES)?;
@@ -49,12 +49,12 @@ pub(super) fn check(tag: &str, element: &Value) -> Checked {
 }
 
 /// Checks the head of a card.
-pub(super) fn header(header: &Value) -> Checked {
+pub(super) fn header(header: &Value) -> CheckResult {
     text(&header["title"], &["plain_text", "lark_md"])?;
     one_of(header, "template", known::TEMPLATES)
 }
 
-fn button(button: &Value) -> Checked {
+fn button(button: &Value) -> CheckResult {
     one_of(button, "type", known::BUTTON_TYPES)?;
     one_of(button, "size", &["tiny", "small", "medium", "large"])?;
     one_of(button, "form_action_type", &["submit", "reset"])?;
@@ -80,7 +80,7 @@ fn button(button: &Value) -> Checked {
     text(&confirm["text"], &["plain_text"])
 }
 
-fn panel(header: &Value) -> Checked {
+fn panel(header: &Value) -> CheckResult {
     let Some(fields) = header.as_object() else { return required(false, "a panel needs a header") };
     super::properties("header of collapsible_panel", fields, known::PANEL_HEADER)?;
     text(&header["title"], &["plain_text", "lark_md", "markdown"])?;
@@ -89,14 +89,14 @@ fn panel(header: &Value) -> Checked {
     required(angle.is_some_and(|angle| [-180, -90, 90, 180].contains(&angle)), "icon_expanded_angle")
 }
 
-fn placeholder(element: &Value) -> Checked {
+fn placeholder(element: &Value) -> CheckResult {
     let Some(placeholder) = element.get("placeholder") else { return Ok(()) };
     text(placeholder, &["plain_text"])?;
     let length = placeholder["content"].as_str().unwrap_or_default().chars().count();
     required(length <= 100, "a placeholder has at most 100 characters")
 }
 
-fn text(text: &Value, tags: &[&str]) -> Checked {
+fn text(text: &Value, tags: &[&str]) -> CheckResult {
     let tag = text["tag"].as_str().unwrap_or_default();
     required(tags.contains(&tag), &format!("a text of the tag {tag:?} is not taken here"))?;
     let Some(fields) = text.as_object() else { return Ok(()) };
@@ -106,12 +106,12 @@ fn text(text: &Value, tags: &[&str]) -> Checked {
     if tag == "plain_text" { Ok(()) } else { markdown(text["content"].as_str().unwrap_or_default()) }
 }
 
-fn one_of(element: &Value, name: &str, values: &[&str]) -> Checked {
+fn one_of(element: &Value, name: &str, values: &[&str]) -> CheckResult {
     let Some(value) = element.get(name) else { return Ok(()) };
     required(value.as_str().is_some_and(|value| values.contains(&value)), &format!("{name} is {value}"))
 }
 
-fn width(element: &Value, words: &[&str]) -> Checked {
+fn width(element: &Value, words: &[&str]) -> CheckResult {
     let Some(width) = element.get("width") else { return Ok(()) };
     let width = width.as_str().unwrap_or_default();
     let pixels = width.strip_suffix("px").is_some_and(|number| number.parse::<u16>().is_ok());
@@ -120,7 +120,7 @@ fn width(element: &Value, words: &[&str]) -> Checked {
 
 /// Feishu: an address that goes on in Chinese makes the card fail, and so does a link that leads elsewhere than to the
 /// web.
-fn markdown(text: &str) -> Checked {
+fn markdown(text: &str) -> CheckResult {
     // What is in code is shown as it is.
     for line in tables::outside_fences(text).flatten() {
         for prose in line.split('`').step_by(2) {
@@ -131,7 +131,7 @@ fn markdown(text: &str) -> Checked {
     Ok(())
 }
 
-fn addresses(prose: &str) -> Checked {
+fn addresses(prose: &str) -> CheckResult {
     for (start, _) in prose.match_indices("http") {
         let address = &prose[start..];
         if !is_web(address) {
@@ -144,7 +144,7 @@ fn addresses(prose: &str) -> Checked {
     Ok(())
 }
 
-fn links(prose: &str) -> Checked {
+fn links(prose: &str) -> CheckResult {
     for (start, _) in prose.match_indices("](") {
         let before = &prose[..start];
         let is_image = before.rfind('[').is_some_and(|open| before[..open].ends_with('!'));
@@ -163,7 +163,7 @@ fn is_chinese(character: char) -> bool {
     matches!(character, '\u{2e80}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{ff00}'..='\u{ffef}')
 }
 
-fn required(holds: bool, what: &str) -> Checked {
+fn required(holds: bool, what: &str) -> CheckResult {
     if holds { Ok(()) } else { Err(CardFault::Property(what.to_owned())) }
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::emulator::people::Impossible;
+use crate::emulator::people::PeopleError;
 
 /// Feishu: an input takes 1,000 characters where nothing else is said.
 const LONGEST_INPUT: u64 = 1000;
@@ -17,12 +17,12 @@ pub(super) fn around<'a>(card: &'a Value, element: &Value) -> Option<&'a Value> 
 pub(super) fn fill(
     form: &Value,
     given: Option<&Map<String, Value>>,
-) -> Result<Map<String, Value>, Impossible> {
+) -> Result<Map<String, Value>, PeopleError> {
     let mut fields = Vec::new();
     collect(form, &mut fields);
     let named = |name: &str| fields.iter().any(|field| field["name"] == name);
     if let Some(unknown) = given.into_iter().flatten().map(|(name, _)| name).find(|name| !named(name)) {
-        return Err(Impossible::Field(format!("there is no field {unknown}")));
+        return Err(PeopleError::Field(format!("there is no field {unknown}")));
     }
     let mut values = Map::new();
     for field in fields {
@@ -42,8 +42,8 @@ fn untouched(field: &Value) -> Value {
     }
 }
 
-fn check(name: &str, field: &Value, value: &Value) -> Result<(), Impossible> {
-    let wrong = |what: &str| Err(Impossible::Field(format!("{name}: {what}")));
+fn check(name: &str, field: &Value, value: &Value) -> Result<(), PeopleError> {
+    let wrong = |what: &str| Err(PeopleError::Field(format!("{name}: {what}")));
     let texts: Vec<&str> = match value.as_array() {
         Some(several) => several.iter().filter_map(Value::as_str).collect(),
         None => value.as_str().filter(|text| !text.is_empty()).into_iter().collect(),

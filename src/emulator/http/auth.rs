@@ -10,27 +10,27 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::emulator::{
-    answer::{Refusal, refuse, whole},
-    state::{Shared, new_id},
+    answer::{FeishuRefusal, refuse, whole},
+    state::{SharedWorld, new_id},
 };
 
 /// Feishu: while 30 minutes or more remain, the same token is given again.
 const RENEWED_BEFORE: Duration = Duration::from_secs(30 * 60);
 
 #[derive(Deserialize)]
-struct Credentials {
+struct TokenRequest {
     app_id: String,
     app_secret: String,
 }
 
 /// `POST /open-apis/auth/v3/tenant_access_token/internal`
-pub(super) async fn tenant_access_token(State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
-    let Ok(sent) = serde_json::from_slice::<Credentials>(&body) else {
-        return refuse(&Refusal::new(10_003, "invalid param"));
+pub(super) async fn tenant_access_token(State(shared): State<Arc<SharedWorld>>, body: Bytes) -> Response {
+    let Ok(sent) = serde_json::from_slice::<TokenRequest>(&body) else {
+        return refuse(&FeishuRefusal::new(10_003, "invalid param"));
     };
     if sent.app_id != shared.options.app_id || sent.app_secret != shared.options.app_secret {
         // Feishu answers this one with HTTP 200.
-        return refuse(&Refusal { http: 200, ..Refusal::new(10_014, "app secret invalid") });
+        return refuse(&FeishuRefusal { http: 200, ..FeishuRefusal::new(10_014, "app secret invalid") });
     }
     let life = shared.options.token_life;
     let now = Instant::now();
@@ -53,7 +53,7 @@ pub(super) async fn tenant_access_token(State(shared): State<Arc<Shared>>, body:
 }
 
 /// `GET /open-apis/bot/v3/info`
-pub(super) async fn bot_info(State(shared): State<Arc<Shared>>) -> Response {
+pub(super) async fn bot_info(State(shared): State<Arc<SharedWorld>>) -> Response {
     let (open_id, name) = shared.look(|world| (world.bot.clone(), world.bot_name.clone()));
     whole(json!({
         "code": 0,

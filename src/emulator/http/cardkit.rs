@@ -11,12 +11,12 @@ use serde_json::Value;
 
 use super::im::json_of;
 use crate::emulator::{
-    answer::{Refusal, answer},
-    card_entity::Operation,
-    state::Shared,
+    answer::{FeishuRefusal, answer},
+    card_entity::EntityOperation,
+    state::SharedWorld,
 };
 
-type Feishu = State<Arc<Shared>>;
+type Feishu = State<Arc<SharedWorld>>;
 type ElementPath = Path<(String, String)>;
 
 /// `POST /open-apis/cardkit/v1/cards`
@@ -29,28 +29,30 @@ pub(super) async fn create(State(shared): Feishu, body: Bytes) -> Response {
 
 /// `PUT /open-apis/cardkit/v1/cards/:card_id`
 pub(super) async fn replace(shared: Feishu, Path(id): Path<String>, body: Bytes) -> Response {
-    operate(&shared, &id, &body, |sent| Ok(Operation::Replace(card_json(&sent["card"])?)))
+    operate(&shared, &id, &body, |sent| Ok(EntityOperation::Replace(card_json(&sent["card"])?)))
 }
 
 /// `PATCH /open-apis/cardkit/v1/cards/:card_id/settings`
 pub(super) async fn settings(shared: Feishu, Path(id): Path<String>, body: Bytes) -> Response {
-    operate(&shared, &id, &body, |sent| Ok(Operation::Settings(inner(sent, "settings")?)))
+    operate(&shared, &id, &body, |sent| Ok(EntityOperation::Settings(inner(sent, "settings")?)))
 }
 
 /// `POST /open-apis/cardkit/v1/cards/:card_id/batch_update`
 pub(super) async fn batch(shared: Feishu, Path(id): Path<String>, body: Bytes) -> Response {
     operate(&shared, &id, &body, |sent| {
         let actions = inner(sent, "actions")?;
-        let actions =
-            actions.as_array().cloned().ok_or_else(|| Refusal::new(10_002, "actions is not an array"))?;
-        Ok(Operation::Batch(actions))
+        let actions = actions
+            .as_array()
+            .cloned()
+            .ok_or_else(|| FeishuRefusal::new(10_002, "actions is not an array"))?;
+        Ok(EntityOperation::Batch(actions))
     })
 }
 
 /// `POST /open-apis/cardkit/v1/cards/:card_id/elements`
 pub(super) async fn add(shared: Feishu, Path(id): Path<String>, body: Bytes) -> Response {
     operate(&shared, &id, &body, |sent| {
-        Ok(Operation::Add {
+        Ok(EntityOperation::Add {
             how: sent["type"].as_str().unwrap_or_default().to_owned(),
             target: sent["target_element_id"].as_str().map(str::to_owned),
             elements: inner(sent, "elements")?,
@@ -65,7 +67,7 @@ pub(super) async fn replace_element(
     body: Bytes,
 ) -> Response {
     operate(&shared, &id, &body, |sent| {
-        Ok(Operation::ReplaceElement { element_id, element: inner(sent, "element")? })
+        Ok(EntityOperation::ReplaceElement { element_id, element: inner(sent, "element")? })
     })
 }
 
@@ -76,7 +78,7 @@ pub(super) async fn patch_element(
     body: Bytes,
 ) -> Response {
     operate(&shared, &id, &body, |sent| {
-        Ok(Operation::PatchElement { element_id, partial: inner(sent, "partial_element")? })
+        Ok(EntityOperation::PatchElement { element_id, partial: inner(sent, "partial_element")? })
     })
 }
 
@@ -86,22 +88,23 @@ pub(super) async fn delete_element(
     Path((id, element_id)): ElementPath,
     body: Bytes,
 ) -> Response {
-    operate(&shared, &id, &body, |_| Ok(Operation::DeleteElement { element_id }))
+    operate(&shared, &id, &body, |_| Ok(EntityOperation::DeleteElement { element_id }))
 }
 
 /// `PUT /open-apis/cardkit/v1/cards/:card_id/elements/:element_id/content`
 pub(super) async fn content(shared: Feishu, Path((id, element_id)): ElementPath, body: Bytes) -> Response {
     operate(&shared, &id, &body, |sent| {
-        let content = sent["content"].as_str().ok_or_else(|| Refusal::new(10_002, "content is required"))?;
-        Ok(Operation::Content { element_id, content: content.to_owned() })
+        let content =
+            sent["content"].as_str().ok_or_else(|| FeishuRefusal::new(10_002, "content is required"))?;
+        Ok(EntityOperation::Content { element_id, content: content.to_owned() })
     })
 }
 
 fn operate(
-    shared: &Shared,
+    shared: &SharedWorld,
     card_id: &str,
     body: &Bytes,
-    operation: impl FnOnce(&Value) -> Result<Operation, Refusal>,
+    operation: impl FnOnce(&Value) -> Result<EntityOperation, FeishuRefusal>,
 ) -> Response {
     answer(json_of(body).and_then(|sent| {
         let operation = operation(&sent)?;
@@ -111,15 +114,16 @@ fn operate(
 }
 
 /// A property that is JSON written into a string.
-fn inner(sent: &Value, name: &str) -> Result<Value, Refusal> {
-    let text = sent[name].as_str().ok_or_else(|| Refusal::new(10_002, format!("{name} is not a string")))?;
-    serde_json::from_str(text).map_err(|_| Refusal::new(10_002, format!("{name} is not json")))
+fn inner(sent: &Value, name: &str) -> Result<Value, FeishuRefusal> {
+    let text =
+        sent[name].as_str().ok_or_else(|| FeishuRefusal::new(10_002, format!("{name} is not a string")))?;
+    serde_json::from_str(text).map_err(|_| FeishuRefusal::new(10_002, format!("{name} is not json")))
 }
 
 /// `{"type":"card_json","data":"…"}`
-fn card_json(sent: &Value) -> Result<Value, Refusal> {
+fn card_json(sent: &Value) -> Result<Value, FeishuRefusal> {
     if sent["type"].as_str() != Some("card_json") {
-        return Err(Refusal::new(10_002, "only card_json is emulated"));
+        return Err(FeishuRefusal::new(10_002, "only card_json is emulated"));
     }
-    inner(sent, "data").map_err(|_| Refusal::of_card(200_220, "card json is not valid"))
+    inner(sent, "data").map_err(|_| FeishuRefusal::of_card(200_220, "card json is not valid"))
 }

@@ -13,12 +13,12 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{LARGEST_REQUEST, Unanswered};
+use super::{DropConnection, LARGEST_REQUEST};
 use crate::emulator::{
-    answer::{AgainstCard, AnswerCode, Refusal, gateway_page, refuse},
+    answer::{AgainstCard, AnswerCode, FeishuRefusal, gateway_page, refuse},
     content::not_built,
-    faults::{Effect, FaultId},
-    state::{Shared, World, log},
+    faults::{FaultEffect, FaultId},
+    state::{SharedWorld, World, log},
 };
 use crate::ids::{ChatId, MessageId};
 
@@ -42,7 +42,7 @@ pub struct ApiCall {
 }
 
 /// Lets a request through to its handler, or not.
-pub(super) async fn gate(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
+pub(super) async fn gate(State(shared): State<Arc<SharedWorld>>, request: Request, next: Next) -> Response {
     let method = request.method().to_string();
     let path = request.uri().path().to_owned();
     let Ok((request, sent)) = read_json(request).await else {
@@ -74,7 +74,7 @@ pub(super) async fn gate(State(shared): State<Arc<Shared>>, request: Request, ne
         None => pass(&shared, number, request, next).await,
         Some((id, effect)) => suffer(&shared, number, id, effect, request, next).await,
     };
-    if response.extensions().get::<Unanswered>().is_none() {
+    if response.extensions().get::<DropConnection>().is_none() {
         let http = response.status().as_u16();
         let code = response.extensions().get::<AnswerCode>().map(|code| code.0);
         shared.change(|world| {
@@ -100,46 +100,48 @@ impl World {
 }
 
 async fn suffer(
-    shared: &Arc<Shared>,
+    shared: &Arc<SharedWorld>,
     number: u64,
     id: FaultId,
-    effect: Effect,
+    effect: FaultEffect,
     request: Request,
     next: Next,
 ) -> Response {
     match effect {
-        Effect::Refuse { http, code, reset } => {
+        FaultEffect::Refuse { http, code, reset } => {
             let reset = reset.map(Duration::from_secs);
-            refuse(&Refusal { http, reset, ..Refusal::new(code, "emulated failure") })
+            refuse(&FeishuRefusal { http, reset, ..FeishuRefusal::new(code, "emulated failure") })
         }
-        Effect::RefuseCard { sub_code, words } => refuse(&not_built(sub_code, &words)),
-        Effect::Page { http } => gateway_page(http),
-        Effect::Garbage => ([(header::CONTENT_TYPE, "application/json")], "{\"code\":0,").into_response(),
-        Effect::RefuseHandshake { status, auth_code } => {
+        FaultEffect::RefuseCard { sub_code, words } => refuse(&not_built(sub_code, &words)),
+        FaultEffect::Page { http } => gateway_page(http),
+        FaultEffect::Garbage => {
+            ([(header::CONTENT_TYPE, "application/json")], "{\"code\":0,").into_response()
+        }
+        FaultEffect::RefuseHandshake { status, auth_code } => {
             refuse_handshake(status, auth_code, "emulated refusal")
         }
-        Effect::Delay { ms } => {
+        FaultEffect::Delay { ms } => {
             tokio::time::sleep(Duration::from_millis(ms)).await;
             pass(shared, number, request, next).await
         }
-        Effect::Hold => {
+        FaultEffect::Hold => {
             until_lifted(shared, id).await;
             pass(shared, number, request, next).await
         }
-        Effect::Silence => {
+        FaultEffect::Silence => {
             until_lifted(shared, id).await;
             unanswered()
         }
-        Effect::Lose => {
+        FaultEffect::Lose => {
             pass(shared, number, request, next).await;
             unanswered()
         }
-        Effect::Cut => unanswered(),
+        FaultEffect::Cut => unanswered(),
     }
 }
 
 /// Has the request with this number in the log done, unless the gateway is against it.
-async fn pass(shared: &Arc<Shared>, number: u64, request: Request, next: Next) -> Response {
+async fn pass(shared: &Arc<SharedWorld>, number: u64, request: Request, next: Next) -> Response {
     let path = request.uri().path();
     if path.starts_with("/open-apis/") {
         let api = request.extensions().get::<MatchedPath>().map_or(path, MatchedPath::as_str);
@@ -148,7 +150,7 @@ async fn pass(shared: &Arc<Shared>, number: u64, request: Request, next: Next) -
         let life = shared.options.token_life;
         let admitted = shared.change(|world| {
             let limits = [(50, Duration::from_secs(1)), (1000, Duration::from_secs(60))];
-            world.admit(&key, &limits).map_err(Refusal::too_frequent)?;
+            world.admit(&key, &limits).map_err(FeishuRefusal::too_frequent)?;
             if free {
                 return Ok(());
             }
@@ -171,23 +173,23 @@ async fn pass(shared: &Arc<Shared>, number: u64, request: Request, next: Next) -
     response
 }
 
-fn check_token(world: &World, headers: &HeaderMap, life: Duration) -> Result<(), Refusal> {
+fn check_token(world: &World, headers: &HeaderMap, life: Duration) -> Result<(), FeishuRefusal> {
     let sent = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let Some(sent) = sent else {
-        return Err(Refusal::new(
+        return Err(FeishuRefusal::new(
             99_991_661,
             "Missing access token for authorization. Please make a request with token attached.",
         ));
     };
     let Some(token) = sent.strip_prefix("Bearer ").filter(|token| token.starts_with("t-")) else {
-        return Err(Refusal::new(
+        return Err(FeishuRefusal::new(
             99_991_671,
             "Invalid access token for authorization. Please make a request with a valid token.",
         ));
     };
     match world.tokens.iter().find(|(known, _)| known == token) {
         Some((_, issued)) if issued.elapsed() < life => Ok(()),
-        Some(_) | None => Err(Refusal::new(
+        Some(_) | None => Err(FeishuRefusal::new(
             99_991_663,
             "Invalid access token for authorization. Please make a request with token attached.",
         )),
@@ -207,13 +209,13 @@ pub(crate) fn refuse_handshake(status: i64, auth_code: Option<i64>, msg: &'stati
     response
 }
 
-async fn until_lifted(shared: &Arc<Shared>, id: FaultId) {
+async fn until_lifted(shared: &Arc<SharedWorld>, id: FaultId) {
     shared.until(|world| world.faults.hits(id).is_none()).await;
 }
 
 fn unanswered() -> Response {
     let mut response = Response::new(Body::empty());
-    response.extensions_mut().insert(Unanswered);
+    response.extensions_mut().insert(DropConnection);
     response
 }
 

@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 
 use crate::{
     emulator::{
-        answer::{Refusal, answer, refuse},
-        state::{Shared, Stored, new_id},
+        answer::{FeishuRefusal, answer, refuse},
+        state::{SharedWorld, StoredFile, new_id},
     },
     ids::MessageId,
 };
@@ -24,7 +24,7 @@ const LARGEST_IMAGE: usize = 10 * 1024 * 1024;
 const LARGEST_FILE: usize = 30 * 1024 * 1024;
 
 /// `POST /open-apis/im/v1/images`
-pub(super) async fn upload_image(State(shared): State<Arc<Shared>>, form: Multipart) -> Response {
+pub(super) async fn upload_image(State(shared): State<Arc<SharedWorld>>, form: Multipart) -> Response {
     answer(match read_form(form, "image").await {
         Ok(form) => keep_image(&shared, form),
         Err(refusal) => Err(refusal),
@@ -32,7 +32,7 @@ pub(super) async fn upload_image(State(shared): State<Arc<Shared>>, form: Multip
 }
 
 /// `POST /open-apis/im/v1/files`
-pub(super) async fn upload_file(State(shared): State<Arc<Shared>>, form: Multipart) -> Response {
+pub(super) async fn upload_file(State(shared): State<Arc<SharedWorld>>, form: Multipart) -> Response {
     answer(match read_form(form, "file").await {
         Ok(form) => keep_file(&shared, form),
         Err(refusal) => Err(refusal),
@@ -40,34 +40,34 @@ pub(super) async fn upload_file(State(shared): State<Arc<Shared>>, form: Multipa
 }
 
 /// `GET /open-apis/im/v1/images/:key` and `/files/:key`: only what the bot uploaded.
-pub(super) async fn own(State(shared): State<Arc<Shared>>, Path(key): Path<String>) -> Response {
+pub(super) async fn own(State(shared): State<Arc<SharedWorld>>, Path(key): Path<String>) -> Response {
     let stored = shared.look(|world| world.stored.get(&key).filter(|stored| stored.by_bot).cloned());
     match stored {
         Some(stored) => download(&stored),
-        None => refuse(&Refusal::new(234_008, "The app is not the resource sender.")),
+        None => refuse(&FeishuRefusal::new(234_008, "The app is not the resource sender.")),
     }
 }
 
 /// `GET /open-apis/im/v1/messages/:message_id/resources/:file_key?type=image|file`
 pub(super) async fn resource(
-    State(shared): State<Arc<Shared>>,
+    State(shared): State<Arc<SharedWorld>>,
     Path((id, key)): Path<(String, String)>,
     Query(query): Query<HashMap<String, String>>,
 ) -> Response {
     let found = shared.look(|world| {
         let message = world.message(&MessageId::from(id)).filter(|message| !message.recalled);
-        let message = message.ok_or_else(|| Refusal::new(234_003, "File not in msg."))?;
+        let message = message.ok_or_else(|| FeishuRefusal::new(234_003, "File not in msg."))?;
         let kind = query.get("type").map(String::as_str);
         if !matches!(kind, Some("image" | "file")) {
-            return Err(Refusal::new(234_001, "Invalid request param."));
+            return Err(FeishuRefusal::new(234_001, "Invalid request param."));
         }
         if matches!(message.msg_type.as_str(), "sticker" | "interactive" | "merge_forward") {
-            return Err(Refusal::new(234_043, "Unsupported message type."));
+            return Err(FeishuRefusal::new(234_043, "Unsupported message type."));
         }
         let stored = world.stored.get(&key).filter(|stored| {
             message.content.to_string().contains(&key) && (stored.kind == "image") == (kind == Some("image"))
         });
-        stored.cloned().ok_or_else(|| Refusal::new(234_003, "File not in msg."))
+        stored.cloned().ok_or_else(|| FeishuRefusal::new(234_003, "File not in msg."))
     });
     match found {
         Ok(stored) => download(&stored),
@@ -100,8 +100,8 @@ struct Form {
     bytes: Bytes,
 }
 
-async fn read_form(mut form: Multipart, file_field: &str) -> Result<Form, Refusal> {
-    let broken = || Refusal::new(234_001, "Invalid request param.");
+async fn read_form(mut form: Multipart, file_field: &str) -> Result<Form, FeishuRefusal> {
+    let broken = || FeishuRefusal::new(234_001, "Invalid request param.");
     let mut fields = HashMap::new();
     let mut bytes = None;
     while let Some(field) = form.next_field().await.map_err(|_| broken())? {
@@ -114,22 +114,22 @@ async fn read_form(mut form: Multipart, file_field: &str) -> Result<Form, Refusa
     }
     let bytes = bytes.ok_or_else(broken)?;
     if bytes.is_empty() {
-        return Err(Refusal::new(234_010, "File's size can't be 0."));
+        return Err(FeishuRefusal::new(234_010, "File's size can't be 0."));
     }
     Ok(Form { fields, bytes })
 }
 
-fn keep_image(shared: &Shared, form: Form) -> Result<Value, Refusal> {
+fn keep_image(shared: &SharedWorld, form: Form) -> Result<Value, FeishuRefusal> {
     if !matches!(form.fields.get("image_type").map(String::as_str), Some("message" | "avatar")) {
-        return Err(Refusal::new(234_001, "Invalid request param."));
+        return Err(FeishuRefusal::new(234_001, "Invalid request param."));
     }
     if form.bytes.len() > LARGEST_IMAGE {
-        return Err(Refusal::new(234_006, "The file size exceed the max value."));
+        return Err(FeishuRefusal::new(234_006, "The file size exceed the max value."));
     }
-    let content_type =
-        image_type(&form.bytes).ok_or_else(|| Refusal::new(234_011, "Can't recognize the image format."))?;
+    let content_type = image_type(&form.bytes)
+        .ok_or_else(|| FeishuRefusal::new(234_011, "Can't recognize the image format."))?;
     let key = new_id("img_v3_");
-    let stored = Stored {
+    let stored = StoredFile {
         name: "image".to_owned(),
         content_type: content_type.to_owned(),
         kind: "image".to_owned(),
@@ -140,23 +140,23 @@ fn keep_image(shared: &Shared, form: Form) -> Result<Value, Refusal> {
     Ok(json!({ "image_key": key }))
 }
 
-fn keep_file(shared: &Shared, form: Form) -> Result<Value, Refusal> {
+fn keep_file(shared: &SharedWorld, form: Form) -> Result<Value, FeishuRefusal> {
     let kind = form.fields.get("file_type").cloned().unwrap_or_default();
     let name = form.fields.get("file_name").cloned().unwrap_or_default();
     if !["opus", "mp4", "pdf", "doc", "xls", "ppt", "stream"].contains(&kind.as_str()) || name.is_empty() {
-        return Err(Refusal::new(234_001, "Invalid request param."));
+        return Err(FeishuRefusal::new(234_001, "Invalid request param."));
     }
     if form.bytes.len() > LARGEST_FILE {
-        return Err(Refusal::new(234_006, "The file size exceed the max value."));
+        return Err(FeishuRefusal::new(234_006, "The file size exceed the max value."));
     }
     let key = new_id("file_v3_");
     let content_type = "application/octet-stream".to_owned();
-    let stored = Stored { name, content_type, kind, bytes: form.bytes, by_bot: true };
+    let stored = StoredFile { name, content_type, kind, bytes: form.bytes, by_bot: true };
     shared.change(|world| world.stored.insert(key.clone(), stored));
     Ok(json!({ "file_key": key }))
 }
 
-fn download(stored: &Stored) -> Response {
+fn download(stored: &StoredFile) -> Response {
     let name: String = stored.name.chars().filter(|each| each.is_ascii_graphic() && *each != '"').collect();
     let headers = [
         (header::CONTENT_TYPE, stored.content_type.clone()),

@@ -10,10 +10,10 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::deed::{self, Deed, LABEL};
-use super::journal::Journal;
+use super::deed::{self, LABEL, PracticeDeed};
+use super::journal::PromptJournal;
 use super::lines;
-use super::memory::Memory;
+use super::memory::AgentMemory;
 use super::permission::Permissions;
 use super::texts;
 
@@ -22,23 +22,23 @@ const CRASHED: u8 = 70;
 
 pub(super) struct Agent<W> {
     pub(super) output: W,
-    pub(super) memory: Memory,
-    journal: Journal,
+    pub(super) memory: AgentMemory,
+    journal: PromptJournal,
     pub(super) model: String,
     pub(super) permissions: Permissions,
     /// Whether it tells the raw events of the model's API.
     pub(super) tells_events: bool,
-    inputs: Receiver<Input>,
+    inputs: Receiver<AgentInput>,
     /// For the thread that waits for a command.
-    pub(super) ran: SyncSender<Input>,
-    waiting: VecDeque<Message>,
+    pub(super) ran: SyncSender<AgentInput>,
+    waiting: VecDeque<AgentMessage>,
     /// What it is to say by itself.
     unasked: VecDeque<String>,
     input_ended: bool,
     last_failed: bool,
 }
 
-pub(super) enum Input {
+pub(super) enum AgentInput {
     /// With the moment at which it was read.
     Line(Vec<u8>, Timestamp),
     End,
@@ -47,14 +47,14 @@ pub(super) enum Input {
     Later(String),
 }
 
-struct Message {
+struct AgentMessage {
     text: String,
     uuid: Option<Uuid>,
     read: Timestamp,
 }
 
 /// What ends a wait within a turn.
-pub(super) enum Woken {
+pub(super) enum WakeCause {
     Deadline,
     Interrupted,
     InputEnded,
@@ -63,11 +63,11 @@ pub(super) enum Woken {
 }
 
 /// How a turn ends.
-pub(super) enum Ending {
+pub(super) enum TurnEnding {
     Said(String),
     /// With a text that was written already.
     Streamed(String),
-    Failed(deed::Failure),
+    Failed(deed::SimulatedFailure),
     Interrupted {
         reason: &'static str,
     },
@@ -79,8 +79,8 @@ pub(super) enum Ending {
 impl<W: Write> Agent<W> {
     pub(super) fn new(
         output: W,
-        memory: Memory,
-        journal: Journal,
+        memory: AgentMemory,
+        journal: PromptJournal,
         model: String,
         permissions: Permissions,
         tells_events: bool,
@@ -90,12 +90,12 @@ impl<W: Write> Agent<W> {
         let ran = lines.clone();
         std::thread::spawn(move || {
             for line in BufReader::new(input).split(b'\n').map_while(Result::ok) {
-                if lines.send(Input::Line(line, Timestamp::now())).is_err() {
+                if lines.send(AgentInput::Line(line, Timestamp::now())).is_err() {
                     return;
                 }
             }
             // Nobody listens to an agent that has ended.
-            let _ = lines.send(Input::End);
+            let _ = lines.send(AgentInput::End);
         });
         let waiting = VecDeque::new();
         Self {
@@ -127,7 +127,7 @@ impl<W: Write> Agent<W> {
                 self.take(input)?;
             } else {
                 // Messages that waited are one turn, as in Claude Code.
-                let messages: Vec<Message> = self.waiting.drain(..).collect();
+                let messages: Vec<AgentMessage> = self.waiting.drain(..).collect();
                 if let Some(status) = self.turn(&messages)? {
                     return Ok(status);
                 }
@@ -136,32 +136,34 @@ impl<W: Write> Agent<W> {
     }
 
     /// A status when the agent ends in the turn.
-    fn turn(&mut self, messages: &[Message]) -> std::io::Result<Option<u8>> {
+    fn turn(&mut self, messages: &[AgentMessage]) -> std::io::Result<Option<u8>> {
         let texts: Vec<&str> = messages.iter().map(|message| message.text.as_str()).collect();
         let uuids: Vec<Uuid> = messages.iter().filter_map(|message| message.uuid).collect();
         self.memory.begin()?;
         let init = lines::init(self.memory.session(), &self.model, self.permissions.mode());
         self.write(&init)?;
         let read = messages.iter().map(|message| message.read).max().unwrap_or_default();
-        let ending = match self.act(Deed::of(&texts.join("\n")), read)? {
-            Ending::Crashed => {
+        let ending = match self.act(PracticeDeed::of(&texts.join("\n")), read)? {
+            TurnEnding::Crashed => {
                 writeln!(std::io::stderr(), "the practice agent was told to crash")?;
                 return Ok(Some(CRASHED));
             }
-            Ending::Ended(status) => return Ok(Some(status)),
-            Ending::Said(text) => {
+            TurnEnding::Ended(status) => return Ok(Some(status)),
+            TurnEnding::Said(text) => {
                 self.say(&text)?;
                 json!({"result": text})
             }
             // All of it is there already.
-            Ending::Streamed(text) => json!({"result": text}),
-            Ending::Failed(failure) => {
+            TurnEnding::Streamed(text) => json!({"result": text}),
+            TurnEnding::Failed(failure) => {
                 self.write(&lines::failure(self.memory.session(), failure))?;
                 json!({"result": failure.words, "is_error": true, "terminal_reason": "api_error",
                        "api_error_status": failure.status})
             }
-            Ending::Interrupted { reason } => json!({"subtype": "error_during_execution", "is_error": true,
-                "terminal_reason": reason, "errors": ["[ede_diagnostic] practice agent interrupted"]}),
+            TurnEnding::Interrupted { reason } => {
+                json!({"subtype": "error_during_execution", "is_error": true,
+                "terminal_reason": reason, "errors": ["[ede_diagnostic] practice agent interrupted"]})
+            }
         };
         self.last_failed = ending["is_error"] == true;
         let result = lines::result(self.memory.session(), &self.model, &uuids, &ending);
@@ -169,78 +171,78 @@ impl<W: Write> Agent<W> {
         Ok(None)
     }
 
-    fn act(&mut self, deed: Deed, read: Timestamp) -> std::io::Result<Ending> {
+    fn act(&mut self, deed: PracticeDeed, read: Timestamp) -> std::io::Result<TurnEnding> {
         Ok(match deed {
-            Deed::Echo(text) => Ending::Said(text),
-            Deed::Say { length, texts } => {
+            PracticeDeed::Echo(text) => TurnEnding::Said(text),
+            PracticeDeed::Say { length, texts } => {
                 let text = texts::say(length / texts);
                 for _ in 1..texts {
                     self.say(&text)?;
                 }
-                Ending::Said(text)
+                TurnEnding::Said(text)
             }
-            Deed::Slow(time) => return self.slow(time),
-            Deed::Stamp => Ending::Said(texts::stamp(read, Timestamp::now())),
-            Deed::Hang => loop {
-                if matches!(self.wait(None)?, Woken::InputEnded) {
+            PracticeDeed::Slow(time) => return self.slow(time),
+            PracticeDeed::Stamp => TurnEnding::Said(texts::stamp(read, Timestamp::now())),
+            PracticeDeed::Hang => loop {
+                if matches!(self.wait(None)?, WakeCause::InputEnded) {
                     std::thread::park();
                 }
             },
-            Deed::Run(command) => return self.ask_and_run(&command),
-            Deed::AskOften(times) => return self.ask_often(times),
-            Deed::Stream { words, time } => return self.stream(words, time),
-            Deed::Work { times, bytes, time } => return self.work(times, bytes, time),
-            Deed::WriteFile { file, text } => return self.write_file(&file, &text),
-            Deed::Edit(change) => {
+            PracticeDeed::Run(command) => return self.ask_and_run(&command),
+            PracticeDeed::AskOften(times) => return self.ask_often(times),
+            PracticeDeed::Stream { words, time } => return self.stream(words, time),
+            PracticeDeed::Work { times, bytes, time } => return self.work(times, bytes, time),
+            PracticeDeed::WriteFile { file, text } => return self.write_file(&file, &text),
+            PracticeDeed::Edit(change) => {
                 let change = change.as_ref().map(|[file, old, new]| (&**file, &**old, &**new));
                 return self.edit_file(change);
             }
-            Deed::Fetch(url) => return self.fetch(&url),
-            Deed::Ask { many } => return self.question(many),
-            Deed::Plan => return self.plan(),
-            Deed::Remember(text) => {
+            PracticeDeed::Fetch(url) => return self.fetch(&url),
+            PracticeDeed::Ask { many } => return self.question(many),
+            PracticeDeed::Plan => return self.plan(),
+            PracticeDeed::Remember(text) => {
                 self.memory.remember(&text)?;
-                Ending::Said(format!("{LABEL} I will remember: {text}"))
+                TurnEnding::Said(format!("{LABEL} I will remember: {text}"))
             }
-            Deed::Recall => Ending::Said(match self.memory.recall() {
+            PracticeDeed::Recall => TurnEnding::Said(match self.memory.recall() {
                 nothing if nothing.is_empty() => format!("{LABEL} There is nothing that I remember."),
                 text => format!("{LABEL} I remember: {text}"),
             }),
-            Deed::Crash => Ending::Crashed,
-            Deed::Quit => Ending::Ended(0),
-            Deed::Mute => return self.mute(),
-            Deed::Garbage => return self.garbage(),
-            Deed::Babble => return self.babble(),
-            Deed::Flood(megabytes) => return self.flood(megabytes),
-            Deed::Compact => {
+            PracticeDeed::Crash => TurnEnding::Crashed,
+            PracticeDeed::Quit => TurnEnding::Ended(0),
+            PracticeDeed::Mute => return self.mute(),
+            PracticeDeed::Garbage => return self.garbage(),
+            PracticeDeed::Babble => return self.babble(),
+            PracticeDeed::Flood(megabytes) => return self.flood(megabytes),
+            PracticeDeed::Compact => {
                 self.write(&lines::compacted(self.memory.session()))?;
-                Ending::Said(format!("{LABEL} I have made room."))
+                TurnEnding::Said(format!("{LABEL} I have made room."))
             }
-            Deed::Later(time, text) => self.later(time, text),
-            Deed::Fail(failure) => Ending::Failed(failure),
-            Deed::Chat(prompt) => Ending::Said(texts::chat(&prompt)),
+            PracticeDeed::Later(time, text) => self.later(time, text),
+            PracticeDeed::Fail(failure) => TurnEnding::Failed(failure),
+            PracticeDeed::Chat(prompt) => TurnEnding::Said(texts::chat(&prompt)),
         })
     }
 
-    fn slow(&mut self, time: Duration) -> std::io::Result<Ending> {
+    fn slow(&mut self, time: Duration) -> std::io::Result<TurnEnding> {
         let deadline = Instant::now().checked_add(time);
         loop {
             match self.wait(deadline)? {
-                Woken::Deadline => {
+                WakeCause::Deadline => {
                     let text = format!("{LABEL} That took {} seconds.", time.as_secs_f64());
-                    return Ok(Ending::Said(text));
+                    return Ok(TurnEnding::Said(text));
                 }
-                Woken::Interrupted => {
+                WakeCause::Interrupted => {
                     self.say_cut(&format!("{LABEL} That to"))?;
-                    return Ok(Ending::Interrupted { reason: "aborted_streaming" });
+                    return Ok(TurnEnding::Interrupted { reason: "aborted_streaming" });
                 }
-                Woken::InputEnded | Woken::Answered { .. } | Woken::Ran(_) => {}
+                WakeCause::InputEnded | WakeCause::Answered { .. } | WakeCause::Ran(_) => {}
             }
         }
     }
 
     /// Waits for what a turn waits for, and does meanwhile what can be done at any time.
-    pub(super) fn wait(&mut self, deadline: Option<Instant>) -> std::io::Result<Woken> {
+    pub(super) fn wait(&mut self, deadline: Option<Instant>) -> std::io::Result<WakeCause> {
         loop {
             let left = deadline.map_or(Duration::MAX, |at| at.saturating_duration_since(Instant::now()));
             match self.inputs.recv_timeout(left) {
@@ -249,23 +251,23 @@ impl<W: Write> Agent<W> {
                         return Ok(woken);
                     }
                 }
-                Err(RecvTimeoutError::Timeout) => return Ok(Woken::Deadline),
+                Err(RecvTimeoutError::Timeout) => return Ok(WakeCause::Deadline),
                 // Not while `ran` is kept here.
-                Err(RecvTimeoutError::Disconnected) => return Ok(Woken::InputEnded),
+                Err(RecvTimeoutError::Disconnected) => return Ok(WakeCause::InputEnded),
             }
         }
     }
 
-    fn take(&mut self, input: Input) -> std::io::Result<Option<Woken>> {
+    fn take(&mut self, input: AgentInput) -> std::io::Result<Option<WakeCause>> {
         let (line, read) = match input {
-            Input::Line(line, _) if line.trim_ascii().is_empty() => return Ok(None),
-            Input::Line(line, read) => (line, read),
-            Input::End => {
+            AgentInput::Line(line, _) if line.trim_ascii().is_empty() => return Ok(None),
+            AgentInput::Line(line, read) => (line, read),
+            AgentInput::End => {
                 self.input_ended = true;
-                return Ok(Some(Woken::InputEnded));
+                return Ok(Some(WakeCause::InputEnded));
             }
-            Input::Ran(output) => return Ok(Some(Woken::Ran(output))),
-            Input::Later(text) => {
+            AgentInput::Ran(output) => return Ok(Some(WakeCause::Ran(output))),
+            AgentInput::Later(text) => {
                 self.unasked.push_back(text);
                 return Ok(None);
             }
@@ -281,7 +283,7 @@ impl<W: Write> Agent<W> {
             Some("control_request") => return self.control(&line),
             Some("control_response") => {
                 let response = &line["response"];
-                return Ok(response["request_id"].as_str().map(|request_id| Woken::Answered {
+                return Ok(response["request_id"].as_str().map(|request_id| WakeCause::Answered {
                     request_id: request_id.to_owned(),
                     response: response["response"].clone(),
                 }));
@@ -291,7 +293,7 @@ impl<W: Write> Agent<W> {
         Ok(None)
     }
 
-    fn control(&mut self, line: &Value) -> std::io::Result<Option<Woken>> {
+    fn control(&mut self, line: &Value) -> std::io::Result<Option<WakeCause>> {
         let request_id = line["request_id"].as_str().unwrap_or_default();
         match line["request"]["subtype"].as_str() {
             Some("initialize") => {
@@ -303,7 +305,7 @@ impl<W: Write> Agent<W> {
             Some("interrupt") => {
                 let queued: Vec<Uuid> = self.waiting.iter().filter_map(|message| message.uuid).collect();
                 self.write(&lines::reply(request_id, &json!({"still_queued": queued})))?;
-                Ok(Some(Woken::Interrupted))
+                Ok(Some(WakeCause::Interrupted))
             }
             Some("set_permission_mode") => {
                 let mode = line["request"]["mode"].as_str().unwrap_or_default();
@@ -340,7 +342,7 @@ impl<W: Write> Agent<W> {
     }
 }
 
-fn message(line: &Value, read: Timestamp) -> std::io::Result<Message> {
+fn message(line: &Value, read: Timestamp) -> std::io::Result<AgentMessage> {
     if line["message"]["role"] != "user" {
         return Err(std::io::Error::other("Expected message role 'user'"));
     }
@@ -352,5 +354,5 @@ fn message(line: &Value, read: Timestamp) -> std::io::Result<Message> {
         None => content.as_str().unwrap_or_default().to_owned(),
     };
     let uuid = line["uuid"].as_str().and_then(|uuid| uuid.parse().ok());
-    Ok(Message { text, uuid, read })
+    Ok(AgentMessage { text, uuid, read })
 }

@@ -7,16 +7,16 @@ use std::process::{Command, Output, Stdio};
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::json;
 
-use super::agent::{Agent, Ending, Input, Woken};
+use super::agent::{Agent, AgentInput, TurnEnding, WakeCause};
 use super::deed::LABEL;
-use super::lines::Result;
-use super::tool::Leave;
+use super::lines::ToolOutput;
+use super::tool::ToolPermission;
 
 /// Of a command's output this much is told, as in Claude Code.
 const OUTPUT_SHOWN: usize = 30_000;
 
 /// How a command ended.
-enum Ran {
+enum CommandEnd {
     Said(String),
     Failed(String),
     Refused(String),
@@ -24,37 +24,37 @@ enum Ran {
 }
 
 impl<W: Write> Agent<W> {
-    pub(super) fn ask_and_run(&mut self, command: &str) -> std::io::Result<Ending> {
+    pub(super) fn ask_and_run(&mut self, command: &str) -> std::io::Result<TurnEnding> {
         Ok(match self.command(command)? {
-            Ran::Said(text) => Ending::Said(format!("{LABEL} The command said:\n{text}")),
-            Ran::Failed(text) => Ending::Said(format!("{LABEL} The command failed:\n{text}")),
-            Ran::Refused(message) => Ending::Said(format!("{LABEL} I did not run it: {message}")),
-            Ran::Interrupted => Ending::Interrupted { reason: "aborted_tools" },
+            CommandEnd::Said(text) => TurnEnding::Said(format!("{LABEL} The command said:\n{text}")),
+            CommandEnd::Failed(text) => TurnEnding::Said(format!("{LABEL} The command failed:\n{text}")),
+            CommandEnd::Refused(message) => TurnEnding::Said(format!("{LABEL} I did not run it: {message}")),
+            CommandEnd::Interrupted => TurnEnding::Interrupted { reason: "aborted_tools" },
         })
     }
 
     /// One command after the other, each with its own question.
-    pub(super) fn ask_often(&mut self, times: usize) -> std::io::Result<Ending> {
+    pub(super) fn ask_often(&mut self, times: usize) -> std::io::Result<TurnEnding> {
         let (mut allowed, mut denied) = (0, 0);
         for number in 1..=times {
             match self.command(&format!("echo {number}"))? {
-                Ran::Said(_) | Ran::Failed(_) => allowed += 1,
-                Ran::Refused(_) => denied += 1,
-                Ran::Interrupted => return Ok(Ending::Interrupted { reason: "aborted_tools" }),
+                CommandEnd::Said(_) | CommandEnd::Failed(_) => allowed += 1,
+                CommandEnd::Refused(_) => denied += 1,
+                CommandEnd::Interrupted => return Ok(TurnEnding::Interrupted { reason: "aborted_tools" }),
             }
         }
-        Ok(Ending::Said(format!("{LABEL} Of {times} commands {allowed} ran and {denied} did not.")))
+        Ok(TurnEnding::Said(format!("{LABEL} Of {times} commands {allowed} ran and {denied} did not.")))
     }
 
-    fn command(&mut self, command: &str) -> std::io::Result<Ran> {
+    fn command(&mut self, command: &str) -> std::io::Result<CommandEnd> {
         let input = json!({"command": command, "description": "a command to practise with"});
         let tool_use = match self.leave_for("Bash", input)? {
-            Leave::Given(tool_use) => tool_use,
-            Leave::Refused(message) => return Ok(Ran::Refused(message)),
-            Leave::Interrupted => return Ok(Ran::Interrupted),
+            ToolPermission::Given(tool_use) => tool_use,
+            ToolPermission::Refused(message) => return Ok(CommandEnd::Refused(message)),
+            ToolPermission::Interrupted => return Ok(CommandEnd::Interrupted),
         };
         let Some(output) = self.execute(tool_use.input["command"].as_str().unwrap_or_default())? else {
-            return Ok(Ran::Interrupted);
+            return Ok(CommandEnd::Interrupted);
         };
         let (result, ran) = match output {
             Ok(output) if output.status.success() => {
@@ -63,14 +63,14 @@ impl<W: Write> Agent<W> {
                     json!({"stdout": stdout, "stderr": stderr, "interrupted": false, "isImage": false});
                 let text = format!("{stdout}{stderr}");
                 let told = if text.is_empty() { "(Bash completed with no output)" } else { &text };
-                (Result::of(told, details), Ran::Said(text))
+                (ToolOutput::of(told, details), CommandEnd::Said(text))
             }
             Ok(output) => {
                 let text = shown(&[&output.stdout[..], &output.stderr].concat());
                 let status = output.status.code().unwrap_or(1);
-                (Result::error(&format!("Exit code {status}\n{text}")), Ran::Failed(text))
+                (ToolOutput::error(&format!("Exit code {status}\n{text}")), CommandEnd::Failed(text))
             }
-            Err(error) => (Result::error(&error.to_string()), Ran::Failed(error.to_string())),
+            Err(error) => (ToolOutput::error(&error.to_string()), CommandEnd::Failed(error.to_string())),
         };
         self.tell(&tool_use.id, &result)?;
         Ok(ran)
@@ -91,17 +91,17 @@ impl<W: Write> Agent<W> {
         };
         let group = Pid::from_child(&child);
         let ran = self.ran.clone();
-        std::thread::spawn(move || ran.send(Input::Ran(child.wait_with_output())));
+        std::thread::spawn(move || ran.send(AgentInput::Ran(child.wait_with_output())));
         let mut interrupted = false;
         loop {
             match self.wait(None)? {
-                Woken::Ran(output) => return Ok(Some(output).filter(|_| !interrupted)),
-                Woken::Interrupted => {
+                WakeCause::Ran(output) => return Ok(Some(output).filter(|_| !interrupted)),
+                WakeCause::Interrupted => {
                     interrupted = true;
                     // It may have ended just now.
                     let _ = kill_process_group(group, Signal::KILL);
                 }
-                Woken::Deadline | Woken::InputEnded | Woken::Answered { .. } => {}
+                WakeCause::Deadline | WakeCause::InputEnded | WakeCause::Answered { .. } => {}
             }
         }
     }

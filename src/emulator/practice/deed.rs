@@ -7,7 +7,7 @@ pub(super) const LABEL: &str = "(practice agent, not Claude)";
 
 /// A prompt, understood by its first word.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Deed {
+pub(super) enum PracticeDeed {
     /// `echo TEXT`: the text word for word.
     Echo(String),
     /// `say N characters`, or `say N characters in M texts`: so many, in numbered lines.
@@ -58,23 +58,23 @@ pub(super) enum Deed {
     /// `later S TEXT`: after so many seconds it begins a turn by itself and says the text.
     Later(Duration, String),
     /// `error 401`, `error 429`, `error overloaded`.
-    Fail(Failure),
+    Fail(SimulatedFailure),
     /// Anything else.
     Chat(String),
 }
 
 /// A failure as Claude Code tells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Failure {
+pub(super) struct SimulatedFailure {
     pub(super) status: u16,
     pub(super) kind: &'static str,
     pub(super) words: &'static str,
 }
 
-const FAILURES: [(&str, Failure); 3] = [
+const FAILURES: [(&str, SimulatedFailure); 3] = [
     (
         "401",
-        Failure {
+        SimulatedFailure {
             status: 401,
             kind: "authentication_failed",
             words: "Failed to authenticate. API Error: 401",
@@ -82,13 +82,16 @@ const FAILURES: [(&str, Failure); 3] = [
     ),
     (
         "429",
-        Failure {
+        SimulatedFailure {
             status: 429,
             kind: "rate_limit",
             words: "You've hit your 5-hour limit · resets 5:10pm (UTC) (practice agent, not Claude)",
         },
     ),
-    ("overloaded", Failure { status: 529, kind: "server_error", words: "API Error: 529 Overloaded" }),
+    (
+        "overloaded",
+        SimulatedFailure { status: 529, kind: "server_error", words: "API Error: 529 Overloaded" },
+    ),
 ];
 
 /// More would only fill a disk.
@@ -104,7 +107,7 @@ const FEW_BYTES: usize = 200;
 /// `ask30`.
 const OFTEN: usize = 30;
 
-impl Deed {
+impl PracticeDeed {
     pub(super) fn of(prompt: &str) -> Self {
         let chat = || Self::Chat(prompt.to_owned());
         let (word, rest) = prompt.split_once([' ', '\n']).unwrap_or((prompt, ""));
@@ -165,20 +168,20 @@ impl Deed {
 }
 
 /// `N words [in S]`
-fn stream(rest: &str) -> Option<Deed> {
+fn stream(rest: &str) -> Option<PracticeDeed> {
     let (count, rest) = rest.split_once(' ')?;
     let words = count.parse().ok().filter(|&words| words <= MOST_WORDS)?;
     let time = time(rest.trim().strip_prefix("words")?)?;
-    Some(Deed::Stream { words, time })
+    Some(PracticeDeed::Stream { words, time })
 }
 
 /// `N [BYTES] [in S]`
-fn work(rest: &str) -> Option<Deed> {
+fn work(rest: &str) -> Option<PracticeDeed> {
     let (numbers, seconds) = rest.split_at(rest.find("in").unwrap_or(rest.len()));
     let mut numbers = numbers.split_whitespace().map(str::parse);
     let times = numbers.next()?.ok().filter(|&times| times <= MOST_TOOLS)?;
     let bytes = numbers.next().unwrap_or(Ok(FEW_BYTES)).ok().filter(|&bytes| bytes <= MOST_BYTES)?;
-    (numbers.next().is_none()).then_some(Deed::Work { times, bytes, time: time(seconds)? })
+    (numbers.next().is_none()).then_some(PracticeDeed::Work { times, bytes, time: time(seconds)? })
 }
 
 /// Nothing, or `in S`.
@@ -191,16 +194,16 @@ fn time(rest: &str) -> Option<Duration> {
 }
 
 /// `FILE OLD -> NEW`
-fn edit(rest: &str) -> Option<Deed> {
+fn edit(rest: &str) -> Option<PracticeDeed> {
     let (file, change) = rest.split_once(' ')?;
     let (old, new) = change.split_once(" -> ")?;
-    Some(Deed::Edit(Some([file, old, new].map(str::to_owned))))
+    Some(PracticeDeed::Edit(Some([file, old, new].map(str::to_owned))))
 }
 
-fn later(rest: &str) -> Option<Deed> {
+fn later(rest: &str) -> Option<PracticeDeed> {
     let (seconds, text) = rest.split_once(' ')?;
     let time = Duration::try_from_secs_f64(seconds.parse().ok()?).ok()?;
-    Some(Deed::Later(time, text.to_owned()))
+    Some(PracticeDeed::Later(time, text.to_owned()))
 }
 
 #[cfg(test)]
@@ -210,42 +213,48 @@ mod tests {
     #[test]
     fn a_prompt_is_understood_by_its_first_word() {
         let table = [
-            ("echo  two\nlines ", Deed::Echo(" two\nlines ".to_owned())),
-            ("say 9000 characters", Deed::Say { length: 9000, texts: 1 }),
-            ("say 9000 characters in 3 texts", Deed::Say { length: 9000, texts: 3 }),
-            ("slow 1.5", Deed::Slow(Duration::from_millis(1500))),
-            ("stamp", Deed::Stamp),
-            ("hang", Deed::Hang),
-            ("run ls -l", Deed::Run("ls -l".to_owned())),
-            ("ask30", Deed::AskOften(30)),
-            ("stream 9 words", Deed::Stream { words: 9, time: Duration::ZERO }),
-            ("stream 90 words in 1.5", Deed::Stream { words: 90, time: Duration::from_millis(1500) }),
-            ("work 5", Deed::Work { times: 5, bytes: 200, time: Duration::ZERO }),
-            ("work 500 4096 in 2", Deed::Work { times: 500, bytes: 4096, time: Duration::from_secs(2) }),
+            ("echo  two\nlines ", PracticeDeed::Echo(" two\nlines ".to_owned())),
+            ("say 9000 characters", PracticeDeed::Say { length: 9000, texts: 1 }),
+            ("say 9000 characters in 3 texts", PracticeDeed::Say { length: 9000, texts: 3 }),
+            ("slow 1.5", PracticeDeed::Slow(Duration::from_millis(1500))),
+            ("stamp", PracticeDeed::Stamp),
+            ("hang", PracticeDeed::Hang),
+            ("run ls -l", PracticeDeed::Run("ls -l".to_owned())),
+            ("ask30", PracticeDeed::AskOften(30)),
+            ("stream 9 words", PracticeDeed::Stream { words: 9, time: Duration::ZERO }),
+            ("stream 90 words in 1.5", PracticeDeed::Stream { words: 90, time: Duration::from_millis(1500) }),
+            ("work 5", PracticeDeed::Work { times: 5, bytes: 200, time: Duration::ZERO }),
+            (
+                "work 500 4096 in 2",
+                PracticeDeed::Work { times: 500, bytes: 4096, time: Duration::from_secs(2) },
+            ),
             (
                 "write a.txt two  words",
-                Deed::WriteFile { file: "a.txt".to_owned(), text: "two  words".to_owned() },
+                PracticeDeed::WriteFile { file: "a.txt".to_owned(), text: "two  words".to_owned() },
             ),
-            ("edit", Deed::Edit(None)),
-            ("edit a.rs x = 1 -> x = 2", Deed::Edit(Some(["a.rs", "x = 1", "x = 2"].map(str::to_owned)))),
-            ("fetch https://a.example/b", Deed::Fetch("https://a.example/b".to_owned())),
-            ("ask", Deed::Ask { many: false }),
-            ("ask many", Deed::Ask { many: true }),
-            ("plan", Deed::Plan),
-            ("remember blue", Deed::Remember("blue".to_owned())),
-            ("recall", Deed::Recall),
-            ("crash", Deed::Crash),
-            ("quit", Deed::Quit),
-            ("mute", Deed::Mute),
-            ("garbage", Deed::Garbage),
-            ("babble", Deed::Babble),
-            ("flood 50", Deed::Flood(50)),
-            ("compact", Deed::Compact),
-            ("later 0.5 two words", Deed::Later(Duration::from_millis(500), "two words".to_owned())),
-            ("error 429", Deed::Fail(FAILURES[1].1)),
+            ("edit", PracticeDeed::Edit(None)),
+            (
+                "edit a.rs x = 1 -> x = 2",
+                PracticeDeed::Edit(Some(["a.rs", "x = 1", "x = 2"].map(str::to_owned))),
+            ),
+            ("fetch https://a.example/b", PracticeDeed::Fetch("https://a.example/b".to_owned())),
+            ("ask", PracticeDeed::Ask { many: false }),
+            ("ask many", PracticeDeed::Ask { many: true }),
+            ("plan", PracticeDeed::Plan),
+            ("remember blue", PracticeDeed::Remember("blue".to_owned())),
+            ("recall", PracticeDeed::Recall),
+            ("crash", PracticeDeed::Crash),
+            ("quit", PracticeDeed::Quit),
+            ("mute", PracticeDeed::Mute),
+            ("garbage", PracticeDeed::Garbage),
+            ("babble", PracticeDeed::Babble),
+            ("flood 50", PracticeDeed::Flood(50)),
+            ("compact", PracticeDeed::Compact),
+            ("later 0.5 two words", PracticeDeed::Later(Duration::from_millis(500), "two words".to_owned())),
+            ("error 429", PracticeDeed::Fail(FAILURES[1].1)),
         ];
         for (prompt, deed) in table {
-            assert_eq!(Deed::of(prompt), deed);
+            assert_eq!(PracticeDeed::of(prompt), deed);
         }
     }
 
@@ -275,7 +284,7 @@ mod tests {
             "running late",
             "crash it",
         ] {
-            assert_eq!(Deed::of(prompt), Deed::Chat(prompt.to_owned()));
+            assert_eq!(PracticeDeed::of(prompt), PracticeDeed::Chat(prompt.to_owned()));
         }
     }
 }

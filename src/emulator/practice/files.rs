@@ -5,10 +5,10 @@ use std::io::Write;
 use serde_json::{Value, json};
 use similar::{ChangeTag, TextDiff};
 
-use super::agent::{Agent, Ending};
+use super::agent::{Agent, TurnEnding};
 use super::deed::LABEL;
-use super::lines::Result;
-use super::tool::{Leave, ToolUse, project};
+use super::lines::ToolOutput;
+use super::tool::{PracticeToolUse, ToolPermission, project};
 
 /// Lines around a change, as Claude Code's patches have them.
 const CONTEXT: usize = 3;
@@ -18,7 +18,7 @@ const PRACTICE_TEXT: &str = "one\ntwo\nthree\n";
 
 impl<W: Write> Agent<W> {
     /// Writes a file whole.
-    pub(super) fn write_file(&mut self, file: &str, text: &str) -> std::io::Result<Ending> {
+    pub(super) fn write_file(&mut self, file: &str, text: &str) -> std::io::Result<TurnEnding> {
         let path = project().join(file);
         let input = json!({"file_path": path.to_string_lossy(), "content": text});
         self.with_leave("Write", input, "wrote it", |input| {
@@ -33,12 +33,12 @@ impl<W: Write> Agent<W> {
             };
             let details = json!({"type": kind, "filePath": path, "content": new, "structuredPatch": patch,
                                  "originalFile": old, "userModified": false});
-            Ok(Result::of(told, details))
+            Ok(ToolOutput::of(told, details))
         })
     }
 
     /// Puts a text in the place of another. Without a file it is one to practise with.
-    pub(super) fn edit_file(&mut self, change: Option<(&str, &str, &str)>) -> std::io::Result<Ending> {
+    pub(super) fn edit_file(&mut self, change: Option<(&str, &str, &str)>) -> std::io::Result<TurnEnding> {
         let path = project().join(change.map_or(PRACTICE_FILE, |(file, _, _)| file));
         if change.is_none() && !std::fs::exists(&path)? {
             std::fs::write(&path, PRACTICE_TEXT)?;
@@ -58,19 +58,19 @@ impl<W: Write> Agent<W> {
             let told = format!("The file {path} has been updated successfully.");
             let details = json!({"filePath": path, "oldString": old, "newString": new, "originalFile": before,
                 "structuredPatch": patch(&before, &after), "userModified": false, "replaceAll": false});
-            Ok(Result::of(told, details))
+            Ok(ToolOutput::of(told, details))
         })
     }
 
     /// Asks for a page.
-    pub(super) fn fetch(&mut self, url: &str) -> std::io::Result<Ending> {
+    pub(super) fn fetch(&mut self, url: &str) -> std::io::Result<TurnEnding> {
         let input = json!({"url": url, "prompt": "What does the page say?"});
         self.with_leave("WebFetch", input, "may read the page, though I do not really fetch it", |input| {
             let url = named(input, "url");
             let told = format!("{LABEL} This stands for {url}.");
             let details =
                 json!({"bytes": told.len(), "code": 200, "codeText": "OK", "result": told, "url": url});
-            Ok(Result::of(told, details))
+            Ok(ToolOutput::of(told, details))
         })
     }
 
@@ -79,21 +79,21 @@ impl<W: Write> Agent<W> {
         tool: &str,
         input: Value,
         done: &str,
-        work: impl FnOnce(&Value) -> std::io::Result<Result>,
-    ) -> std::io::Result<Ending> {
-        let ToolUse { id, input } = match self.leave_for(tool, input)? {
-            Leave::Given(tool_use) => tool_use,
-            Leave::Refused(message) => {
-                return Ok(Ending::Said(format!("{LABEL} I left it alone: {message}")));
+        work: impl FnOnce(&Value) -> std::io::Result<ToolOutput>,
+    ) -> std::io::Result<TurnEnding> {
+        let PracticeToolUse { id, input } = match self.leave_for(tool, input)? {
+            ToolPermission::Given(tool_use) => tool_use,
+            ToolPermission::Refused(message) => {
+                return Ok(TurnEnding::Said(format!("{LABEL} I left it alone: {message}")));
             }
-            Leave::Interrupted => return Ok(Ending::Interrupted { reason: "aborted_tools" }),
+            ToolPermission::Interrupted => return Ok(TurnEnding::Interrupted { reason: "aborted_tools" }),
         };
         let (result, ending) = match work(&input) {
             Ok(result) => (result, format!("{LABEL} I {done}.")),
-            Err(error) => (Result::error(&error.to_string()), format!("{LABEL} That failed: {error}")),
+            Err(error) => (ToolOutput::error(&error.to_string()), format!("{LABEL} That failed: {error}")),
         };
         self.tell(&id, &result)?;
-        Ok(Ending::Said(ending))
+        Ok(TurnEnding::Said(ending))
     }
 }
 

@@ -9,9 +9,9 @@ const VARIABLE: &str = "PRACTICE_JOURNAL";
 
 /// The file, one JSON string in a line for each prompt.
 #[derive(Debug)]
-pub(super) struct Journal(Option<File>);
+pub(super) struct PromptJournal(Option<File>);
 
-impl Journal {
+impl PromptJournal {
     pub(super) fn open() -> std::io::Result<Self> {
         let path = std::env::var_os(VARIABLE).filter(|path| !path.is_empty());
         path.map(|path| OpenOptions::new().create(true).append(true).open(path)).transpose().map(Self)

@@ -5,7 +5,7 @@ use std::io::Write;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::deed::Failure;
+use super::deed::SimulatedFailure;
 
 /// Tokens of a first request of Claude Code's, before any work, and what is new in it.
 const CACHED_TOKENS: u32 = 13_400;
@@ -39,7 +39,7 @@ pub(super) fn text(session: &str, message_id: &str, text: &str, aborted: bool) -
     message
 }
 
-pub(super) fn failure(session: &str, failure: Failure) -> Value {
+pub(super) fn failure(session: &str, failure: SimulatedFailure) -> Value {
     let text = json!({"type": "text", "text": failure.words});
     let mut message = assistant(session, "<synthetic>", &Uuid::new_v4().to_string(), &text);
     message["error"] = Value::from(failure.kind);
@@ -84,13 +84,13 @@ pub(super) fn usage(output: usize) -> Value {
 }
 
 /// What a tool gave: what the model reads of it, and what a program does.
-pub(super) struct Result {
+pub(super) struct ToolOutput {
     content: String,
     details: Value,
     failed: bool,
 }
 
-impl Result {
+impl ToolOutput {
     pub(super) fn of(content: impl Into<String>, details: Value) -> Self {
         Self { content: content.into(), details, failed: false }
     }
@@ -100,7 +100,7 @@ impl Result {
     }
 }
 
-pub(super) fn tool_result(session: &str, id: &str, result: &Result) -> Value {
+pub(super) fn tool_result(session: &str, id: &str, result: &ToolOutput) -> Value {
     json!({
         "type": "user", "session_id": session, "uuid": Uuid::new_v4(), "parent_tool_use_id": null,
         "message": {"role": "user", "content": [

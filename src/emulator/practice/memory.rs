@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
 /// A session's file.
-pub(super) struct Memory {
+pub(super) struct AgentMemory {
     session: String,
     file: PathBuf,
 }
 
-impl Memory {
+impl AgentMemory {
     /// None when the id is no UUID, and thus no name of a file.
     pub(super) fn of(folder: impl AsRef<Path>, session: &str) -> Option<Self> {
         let session = Uuid::parse_str(session).ok()?.to_string();

@@ -14,7 +14,7 @@ const EDITING: [&str; 5] = ["touch", "mkdir", "rm", "mv", "sed -i"];
 #[derive(Debug)]
 pub(super) struct Permissions {
     mode: String,
-    rules: Vec<Rule>,
+    rules: Vec<PracticeRule>,
     /// Whether it was launched so that all questions may be skipped.
     bypass: bool,
     /// Whether rules for `localSettings` apply: not when local settings are not read.
@@ -23,7 +23,7 @@ pub(super) struct Permissions {
 
 /// What the launch says.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Launched {
+pub(super) struct LaunchOptions {
     pub(super) mode: Option<String>,
     /// `--allowedTools`: rules with commas or spaces between them.
     pub(super) allowed: Option<String>,
@@ -36,17 +36,17 @@ pub(super) struct Launched {
 
 /// `Bash`, `Bash(npm test *)`, `WebFetch(domain:example.com)`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Rule {
+struct PracticeRule {
     tool: String,
     content: Option<String>,
 }
 
 impl Permissions {
-    pub(super) fn new(launched: &Launched) -> Self {
+    pub(super) fn new(launched: &LaunchOptions) -> Self {
         let settings: Value =
             launched.settings.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
         let listed = split_rules(launched.allowed.as_deref().unwrap_or_default());
-        let mut rules: Vec<Rule> = listed.iter().map(|rule| Rule::read(rule)).collect();
+        let mut rules: Vec<PracticeRule> = listed.iter().map(|rule| PracticeRule::read(rule)).collect();
         rules.extend(allowed_by(&settings));
         let mode = launched.mode.clone().unwrap_or_else(|| "default".to_owned());
         Self {
@@ -107,7 +107,7 @@ impl Permissions {
                     let rules = update["rules"].as_array().into_iter().flatten();
                     self.rules.extend(rules.filter_map(|rule| {
                         let content = rule["ruleContent"].as_str().map(str::to_owned);
-                        Some(Rule { tool: rule["toolName"].as_str()?.to_owned(), content })
+                        Some(PracticeRule { tool: rule["toolName"].as_str()?.to_owned(), content })
                     }));
                 }
                 Some("setMode") if here => {
@@ -168,7 +168,7 @@ fn host(url: &str) -> &str {
     rest.split(['/', ':', '?', '#']).next().unwrap_or_default()
 }
 
-impl Rule {
+impl PracticeRule {
     fn read(rule: &str) -> Self {
         match rule.split_once('(').and_then(|(tool, rest)| Some((tool, rest.strip_suffix(')')?))) {
             Some((tool, content)) => Self { tool: tool.to_owned(), content: Some(content.to_owned()) },
@@ -196,9 +196,9 @@ impl Rule {
 }
 
 /// `{"permissions":{"allow":["Bash(ls)"]}}`
-fn allowed_by(settings: &Value) -> impl Iterator<Item = Rule> {
+fn allowed_by(settings: &Value) -> impl Iterator<Item = PracticeRule> {
     let rules = settings["permissions"]["allow"].as_array().into_iter().flatten();
-    rules.filter_map(|rule| rule.as_str().map(Rule::read))
+    rules.filter_map(|rule| rule.as_str().map(PracticeRule::read))
 }
 
 /// Rules stand with commas or spaces between them; inside of parentheses both belong to the rule.
@@ -228,11 +228,11 @@ mod tests {
     use super::*;
 
     fn launched(allowed: &str, settings: &str, sources: Option<&str>) -> Permissions {
-        Permissions::new(&Launched {
+        Permissions::new(&LaunchOptions {
             allowed: Some(allowed.to_owned()),
             settings: Some(settings.to_owned()),
             sources: sources.map(str::to_owned),
-            ..Launched::default()
+            ..LaunchOptions::default()
         })
     }
 

@@ -4,21 +4,21 @@ use std::io::Write;
 
 use serde_json::{Value, json};
 
-use super::agent::{Agent, Ending};
+use super::agent::{Agent, TurnEnding};
 use super::deed::LABEL;
-use super::lines::{self, Result};
+use super::lines::{self, ToolOutput};
 use super::texts;
-use super::tool::{Leave, ToolUse};
+use super::tool::{PracticeToolUse, ToolPermission};
 
 impl<W: Write> Agent<W> {
     /// Asks, and says what the answers were, word for word.
-    pub(super) fn question(&mut self, many: bool) -> std::io::Result<Ending> {
-        let ToolUse { id, input } = match self.leave_for("AskUserQuestion", texts::questions(many))? {
-            Leave::Given(tool_use) => tool_use,
-            Leave::Refused(message) => {
-                return Ok(Ending::Said(format!("{LABEL} You did not answer: {message}")));
+    pub(super) fn question(&mut self, many: bool) -> std::io::Result<TurnEnding> {
+        let PracticeToolUse { id, input } = match self.leave_for("AskUserQuestion", texts::questions(many))? {
+            ToolPermission::Given(tool_use) => tool_use,
+            ToolPermission::Refused(message) => {
+                return Ok(TurnEnding::Said(format!("{LABEL} You did not answer: {message}")));
             }
-            Leave::Interrupted => return Ok(Ending::Interrupted { reason: "aborted_tools" }),
+            ToolPermission::Interrupted => return Ok(TurnEnding::Interrupted { reason: "aborted_tools" }),
         };
         let answers = answers(&input);
         let told = if answers.is_empty() {
@@ -32,14 +32,14 @@ impl<W: Write> Agent<W> {
             )
         };
         let details = json!({"questions": input["questions"], "answers": input["answers"]});
-        self.tell(&id, &Result::of(told, details))?;
+        self.tell(&id, &ToolOutput::of(told, details))?;
         let lines: Vec<String> =
             answers.iter().map(|(question, answer)| format!("{question} {answer}")).collect();
-        Ok(Ending::Said(format!("{LABEL} You answered:\n\n{}", lines.join("\n\n"))))
+        Ok(TurnEnding::Said(format!("{LABEL} You answered:\n\n{}", lines.join("\n\n"))))
     }
 
     /// Makes a plan, in plan mode, and once another when it is sent back.
-    pub(super) fn plan(&mut self) -> std::io::Result<Ending> {
+    pub(super) fn plan(&mut self) -> std::io::Result<TurnEnding> {
         if self.permissions.mode() != "plan" {
             let _ = self.permissions.set_mode("plan");
             self.write(&lines::mode(self.memory.session(), self.permissions.mode()))?;
@@ -49,18 +49,22 @@ impl<W: Write> Agent<W> {
             let plan = texts::plan(feedback.as_deref());
             let input = json!({"plan": plan, "planFilePath": "/tmp/plans/practice.md"});
             match self.leave_for("ExitPlanMode", input)? {
-                Leave::Given(tool_use) => {
+                ToolPermission::Given(tool_use) => {
                     let details = json!({"plan": plan, "isAgent": false});
                     let told = "User has approved your plan. You can now start coding.";
-                    self.tell(&tool_use.id, &Result::of(told, details))?;
+                    self.tell(&tool_use.id, &ToolOutput::of(told, details))?;
                     let mode = self.permissions.mode();
-                    return Ok(Ending::Said(format!("{LABEL} The plan is approved; the mode is {mode}.")));
+                    return Ok(TurnEnding::Said(format!(
+                        "{LABEL} The plan is approved; the mode is {mode}."
+                    )));
                 }
-                Leave::Interrupted => return Ok(Ending::Interrupted { reason: "aborted_tools" }),
-                Leave::Refused(message) if feedback.is_some() => {
-                    return Ok(Ending::Said(format!("{LABEL} I leave it at that. You said: {message}")));
+                ToolPermission::Interrupted => {
+                    return Ok(TurnEnding::Interrupted { reason: "aborted_tools" });
                 }
-                Leave::Refused(message) => {
+                ToolPermission::Refused(message) if feedback.is_some() => {
+                    return Ok(TurnEnding::Said(format!("{LABEL} I leave it at that. You said: {message}")));
+                }
+                ToolPermission::Refused(message) => {
                     let text = format!("{LABEL} You want it otherwise: {message}");
                     self.say(&text)?;
                     feedback = Some(message);

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::agent::{Agent, Ending, Woken};
+use super::agent::{Agent, TurnEnding, WakeCause};
 use super::deed::LABEL;
-use super::lines::Result;
+use super::lines::ToolOutput;
 use super::texts;
 
 /// Claude Code joins deltas within so many milliseconds.
@@ -15,7 +15,7 @@ const HOLD: &str = "CLAUDE_CODE_STREAM_EVENT_HOLD_MS";
 
 impl<W: Write> Agent<W> {
     /// Says so many words in so much time, a few at a time.
-    pub(super) fn stream(&mut self, count: usize, time: Duration) -> std::io::Result<Ending> {
+    pub(super) fn stream(&mut self, count: usize, time: Duration) -> std::io::Result<TurnEnding> {
         let words = texts::words(count);
         let hold = std::env::var(HOLD)
             .ok()
@@ -29,21 +29,21 @@ impl<W: Write> Agent<W> {
             let due = begun + time * number / u32::try_from(pieces.len()).unwrap_or(u32::MAX);
             if self.interrupted_before(due)? {
                 self.speech_is_cut(&call, &said)?;
-                return Ok(Ending::Interrupted { reason: "aborted_streaming" });
+                return Ok(TurnEnding::Interrupted { reason: "aborted_streaming" });
             }
             said.push_str(piece);
             self.piece(piece)?;
         }
         if self.interrupted_before(begun + time)? {
             self.speech_is_cut(&call, &said)?;
-            return Ok(Ending::Interrupted { reason: "aborted_streaming" });
+            return Ok(TurnEnding::Interrupted { reason: "aborted_streaming" });
         }
         self.speech_ends(&call, &said)?;
-        Ok(Ending::Streamed(said))
+        Ok(TurnEnding::Streamed(said))
     }
 
     /// Uses so many tools that need no question, with results of so many bytes.
-    pub(super) fn work(&mut self, times: usize, bytes: usize, time: Duration) -> std::io::Result<Ending> {
+    pub(super) fn work(&mut self, times: usize, bytes: usize, time: Duration) -> std::io::Result<TurnEnding> {
         let begun = Instant::now();
         let share = u32::try_from(times).unwrap_or(u32::MAX);
         for number in 1..=times {
@@ -51,13 +51,13 @@ impl<W: Write> Agent<W> {
             let input = json!({"command": command, "description": format!("step {number} of {times}")});
             let tool_use = self.announce("Bash", input)?;
             if self.interrupted_before(begun + time * u32::try_from(number).unwrap_or(u32::MAX) / share)? {
-                return Ok(Ending::Interrupted { reason: "aborted_tools" });
+                return Ok(TurnEnding::Interrupted { reason: "aborted_tools" });
             }
             let output = texts::output(number, bytes);
             let details = json!({"stdout": output, "stderr": "", "interrupted": false, "isImage": false});
-            self.tell(&tool_use.id, &Result::of(output, details))?;
+            self.tell(&tool_use.id, &ToolOutput::of(output, details))?;
         }
-        Ok(Ending::Said(format!("{LABEL} I have used {times} tools.")))
+        Ok(TurnEnding::Said(format!("{LABEL} I have used {times} tools.")))
     }
 
     /// Whether the turn is interrupted before this moment, which it waits for.
@@ -65,9 +65,9 @@ impl<W: Write> Agent<W> {
         loop {
             // What came meanwhile is heard even where nothing is waited for.
             match self.wait(Some(due))? {
-                Woken::Deadline => return Ok(false),
-                Woken::Interrupted => return Ok(true),
-                Woken::InputEnded | Woken::Answered { .. } | Woken::Ran(_) => {}
+                WakeCause::Deadline => return Ok(false),
+                WakeCause::Interrupted => return Ok(true),
+                WakeCause::InputEnded | WakeCause::Answered { .. } | WakeCause::Ran(_) => {}
             }
         }
     }

@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use uuid::Uuid;
 
 use super::*;
-use crate::claude::wire::{self, Assistant, Block, Output, TurnResult};
+use crate::claude::wire::{self, Assistant, ContentBlock, Output, TurnResult};
 
 /// An agent on a thread, with the ends of its pipes.
 struct Practice {
@@ -19,7 +19,7 @@ struct Practice {
 impl Practice {
     fn start(folder: &Path, arguments: &[&str]) -> Self {
         let arguments: Vec<OsString> = arguments.iter().map(OsString::from).collect();
-        let (options, folder) = (Options::from(arguments.as_slice()), folder.to_owned());
+        let (options, folder) = (PracticeOptions::from(arguments.as_slice()), folder.to_owned());
         let (input, stdin) = std::io::pipe().unwrap();
         let (stdout, output) = std::io::pipe().unwrap();
         let agent = std::thread::spawn(move || serve(&options, folder, input, output));
@@ -92,7 +92,7 @@ fn an_echo_is_word_for_word_and_a_turn_has_a_start_an_answer_and_an_end() {
         [Output::Assistant(Assistant {
             message_id,
             model,
-            blocks: vec![Block::Text(text.clone())],
+            blocks: vec![ContentBlock::Text(text.clone())],
             ..Assistant::default()
         })]
     );

@@ -6,14 +6,14 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::agent::{Agent, Woken};
-use super::lines::{self, Result};
+use super::agent::{Agent, WakeCause};
+use super::lines::{self, ToolOutput};
 use super::permission;
 
 /// What became of a tool that the agent wanted to use.
-pub(super) enum Leave {
+pub(super) enum ToolPermission {
     /// It may run.
-    Given(ToolUse),
+    Given(PracticeToolUse),
     /// It may not, and the model was told why.
     Refused(String),
     /// The turn is over.
@@ -21,7 +21,7 @@ pub(super) enum Leave {
 }
 
 /// The use of a tool that is to run.
-pub(super) struct ToolUse {
+pub(super) struct PracticeToolUse {
     pub(super) id: String,
     /// What it runs with, which may be another input than the one that was shown.
     pub(super) input: Value,
@@ -29,18 +29,20 @@ pub(super) struct ToolUse {
 
 impl<W: Write> Agent<W> {
     /// Announces a tool use and asks for leave, if no rule and no mode gives it.
-    pub(super) fn leave_for(&mut self, tool: &str, input: Value) -> std::io::Result<Leave> {
+    pub(super) fn leave_for(&mut self, tool: &str, input: Value) -> std::io::Result<ToolPermission> {
         let tool_use = self.announce(tool, input)?;
         let for_person = matches!(tool, "AskUserQuestion" | "ExitPlanMode");
         if !for_person && self.permissions.allow(tool, &tool_use.input, &project()) {
-            return Ok(Leave::Given(tool_use));
+            return Ok(ToolPermission::Given(tool_use));
         }
-        let Some(answer) = self.ask(tool, &tool_use, for_person)? else { return Ok(Leave::Interrupted) };
+        let Some(answer) = self.ask(tool, &tool_use, for_person)? else {
+            return Ok(ToolPermission::Interrupted);
+        };
         if answer["behavior"] != "allow" {
             let message = answer["message"].as_str().unwrap_or("The answer was invalid.").to_owned();
-            self.tell(&tool_use.id, &Result::error(&message))?;
+            self.tell(&tool_use.id, &ToolOutput::error(&message))?;
             let over = answer["interrupt"] == true;
-            return Ok(if over { Leave::Interrupted } else { Leave::Refused(message) });
+            return Ok(if over { ToolPermission::Interrupted } else { ToolPermission::Refused(message) });
         }
         // An approved plan ends its mode, whatever comes in its place.
         let before = self.permissions.mode().to_owned();
@@ -53,23 +55,28 @@ impl<W: Write> Agent<W> {
         }
         let updated = answer["updatedInput"].as_object().filter(|updated| !updated.is_empty());
         let input = updated.cloned().map_or(tool_use.input, Value::Object);
-        Ok(Leave::Given(ToolUse { id: tool_use.id, input }))
+        Ok(ToolPermission::Given(PracticeToolUse { id: tool_use.id, input }))
     }
 
     /// Writes that a tool is about to be used.
-    pub(super) fn announce(&mut self, tool: &str, input: Value) -> std::io::Result<ToolUse> {
+    pub(super) fn announce(&mut self, tool: &str, input: Value) -> std::io::Result<PracticeToolUse> {
         let id = format!("toolu_{}", Uuid::new_v4().simple());
         self.want(&id, tool, &input)?;
-        Ok(ToolUse { id, input })
+        Ok(PracticeToolUse { id, input })
     }
 
     /// Writes what came of a tool.
-    pub(super) fn tell(&mut self, id: &str, result: &Result) -> std::io::Result<()> {
+    pub(super) fn tell(&mut self, id: &str, result: &ToolOutput) -> std::io::Result<()> {
         self.write(&lines::tool_result(self.memory.session(), id, result))
     }
 
     /// The answer to a permission request; none when it was interrupted.
-    fn ask(&mut self, tool: &str, tool_use: &ToolUse, for_person: bool) -> std::io::Result<Option<Value>> {
+    fn ask(
+        &mut self,
+        tool: &str,
+        tool_use: &PracticeToolUse,
+        for_person: bool,
+    ) -> std::io::Result<Option<Value>> {
         let asked = Uuid::new_v4().to_string();
         let input = &tool_use.input;
         let mut request = json!({
@@ -92,15 +99,17 @@ impl<W: Write> Agent<W> {
         self.write(&lines::request(&asked, &request))?;
         loop {
             match self.wait(None)? {
-                Woken::Answered { request_id, response } if request_id == asked => return Ok(Some(response)),
-                Woken::Interrupted => {
+                WakeCause::Answered { request_id, response } if request_id == asked => {
+                    return Ok(Some(response));
+                }
+                WakeCause::Interrupted => {
                     self.write(&lines::withdrawal(&asked))?;
                     return Ok(None);
                 }
-                Woken::InputEnded => {
+                WakeCause::InputEnded => {
                     return Ok(Some(json!({"behavior": "deny", "message": "stream closed"})));
                 }
-                Woken::Answered { .. } | Woken::Deadline | Woken::Ran(_) => {}
+                WakeCause::Answered { .. } | WakeCause::Deadline | WakeCause::Ran(_) => {}
             }
         }
     }

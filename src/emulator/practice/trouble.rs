@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::agent::{Agent, Ending, Input};
+use super::agent::{Agent, AgentInput, TurnEnding};
 use super::deed::LABEL;
 use super::lines;
 
@@ -19,7 +19,7 @@ impl<W: Write> Agent<W> {
     }
 
     /// Says no more, though it does not end.
-    pub(super) fn mute(&mut self) -> std::io::Result<Ending> {
+    pub(super) fn mute(&mut self) -> std::io::Result<TurnEnding> {
         // The process's own, which is what `output` writes to.
         let nowhere = std::fs::OpenOptions::new().write(true).open("/dev/null")?;
         rustix::stdio::dup2_stdout(nowhere)?;
@@ -28,29 +28,29 @@ impl<W: Write> Agent<W> {
         }
     }
 
-    pub(super) fn garbage(&mut self) -> std::io::Result<Ending> {
+    pub(super) fn garbage(&mut self) -> std::io::Result<TurnEnding> {
         self.output.write_all(b"no JSON\n{\"type\":\n\xff\xfe\n")?;
-        Ok(Ending::Said(format!("{LABEL} That was garbage.")))
+        Ok(TurnEnding::Said(format!("{LABEL} That was garbage.")))
     }
 
-    pub(super) fn babble(&mut self) -> std::io::Result<Ending> {
+    pub(super) fn babble(&mut self) -> std::io::Result<TurnEnding> {
         loop {
             self.output.write_all(b"y\n")?;
         }
     }
 
-    pub(super) fn flood(&mut self, megabytes: usize) -> std::io::Result<Ending> {
+    pub(super) fn flood(&mut self, megabytes: usize) -> std::io::Result<TurnEnding> {
         self.write(&lines::flood(self.memory.session(), megabytes))?;
-        Ok(Ending::Said(format!("{LABEL} That was a flood.")))
+        Ok(TurnEnding::Said(format!("{LABEL} That was a flood.")))
     }
 
-    pub(super) fn later(&mut self, time: Duration, text: String) -> Ending {
+    pub(super) fn later(&mut self, time: Duration, text: String) -> TurnEnding {
         let later = self.ran.clone();
         std::thread::spawn(move || {
             std::thread::sleep(time);
             // Nobody listens to an agent that has ended.
-            let _ = later.send(Input::Later(text));
+            let _ = later.send(AgentInput::Later(text));
         });
-        Ending::Said(format!("{LABEL} I will say that."))
+        TurnEnding::Said(format!("{LABEL} I will say that."))
     }
 }

@@ -6,7 +6,7 @@ use reqwest::{
 };
 use serde_json::{Value, json};
 
-use super::{Api, ApiError, Body, failure, unexpected};
+use super::{Api, ApiError, RequestBody, failure, unexpected};
 use crate::ids::MessageId;
 
 /// A file to upload.
@@ -25,7 +25,7 @@ impl Upload {
 
 /// What is done to a card entity. Each operation has a number, higher than those of all before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Operation<'a> {
+pub enum CardOperation<'a> {
     /// The whole text of an element, while the card streams: 1 to 100,000 characters.
     Stream {
         /// The element's id.
@@ -47,7 +47,7 @@ impl Api {
     pub async fn update(&self, message_id: &MessageId, card: &str) -> Result<(), ApiError> {
         let body = json!({ "content": card });
         let path = ["im", "v1", "messages", message_id.as_str()];
-        self.call(failure::UPDATE, Method::PATCH, &path, None, Some(Body::Json(&body))).await?;
+        self.call(failure::UPDATE, Method::PATCH, &path, None, Some(RequestBody::Json(&body))).await?;
         Ok(())
     }
 
@@ -58,7 +58,8 @@ impl Api {
     pub async fn upload(&self, name: &str, bytes: Vec<u8>) -> Result<String, ApiError> {
         let file = Upload { name: name.to_owned(), bytes };
         let path = ["im", "v1", "files"];
-        let answer = self.call(failure::UPLOAD, Method::POST, &path, None, Some(Body::File(&file))).await?;
+        let answer =
+            self.call(failure::UPLOAD, Method::POST, &path, None, Some(RequestBody::File(&file))).await?;
         text_at(failure::UPLOAD, &answer, "/data/file_key")
     }
 
@@ -69,7 +70,8 @@ impl Api {
     pub async fn make_entity(&self, card: &str) -> Result<String, ApiError> {
         let body = json!({ "type": "card_json", "data": card });
         let path = ["cardkit", "v1", "cards"];
-        let answer = self.call(failure::ENTITY, Method::POST, &path, None, Some(Body::Json(&body))).await?;
+        let answer =
+            self.call(failure::ENTITY, Method::POST, &path, None, Some(RequestBody::Json(&body))).await?;
         text_at(failure::ENTITY, &answer, "/data/card_id")
     }
 
@@ -81,26 +83,26 @@ impl Api {
         &self,
         entity: &str,
         sequence: i32,
-        operation: Operation<'_>,
+        operation: CardOperation<'_>,
     ) -> Result<(), ApiError> {
         let cards = ["cardkit", "v1", "cards", entity];
         let (api, method, path, body) = match operation {
-            Operation::Stream { element, text } => {
+            CardOperation::Stream { element, text } => {
                 let path = [&cards[..], &["elements", element, "content"]].concat();
                 (failure::STREAM, Method::PUT, path, json!({ "content": text, "sequence": sequence }))
             }
-            Operation::Streaming(on) => {
+            CardOperation::Streaming(on) => {
                 let settings = json!({ "config": { "streaming_mode": on } }).to_string();
                 let path = [&cards[..], &["settings"]].concat();
                 let body = json!({ "settings": settings, "sequence": sequence });
                 (failure::SETTINGS, Method::PATCH, path, body)
             }
-            Operation::Replace(card) => {
+            CardOperation::Replace(card) => {
                 let card = json!({ "type": "card_json", "data": card });
                 (failure::REPLACE, Method::PUT, cards.to_vec(), json!({ "card": card, "sequence": sequence }))
             }
         };
-        self.call(api, method, &path, None, Some(Body::Json(&body))).await?;
+        self.call(api, method, &path, None, Some(RequestBody::Json(&body))).await?;
         Ok(())
     }
 }

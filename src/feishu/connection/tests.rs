@@ -8,7 +8,7 @@ use url::Url;
 
 use super::*;
 use crate::feishu::frame::Header;
-use crate::feishu::sleeps::Asleep;
+use crate::feishu::suspend::SuspendClock;
 
 const S: Duration = Duration::from_secs(1);
 
@@ -17,7 +17,7 @@ struct Line {
     feishu: WebSocketStream<DuplexStream>,
     deliveries: mpsc::Receiver<Delivery>,
     stop: CancellationToken,
-    ended: JoinHandle<Ended>,
+    ended: JoinHandle<ConnectionEnd>,
     started: tokio::time::Instant,
 }
 
@@ -26,7 +26,7 @@ async fn line(ping_interval: i64, room: usize, buffer: usize) -> Line {
 }
 
 /// The same on a host that sleeps at times.
-async fn line_of(ping_interval: i64, room: usize, buffer: usize, asleep: Asleep) -> Line {
+async fn line_of(ping_interval: i64, room: usize, buffer: usize, asleep: SuspendClock) -> Line {
     let (ours, theirs) = tokio::io::duplex(buffer);
     let socket = WebSocketStream::from_raw_socket(ours, Role::Client, None).await;
     let feishu = WebSocketStream::from_raw_socket(theirs, Role::Server, None).await;
@@ -41,7 +41,7 @@ async fn line_of(ping_interval: i64, room: usize, buffer: usize, asleep: Asleep)
     let (state, _) = watch::channel(ConnectionState::new(Timestamp::UNIX_EPOCH));
     let stopped = stop.clone();
     let (proof, _) = oneshot::channel();
-    let sleeps = Sleeps::new(asleep);
+    let sleeps = SuspendDetector::new(asleep);
     let ended =
         tokio::spawn(async move { serve(socket, &endpoint, &sender, &state, proof, sleeps, &stopped).await });
     Line { feishu, deliveries, stop, ended, started: tokio::time::Instant::now() }
@@ -77,8 +77,8 @@ fn pong(config: &str) -> Frame {
     }
 }
 
-fn lost(reason: &str, proven: bool) -> Ended {
-    Ended::Lost { reason: reason.to_owned(), proven }
+fn lost(reason: &str, proven: bool) -> ConnectionEnd {
+    ConnectionEnd::Lost { reason: reason.to_owned(), proven }
 }
 
 fn code(ack: &Frame) -> (u64, serde_json::Value) {
@@ -226,7 +226,7 @@ async fn a_stop_writes_the_last_answers_and_a_close_frame() {
     taken.answer.send(Answer { code: 200, data: None }).unwrap();
     assert_eq!(code(&line.frame().await), (1, json!(200)));
     assert!(matches!(line.feishu.next().await, Some(Ok(Message::Close(Some(_))))));
-    assert_eq!(line.ended.await.unwrap(), Ended::Stopped);
+    assert_eq!(line.ended.await.unwrap(), ConnectionEnd::Stopped);
 }
 
 #[tokio::test(start_paused = true)]
@@ -249,5 +249,5 @@ async fn a_close_frame_and_an_end_are_losses_and_only_a_message_is_a_proof() {
 
     let ending = line(120, 1, 4096).await;
     drop(ending.feishu);
-    assert!(matches!(ending.ended.await.unwrap(), Ended::Lost { proven: false, .. }));
+    assert!(matches!(ending.ended.await.unwrap(), ConnectionEnd::Lost { proven: false, .. }));
 }

@@ -26,7 +26,7 @@ pub struct IncomingMessage {
     /// Who is mentioned in it.
     pub mentions: Vec<Mention>,
     /// What it says.
-    pub content: Content,
+    pub content: MessageContent,
     /// The thread (topic) that it belongs to (`omt_…`).
     pub thread_id: Option<String>,
     /// The message that it replies to.
@@ -55,7 +55,7 @@ pub struct Mention {
 
 /// What a message says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Content {
+pub enum MessageContent {
     /// Plain text as it was sent, mentions as `@_user_1`.
     Text(String),
     /// Rich text as Markdown: the title, the lines, links as `[text](href)`, code in fences, pictures as `[image]`;
@@ -80,8 +80,8 @@ impl IncomingMessage {
     #[must_use]
     pub fn text_for(&self, bot: &OpenId) -> Option<String> {
         match &self.content {
-            Content::Text(raw) | Content::Post(raw) => Some(self.with_names(raw, bot)),
-            Content::Unsupported { .. } => None,
+            MessageContent::Text(raw) | MessageContent::Post(raw) => Some(self.with_names(raw, bot)),
+            MessageContent::Unsupported { .. } => None,
         }
     }
 
@@ -160,15 +160,15 @@ fn mentions(message: &Value) -> Vec<Mention> {
         .collect()
 }
 
-fn content(message: &Value) -> Content {
+fn content(message: &Value) -> MessageContent {
     let kind = text(message, "/message_type").unwrap_or("unknown");
     let inner = text(message, "/content").and_then(|content| serde_json::from_str::<Value>(content).ok());
     let read = inner.and_then(|inner| match kind {
-        "text" => inner.get("text")?.as_str().map(|text| Content::Text(text.to_owned())),
-        "post" => post::flatten(&inner).map(Content::Post),
+        "text" => inner.get("text")?.as_str().map(|text| MessageContent::Text(text.to_owned())),
+        "post" => post::flatten(&inner).map(MessageContent::Post),
         _ => None,
     });
-    read.unwrap_or_else(|| Content::Unsupported { kind: kind.to_owned() })
+    read.unwrap_or_else(|| MessageContent::Unsupported { kind: kind.to_owned() })
 }
 
 #[cfg(test)]
@@ -177,7 +177,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::feishu::event::{Event, parse};
+    use crate::feishu::event::{FeishuEvent, parse};
 
     fn envelope() -> Value {
         json!({
@@ -202,12 +202,12 @@ mod tests {
 
     fn read(envelope: &Value) -> IncomingMessage {
         let event = parse(envelope.to_string().as_bytes());
-        let Event::Message(message) = event else { panic!("{event:?}") };
+        let FeishuEvent::Message(message) = event else { panic!("{event:?}") };
         message
     }
 
     fn saying(raw: &str) -> IncomingMessage {
-        IncomingMessage { content: Content::Text(raw.to_owned()), ..read(&envelope()) }
+        IncomingMessage { content: MessageContent::Text(raw.to_owned()), ..read(&envelope()) }
     }
 
     #[test]
@@ -232,7 +232,7 @@ mod tests {
                     mention("@_user_10", Some("ou_2"), "Li Lei"),
                     mention("@_all", None, "all"),
                 ],
-                content: Content::Text("@_user_1 say hi to @_user_10".to_owned()),
+                content: MessageContent::Text("@_user_1 say hi to @_user_10".to_owned()),
                 thread_id: Some("omt_1".to_owned()),
                 parent_id: Some("om_0".into()),
             }
@@ -261,7 +261,7 @@ mod tests {
         let mut envelope = envelope();
         envelope["event"]["sender"] = Value::Null;
         let reason = "im.message.receive_v1 without sender_id.open_id".to_owned();
-        assert_eq!(parse(envelope.to_string().as_bytes()), Event::Malformed { reason });
+        assert_eq!(parse(envelope.to_string().as_bytes()), FeishuEvent::Malformed { reason });
     }
 
     #[test]
@@ -276,7 +276,7 @@ mod tests {
             envelope["event"]["message"]["message_type"] = json!(kind);
             envelope["event"]["message"]["content"] = content;
             let message = read(&envelope);
-            assert_eq!(message.content, Content::Unsupported { kind: kind.to_owned() });
+            assert_eq!(message.content, MessageContent::Unsupported { kind: kind.to_owned() });
             assert_eq!(message.text_for(&"ou_bot".into()), None);
         }
     }

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use super::{
-    Advice, CREATE, ENTITY, REPLACE, REPLY, Refusal, SETTINGS, STREAM, TOKEN, UPDATE, UPLOAD, is_token_error,
+    CREATE, ENTITY, REPLACE, REPLY, RefusalReason, RetryAdvice, SETTINGS, STREAM, TOKEN, UPDATE, UPLOAD,
+    is_token_error,
 };
 
 /// A failed answer, as far as its meaning hangs on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Failed<'a> {
+pub struct FailedAnswer<'a> {
     /// The HTTP status.
     pub http: u16,
     /// Feishu's code, if the body was its JSON.
@@ -21,9 +22,9 @@ pub struct Failed<'a> {
 
 /// What a failed answer of an API means. A token error reaches this only after a new token failed as well.
 #[must_use]
-pub fn classify(api: &str, failed: Failed<'_>) -> Advice {
-    let Failed { http, code, message, reset } = failed;
-    let again = |after, outcome_known| Advice::Retry { after, outcome_known };
+pub fn classify(api: &str, failed: FailedAnswer<'_>) -> RetryAdvice {
+    let FailedAnswer { http, code, message, reset } = failed;
+    let again = |after, outcome_known| RetryAdvice::Retry { after, outcome_known };
     let Some(code) = code else { return without_code(api, http, reset) };
     match code {
         99_991_400 | 11_232 | 11_233 | 11_247 => again(reset, true),
@@ -37,12 +38,12 @@ pub fn classify(api: &str, failed: Failed<'_>) -> Advice {
         2200 | 1500..=1503 | 300_000 | 300_120 => again(reset, false),
         _ if http >= 500 => again(reset, false),
         _ if is_token_error(code) => again(Some(Duration::from_secs(5)), true),
-        99_991_672 | 230_027 if may_be_missing(api) => Advice::Refused(Refusal::Scope),
+        99_991_672 | 230_027 if may_be_missing(api) => RetryAdvice::Refused(RefusalReason::Scope),
         10_014 | 10_015 | 99_991_543 | 99_991_662 | 99_991_673 | 99_991_672 | 99_991_401 | 99_991_403
-        | 230_006 | 230_027 => Advice::Refused(Refusal::Operator),
+        | 230_006 | 230_027 => RetryAdvice::Refused(RefusalReason::Operator),
         // Without a token nothing can be sent, so that nothing is refused for an unknown reason.
         _ if api == TOKEN => again(Some(Duration::from_secs(30)), true),
-        _ => Advice::Refused(refusal(api, code, message)),
+        _ => RetryAdvice::Refused(refusal(api, code, message)),
     }
 }
 
@@ -51,50 +52,52 @@ fn may_be_missing(api: &str) -> bool {
     [UPDATE, UPLOAD, ENTITY, STREAM, SETTINGS, REPLACE].contains(&api)
 }
 
-fn refusal(api: &str, code: i64, message: &str) -> Refusal {
+fn refusal(api: &str, code: i64, message: &str) -> RefusalReason {
     if [ENTITY, STREAM, SETTINGS, REPLACE].contains(&api) {
         return of_entity(code);
     }
     match code {
         // A file is for no chat yet: whatever is against it, its words may still come as text.
-        _ if api == UPLOAD && ![230_022, 230_025, 230_028, 234_006].contains(&code) => Refusal::Bug,
-        230_025 | 234_006 => Refusal::TooLong,
-        230_022 | 230_028 => Refusal::Content,
+        _ if api == UPLOAD && ![230_022, 230_025, 230_028, 234_006].contains(&code) => RefusalReason::Bug,
+        230_025 | 234_006 => RefusalReason::TooLong,
+        230_022 | 230_028 => RefusalReason::Content,
         230_099 => of_card(sub_code(message)),
         230_001 | 230_011 | 230_017 | 230_031 | 230_050 | 230_054 | 230_055 | 230_071 | 230_072 | 230_075
         | 230_110 | 231_003
             if api == UPDATE =>
         {
-            Refusal::CardGone
+            RefusalReason::CardGone
         }
-        230_011 | 230_110 | 231_003 if api == CREATE => Refusal::Undeliverable,
-        230_011 | 230_110 | 231_003 => Refusal::TargetGone,
-        230_019 | 230_050 | 230_054 | 230_071 | 230_072 | 230_111 if api == REPLY => Refusal::TargetGone,
+        230_011 | 230_110 | 231_003 if api == CREATE => RefusalReason::Undeliverable,
+        230_011 | 230_110 | 231_003 => RefusalReason::TargetGone,
+        230_019 | 230_050 | 230_054 | 230_071 | 230_072 | 230_111 if api == REPLY => {
+            RefusalReason::TargetGone
+        }
         230_002 | 230_013 | 230_018 | 230_029 | 230_034 | 230_035 | 230_038 | 230_050 | 230_053 | 230_054
-        | 230_075 | 232_009 => Refusal::Undeliverable,
-        _ => Refusal::Bug,
+        | 230_075 | 232_009 => RefusalReason::Undeliverable,
+        _ => RefusalReason::Bug,
     }
 }
 
 /// 230099: the message could not be made of the card. Whatever the reason, a simpler one may do.
-fn of_card(sub_code: Option<i64>) -> Refusal {
+fn of_card(sub_code: Option<i64>) -> RefusalReason {
     match sub_code {
-        Some(200_860) => Refusal::TooLong,
+        Some(200_860) => RefusalReason::TooLong,
         // The new card is of an older schema than the one that is shown, or what is shown is none.
-        Some(200_830) => Refusal::CardGone,
+        Some(200_830) => RefusalReason::CardGone,
         // 11310: elements or tables; 200861: a tag; 200621: the JSON; 200570: a picture; and so on.
-        Some(_) | None => Refusal::Shape,
+        Some(_) | None => RefusalReason::Shape,
     }
 }
 
 /// What the APIs of card entities answer.
-fn of_entity(code: i64) -> Refusal {
+fn of_entity(code: i64) -> RefusalReason {
     match code {
-        200_740 | 200_750 | 300_311 | 230_002 | 230_011 | 230_031 | 230_110 => Refusal::CardGone,
-        200_850 | 200_510 | 300_309 => Refusal::StreamClosed,
-        300_317 | 200_770 => Refusal::Sequence,
-        200_860 | 230_025 => Refusal::TooLong,
-        230_022 | 230_028 => Refusal::Content,
+        200_740 | 200_750 | 300_311 | 230_002 | 230_011 | 230_031 | 230_110 => RefusalReason::CardGone,
+        200_850 | 200_510 | 300_309 => RefusalReason::StreamClosed,
+        300_317 | 200_770 => RefusalReason::Sequence,
+        200_860 | 230_025 => RefusalReason::TooLong,
+        230_022 | 230_028 => RefusalReason::Content,
         10_002
         | 200_220
         | 300_121
@@ -103,8 +106,8 @@ fn of_entity(code: i64) -> Refusal {
         | 300_305
         | 300_307
         | 300_310
-        | 300_312..=300_315 => Refusal::Shape,
-        _ => Refusal::Bug,
+        | 300_312..=300_315 => RefusalReason::Shape,
+        _ => RefusalReason::Bug,
     }
 }
 
@@ -116,12 +119,12 @@ fn sub_code(message: &str) -> Option<i64> {
 }
 
 /// An answer that is not the API's JSON comes from something between, which may be gone later.
-fn without_code(api: &str, http: u16, reset: Option<Duration>) -> Advice {
+fn without_code(api: &str, http: u16, reset: Option<Duration>) -> RetryAdvice {
     match http {
         // A domain without card entities answers so.
-        404 if api == ENTITY => Advice::Refused(Refusal::Scope),
-        413 => Advice::Refused(Refusal::TooLong),
-        400..500 => Advice::Retry { after: reset, outcome_known: true },
-        _ => Advice::Retry { after: reset, outcome_known: false },
+        404 if api == ENTITY => RetryAdvice::Refused(RefusalReason::Scope),
+        413 => RetryAdvice::Refused(RefusalReason::TooLong),
+        400..500 => RetryAdvice::Retry { after: reset, outcome_known: true },
+        _ => RetryAdvice::Retry { after: reset, outcome_known: false },
     }
 }

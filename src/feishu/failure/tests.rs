@@ -4,12 +4,12 @@ use super::*;
 
 const RESET: Option<Duration> = Some(Duration::from_secs(7));
 
-fn meant(api: &str, http: u16, code: Option<i64>, reset: Option<Duration>) -> Advice {
-    classify(api, Failed { http, code, message: "no", reset })
+fn meant(api: &str, http: u16, code: Option<i64>, reset: Option<Duration>) -> RetryAdvice {
+    classify(api, FailedAnswer { http, code, message: "no", reset })
 }
 
-fn again(seconds: Option<u64>, outcome_known: bool) -> Advice {
-    Advice::Retry { after: seconds.map(Duration::from_secs), outcome_known }
+fn again(seconds: Option<u64>, outcome_known: bool) -> RetryAdvice {
+    RetryAdvice::Retry { after: seconds.map(Duration::from_secs), outcome_known }
 }
 
 #[test]
@@ -40,7 +40,11 @@ fn a_token_that_stays_bad_is_tried_again_and_a_bad_secret_is_the_operators() {
         assert_eq!(meant(CREATE, 400, Some(code), None), again(Some(5), true), "{code}");
     }
     for code in [10_014, 10_015, 99_991_543] {
-        assert_eq!(meant(TOKEN, 200, Some(code), None), Advice::Refused(Refusal::Operator), "{code}");
+        assert_eq!(
+            meant(TOKEN, 200, Some(code), None),
+            RetryAdvice::Refused(RefusalReason::Operator),
+            "{code}"
+        );
     }
     assert_eq!(meant(TOKEN, 200, Some(10_003), None), again(Some(30), true));
 }
@@ -48,113 +52,113 @@ fn a_token_that_stays_bad_is_tried_again_and_a_bad_secret_is_the_operators() {
 #[test]
 fn refusals_are_told_apart() {
     for (api, code, refusal) in [
-        (CREATE, 230_025, Refusal::TooLong),
-        (REPLY, 230_011, Refusal::TargetGone),
-        (REPLY, 230_019, Refusal::TargetGone),
-        (REPLY, 230_050, Refusal::TargetGone),
-        (REPLY, 230_054, Refusal::TargetGone),
-        (REPLY, 230_071, Refusal::TargetGone),
-        (REPLY, 230_072, Refusal::TargetGone),
-        (REPLY, 230_111, Refusal::TargetGone),
-        (REPLY, 231_003, Refusal::TargetGone),
-        (REACT, 231_003, Refusal::TargetGone),
-        (REACT, 230_110, Refusal::TargetGone),
-        (REACT, 231_001, Refusal::Bug),
-        (CREATE, 230_011, Refusal::Undeliverable),
-        (CREATE, 230_002, Refusal::Undeliverable),
-        (CREATE, 230_018, Refusal::Undeliverable),
-        (CREATE, 230_022, Refusal::Content),
-        (REPLY, 230_028, Refusal::Content),
-        (CREATE, 230_029, Refusal::Undeliverable),
-        (CREATE, 230_034, Refusal::Undeliverable),
-        (CREATE, 230_035, Refusal::Undeliverable),
-        (CREATE, 230_038, Refusal::Undeliverable),
-        (CREATE, 230_053, Refusal::Undeliverable),
-        (CREATE, 230_054, Refusal::Undeliverable),
-        (REPLY, 230_075, Refusal::Undeliverable),
-        (CREATE, 232_009, Refusal::Undeliverable),
-        (CREATE, 230_006, Refusal::Operator),
-        (CREATE, 230_013, Refusal::Undeliverable),
-        (CREATE, 230_027, Refusal::Operator),
-        (BOT_INFO, 99_991_672, Refusal::Operator),
-        (CREATE, 99_991_662, Refusal::Operator),
-        (CREATE, 99_991_673, Refusal::Operator),
-        (CREATE, 99_991_401, Refusal::Operator),
-        (CREATE, 99_991_403, Refusal::Operator),
-        (CREATE, 230_001, Refusal::Bug),
-        (CREATE, 230_017, Refusal::Bug),
-        (CREATE, 230_055, Refusal::Bug),
-        (CREATE, 230_099, Refusal::Shape),
-        (CREATE, -1, Refusal::Bug),
-        (UPDATE, 230_001, Refusal::CardGone),
-        (UPDATE, 230_002, Refusal::Undeliverable),
-        (UPDATE, 230_011, Refusal::CardGone),
-        (UPDATE, 230_017, Refusal::CardGone),
-        (UPDATE, 230_022, Refusal::Content),
-        (UPDATE, 230_025, Refusal::TooLong),
-        (UPDATE, 230_027, Refusal::Scope),
-        (UPDATE, 230_028, Refusal::Content),
-        (UPDATE, 230_031, Refusal::CardGone),
-        (UPDATE, 230_071, Refusal::CardGone),
-        (UPDATE, 230_110, Refusal::CardGone),
-        (UPDATE, 231_003, Refusal::CardGone),
-        (UPDATE, 99_991_672, Refusal::Scope),
-        (UPLOAD, 99_991_672, Refusal::Scope),
-        (UPLOAD, 234_001, Refusal::Bug),
-        (UPLOAD, 234_006, Refusal::TooLong),
-        (UPLOAD, 234_010, Refusal::Bug),
-        (UPLOAD, 230_054, Refusal::Bug),
-        (UPLOAD, 230_028, Refusal::Content),
-        (ENTITY, 10_002, Refusal::Shape),
-        (ENTITY, 200_220, Refusal::Shape),
-        (ENTITY, 200_860, Refusal::TooLong),
-        (ENTITY, 300_301, Refusal::Shape),
-        (ENTITY, 300_302, Refusal::Shape),
-        (ENTITY, 300_303, Refusal::Shape),
-        (ENTITY, 300_305, Refusal::Shape),
-        (ENTITY, 300_307, Refusal::Shape),
-        (ENTITY, 99_991_672, Refusal::Scope),
-        (STREAM, 200_740, Refusal::CardGone),
-        (STREAM, 200_750, Refusal::CardGone),
-        (STREAM, 200_850, Refusal::StreamClosed),
-        (STREAM, 200_510, Refusal::StreamClosed),
-        (STREAM, 300_309, Refusal::StreamClosed),
-        (STREAM, 300_310, Refusal::Shape),
-        (STREAM, 300_311, Refusal::CardGone),
-        (STREAM, 300_313, Refusal::Shape),
-        (STREAM, 300_317, Refusal::Sequence),
-        (SETTINGS, 200_770, Refusal::Sequence),
-        (REPLACE, 200_860, Refusal::TooLong),
-        (REPLACE, 300_121, Refusal::Shape),
-        (REPLACE, 230_028, Refusal::Content),
-        (REPLACE, -1, Refusal::Bug),
+        (CREATE, 230_025, RefusalReason::TooLong),
+        (REPLY, 230_011, RefusalReason::TargetGone),
+        (REPLY, 230_019, RefusalReason::TargetGone),
+        (REPLY, 230_050, RefusalReason::TargetGone),
+        (REPLY, 230_054, RefusalReason::TargetGone),
+        (REPLY, 230_071, RefusalReason::TargetGone),
+        (REPLY, 230_072, RefusalReason::TargetGone),
+        (REPLY, 230_111, RefusalReason::TargetGone),
+        (REPLY, 231_003, RefusalReason::TargetGone),
+        (REACT, 231_003, RefusalReason::TargetGone),
+        (REACT, 230_110, RefusalReason::TargetGone),
+        (REACT, 231_001, RefusalReason::Bug),
+        (CREATE, 230_011, RefusalReason::Undeliverable),
+        (CREATE, 230_002, RefusalReason::Undeliverable),
+        (CREATE, 230_018, RefusalReason::Undeliverable),
+        (CREATE, 230_022, RefusalReason::Content),
+        (REPLY, 230_028, RefusalReason::Content),
+        (CREATE, 230_029, RefusalReason::Undeliverable),
+        (CREATE, 230_034, RefusalReason::Undeliverable),
+        (CREATE, 230_035, RefusalReason::Undeliverable),
+        (CREATE, 230_038, RefusalReason::Undeliverable),
+        (CREATE, 230_053, RefusalReason::Undeliverable),
+        (CREATE, 230_054, RefusalReason::Undeliverable),
+        (REPLY, 230_075, RefusalReason::Undeliverable),
+        (CREATE, 232_009, RefusalReason::Undeliverable),
+        (CREATE, 230_006, RefusalReason::Operator),
+        (CREATE, 230_013, RefusalReason::Undeliverable),
+        (CREATE, 230_027, RefusalReason::Operator),
+        (BOT_INFO, 99_991_672, RefusalReason::Operator),
+        (CREATE, 99_991_662, RefusalReason::Operator),
+        (CREATE, 99_991_673, RefusalReason::Operator),
+        (CREATE, 99_991_401, RefusalReason::Operator),
+        (CREATE, 99_991_403, RefusalReason::Operator),
+        (CREATE, 230_001, RefusalReason::Bug),
+        (CREATE, 230_017, RefusalReason::Bug),
+        (CREATE, 230_055, RefusalReason::Bug),
+        (CREATE, 230_099, RefusalReason::Shape),
+        (CREATE, -1, RefusalReason::Bug),
+        (UPDATE, 230_001, RefusalReason::CardGone),
+        (UPDATE, 230_002, RefusalReason::Undeliverable),
+        (UPDATE, 230_011, RefusalReason::CardGone),
+        (UPDATE, 230_017, RefusalReason::CardGone),
+        (UPDATE, 230_022, RefusalReason::Content),
+        (UPDATE, 230_025, RefusalReason::TooLong),
+        (UPDATE, 230_027, RefusalReason::Scope),
+        (UPDATE, 230_028, RefusalReason::Content),
+        (UPDATE, 230_031, RefusalReason::CardGone),
+        (UPDATE, 230_071, RefusalReason::CardGone),
+        (UPDATE, 230_110, RefusalReason::CardGone),
+        (UPDATE, 231_003, RefusalReason::CardGone),
+        (UPDATE, 99_991_672, RefusalReason::Scope),
+        (UPLOAD, 99_991_672, RefusalReason::Scope),
+        (UPLOAD, 234_001, RefusalReason::Bug),
+        (UPLOAD, 234_006, RefusalReason::TooLong),
+        (UPLOAD, 234_010, RefusalReason::Bug),
+        (UPLOAD, 230_054, RefusalReason::Bug),
+        (UPLOAD, 230_028, RefusalReason::Content),
+        (ENTITY, 10_002, RefusalReason::Shape),
+        (ENTITY, 200_220, RefusalReason::Shape),
+        (ENTITY, 200_860, RefusalReason::TooLong),
+        (ENTITY, 300_301, RefusalReason::Shape),
+        (ENTITY, 300_302, RefusalReason::Shape),
+        (ENTITY, 300_303, RefusalReason::Shape),
+        (ENTITY, 300_305, RefusalReason::Shape),
+        (ENTITY, 300_307, RefusalReason::Shape),
+        (ENTITY, 99_991_672, RefusalReason::Scope),
+        (STREAM, 200_740, RefusalReason::CardGone),
+        (STREAM, 200_750, RefusalReason::CardGone),
+        (STREAM, 200_850, RefusalReason::StreamClosed),
+        (STREAM, 200_510, RefusalReason::StreamClosed),
+        (STREAM, 300_309, RefusalReason::StreamClosed),
+        (STREAM, 300_310, RefusalReason::Shape),
+        (STREAM, 300_311, RefusalReason::CardGone),
+        (STREAM, 300_313, RefusalReason::Shape),
+        (STREAM, 300_317, RefusalReason::Sequence),
+        (SETTINGS, 200_770, RefusalReason::Sequence),
+        (REPLACE, 200_860, RefusalReason::TooLong),
+        (REPLACE, 300_121, RefusalReason::Shape),
+        (REPLACE, 230_028, RefusalReason::Content),
+        (REPLACE, -1, RefusalReason::Bug),
     ] {
-        assert_eq!(meant(api, 400, Some(code), RESET), Advice::Refused(refusal), "{api} {code}");
+        assert_eq!(meant(api, 400, Some(code), RESET), RetryAdvice::Refused(refusal), "{api} {code}");
     }
-    assert_eq!(meant(CREATE, 413, None, None), Advice::Refused(Refusal::TooLong));
-    assert_eq!(meant(ENTITY, 404, None, None), Advice::Refused(Refusal::Scope));
+    assert_eq!(meant(CREATE, 413, None, None), RetryAdvice::Refused(RefusalReason::TooLong));
+    assert_eq!(meant(ENTITY, 404, None, None), RetryAdvice::Refused(RefusalReason::Scope));
     assert_eq!(meant(ENTITY, 403, None, None), again(None, true));
 }
 
 #[test]
 fn why_a_card_could_not_be_built_is_read_from_what_the_answer_says() {
     let said = |message: &str| {
-        let failed = Failed { http: 400, code: Some(230_099), message, reset: None };
+        let failed = FailedAnswer { http: 400, code: Some(230_099), message, reset: None };
         [CREATE, REPLY, UPDATE].map(|api| classify(api, failed))
     };
     let words = "Failed to create card content, ext=ErrCode: ";
     for (sub_code, refusal) in [
-        ("11310; ErrMsg: card table number over limit; ", Refusal::Shape),
-        ("11310; ErrMsg: element exceeds the limit; ", Refusal::Shape),
-        ("200861; ErrMsg: unsupported tag note; ", Refusal::Shape),
-        ("200621; ErrMsg: parse card json err; ", Refusal::Shape),
-        ("200570; ErrMsg: bad image key; ", Refusal::Shape),
-        ("200860", Refusal::TooLong),
-        ("200830; ErrMsg: schema", Refusal::CardGone),
-        ("x", Refusal::Shape),
-        ("99999999999999999999", Refusal::Shape),
+        ("11310; ErrMsg: card table number over limit; ", RefusalReason::Shape),
+        ("11310; ErrMsg: element exceeds the limit; ", RefusalReason::Shape),
+        ("200861; ErrMsg: unsupported tag note; ", RefusalReason::Shape),
+        ("200621; ErrMsg: parse card json err; ", RefusalReason::Shape),
+        ("200570; ErrMsg: bad image key; ", RefusalReason::Shape),
+        ("200860", RefusalReason::TooLong),
+        ("200830; ErrMsg: schema", RefusalReason::CardGone),
+        ("x", RefusalReason::Shape),
+        ("99999999999999999999", RefusalReason::Shape),
     ] {
-        let expected = [Advice::Refused(refusal); 3];
+        let expected = [RetryAdvice::Refused(refusal); 3];
         assert_eq!(said(&format!("{words}{sub_code}")), expected, "{sub_code}");
     }
     let locked = said(&format!("{words}11310; ErrMsg: card action is lock; "));
@@ -186,7 +190,7 @@ fn an_error_is_one_sentence() {
         http: Some(400),
         message: "Bot is not in chat".to_owned(),
         log_id: Some("log-1".to_owned()),
-        advice: Advice::Refused(Refusal::Undeliverable),
+        advice: RetryAdvice::Refused(RefusalReason::Undeliverable),
     };
     let sentence = "im.message.create: code 230002 (HTTP 400) Bot is not in chat [log id log-1]";
     assert_eq!(error.to_string(), sentence);
@@ -195,7 +199,7 @@ fn an_error_is_one_sentence() {
 #[test]
 fn what_all_calls_have_is_not_the_trouble_of_one() {
     let own = |api, http: Option<u16>, code| {
-        let failed = Failed { http: http.unwrap_or(200), code, message: "no", reset: None };
+        let failed = FailedAnswer { http: http.unwrap_or(200), code, message: "no", reset: None };
         let advice = match http {
             Some(_) => classify(api, failed),
             None => again(None, false),

@@ -6,12 +6,12 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Advice, Deliver, Errand, Operation, Refused,
-    lane::{Gone, Lane, Trying},
+    ApiRequest, DeliveryAdvice, EntityChange, RequestFailure, Transport,
+    lane::{Lane, LaneEnd, PostAttempt},
 };
 use crate::{
     ids::MessageId,
-    mail::{Card, pacing::Haste},
+    mail::{CardRecord, rate_limit::Priority},
     render::ladder,
 };
 
@@ -28,43 +28,43 @@ const LEAP: i32 = 1_000_000;
 /// A card in the chat in whose place there is a new message, as it is not known whether it shows what it was told. It is
 /// kept as JSON.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Behind {
+pub(super) struct ReplacedCard {
     pub(super) message_id: MessageId,
     pub(super) entity: Option<String>,
 }
 
-impl<D: Deliver> Lane<D> {
+impl<D: Transport> Lane<D> {
     /// Has a card show this for good. When the trouble is this card's and lasts, the last failure is the answer.
     pub(super) async fn change(
         &mut self,
-        trying: Trying,
-        card: &Card,
+        trying: PostAttempt,
+        card: &CardRecord,
         sequence: &mut i32,
         message_id: &MessageId,
         json: String,
-    ) -> Result<Result<(), Refused>, Gone> {
+    ) -> Result<Result<(), RequestFailure>, LaneEnd> {
         let mut trying = trying.anew_for(PATIENCE);
         let Some(entity) = card.entity.clone() else {
-            let mut errand = Errand::Update { message_id: message_id.clone(), card: json };
+            let mut errand = ApiRequest::Update { message_id: message_id.clone(), card: json };
             return Ok(self.persist(&mut trying, &mut errand).await?.map(|_| ()));
         };
         // A card that streams shows what it is told later, and cannot be forwarded. Whether it did stream is not known
         // here, and does not matter.
-        let operations = [Operation::Streaming(false), Operation::Replace(json)];
+        let operations = [EntityChange::Streaming(false), EntityChange::Replace(json)];
         let mut done = Ok(());
         for operation in operations {
             let mut leaps = 0;
             done = loop {
                 let mut errand = numbered(card.made, &entity, sequence, operation.clone());
                 match self.persist(&mut trying, &mut errand).await? {
-                    Err(refused) if refused.advice == Advice::Sequence && leaps < LEAPS => {
+                    Err(refused) if refused.advice == DeliveryAdvice::Sequence && leaps < LEAPS => {
                         leaps += 1;
                         *sequence = sequence.saturating_add(LEAP);
                     }
                     done => break done.map(|_| ()),
                 }
             };
-            if done.as_ref().is_err_and(|refused| matches!(refused.advice, Advice::Retry { .. })) {
+            if done.as_ref().is_err_and(|refused| matches!(refused.advice, DeliveryAdvice::Retry { .. })) {
                 break;
             }
         }
@@ -74,20 +74,20 @@ impl<D: Deliver> Lane<D> {
     /// Has a card that was left behind say where its words are, if that can be done now: they are in the chat.
     pub(super) async fn say_below(
         &self,
-        behind: Behind,
+        behind: ReplacedCard,
         made: Timestamp,
         sequence: &mut i32,
-    ) -> Result<(), Gone> {
+    ) -> Result<(), LaneEnd> {
         let json = ladder::below(self.office.deliver.words());
-        let Behind { message_id, entity } = behind;
+        let ReplacedCard { message_id, entity } = behind;
         let said = match entity {
             None => {
-                let errand = Errand::Update { message_id, card: json };
-                self.attempt(&errand, Haste::Owed).await?.map(|_| ())
+                let errand = ApiRequest::Update { message_id, card: json };
+                self.attempt(&errand, Priority::Owed).await?.map(|_| ())
             }
-            Some(entity) => self.operate(made, &entity, sequence, Operation::Replace(json)).await?,
+            Some(entity) => self.operate(made, &entity, sequence, EntityChange::Replace(json)).await?,
         };
-        if let Err(Refused { reason, .. }) = said {
+        if let Err(RequestFailure { reason, .. }) = said {
             tracing::debug!(%reason, "a card that was left behind could not be changed");
         }
         Ok(())
@@ -99,13 +99,13 @@ impl<D: Deliver> Lane<D> {
         made: Timestamp,
         entity: &str,
         sequence: &mut i32,
-        operation: Operation,
-    ) -> Result<Result<(), Refused>, Gone> {
+        operation: EntityChange,
+    ) -> Result<Result<(), RequestFailure>, LaneEnd> {
         let mut leaps = 0;
         loop {
             let errand = numbered(made, entity, sequence, operation.clone());
-            match self.attempt(&errand, Haste::Spare).await? {
-                Err(refused) if refused.advice == Advice::Sequence && leaps < LEAPS => {
+            match self.attempt(&errand, Priority::Spare).await? {
+                Err(refused) if refused.advice == DeliveryAdvice::Sequence && leaps < LEAPS => {
                     leaps += 1;
                     *sequence = sequence.saturating_add(LEAP);
                 }
@@ -116,9 +116,9 @@ impl<D: Deliver> Lane<D> {
 }
 
 /// An operation with a number that is higher than the last one's.
-fn numbered(made: Timestamp, entity: &str, last: &mut i32, operation: Operation) -> Errand {
+fn numbered(made: Timestamp, entity: &str, last: &mut i32, operation: EntityChange) -> ApiRequest {
     *last = last.saturating_add(1).max(by_time(made, Timestamp::now()));
-    Errand::Operate { entity: entity.to_owned(), sequence: *last, operation }
+    ApiRequest::Operate { entity: entity.to_owned(), sequence: *last, operation }
 }
 
 /// The number of an operation by the time: the milliseconds since the card was made, so that it rises over restarts
@@ -137,8 +137,8 @@ mod tests {
         let made = Timestamp::now() - jiff::SignedDuration::from_hours(1);
         let mut last = 0;
         let mut next = || {
-            let errand = numbered(made, "7", &mut last, Operation::Streaming(false));
-            let Errand::Operate { sequence, .. } = errand else { panic!("{errand:?}") };
+            let errand = numbered(made, "7", &mut last, EntityChange::Streaming(false));
+            let ApiRequest::Operate { sequence, .. } = errand else { panic!("{errand:?}") };
             sequence
         };
         let numbers = [next(), next(), next()];

@@ -11,16 +11,16 @@ use serde::{Deserialize, Serialize};
 use tokio::time::sleep;
 
 use super::{
-    Advice, Content, Deliver, Errand, Objection, Screen,
-    change::Behind,
-    lane::{Ended, Gone, Lane, Trying},
+    ApiRequest, CardState, ContentObjection, DeliveryAdvice, OutgoingContent, Transport,
+    change::ReplacedCard,
+    lane::{Lane, LaneEnd, PostAttempt, PostEnd},
 };
 use crate::{
     ids::{MessageId, SlotId},
-    mail::{Card, Fate, StoreError, pacing::backoff},
+    mail::{CardRecord, PostFate, StoreError, rate_limit::backoff},
     render::{
         document::Document,
-        ladder::{self, Place, Plan, Rung, Sheet},
+        ladder::{self, LadderPosition, OutgoingPart, Rung, SendPlan},
     },
 };
 
@@ -30,30 +30,30 @@ const NOTES: u32 = 8;
 /// How far a document has come.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-struct Progress {
-    place: Place,
+struct DocumentProgress {
+    place: LadderPosition,
     /// Whether the card of its slot shows what it is to show.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     shown: bool,
     /// The card in whose place it comes as a new message.
     #[serde(skip_serializing_if = "Option::is_none")]
-    behind: Option<Behind>,
+    behind: Option<ReplacedCard>,
     /// What Feishu has against this sheet on every rung: its reader is told so in its place.
     #[serde(skip_serializing_if = "Option::is_none")]
-    instead: Option<Objection>,
+    instead: Option<ContentObjection>,
     /// Why a sheet was refused for good.
     #[serde(skip_serializing_if = "Option::is_none")]
     wedged: Option<String>,
 }
 
 /// A document that is brought.
-pub(super) struct Descent {
-    pub(super) trying: Trying,
+pub(super) struct DocumentDelivery {
+    pub(super) trying: PostAttempt,
     uuid: String,
     reply_to: Option<MessageId>,
-    plan: Plan,
-    progress: Progress,
-    pub(super) card: Option<Card>,
+    plan: SendPlan,
+    progress: DocumentProgress,
+    pub(super) card: Option<CardRecord>,
     /// The number of the last operation on its card, if that is an entity and there was one.
     sequence: i32,
     /// The last message that Feishu made of it.
@@ -61,34 +61,42 @@ pub(super) struct Descent {
 }
 
 /// What became of a sheet.
-pub(super) enum Step {
+pub(super) enum PartOutcome {
     /// Feishu has it.
     Taken,
     /// It is to be tried in another way, which is known to whoever looks again.
     Again,
     /// Feishu does not take it, for this reason.
-    Refused(Advice, String),
+    Refused(DeliveryAdvice, String),
 }
 
-impl<D: Deliver> Lane<D> {
+impl<D: Transport> Lane<D> {
     pub(super) async fn document(
         &mut self,
-        trying: Trying,
+        trying: PostAttempt,
         uuid: String,
         reply_to: Option<MessageId>,
         document: &Document,
         slot: Option<SlotId>,
         place: Option<String>,
-    ) -> Result<Ended, Gone> {
+    ) -> Result<PostEnd, LaneEnd> {
         // What cannot be read is of another version: whatever of it was taken is better seen twice than not at all.
         let progress = place.and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default();
-        let plan = Plan::of(document, self.office.deliver.words());
-        let mut descent =
-            Descent { trying, uuid, reply_to, plan, progress, card: None, sequence: 0, message_id: None };
+        let plan = SendPlan::of(document, self.office.deliver.words());
+        let mut descent = DocumentDelivery {
+            trying,
+            uuid,
+            reply_to,
+            plan,
+            progress,
+            card: None,
+            sequence: 0,
+            message_id: None,
+        };
         if let Some(slot) = slot {
             // From here on no picture is shown: it would come after its last word.
             let (known, sequence, in_doubt) =
-                self.office.stage.end(slot).map(Screen::leave).unwrap_or_default();
+                self.office.stage.end(slot).map(CardState::leave).unwrap_or_default();
             descent.sequence = sequence;
             descent.card = Some(match known {
                 Some(card) => card,
@@ -101,7 +109,7 @@ impl<D: Deliver> Lane<D> {
         }
         while let Some(sheet) = descent.sheet(&self.office.deliver) {
             match self.bring(&mut descent, sheet).await? {
-                Step::Taken => {
+                PartOutcome::Taken => {
                     descent.progress.place = descent.plan.next(&descent.progress.place);
                     descent.progress.instead = None;
                     descent.begin_anew();
@@ -109,26 +117,29 @@ impl<D: Deliver> Lane<D> {
                         self.note(&descent, 1).await;
                     }
                 }
-                Step::Again => self.note(&descent, 1).await,
-                Step::Refused(Advice::Unacceptable(objection), reason) => {
+                PartOutcome::Again => self.note(&descent, 1).await,
+                PartOutcome::Refused(DeliveryAdvice::Unacceptable(objection), reason) => {
                     descent.refused(objection, reason, self);
                     descent.begin_anew();
                     self.note(&descent, NOTES).await;
                 }
                 // What is meant for this way only: another rung is another way.
-                Step::Refused(
-                    advice @ (Advice::NotForThisApp
-                    | Advice::CardGone
-                    | Advice::StreamClosed
-                    | Advice::Sequence),
+                PartOutcome::Refused(
+                    advice @ (DeliveryAdvice::NotForThisApp
+                    | DeliveryAdvice::CardGone
+                    | DeliveryAdvice::StreamClosed
+                    | DeliveryAdvice::Sequence),
                     reason,
                 ) => {
                     tracing::debug!(?advice, %reason, "a sheet comes down");
-                    descent.refused(Objection::Shape, reason, self);
+                    descent.refused(ContentObjection::Shape, reason, self);
                     descent.begin_anew();
                     self.note(&descent, NOTES).await;
                 }
-                Step::Refused(Advice::Retry { .. } | Advice::TargetGone | Advice::Undeliverable, reason) => {
+                PartOutcome::Refused(
+                    DeliveryAdvice::Retry { .. } | DeliveryAdvice::TargetGone | DeliveryAdvice::Undeliverable,
+                    reason,
+                ) => {
                     self.put_aside(descent.trying.id, &reason);
                     descent.progress.wedged = Some(reason);
                     if let Some(card) = &mut descent.card {
@@ -143,22 +154,22 @@ impl<D: Deliver> Lane<D> {
         {
             self.say_below(behind, card.made, &mut descent.sequence).await?;
         }
-        let Descent { trying, progress, card, message_id, .. } = descent;
-        let fate = progress.wedged.map_or(Fate::Confirmed(message_id), Fate::Wedged);
-        Ok(Ended { id: trying.id, fate, card })
+        let DocumentDelivery { trying, progress, card, message_id, .. } = descent;
+        let fate = progress.wedged.map_or(PostFate::Confirmed(message_id), PostFate::Wedged);
+        Ok(PostEnd { id: trying.id, fate, card })
     }
 
     /// What is known of a slot's card.
-    async fn card_of(&mut self, slot: SlotId) -> Result<Card, Gone> {
-        let of_slot = |ended: &Ended| ended.card.clone().filter(|card| card.slot == slot);
+    async fn card_of(&mut self, slot: SlotId) -> Result<CardRecord, LaneEnd> {
+        let of_slot = |ended: &PostEnd| ended.card.clone().filter(|card| card.slot == slot);
         if let Some(card) = self.unrecorded.iter().rev().find_map(of_slot) {
             return Ok(card);
         }
         let mut failures = 0;
         loop {
             match self.office.store.card(slot).await {
-                Ok(card) => return Ok(card.unwrap_or_else(|| Card::new(slot, Timestamp::now()))),
-                Err(StoreError::Stopped) => return Err(Gone),
+                Ok(card) => return Ok(card.unwrap_or_else(|| CardRecord::new(slot, Timestamp::now()))),
+                Err(StoreError::Stopped) => return Err(LaneEnd),
                 Err(error) => tracing::debug!(%error, "a card cannot be looked up, it will be tried again"),
             }
             failures += 1;
@@ -167,42 +178,47 @@ impl<D: Deliver> Lane<D> {
     }
 
     /// Tries the sheet at the document's place in the one way that is next.
-    async fn bring(&mut self, descent: &mut Descent, sheet: Sheet) -> Result<Step, Gone> {
+    async fn bring(
+        &mut self,
+        descent: &mut DocumentDelivery,
+        sheet: OutgoingPart,
+    ) -> Result<PartOutcome, LaneEnd> {
         if !descent.progress.shown
             && let Some(card) = &descent.card
         {
             let may_be_there = !card.gone && (card.message_id.is_some() || card.unsure);
             match &sheet {
-                Sheet::Card(json) if may_be_there => {
+                OutgoingPart::Card(json) if may_be_there => {
                     let step = self.show(descent, json.clone()).await?;
-                    descent.progress.shown |= matches!(step, Step::Taken);
+                    descent.progress.shown |= matches!(step, PartOutcome::Taken);
                     return Ok(step);
                 }
-                Sheet::Text(_) | Sheet::File { .. } if may_be_there => {
+                OutgoingPart::Text(_) | OutgoingPart::File { .. } if may_be_there => {
                     let below = ladder::below(self.office.deliver.words());
                     return Ok(match self.show(descent, below).await? {
-                        Step::Again => Step::Again,
+                        PartOutcome::Again => PartOutcome::Again,
                         // The words come below it in any case.
-                        Step::Taken | Step::Refused(..) => {
+                        PartOutcome::Taken | PartOutcome::Refused(..) => {
                             descent.progress.shown = true;
                             descent.begin_anew();
-                            Step::Again
+                            PartOutcome::Again
                         }
                     });
                 }
-                Sheet::Card(_) | Sheet::Text(_) | Sheet::File { .. } => {}
+                OutgoingPart::Card(_) | OutgoingPart::Text(_) | OutgoingPart::File { .. } => {}
             }
         }
         // The card of the slot is the one that the buttons are on, whichever was in the chat before.
-        let is_slots = matches!(sheet, Sheet::Card(_)) && descent.plan.has_buttons(&descent.progress.place);
+        let is_slots =
+            matches!(sheet, OutgoingPart::Card(_)) && descent.plan.has_buttons(&descent.progress.place);
         let content = match sheet {
-            Sheet::Card(json) => Content::Card(json),
-            Sheet::Text(text) => Content::Text(text),
-            Sheet::File { name, text } => {
-                let mut upload = Errand::Upload { name, text };
+            OutgoingPart::Card(json) => OutgoingContent::Card(json),
+            OutgoingPart::Text(text) => OutgoingContent::Text(text),
+            OutgoingPart::File { name, text } => {
+                let mut upload = ApiRequest::Upload { name, text };
                 match self.persist(&mut descent.trying, &mut upload).await? {
-                    Ok(key) => Content::File(key.unwrap_or_default()),
-                    Err(refused) => return Ok(Step::Refused(refused.advice, refused.reason)),
+                    Ok(key) => OutgoingContent::File(key.unwrap_or_default()),
+                    Err(refused) => return Ok(PartOutcome::Refused(refused.advice, refused.reason)),
                 }
             }
         };
@@ -212,94 +228,99 @@ impl<D: Deliver> Lane<D> {
             Some(_) | None => uuid_at(&descent.uuid, &descent.progress),
         };
         let reply_to = descent.reply_to.clone();
-        let mut errand = Errand::Send { to: self.to.clone(), reply_to, content, uuid };
+        let mut errand = ApiRequest::Send { to: self.to.clone(), reply_to, content, uuid };
         let sent = self.persist(&mut descent.trying, &mut errand).await?;
-        if let Errand::Send { reply_to, .. } = errand {
+        if let ApiRequest::Send { reply_to, .. } = errand {
             descent.reply_to = reply_to;
         }
         let message_id = match sent {
             Ok(message_id) => message_id.map(MessageId::from),
-            Err(refused) => return Ok(Step::Refused(refused.advice, refused.reason)),
+            Err(refused) => return Ok(PartOutcome::Refused(refused.advice, refused.reason)),
         };
         if is_slots && let Some(card) = &mut descent.card {
-            *card = Card { message_id: message_id.clone(), ..Card::new(card.slot, card.made) };
+            *card = CardRecord { message_id: message_id.clone(), ..CardRecord::new(card.slot, card.made) };
             descent.progress.shown = true;
         }
         descent.message_id = message_id;
-        Ok(Step::Taken)
+        Ok(PartOutcome::Taken)
     }
 
     /// Has the card of the slot, which is or may be in the chat, show this.
-    async fn show(&mut self, descent: &mut Descent, json: String) -> Result<Step, Gone> {
-        let Descent { trying, card: Some(card), sequence, .. } = descent else { return Ok(Step::Taken) };
+    async fn show(&mut self, descent: &mut DocumentDelivery, json: String) -> Result<PartOutcome, LaneEnd> {
+        let DocumentDelivery { trying, card: Some(card), sequence, .. } = descent else {
+            return Ok(PartOutcome::Taken);
+        };
         let Some(message_id) = card.message_id.clone() else {
             return self.find(descent).await;
         };
         let changed = self.change(*trying, card, sequence, &message_id, json).await?;
         let Err(refused) = changed else {
             descent.message_id = Some(message_id);
-            return Ok(Step::Taken);
+            return Ok(PartOutcome::Taken);
         };
         match refused.advice {
-            Advice::CardGone
-            | Advice::NotForThisApp
-            | Advice::StreamClosed
-            | Advice::Sequence
-            | Advice::TargetGone
-            | Advice::Retry { .. } => {
+            DeliveryAdvice::CardGone
+            | DeliveryAdvice::NotForThisApp
+            | DeliveryAdvice::StreamClosed
+            | DeliveryAdvice::Sequence
+            | DeliveryAdvice::TargetGone
+            | DeliveryAdvice::Retry { .. } => {
                 tracing::info!(
                     post = descent.trying.id,
                     reason = %refused.reason,
                     "a card cannot be changed any more, a new one is sent"
                 );
-                let may_be_changed = matches!(refused.advice, Advice::Retry { .. });
+                let may_be_changed = matches!(refused.advice, DeliveryAdvice::Retry { .. });
                 if !(may_be_changed && descent.leave_behind())
                     && let Some(card) = &mut descent.card
                 {
                     card.gone = true;
                 }
                 descent.begin_anew();
-                Ok(Step::Again)
+                Ok(PartOutcome::Again)
             }
-            advice @ (Advice::Unacceptable(_) | Advice::Undeliverable) => {
-                Ok(Step::Refused(advice, refused.reason))
+            advice @ (DeliveryAdvice::Unacceptable(_) | DeliveryAdvice::Undeliverable) => {
+                Ok(PartOutcome::Refused(advice, refused.reason))
             }
         }
     }
 
     /// Learns the id of a message that may be in the chat, by sending one under its uuid. If it is the first after all,
     /// it does not say what is to be shown: should it be refused to change it, that comes below.
-    async fn find(&mut self, descent: &mut Descent) -> Result<Step, Gone> {
-        let Some(card) = &descent.card else { return Ok(Step::Taken) };
-        let below = || Content::Card(ladder::below(self.office.deliver.words()));
-        let content = card.entity.clone().map_or_else(below, Content::Entity);
+    async fn find(&mut self, descent: &mut DocumentDelivery) -> Result<PartOutcome, LaneEnd> {
+        let Some(card) = &descent.card else { return Ok(PartOutcome::Taken) };
+        let below = || OutgoingContent::Card(ladder::below(self.office.deliver.words()));
+        let content = card.entity.clone().map_or_else(below, OutgoingContent::Entity);
         let (to, reply_to, uuid) = (self.to.clone(), descent.reply_to.clone(), card.slot.to_string());
-        let mut errand = Errand::Send { to, reply_to, content, uuid };
+        let mut errand = ApiRequest::Send { to, reply_to, content, uuid };
         let sent = self.persist(&mut descent.trying, &mut errand).await?;
-        let Some(card) = &mut descent.card else { return Ok(Step::Taken) };
+        let Some(card) = &mut descent.card else { return Ok(PartOutcome::Taken) };
         match sent {
             Ok(message_id) => {
                 card.message_id = message_id.map(MessageId::from);
                 card.unsure = false;
                 descent.begin_anew();
-                Ok(Step::Again)
+                Ok(PartOutcome::Again)
             }
             // The entity is gone, or was sent already under another uuid.
             Err(refused)
                 if card.entity.is_some()
-                    && !matches!(refused.advice, Advice::Retry { .. } | Advice::Undeliverable) =>
+                    && !matches!(
+                        refused.advice,
+                        DeliveryAdvice::Retry { .. } | DeliveryAdvice::Undeliverable
+                    ) =>
             {
                 card.entity = None;
                 descent.begin_anew();
-                Ok(Step::Again)
+                Ok(PartOutcome::Again)
             }
-            Err(refused) => Ok(Step::Refused(refused.advice, refused.reason)),
+            Err(refused) => Ok(PartOutcome::Refused(refused.advice, refused.reason)),
         }
     }
 
     /// Puts the place on record, trying so often. What was taken is known by its uuid, too, but a sheet of a lower rung
     /// is not to be sent before it is known that the upper one is not.
-    async fn note(&self, descent: &Descent, times: u32) {
+    async fn note(&self, descent: &DocumentDelivery, times: u32) {
         let id = descent.trying.id;
         let Ok(json) = serde_json::to_string(&descent.progress) else { return };
         for failures in 1..=times {
@@ -314,12 +335,12 @@ impl<D: Deliver> Lane<D> {
     }
 }
 
-impl Descent {
+impl DocumentDelivery {
     /// What is to be sent next; none when all is sent.
-    fn sheet(&self, deliver: &impl Deliver) -> Option<Sheet> {
+    fn sheet(&self, deliver: &impl Transport) -> Option<OutgoingPart> {
         let sheet = self.plan.sheet(&self.progress.place)?;
         Some(match self.progress.instead {
-            Some(objection) => Sheet::Text(deliver.in_place_of(objection)),
+            Some(objection) => OutgoingPart::Text(deliver.in_place_of(objection)),
             None => sheet,
         })
     }
@@ -328,7 +349,7 @@ impl Descent {
     fn leave_behind(&mut self) -> bool {
         let Some(card) = self.card.as_mut().filter(|card| !card.gone) else { return false };
         let Some(message_id) = card.message_id.clone() else { return false };
-        self.progress.behind = Some(Behind { message_id, entity: card.entity.clone() });
+        self.progress.behind = Some(ReplacedCard { message_id, entity: card.entity.clone() });
         card.gone = true;
         true
     }
@@ -340,7 +361,7 @@ impl Descent {
 
     /// Goes one rung lower. At the foot the reader is told in the sheet's place; when that is refused as well, the rest
     /// goes on without.
-    fn refused<D: Deliver>(&mut self, objection: Objection, reason: String, lane: &Lane<D>) {
+    fn refused<D: Transport>(&mut self, objection: ContentObjection, reason: String, lane: &Lane<D>) {
         let (id, place) = (self.trying.id, &self.progress.place);
         if self.progress.instead.is_some() {
             lane.put_aside(id, &reason);
@@ -350,7 +371,7 @@ impl Descent {
         }
         let mut lower = self.plan.lower(place);
         // A file would get past the check, which is not for us to get round.
-        while objection == Objection::Content
+        while objection == ContentObjection::Content
             && let Some(place) = &lower
             && place.rung == Rung::File
         {
@@ -371,8 +392,8 @@ impl Descent {
 }
 
 /// The uuid of the sheet at a place: Feishu takes 50 characters, the post's has 36.
-fn uuid_at(post: &str, progress: &Progress) -> String {
-    let Progress { place: Place { part, rung, taken, .. }, instead, .. } = progress;
+fn uuid_at(post: &str, progress: &DocumentProgress) -> String {
+    let DocumentProgress { place: LadderPosition { part, rung, taken, .. }, instead, .. } = progress;
     if instead.is_none() && (*part, *rung, *taken) == (0, Rung::Card, 0) {
         return post.to_owned();
     }

@@ -12,15 +12,17 @@ use tokio::{
     time::{Instant as Moment, sleep, sleep_until, timeout},
 };
 
-use super::{Advice, Ask, Content, Deliver, Errand, Office, Refused};
+use super::{
+    ApiRequest, DeliveryAdvice, LaneContext, LaneRequest, OutgoingContent, RequestFailure, Transport,
+};
 use crate::{
     crash::{self, Point},
     ids::MessageId,
-    logs::{Lasting, events},
+    logs::{LastingTrouble, events},
     mail::{
-        Body, Card, Fate, Post, Queued, Recipient, StoreError,
-        pacing::{Haste, backoff},
-        stage::Due,
+        CardRecord, Post, PostBody, PostFate, QueuedPost, Recipient, StoreError,
+        live_cards::DueUpdate,
+        rate_limit::{Priority, backoff},
     },
 };
 
@@ -37,54 +39,54 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 const ONE_TRY: Duration = Duration::from_secs(45);
 
 /// What the lane was told to end for: the courier or the store is gone.
-pub(super) struct Gone;
+pub(super) struct LaneEnd;
 
 pub(super) struct Lane<D> {
-    pub(super) office: Office<D>,
+    pub(super) office: LaneContext<D>,
     pub(super) to: Recipient,
     poke: Arc<Notify>,
     /// What happened to posts and could not be written down yet. They are not sent again meanwhile.
-    pub(super) unrecorded: VecDeque<Ended>,
-    trouble: Lasting,
+    pub(super) unrecorded: VecDeque<PostEnd>,
+    trouble: LastingTrouble,
 }
 
 /// What happened to a post.
-pub(super) struct Ended {
+pub(super) struct PostEnd {
     pub(super) id: i64,
-    pub(super) fate: Fate,
-    pub(super) card: Option<Card>,
+    pub(super) fate: PostFate,
+    pub(super) card: Option<CardRecord>,
 }
 
 /// A post that is being tried.
 #[derive(Clone, Copy)]
-pub(super) struct Trying {
+pub(super) struct PostAttempt {
     pub(super) id: i64,
     pub(super) unsure_since: Option<Timestamp>,
     pub(super) failures: u32,
-    ordeal: Ordeal,
+    ordeal: TroubleSpan,
     /// How long its own trouble may last.
     patience: Duration,
 }
 
 /// How long tries have failed by what can be a post's own trouble. What is everybody's does not count.
 #[derive(Clone, Copy, Default)]
-struct Ordeal {
+struct TroubleSpan {
     lasted: Duration,
     /// The last failure, if it was such a one.
     last: Option<Moment>,
 }
 
-impl Trying {
-    fn new(queued: &Queued) -> Self {
+impl PostAttempt {
+    fn new(queued: &QueuedPost) -> Self {
         let age = Duration::try_from(Timestamp::now().duration_since(queued.made)).unwrap_or_default();
         let lasted = ONE_TRY.saturating_mul(queued.tries).min(age);
-        let ordeal = Ordeal { lasted, last: None };
+        let ordeal = TroubleSpan { lasted, last: None };
         Self { id: queued.id, unsure_since: queued.unsure_since, failures: 0, ordeal, patience: DAY }
     }
 
     /// The next try is the first of its kind, whose own trouble may last for a day.
     pub(super) fn anew(self) -> Self {
-        Self { unsure_since: None, failures: 0, ordeal: Ordeal::default(), patience: DAY, ..self }
+        Self { unsure_since: None, failures: 0, ordeal: TroubleSpan::default(), patience: DAY, ..self }
     }
 
     /// The same for so long.
@@ -103,9 +105,9 @@ impl Trying {
     }
 }
 
-impl<D: Deliver> Lane<D> {
-    pub(super) fn new(office: Office<D>, to: &Recipient, poke: Arc<Notify>) -> Self {
-        let (to, trouble) = (to.clone(), Lasting::default());
+impl<D: Transport> Lane<D> {
+    pub(super) fn new(office: LaneContext<D>, to: &Recipient, poke: Arc<Notify>) -> Self {
+        let (to, trouble) = (to.clone(), LastingTrouble::default());
         Self { office, to, poke, unrecorded: VecDeque::new(), trouble }
     }
 
@@ -124,12 +126,12 @@ impl<D: Deliver> Lane<D> {
                     continue;
                 }
                 Ok(None) => match self.due() {
-                    Due::Now(slot, scene) => {
+                    DueUpdate::Now(slot, scene) => {
                         let (picture, screen) = *scene;
                         let Ok(()) = self.picture(slot, picture, screen).await else { return };
                         continue;
                     }
-                    Due::At(at) => {
+                    DueUpdate::At(at) => {
                         tokio::select! {
                             () = sleep_until(at) => {}
                             () = self.poke.notified() => {}
@@ -137,8 +139,8 @@ impl<D: Deliver> Lane<D> {
                         }
                         continue;
                     }
-                    Due::Nothing if self.unrecorded.is_empty() => return,
-                    Due::Nothing => {}
+                    DueUpdate::Nothing if self.unrecorded.is_empty() => return,
+                    DueUpdate::Nothing => {}
                 },
                 Err(StoreError::Stopped) => return,
                 Err(error) => tracing::debug!(%error, "the outbox cannot be read, it will be tried again"),
@@ -153,9 +155,9 @@ impl<D: Deliver> Lane<D> {
     }
 
     /// What is to be done for the stage; nothing when the daemon leaves.
-    fn due(&self) -> Due {
+    fn due(&self) -> DueUpdate {
         if self.office.stop.is_cancelled() {
-            return Due::Nothing;
+            return DueUpdate::Nothing;
         }
         self.office.stage.due(&self.to, Moment::now())
     }
@@ -163,7 +165,7 @@ impl<D: Deliver> Lane<D> {
     /// Writes down what happened. What fails is tried again after the next post; the posts themselves go on, as people
     /// wait for them.
     async fn record(&mut self) {
-        while let Some(Ended { id, fate, card }) = self.unrecorded.front() {
+        while let Some(PostEnd { id, fate, card }) = self.unrecorded.front() {
             let ended = self.office.store.post_ended(*id, fate.clone(), card.clone(), Timestamp::now());
             if let Err(error) = ended.await {
                 tracing::debug!(%error, post = id, "a sent post could not be marked, it will be tried again");
@@ -175,70 +177,72 @@ impl<D: Deliver> Lane<D> {
     }
 
     /// Tries until Feishu has the post or refuses it for good.
-    async fn deliver(&mut self, queued: Queued) -> Result<Ended, Gone> {
-        let trying = Trying::new(&queued);
-        let Queued { id, uuid, post, place, .. } = queued;
+    async fn deliver(&mut self, queued: QueuedPost) -> Result<PostEnd, LaneEnd> {
+        let trying = PostAttempt::new(&queued);
+        let QueuedPost { id, uuid, post, place, .. } = queued;
         let Post { to: _, reply_to, body } = post;
         let fate = match body {
-            Body::Text(text) => {
-                let content = Content::Text(text);
-                self.text(trying, Errand::Send { to: self.to.clone(), reply_to, content, uuid }).await?
+            PostBody::Text(text) => {
+                let content = OutgoingContent::Text(text);
+                self.text(trying, ApiRequest::Send { to: self.to.clone(), reply_to, content, uuid }).await?
             }
-            Body::Reaction { on, emoji, otherwise } => {
-                self.reaction(trying, Errand::React { on, emoji }, otherwise, uuid, reply_to).await?
+            PostBody::Reaction { on, emoji, otherwise } => {
+                self.reaction(trying, ApiRequest::React { on, emoji }, otherwise, uuid, reply_to).await?
             }
-            Body::Document { document, slot } => {
+            PostBody::Document { document, slot } => {
                 let slot = slot.map(|slot| slot.id);
                 return self.document(trying, uuid, reply_to, &document, slot, place).await;
             }
         };
-        Ok(Ended { id, fate, card: None })
+        Ok(PostEnd { id, fate, card: None })
     }
 
     /// When Feishu only objects to the text, the reader is told so in the text's place, under a uuid that follows from
     /// the post's: after a crash in between, both are tried again, and what was shown is not shown twice.
-    async fn text(&mut self, mut trying: Trying, mut errand: Errand) -> Result<Fate, Gone> {
+    async fn text(&mut self, mut trying: PostAttempt, mut errand: ApiRequest) -> Result<PostFate, LaneEnd> {
         let refused = match self.persist(&mut trying, &mut errand).await? {
-            Ok(message_id) => return Ok(Fate::Confirmed(message_id.map(Into::into))),
+            Ok(message_id) => return Ok(PostFate::Confirmed(message_id.map(Into::into))),
             Err(refused) => refused,
         };
         self.put_aside(trying.id, &refused.reason);
-        let Advice::Unacceptable(objection) = refused.advice else {
-            return Ok(Fate::Wedged(refused.reason));
+        let DeliveryAdvice::Unacceptable(objection) = refused.advice else {
+            return Ok(PostFate::Wedged(refused.reason));
         };
-        if let Errand::Send { content, uuid, .. } = &mut errand {
-            *content = Content::Text(self.office.deliver.in_place_of(objection));
+        if let ApiRequest::Send { content, uuid, .. } = &mut errand {
+            *content = OutgoingContent::Text(self.office.deliver.in_place_of(objection));
             uuid.push_str("-instead");
         }
         trying = trying.anew();
         if let Err(refused) = self.persist(&mut trying, &mut errand).await? {
             self.put_aside(trying.id, &refused.reason);
         }
-        Ok(Fate::Wedged(refused.reason))
+        Ok(PostFate::Wedged(refused.reason))
     }
 
     async fn reaction(
         &mut self,
-        mut trying: Trying,
-        mut errand: Errand,
+        mut trying: PostAttempt,
+        mut errand: ApiRequest,
         otherwise: Option<String>,
         uuid: String,
         reply_to: Option<MessageId>,
-    ) -> Result<Fate, Gone> {
-        let Err(Refused { advice, reason, .. }) = self.persist(&mut trying, &mut errand).await? else {
-            return Ok(Fate::Confirmed(None));
+    ) -> Result<PostFate, LaneEnd> {
+        let Err(RequestFailure { advice, reason, .. }) = self.persist(&mut trying, &mut errand).await? else {
+            return Ok(PostFate::Confirmed(None));
         };
         if let Some(text) = otherwise {
             tracing::info!(post = trying.id, %reason, "a reaction was refused, its text is sent instead");
-            let content = Content::Text(text);
-            return self.text(trying, Errand::Send { to: self.to.clone(), reply_to, content, uuid }).await;
+            let content = OutgoingContent::Text(text);
+            return self
+                .text(trying, ApiRequest::Send { to: self.to.clone(), reply_to, content, uuid })
+                .await;
         }
         // Nobody sees the message any more that it was for.
-        if advice == Advice::TargetGone {
-            return Ok(Fate::Confirmed(None));
+        if advice == DeliveryAdvice::TargetGone {
+            return Ok(PostFate::Confirmed(None));
         }
         self.put_aside(trying.id, &reason);
-        Ok(Fate::Wedged(reason))
+        Ok(PostFate::Wedged(reason))
     }
 
     /// Says that Feishu refused something for good.
@@ -250,18 +254,18 @@ impl<D: Deliver> Lane<D> {
     /// without.
     pub(super) async fn persist(
         &mut self,
-        trying: &mut Trying,
-        errand: &mut Errand,
-    ) -> Result<Result<Option<String>, Refused>, Gone> {
+        trying: &mut PostAttempt,
+        errand: &mut ApiRequest,
+    ) -> Result<Result<Option<String>, RequestFailure>, LaneEnd> {
         loop {
             let (id, began) = (trying.id, Timestamp::now());
-            if matches!(errand, Errand::Send { .. }) && is_over(trying.unsure_since, began) {
+            if matches!(errand, ApiRequest::Send { .. }) && is_over(trying.unsure_since, began) {
                 tracing::warn!(
                     post = id,
                     "sent again after Feishu has forgotten the first try: it may be seen twice"
                 );
             }
-            let refused = match self.attempt(errand, Haste::Owed).await? {
+            let refused = match self.attempt(errand, Priority::Owed).await? {
                 Ok(answer) => {
                     self.got_through(id);
                     trying.failures = 0;
@@ -270,14 +274,14 @@ impl<D: Deliver> Lane<D> {
                 Err(refused) => refused,
             };
             let (advice, reason) = (refused.advice, &refused.reason);
-            if let Errand::Send { reply_to: target @ Some(_), .. } = errand
-                && advice == Advice::TargetGone
+            if let ApiRequest::Send { reply_to: target @ Some(_), .. } = errand
+                && advice == DeliveryAdvice::TargetGone
             {
                 tracing::info!(post = id, %reason, "the message to reply to is gone, the reply is sent without");
                 *target = None;
                 continue;
             }
-            let Advice::Retry { after, outcome_known, own } = advice else { return Ok(Err(refused)) };
+            let DeliveryAdvice::Retry { after, outcome_known, own } = advice else { return Ok(Err(refused)) };
             let given_up = trying.failed(own, Moment::now());
             trying.unsure_since = trying.unsure_since.or((!outcome_known).then_some(began));
             if given_up {
@@ -311,22 +315,22 @@ impl<D: Deliver> Lane<D> {
     /// One try: of what is owed when the pace allows it, of what can be left out if it does now.
     pub(super) async fn attempt(
         &self,
-        errand: &Errand,
-        haste: Haste,
-    ) -> Result<Result<Option<String>, Refused>, Gone> {
+        errand: &ApiRequest,
+        haste: Priority,
+    ) -> Result<Result<Option<String>, RequestFailure>, LaneEnd> {
         let (way, gate) = (errand.way(), &self.office.gate);
         let (go, may_go) = oneshot::channel();
-        gate.send(Ask::Pass { lane: self.to.clone(), way, haste, go }).await.map_err(|_| Gone)?;
-        if let Err(at) = may_go.await.map_err(|_| Gone)? {
+        gate.send(LaneRequest::Pass { lane: self.to.clone(), way, haste, go }).await.map_err(|_| LaneEnd)?;
+        if let Err(at) = may_go.await.map_err(|_| LaneEnd)? {
             let after = Some(at.saturating_duration_since(Moment::now()));
-            let advice = Advice::Retry { after, outcome_known: true, own: false };
-            return Ok(Err(Refused { advice, reason: "no room".into(), cause: "no room".into() }));
+            let advice = DeliveryAdvice::Retry { after, outcome_known: true, own: false };
+            return Ok(Err(RequestFailure { advice, reason: "no room".into(), cause: "no room".into() }));
         }
         let result = timeout(TRY, self.office.deliver.run(errand)).await.unwrap_or_else(|_| {
-            let advice = Advice::Retry { after: None, outcome_known: false, own: true };
-            Err(Refused { advice, reason: "no answer".into(), cause: "no answer".into() })
+            let advice = DeliveryAdvice::Retry { after: None, outcome_known: false, own: true };
+            Err(RequestFailure { advice, reason: "no answer".into(), cause: "no answer".into() })
         });
-        gate.send(Ask::Answered { lane: self.to.clone(), way }).await.map_err(|_| Gone)?;
+        gate.send(LaneRequest::Answered { lane: self.to.clone(), way }).await.map_err(|_| LaneEnd)?;
         Ok(result)
     }
 }

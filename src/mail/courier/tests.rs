@@ -8,7 +8,7 @@ mod played;
 use super::*;
 use crate::{
     ids::ChatId,
-    mail::{Body, Depths, Post, Settlement, open},
+    mail::{MailDepths, Post, PostBody, Settlement, open},
 };
 use jiff::Timestamp;
 use played::{Feishu, NOT_NOW, Office, RETRY, Seen, reaction, reply, text};
@@ -52,7 +52,7 @@ async fn a_failed_try_is_made_again_with_the_same_uuid_before_the_next_post() {
 #[tokio::test(start_paused = true)]
 async fn a_server_that_names_a_time_is_given_it() {
     let mut first =
-        Some(Advice::Retry { after: Some(Duration::from_secs(20)), outcome_known: true, own: false });
+        Some(DeliveryAdvice::Retry { after: Some(Duration::from_secs(20)), outcome_known: true, own: false });
     let (office, feishu) = (Office::new(), Feishu::new(move |_| first.take()));
     office.post(vec![text("oc_1", "a")]).await;
     office.open(&feishu);
@@ -79,10 +79,10 @@ async fn one_chats_trouble_delays_no_other() {
 #[tokio::test(start_paused = true)]
 async fn a_reply_to_a_message_that_is_gone_is_sent_without() {
     let (office, feishu) =
-        (Office::new(), Feishu::new(|seen| seen.reply_to.is_some().then_some(Advice::TargetGone)));
+        (Office::new(), Feishu::new(|seen| seen.reply_to.is_some().then_some(DeliveryAdvice::TargetGone)));
     office.post(vec![reply(text("oc_1", "a"))]).await;
     office.open(&feishu);
-    assert_eq!(office.done().await, Depths::default());
+    assert_eq!(office.done().await, MailDepths::default());
     let seen = feishu.seen.lock().unwrap().clone();
     let tries: Vec<_> =
         seen.iter().map(|call| (call.reply_to.as_deref(), call.uuid == seen[0].uuid)).collect();
@@ -91,21 +91,25 @@ async fn a_reply_to_a_message_that_is_gone_is_sent_without() {
 
 #[tokio::test(start_paused = true)]
 async fn a_refused_reaction_becomes_its_text_or_nothing() {
-    let (office, feishu) =
-        (Office::new(), Feishu::new(|seen| seen.said.starts_with("react").then_some(Advice::TargetGone)));
+    let (office, feishu) = (
+        Office::new(),
+        Feishu::new(|seen| seen.said.starts_with("react").then_some(DeliveryAdvice::TargetGone)),
+    );
     office.post(vec![reaction(Some("it waits")), reaction(None)]).await;
     office.open(&feishu);
-    assert_eq!(office.done().await, Depths::default());
+    assert_eq!(office.done().await, MailDepths::default());
     assert_eq!(feishu.said(), ["react OnIt", "it waits", "react OnIt"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_is_refused_for_good_is_kept_and_blocks_nothing() {
-    let (office, feishu) =
-        (Office::new(), Feishu::new(|seen| (seen.said == "refused").then_some(Advice::Undeliverable)));
+    let (office, feishu) = (
+        Office::new(),
+        Feishu::new(|seen| (seen.said == "refused").then_some(DeliveryAdvice::Undeliverable)),
+    );
     office.post(vec![text("oc_1", "refused"), text("oc_1", "fine")]).await;
     office.open(&feishu);
-    assert_eq!(office.done().await, Depths { wedged: 1, ..Depths::default() });
+    assert_eq!(office.done().await, MailDepths { wedged: 1, ..MailDepths::default() });
     assert_eq!(feishu.said(), ["refused", "fine"]);
 }
 
@@ -115,16 +119,16 @@ async fn a_text_that_feishu_does_not_take_is_kept_and_its_reader_told_in_its_pla
     let (office, feishu) = (
         Office::new(),
         Feishu::new(move |seen| match seen.said.as_str() {
-            "rude" => Some(Advice::Unacceptable(Objection::Content)),
-            "long" => Some(Advice::Unacceptable(Objection::TooLong)),
-            "odd" => Some(Advice::Unacceptable(Objection::Shape)),
+            "rude" => Some(DeliveryAdvice::Unacceptable(ContentObjection::Content)),
+            "long" => Some(DeliveryAdvice::Unacceptable(ContentObjection::TooLong)),
+            "odd" => Some(DeliveryAdvice::Unacceptable(ContentObjection::Shape)),
             "Content" => once.take(),
             _ => None,
         }),
     );
     office.post(["rude", "fine", "long", "odd"].map(|said| text("oc_1", said)).to_vec()).await;
     office.open(&feishu);
-    assert_eq!(office.done().await, Depths { wedged: 3, ..Depths::default() });
+    assert_eq!(office.done().await, MailDepths { wedged: 3, ..MailDepths::default() });
     assert_eq!(feishu.said(), ["rude", "Content", "Content", "fine", "long", "TooLong", "odd", "Shape"]);
     let seen = feishu.seen.lock().unwrap().clone();
     let uuids: Vec<&str> = seen.iter().map(|call| call.uuid.as_str()).collect();
@@ -134,10 +138,11 @@ async fn a_text_that_feishu_does_not_take_is_kept_and_its_reader_told_in_its_pla
 
 #[tokio::test(start_paused = true)]
 async fn what_is_said_in_place_of_a_text_is_not_replaced_again() {
-    let (office, feishu) = (Office::new(), Feishu::new(|_| Some(Advice::Unacceptable(Objection::Content))));
+    let (office, feishu) =
+        (Office::new(), Feishu::new(|_| Some(DeliveryAdvice::Unacceptable(ContentObjection::Content))));
     office.post(vec![text("oc_1", "rude")]).await;
     office.open(&feishu);
-    assert_eq!(office.done().await, Depths { wedged: 1, ..Depths::default() });
+    assert_eq!(office.done().await, MailDepths { wedged: 1, ..MailDepths::default() });
     assert_eq!(feishu.said(), ["rude", "Content"]);
 }
 
@@ -178,7 +183,7 @@ async fn a_post_that_was_tried_for_a_day_is_put_aside_and_blocks_its_chat_no_lon
         (Office::new(), Feishu::new(|seen| if seen.said == "poison" { RETRY } else { None }));
     office.post(vec![text("oc_1", "poison"), text("oc_1", "fine")]).await;
     office.open(&feishu);
-    assert_eq!(office.done().await, Depths { wedged: 1, ..Depths::default() });
+    assert_eq!(office.done().await, MailDepths { wedged: 1, ..MailDepths::default() });
     let seen = feishu.seen.lock().unwrap().clone();
     let (last, tries) = seen.split_last().unwrap();
     assert_eq!(last.said, "fine");
@@ -198,7 +203,7 @@ async fn the_tries_before_a_restart_count_but_not_for_more_than_the_posts_age() 
         let older = format!("UPDATE outbox SET tries = 1918, made = made - {hours} * 3600000 WHERE id = 1");
         other.execute_batch(&older).unwrap();
         let courier = office.open(&feishu);
-        assert_eq!(office.done().await, Depths { wedged: 1, ..Depths::default() });
+        assert_eq!(office.done().await, MailDepths { wedged: 1, ..MailDepths::default() });
         let seen = feishu.seen.lock().unwrap().clone();
         assert_eq!(feishu.said().last().unwrap(), "fine");
         let lasted = seen[seen.len() - 2].at - seen[0].at;
@@ -222,7 +227,7 @@ async fn what_is_everybodys_trouble_is_waited_out_however_long_it_takes() {
     );
     office.post(vec![text("oc_1", "late")]).await;
     office.open(&feishu);
-    assert_eq!(office.done().await, Depths::default());
+    assert_eq!(office.done().await, MailDepths::default());
     let seen = feishu.seen.lock().unwrap().clone();
     assert!(seen.iter().all(|call| call.uuid == seen[0].uuid));
 }
@@ -234,7 +239,7 @@ async fn a_stop_waits_until_the_outbox_is_empty() {
     stop.cancel();
     run(office.store.clone(), office.stage.clone(), feishu.clone(), stop, Duration::from_secs(600)).await;
     assert_eq!(feishu.said(), ["0", "1", "2", "3"]);
-    assert_eq!(office.store.depths().await.unwrap(), Depths::default());
+    assert_eq!(office.store.depths().await.unwrap(), MailDepths::default());
 }
 
 #[tokio::test(start_paused = true)]

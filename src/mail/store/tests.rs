@@ -103,6 +103,6 @@ async fn a_full_queue_refuses_at_once() {
     assert_eq!(store.depths().await, Err(StoreError::Busy));
     drop(release);
     for answer in queued {
-        assert_eq!(answer.await, Ok(Depths::default()));
+        assert_eq!(answer.await, Ok(MailDepths::default()));
     }
 }

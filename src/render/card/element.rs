@@ -3,20 +3,20 @@
 use serde_json::{Value, json};
 
 use super::shown;
-use crate::act::Press;
-use crate::render::document::{Button, Look};
+use crate::card_action::Press;
+use crate::render::document::{Button, ButtonStyle};
 use crate::render::limits;
 
 /// An element of a card, and what Feishu counts of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::render) struct Element {
+pub(in crate::render) struct CardElement {
     json: String,
     count: usize,
     tables: usize,
     streamed: Option<String>,
 }
 
-impl Element {
+impl CardElement {
     pub(super) fn new(value: &Value, tables: usize) -> Self {
         Self { json: value.to_string(), count: count(value), tables, streamed: None }
     }
@@ -52,28 +52,28 @@ fn count(element: &Value) -> usize {
 }
 
 /// Markdown in Feishu's dialect.
-pub(in crate::render) fn markdown(text: &str, tables: usize) -> Element {
-    Element::new(&json!({ "tag": "markdown", "content": text }), tables)
+pub(in crate::render) fn markdown(text: &str, tables: usize) -> CardElement {
+    CardElement::new(&json!({ "tag": "markdown", "content": text }), tables)
 }
 
 /// The same as the place that is streamed.
-pub(in crate::render) fn stream(text: &str, tables: usize) -> Element {
+pub(in crate::render) fn stream(text: &str, tables: usize) -> CardElement {
     let value = json!({ "tag": "markdown", "element_id": crate::render::ladder::STREAM, "content": text });
-    Element { streamed: Some(text.to_owned()), ..Element::new(&value, tables) }
+    CardElement { streamed: Some(text.to_owned()), ..CardElement::new(&value, tables) }
 }
 
 /// Words as they are.
-pub(in crate::render) fn plain(text: &str) -> Element {
-    Element::new(&json!({ "tag": "div", "text": { "tag": "plain_text", "content": shown(text) } }), 0)
+pub(in crate::render) fn plain(text: &str) -> CardElement {
+    CardElement::new(&json!({ "tag": "div", "text": { "tag": "plain_text", "content": shown(text) } }), 0)
 }
 
 /// Words as they are, in small grey print.
-pub(in crate::render) fn small(text: &str) -> Element {
-    Element::new(&small_value(text), 0)
+pub(in crate::render) fn small(text: &str) -> CardElement {
+    CardElement::new(&small_value(text), 0)
 }
 
 /// How to do by typing what buttons do.
-pub(in crate::render) fn hint(text: &str) -> Element {
+pub(in crate::render) fn hint(text: &str) -> CardElement {
     small(text)
 }
 
@@ -88,12 +88,12 @@ fn small_value(text: &str) -> Value {
 }
 
 /// A line across.
-pub(in crate::render) fn rule() -> Element {
-    Element::new(&json!({ "tag": "hr" }), 0)
+pub(in crate::render) fn rule() -> CardElement {
+    CardElement::new(&json!({ "tag": "hr" }), 0)
 }
 
 /// Something that opens at a touch. None when it would be nested deeper than Feishu allows, or is empty.
-pub(in crate::render) fn panel(title: &str, inside: &[Element]) -> Option<Element> {
+pub(in crate::render) fn panel(title: &str, inside: &[CardElement]) -> Option<CardElement> {
     if inside.is_empty() {
         return None;
     }
@@ -103,21 +103,21 @@ pub(in crate::render) fn panel(title: &str, inside: &[Element]) -> Option<Elemen
         "icon_position": "right",
         "icon_expanded_angle": -180,
     });
-    let inner = inside.iter().map(Element::json).collect::<Vec<_>>().join(",");
-    Some(Element {
+    let inner = inside.iter().map(CardElement::json).collect::<Vec<_>>().join(",");
+    Some(CardElement {
         json: format!(
             r#"{{"tag":"collapsible_panel","expanded":false,"header":{header},"elements":[{inner}]}}"#
         ),
-        count: 1 + inside.iter().map(Element::count).sum::<usize>(),
-        tables: inside.iter().map(Element::tables).sum(),
+        count: 1 + inside.iter().map(CardElement::count).sum::<usize>(),
+        tables: inside.iter().map(CardElement::tables).sum(),
         streamed: None,
     })
 }
 
 /// Buttons one beside the other, in as many lines as they take; none when there is none.
-pub(in crate::render) fn button_row(buttons: &[Button], group: bool) -> Option<Element> {
+pub(in crate::render) fn button_row(buttons: &[Button], group: bool) -> Option<CardElement> {
     let values: Vec<Value> = buttons.iter().filter_map(|one| button(one, group)).collect();
-    (!values.is_empty()).then(|| Element::new(&flowing(values), 0))
+    (!values.is_empty()).then(|| CardElement::new(&flowing(values), 0))
 }
 
 /// Words with buttons: one beside them, several below. What it is made of, one below the other.
@@ -126,7 +126,7 @@ pub(in crate::render) fn row(
     small: Option<&str>,
     buttons: &[Button],
     group: bool,
-) -> Vec<Element> {
+) -> Vec<CardElement> {
     let words = || {
         let words = json!({ "tag": "div", "text": { "tag": "plain_text", "content": shown(text) } });
         [words].into_iter().chain(small.map(small_value))
@@ -138,13 +138,13 @@ pub(in crate::render) fn row(
               "elements": words().collect::<Vec<_>>() },
             { "tag": "column", "width": "auto", "vertical_align": "center", "elements": [one] },
         ]);
-        return vec![Element::new(
+        return vec![CardElement::new(
             &json!({ "tag": "column_set", "flex_mode": "none", "columns": columns }),
             0,
         )];
     }
     let buttons = (!values.is_empty()).then(|| flowing(values));
-    words().chain(buttons).map(|value| Element::new(&value, 0)).collect()
+    words().chain(buttons).map(|value| CardElement::new(&value, 0)).collect()
 }
 
 pub(super) fn flowing(elements: Vec<Value>) -> Value {
@@ -162,9 +162,9 @@ pub(super) fn button(button: &Button, group: bool) -> Option<Value> {
         return None;
     }
     let look = match button.look {
-        Look::Plain => "default",
-        Look::Primary => "primary",
-        Look::Danger => "danger",
+        ButtonStyle::Plain => "default",
+        ButtonStyle::Primary => "primary",
+        ButtonStyle::Danger => "danger",
     };
     let label = super::line(&button.label, limits::LABEL);
     let mut json = json!({

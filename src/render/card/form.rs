@@ -4,16 +4,16 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::element::{Element, button, flowing};
+use super::element::{CardElement, button, flowing};
 use super::{line, shown};
 use crate::render::document::{Button, Field};
 use crate::render::limits;
 
 /// The names that are taken on a card: Feishu wants each once.
 #[derive(Debug, Default)]
-pub(in crate::render) struct Names(BTreeSet<String>);
+pub(in crate::render) struct FieldNames(BTreeSet<String>);
 
-impl Names {
+impl FieldNames {
     /// The name itself, or with a number when it is taken.
     fn take(&mut self, wanted: &str) -> String {
         let wanted = if wanted.is_empty() { "field" } else { wanted };
@@ -35,7 +35,7 @@ impl Names {
         fields: &[Field],
         buttons: &[Button],
         group: bool,
-    ) -> Option<Element> {
+    ) -> Option<CardElement> {
         let mut room = limits::ATOM_BYTES - 8 * (limits::FIELDS + limits::BUTTONS) - 500;
         let mut submits = Vec::new();
         for one in buttons {
@@ -62,7 +62,7 @@ impl Names {
         }
         elements.push(flowing(submits));
         let name = self.take("form");
-        Some(Element::new(&json!({ "tag": "form", "name": name, "elements": elements }), 0))
+        Some(CardElement::new(&json!({ "tag": "form", "name": name, "elements": elements }), 0))
     }
 
     fn field(&mut self, field: &Field, room: usize) -> Option<Value> {
@@ -120,15 +120,16 @@ fn hint(text: &str) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::act::Act;
-    use crate::render::document::Look;
+    use crate::card_action::CardAction;
+    use crate::render::document::ButtonStyle;
 
     #[test]
     fn an_option_without_a_word_or_a_second_time_is_left_out() {
         let options = ["", " \n", "One", "One", "Two"].map(str::to_owned).to_vec();
         let fields = [Field::Choice { name: "a".into(), placeholder: "choose".into(), options, many: false }];
-        let form =
-            Names::default().form(&fields, &[Button::new("Go", Look::Primary, Act::RunLate)], false).unwrap();
+        let form = FieldNames::default()
+            .form(&fields, &[Button::new("Go", ButtonStyle::Primary, CardAction::RunLate)], false)
+            .unwrap();
         let form: Value = serde_json::from_str(form.json()).unwrap();
         let offered = form["elements"][0]["options"].as_array().unwrap();
         let values: Vec<_> = offered.iter().map(|option| option["value"].as_str().unwrap()).collect();

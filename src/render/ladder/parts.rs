@@ -4,15 +4,15 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::beginning;
-use crate::render::card::{self, Frame};
-use crate::render::document::{Document, Heading, Long};
-use crate::render::layout::{Atom, Detail, Layout, Room, pack};
+use crate::render::card::{self, CardFrame};
+use crate::render::document::{Document, Heading, LongAnswers};
+use crate::render::layout::{Atom, CardLayout, CardRoom, Detail, pack};
 use crate::render::{limits, source};
 use crate::words::Words;
 
 /// A part of a document.
 #[derive(Clone, Debug)]
-pub(super) enum Part {
+pub(super) enum DocumentPart {
     /// Atoms that one card has room for.
     Cards(Range<usize>),
     /// The same, where a file holds the whole.
@@ -23,8 +23,8 @@ pub(super) enum Part {
 
 /// The parts of a document.
 #[derive(Debug)]
-pub(super) struct Parts {
-    layout: Layout,
+pub(super) struct DocumentParts {
+    layout: CardLayout,
     cards: Vec<Range<usize>>,
     /// The whole, where it comes as a file.
     file: bool,
@@ -37,16 +37,16 @@ pub(super) struct Parts {
     words: Words,
 }
 
-impl Parts {
+impl DocumentParts {
     pub(super) fn of(document: &Document, words: Words) -> Self {
         let source = source::of(document);
         let long = beginning::length(document);
         // As many bytes in cards as that are far more than the most cards hold: none of them is laid out for nothing.
         let enormous = source.len() > 2 * limits::MOST_CARDS * limits::CARD_BYTES;
         let mut parts = Self {
-            layout: Layout::of(&Document::default(), false),
+            layout: CardLayout::of(&Document::default(), false),
             cards: Vec::new(),
-            file: enormous || (document.long == Long::File && long > limits::LONG),
+            file: enormous || (document.long == LongAnswers::File && long > limits::LONG),
             source,
             heading: document.heading.clone(),
             preview: document.preview.clone(),
@@ -69,7 +69,7 @@ impl Parts {
 
     /// Fills cards with a document. What opens at a touch is left out where that makes it one card.
     fn lay_out(&mut self, document: &Document) {
-        self.layout = Layout::of(document, false);
+        self.layout = CardLayout::of(document, false);
         let room = self.room(limits::CARD_BYTES);
         let atoms = &self.layout.atoms;
         let rest: Vec<Atom> = atoms.iter().filter(|atom| !atom.is_fold()).cloned().collect();
@@ -95,16 +95,16 @@ impl Parts {
         self.cards.len() + usize::from(self.file)
     }
 
-    pub(super) fn get(&self, at: usize) -> Option<Part> {
+    pub(super) fn get(&self, at: usize) -> Option<DocumentPart> {
         match self.cards.get(at) {
-            Some(range) if self.file => Some(Part::Beginning(range.clone())),
-            Some(range) => Some(Part::Cards(range.clone())),
-            None => (self.file && at == self.cards.len()).then_some(Part::File),
+            Some(range) if self.file => Some(DocumentPart::Beginning(range.clone())),
+            Some(range) => Some(DocumentPart::Cards(range.clone())),
+            None => (self.file && at == self.cards.len()).then_some(DocumentPart::File),
         }
     }
 
     /// The part as a card with all that belongs on it; none of a file.
-    pub(super) fn card(&self, part: &Part) -> Option<String> {
+    pub(super) fn card(&self, part: &DocumentPart) -> Option<String> {
         let range = part.range()?;
         let elements = self.layout.elements(&self.layout.atoms[range.clone()], Detail::Whole);
         let number = (self.cards.len() > 1).then(|| {
@@ -115,7 +115,7 @@ impl Parts {
     }
 
     /// The same without what can be spared; none when nothing can.
-    pub(super) fn reduced(&self, part: &Part) -> Option<String> {
+    pub(super) fn reduced(&self, part: &DocumentPart) -> Option<String> {
         let range = part.range()?;
         let whole = self.layout.elements(&self.layout.atoms[range.clone()], Detail::Whole);
         let elements = self.layout.elements(&self.layout.atoms[range.clone()], Detail::Reduced);
@@ -130,7 +130,7 @@ impl Parts {
     }
 
     /// The part in smaller cards; none when that is one card only.
-    pub(super) fn cards(&self, part: &Part) -> Vec<String> {
+    pub(super) fn cards(&self, part: &DocumentPart) -> Vec<String> {
         let Some(range) = part.range() else { return Vec::new() };
         let (small, cards) = self.small(&range);
         if cards.len() < 2 {
@@ -146,14 +146,14 @@ impl Parts {
         framed.collect()
     }
 
-    fn small(&self, range: &Range<usize>) -> (Layout, Vec<Range<usize>>) {
+    fn small(&self, range: &Range<usize>) -> (CardLayout, Vec<Range<usize>>) {
         let small = self.layout.small(&self.layout.atoms[range.clone()]);
         let cards = pack(&small.atoms, self.room(limits::SMALL_CARD_BYTES));
         (small, cards)
     }
 
     /// The words of a part, without those of its first so many small cards; borrowed when it is the whole document.
-    pub(super) fn text(&self, part: &Part, cards: usize) -> Cow<'_, str> {
+    pub(super) fn text(&self, part: &DocumentPart, cards: usize) -> Cow<'_, str> {
         let Some(range) = part.range() else { return Cow::Borrowed(&self.source) };
         if cards == 0 && self.cards.len() == 1 && !self.file {
             return Cow::Borrowed(&self.source);
@@ -188,19 +188,19 @@ impl Parts {
     }
 
     /// What the atoms of a card have room in, whatever stands around them.
-    fn room(&self, bytes: usize) -> Room {
+    fn room(&self, bytes: usize) -> CardRoom {
         let number = Some("[9999/9999]".to_owned());
-        let frame = Frame { number, ..self.frame(true) };
+        let frame = CardFrame { number, ..self.frame(true) };
         // The number may be an element of its own.
         let around = frame.bytes() + card::small("[9999/9999]").bytes();
-        Room { bytes: bytes - around.min(bytes / 2), elements: limits::CARD_ELEMENTS - 1 }
+        CardRoom { bytes: bytes - around.min(bytes / 2), elements: limits::CARD_ELEMENTS - 1 }
     }
 
-    fn frame(&self, is_first: bool) -> Frame<'_> {
-        Frame {
+    fn frame(&self, is_first: bool) -> CardFrame<'_> {
+        CardFrame {
             heading: self.heading.as_ref().filter(|_| is_first),
             preview: self.preview.as_deref(),
-            ..Frame::default()
+            ..CardFrame::default()
         }
     }
 
@@ -208,10 +208,10 @@ impl Parts {
         &self,
         number: Option<(usize, usize)>,
         is_first: bool,
-        mut elements: Vec<card::Element>,
+        mut elements: Vec<card::CardElement>,
     ) -> String {
         let number = number.map(|(at, total)| format!("[{at}/{total}]"));
-        let frame = Frame { number: number.clone(), ..self.frame(is_first) };
+        let frame = CardFrame { number: number.clone(), ..self.frame(is_first) };
         if let Some(number) = number.filter(|_| frame.heading.is_none()) {
             elements.insert(0, card::small(&number));
         }
@@ -219,7 +219,7 @@ impl Parts {
     }
 }
 
-impl Part {
+impl DocumentPart {
     fn range(&self) -> Option<Range<usize>> {
         match self {
             Self::Cards(range) | Self::Beginning(range) => Some(range.clone()),

@@ -4,11 +4,11 @@ mod whatever;
 use serde_json::Value;
 
 use super::*;
-use crate::act::{About, Act, Choice};
+use crate::card_action::{CardAction, RequestRef, Verdict};
 use crate::emulator::cards;
 use crate::ids::ConvId;
 use crate::language::Language;
-use crate::render::document::{Block, Button, Field, Heading, Long, Look, Tone};
+use crate::render::document::{Block, Button, ButtonStyle, Field, Heading, LongAnswers, Tone};
 use crate::render::limits;
 
 const EN: Words = Words(Language::En);
@@ -22,8 +22,8 @@ fn card(json: &str) -> Value {
 }
 
 /// All that is sent when everything is taken on the rung where it is tried first.
-fn sheets(plan: &Plan) -> Vec<Sheet> {
-    let mut place = Place::default();
+fn sheets(plan: &SendPlan) -> Vec<OutgoingPart> {
+    let mut place = LadderPosition::default();
     let mut sheets = Vec::new();
     while let Some(sheet) = plan.sheet(&place) {
         sheets.push(sheet);
@@ -34,25 +34,29 @@ fn sheets(plan: &Plan) -> Vec<Sheet> {
 }
 
 /// The words of sheets, as a person reads them.
-fn read(sheets: &[Sheet]) -> Vec<String> {
-    let words = |sheet: &Sheet| match sheet {
-        Sheet::Card(json) => cards::flatten(&card(json)),
-        Sheet::Text(text) => text.clone(),
-        Sheet::File { name, text } => format!("{name}: {} characters", text.chars().count()),
+fn read(sheets: &[OutgoingPart]) -> Vec<String> {
+    let words = |sheet: &OutgoingPart| match sheet {
+        OutgoingPart::Card(json) => cards::flatten(&card(json)),
+        OutgoingPart::Text(text) => text.clone(),
+        OutgoingPart::File { name, text } => format!("{name}: {} characters", text.chars().count()),
     };
     sheets.iter().map(words).collect()
 }
 
 fn stop() -> Button {
-    let act = Act::Close { conv_id: ConvId::from("c-1") };
-    Button { confirm: Some("Really?".into()), ..Button::new("Close session", Look::Danger, act) }
+    let act = CardAction::Close { conv_id: ConvId::from("c-1") };
+    Button { confirm: Some("Really?".into()), ..Button::new("Close session", ButtonStyle::Danger, act) }
 }
 
 /// The documents that people see most.
 fn typical() -> Vec<(&'static str, Document)> {
-    let about =
-        About { conv_id: "c-1".into(), turn: uuid::Uuid::nil(), request: "r".into(), input: "ab".into() };
-    let decide = |choice| Act::Decide { about: about.clone(), choice };
+    let about = RequestRef {
+        conv_id: "c-1".into(),
+        turn: uuid::Uuid::nil(),
+        request: "r".into(),
+        input: "ab".into(),
+    };
+    let decide = |choice| CardAction::Decide { about: about.clone(), choice };
     let answer = Document {
         preview: Some("Done: 3 files".into()),
         ..Document::new(vec![
@@ -74,8 +78,8 @@ fn typical() -> Vec<(&'static str, Document)> {
         Block::Form {
             fields: vec![Field::Words { name: "reason".into(), placeholder: "Why not".into() }],
             buttons: vec![
-                Button::new("Allow", Look::Primary, decide(Choice::Allow)),
-                Button::new("Deny", Look::Danger, decide(Choice::DenyWhy)),
+                Button::new("Allow", ButtonStyle::Primary, decide(Verdict::Allow)),
+                Button::new("Deny", ButtonStyle::Danger, decide(Verdict::DenyWhy)),
             ],
         },
         Block::typed("/approve lets it, /deny [why] does not."),
@@ -93,20 +97,24 @@ fn typical() -> Vec<(&'static str, Document)> {
                     many: true,
                 },
             ],
-            buttons: vec![Button::new("Answer", Look::Primary, Act::Answer { about, option: None })],
+            buttons: vec![Button::new(
+                "Answer",
+                ButtonStyle::Primary,
+                CardAction::Answer { about, option: None },
+            )],
         }])
     };
-    let switch = |n: &str| Act::Switch { conv_id: ConvId::from(n) };
+    let switch = |n: &str| CardAction::Switch { conv_id: ConvId::from(n) };
     let list = Document::new(vec![
         Block::Row {
             text: "1. shop".into(),
             small: Some("idle".into()),
-            buttons: vec![Button::new("Switch", Look::Plain, switch("c-1"))],
+            buttons: vec![Button::new("Switch", ButtonStyle::Plain, switch("c-1"))],
         },
         Block::Row {
             text: "2. blog".into(),
             small: None,
-            buttons: vec![Button::new("Switch", Look::Plain, switch("c-2")), stop()],
+            buttons: vec![Button::new("Switch", ButtonStyle::Plain, switch("c-2")), stop()],
         },
     ]);
     vec![("answer", answer), ("request", request), ("question", question), ("list", list)]
@@ -115,8 +123,8 @@ fn typical() -> Vec<(&'static str, Document)> {
 #[test]
 fn typical_documents_are_one_card_each() {
     for (name, document) in typical() {
-        let sheets = sheets(&Plan::of(&document, EN));
-        let [Sheet::Card(json)] = sheets.as_slice() else { panic!("{sheets:?}") };
+        let sheets = sheets(&SendPlan::of(&document, EN));
+        let [OutgoingPart::Card(json)] = sheets.as_slice() else { panic!("{sheets:?}") };
         insta::assert_snapshot!(name, serde_json::to_string_pretty(&card(json)).unwrap());
     }
 }
@@ -124,15 +132,15 @@ fn typical_documents_are_one_card_each() {
 #[test]
 fn before_a_file_that_is_the_last_way_stand_the_first_words() {
     let whole = (1..=100).map(|n| format!("line {n}\n")).collect::<String>();
-    let plan = Plan::of(&Document::new(vec![Block::text(&whole)]), EN);
-    let mut place = Place::default();
+    let plan = SendPlan::of(&Document::new(vec![Block::text(&whole)]), EN);
+    let mut place = LadderPosition::default();
     while place.rung != Rung::File {
         place = plan.lower(&place).unwrap();
     }
-    let Some(Sheet::Text(preview)) = plan.sheet(&place) else { panic!("{:?}", plan.sheet(&place)) };
+    let Some(OutgoingPart::Text(preview)) = plan.sheet(&place) else { panic!("{:?}", plan.sheet(&place)) };
     let words = preview.strip_suffix("\n… The whole is in the file below.").unwrap();
     assert!(whole.starts_with(words) && words.chars().count() > 200, "{preview}");
-    let file = Some(Sheet::File { name: "answer.md".into(), text: whole });
+    let file = Some(OutgoingPart::File { name: "answer.md".into(), text: whole });
     for after in [plan.next(&place), plan.lower(&place).unwrap()] {
         assert_eq!(plan.sheet(&after), file);
         assert_eq!(plan.lower(&after), None);
@@ -143,8 +151,8 @@ fn before_a_file_that_is_the_last_way_stand_the_first_words() {
 #[test]
 fn a_document_comes_down_from_card_to_file() {
     let (_, document) = typical().remove(0);
-    let plan = Plan::of(&document, EN);
-    let mut place = Place::default();
+    let plan = SendPlan::of(&document, EN);
+    let mut place = LadderPosition::default();
     let mut seen = Vec::new();
     loop {
         let sheet = plan.sheet(&place).unwrap();
@@ -216,9 +224,9 @@ fn a_document_comes_down_from_card_to_file() {
 #[test]
 fn a_plain_answer_as_text_is_what_claude_wrote() {
     let text = "one  \n**two** <at>\r\n\n\n```\ncode\n```\n";
-    let plan = Plan::of(&Document::new(vec![Block::markdown(text)]), EN);
-    let place = plan.lower(&Place::default()).unwrap();
-    assert_eq!(plan.sheet(&place), Some(Sheet::Text(text.into())));
+    let plan = SendPlan::of(&Document::new(vec![Block::markdown(text)]), EN);
+    let place = plan.lower(&LadderPosition::default()).unwrap();
+    assert_eq!(plan.sheet(&place), Some(OutgoingPart::Text(text.into())));
 }
 
 #[test]
@@ -227,7 +235,7 @@ fn a_long_answer_is_several_cards_with_the_buttons_on_the_last() {
     let text = format!("{}```rust\n{}```\n", paragraph.repeat(20), "let a = \"b\";\n".repeat(1_500));
     let document = Document::new(vec![Block::markdown(text), Block::Buttons { buttons: vec![stop()] }])
         .headed(Tone::Good, "Done");
-    let sheets = read(&sheets(&Plan::of(&document, EN)));
+    let sheets = read(&sheets(&SendPlan::of(&document, EN)));
     assert_eq!(sheets.len(), 3);
     assert!(
         sheets[0].starts_with("[1/3] Done\n") && sheets[2].starts_with("[3/3]\n```rust\n"),
@@ -245,7 +253,7 @@ fn what_opens_at_a_touch_is_left_out_before_a_second_card_is_begun() {
     let fold =
         |title: &str| Block::Fold { title: title.into(), blocks: vec![Block::code("", "x".repeat(6_000))] };
     let document = Document::new(vec![Block::markdown("word ".repeat(3_800)), fold("First"), fold("Second")]);
-    let sheets = read(&sheets(&Plan::of(&document, EN)));
+    let sheets = read(&sheets(&SendPlan::of(&document, EN)));
     assert_eq!(sheets.len(), 1);
     assert!(sheets[0].contains("First") && !sheets[0].contains("Second"));
 }
@@ -254,7 +262,7 @@ fn what_opens_at_a_touch_is_left_out_before_a_second_card_is_begun() {
 fn a_long_answer_for_who_wants_files_is_its_beginning_and_a_file() {
     let text = "A line of the answer.\n".repeat(400);
     let document = Document {
-        long: Long::File,
+        long: LongAnswers::File,
         name: Some("../shop c-1".into()),
         ..Document::new(vec![
             Block::markdown(text),
@@ -262,7 +270,7 @@ fn a_long_answer_for_who_wants_files_is_its_beginning_and_a_file() {
             Block::Buttons { buttons: vec![stop()] },
         ])
     };
-    let plan = Plan::of(&document, EN);
+    let plan = SendPlan::of(&document, EN);
     let sheets = sheets(&plan);
     let words = read(&sheets);
     let beginning: Vec<&str> = words[0].lines().collect();
@@ -274,13 +282,15 @@ fn a_long_answer_for_who_wants_files_is_its_beginning_and_a_file() {
     assert!(words[0].len() < 2_500 && words.len() == 2);
     assert_eq!(words[1], format!("shop c-1.md: {} characters", 400 * 22 + "\n\nshop · 12 s".chars().count()));
     // No card, no text: the file. No file: the text.
-    let (mut place, mut rungs) = (Place::default(), Vec::new());
+    let (mut place, mut rungs) = (LadderPosition::default(), Vec::new());
     while let Some(lower) = plan.lower(&place) {
         place = lower;
         rungs.push((place.part, place.rung));
     }
     assert_eq!(rungs, [(0, Rung::Text), (1, Rung::File), (1, Rung::Text)]);
-    assert!(matches!(plan.sheet(&place), Some(Sheet::Text(text)) if text.starts_with("[1/3]\nA line of")));
+    assert!(
+        matches!(plan.sheet(&place), Some(OutgoingPart::Text(text)) if text.starts_with("[1/3]\nA line of"))
+    );
 }
 
 #[test]
@@ -289,14 +299,14 @@ fn an_enormous_answer_is_a_file_and_as_text_its_beginning_and_end() {
         whole: Some("/p/.phonework/c-1.jsonl".into()),
         ..Document::new(vec![Block::markdown("A line of the answer.\n".repeat(100_000))])
     };
-    let plan = Plan::of(&document, EN);
+    let plan = SendPlan::of(&document, EN);
     assert_eq!(sheets(&plan).len(), 2);
-    let mut place = Place::default();
+    let mut place = LadderPosition::default();
     while let Some(lower) = plan.lower(&place) {
         place = lower;
     }
     let mut texts = Vec::new();
-    while let Some(Sheet::Text(text)) = plan.sheet(&place) {
+    while let Some(OutgoingPart::Text(text)) = plan.sheet(&place) {
         texts.push(text);
         place = plan.next(&place);
     }
@@ -311,9 +321,9 @@ fn an_enormous_answer_is_a_file_and_as_text_its_beginning_and_end() {
 #[test]
 fn what_was_taken_is_not_sent_again_further_down() {
     let lines: Vec<String> = (0..900).map(|n| format!("line {n} of the answer")).collect();
-    let plan = Plan::of(&Document::new(vec![Block::markdown(lines.join("\n\n"))]), EN);
+    let plan = SendPlan::of(&Document::new(vec![Block::markdown(lines.join("\n\n"))]), EN);
     // Below the card are several, of which one is taken, then a text, then the file.
-    let mut place = plan.lower(&Place::default()).unwrap();
+    let mut place = plan.lower(&LadderPosition::default()).unwrap();
     assert_eq!(place.rung, Rung::Cards);
     let mut taken = read(&[plan.sheet(&place).unwrap()]);
     place = plan.lower(&plan.next(&place)).unwrap();
@@ -321,7 +331,7 @@ fn what_was_taken_is_not_sent_again_further_down() {
     taken.extend(read(&[plan.sheet(&place).unwrap()]));
     place = plan.lower(&plan.next(&place)).unwrap();
     assert_eq!((place.rung, place.texts), (Rung::File, 1));
-    let Some(Sheet::File { text, .. }) = plan.sheet(&place) else { panic!("{place:?}") };
+    let Some(OutgoingPart::File { text, .. }) = plan.sheet(&place) else { panic!("{place:?}") };
     taken.push(text);
     let taken = taken.join("\n");
     for line in lines {
@@ -333,13 +343,13 @@ fn what_was_taken_is_not_sent_again_further_down() {
 #[test]
 fn a_place_of_another_plan_is_the_beginning_of_this_one() {
     let (_, document) = typical().remove(0);
-    let plan = Plan::of(&document, EN);
-    let first = plan.sheet(&Place::default());
-    assert_eq!(plan.sheet(&Place { part: 3, of: 5, ..Place::default() }), first);
-    assert_eq!(plan.sheet(&Place { part: 7, ..Place::default() }), first);
-    let text = Place { rung: Rung::Text, ..Place::default() };
-    assert_eq!(plan.sheet(&Place { taken: 900, ..text.clone() }), plan.sheet(&text));
-    let kept: Place = serde_json::from_str(&serde_json::to_string(&text).unwrap()).unwrap();
+    let plan = SendPlan::of(&document, EN);
+    let first = plan.sheet(&LadderPosition::default());
+    assert_eq!(plan.sheet(&LadderPosition { part: 3, of: 5, ..LadderPosition::default() }), first);
+    assert_eq!(plan.sheet(&LadderPosition { part: 7, ..LadderPosition::default() }), first);
+    let text = LadderPosition { rung: Rung::Text, ..LadderPosition::default() };
+    assert_eq!(plan.sheet(&LadderPosition { taken: 900, ..text.clone() }), plan.sheet(&text));
+    let kept: LadderPosition = serde_json::from_str(&serde_json::to_string(&text).unwrap()).unwrap();
     assert_eq!(kept, text);
 }
 

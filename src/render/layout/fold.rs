@@ -1,19 +1,19 @@
 //! What opens at a touch.
 
-use super::pack::{Room, Used};
-use super::{Detail, Layout};
-use crate::render::card::{self, Element};
+use super::pack::{CardRoom, UsedRoom};
+use super::{CardLayout, Detail};
+use crate::render::card::{self, CardElement};
 use crate::render::document::{Block, Document};
 use crate::render::limits;
 
 /// A panel with as much in it as a part of a card has room for; none when there is nothing in it. Forms are not: Feishu
 /// takes none there. One in another is shown open.
-pub(super) fn panel(title: &str, blocks: &[Block], group: bool) -> Option<Element> {
+pub(super) fn panel(title: &str, blocks: &[Block], group: bool) -> Option<CardElement> {
     let document = Document { blocks: flat(blocks), group, ..Document::default() };
-    let layout = Layout::of(&document, false);
-    let room = Room { bytes: limits::FOLD_BYTES, elements: limits::FOLD_ELEMENTS };
+    let layout = CardLayout::of(&document, false);
+    let room = CardRoom { bytes: limits::FOLD_BYTES, elements: limits::FOLD_ELEMENTS };
     let small = layout.small(&layout.atoms);
-    let mut used = Used::default();
+    let mut used = UsedRoom::default();
     let fitting = small.atoms.iter().take_while(|atom| {
         used = used.with(atom);
         used.fits(room)

@@ -1,28 +1,30 @@
 //! Pieces that no card has room for, cut into smaller ones.
 
 use super::write::is_active;
-use super::{Body, Piece, Token};
+use super::{InlineToken, MarkdownPiece, PieceKind};
 
 /// The least that a piece is cut to: a link that goes on in the next one is written there again.
 const LEAST: usize = 4_096;
 
-impl Piece {
+impl MarkdownPiece {
     /// The most bytes that it takes in the JSON of a card.
     pub(in crate::render) fn bytes(&self) -> usize {
-        let words = |tokens: &[Token]| -> usize {
-            let breaks = tokens.iter().filter(|token| matches!(token, Token::Break)).count();
+        let words = |tokens: &[InlineToken]| -> usize {
+            let breaks = tokens.iter().filter(|token| matches!(token, InlineToken::Break)).count();
             breaks * self.indent() + tokens.iter().map(cost).sum::<usize>()
         };
         self.around()
             + match &self.body {
-                Body::Words(tokens) | Body::Heading(_, tokens) => words(tokens),
-                Body::Code { text, .. } => fence_bytes(text) + text.chars().map(json_bytes).sum::<usize>(),
-                Body::Table(table) => {
+                PieceKind::Words(tokens) | PieceKind::Heading(_, tokens) => words(tokens),
+                PieceKind::Code { text, .. } => {
+                    fence_bytes(text) + text.chars().map(json_bytes).sum::<usize>()
+                }
+                PieceKind::Table(table) => {
                     let code = table.aligned();
                     let aligned = fence_bytes(&code) + code.chars().map(json_bytes).sum::<usize>();
                     aligned.max(8 * table.cells() + table.tokens().map(cost).sum::<usize>())
                 }
-                Body::Rule => 3,
+                PieceKind::Rule => 3,
             }
     }
 
@@ -42,27 +44,27 @@ impl Piece {
 }
 
 /// The piece, or several that take so many bytes each; fewer than 4,096 are taken for that.
-pub(in crate::render) fn cut(piece: Piece, most: usize) -> Vec<Piece> {
+pub(in crate::render) fn cut(piece: MarkdownPiece, most: usize) -> Vec<MarkdownPiece> {
     let most = most.max(LEAST);
     if piece.bytes() <= most {
         return vec![piece];
     }
     let piece = piece.without_table();
     let room = most.saturating_sub(piece.around() + piece.indent());
-    let bodies: Vec<Body> = match &piece.body {
-        Body::Words(tokens) | Body::Heading(_, tokens) => {
-            Cutter::new(room, piece.indent()).all(tokens).into_iter().map(Body::Words).collect()
+    let bodies: Vec<PieceKind> = match &piece.body {
+        PieceKind::Words(tokens) | PieceKind::Heading(_, tokens) => {
+            PieceCutter::new(room, piece.indent()).all(tokens).into_iter().map(PieceKind::Words).collect()
         }
-        Body::Code { language, text } => {
+        PieceKind::Code { language, text } => {
             let texts = lines(text, room.saturating_sub(fence_bytes(text).min(room / 2)));
-            texts.into_iter().map(|text| Body::Code { language: language.clone(), text }).collect()
+            texts.into_iter().map(|text| PieceKind::Code { language: language.clone(), text }).collect()
         }
-        Body::Table(_) | Body::Rule => return vec![piece],
+        PieceKind::Table(_) | PieceKind::Rule => return vec![piece],
     };
     let mut place = piece.place;
     let mut pieces = Vec::new();
     for body in bodies {
-        pieces.push(Piece { body, place: place.clone(), source: None });
+        pieces.push(MarkdownPiece { body, place: place.clone(), source: None });
         place.marker = None;
     }
     pieces
@@ -87,20 +89,20 @@ fn word_bytes(character: char) -> usize {
 }
 
 /// What a token takes in JSON at most, apart from the line that a break begins.
-fn cost(token: &Token) -> usize {
+fn cost(token: &InlineToken) -> usize {
     match token {
-        Token::Text(text) => {
+        InlineToken::Text(text) => {
             // What means something at the beginning of a line only.
             let start =
                 text.trim_start().starts_with(|first: char| first.is_ascii_digit() || "-+=".contains(first));
             usize::from(start) * 4 + text.chars().map(word_bytes).sum::<usize>()
         }
-        Token::Code(code) => 11 + code.chars().map(word_bytes).sum::<usize>(),
-        Token::Break => 4,
+        InlineToken::Code(code) => 11 + code.chars().map(word_bytes).sum::<usize>(),
+        InlineToken::Break => 4,
         // The sign and a space.
-        Token::Open(_) | Token::Close(_) => 5,
-        Token::LinkOpen(target) => 4 + target.len(),
-        Token::LinkClose(_) => 0,
+        InlineToken::Open(_) | InlineToken::Close(_) => 5,
+        InlineToken::LinkOpen(target) => 4 + target.len(),
+        InlineToken::LinkClose(_) => 0,
     }
 }
 
@@ -137,40 +139,40 @@ pub(in crate::render) fn lines(text: &str, room: usize) -> Vec<String> {
 }
 
 /// Fills one piece after the other with words.
-struct Cutter {
+struct PieceCutter {
     room: usize,
     /// What a line that a break begins takes more.
     line: usize,
-    done: Vec<Vec<Token>>,
-    now: Vec<Token>,
+    done: Vec<Vec<InlineToken>>,
+    now: Vec<InlineToken>,
     used: usize,
     /// Emphases and links that are open.
-    open: Vec<Token>,
+    open: Vec<InlineToken>,
 }
 
-impl Cutter {
+impl PieceCutter {
     fn new(room: usize, line: usize) -> Self {
         Self { room, line, done: Vec::new(), now: Vec::new(), used: 0, open: Vec::new() }
     }
 
-    fn all(mut self, tokens: &[Token]) -> Vec<Vec<Token>> {
+    fn all(mut self, tokens: &[InlineToken]) -> Vec<Vec<InlineToken>> {
         for token in tokens {
             match token {
-                Token::Text(text) => self.words(text, Token::Text),
-                Token::Code(code) => self.words(code, Token::Code),
+                InlineToken::Text(text) => self.words(text, InlineToken::Text),
+                InlineToken::Code(code) => self.words(code, InlineToken::Code),
                 // Rather between two lines than inside one.
-                Token::Break if self.used > self.room / 4 * 3 => self.finish(),
-                Token::Break => self.push(Token::Break, 4 + self.line),
-                Token::Open(_) | Token::LinkOpen(_) => {
+                InlineToken::Break if self.used > self.room / 4 * 3 => self.finish(),
+                InlineToken::Break => self.push(InlineToken::Break, 4 + self.line),
+                InlineToken::Open(_) | InlineToken::LinkOpen(_) => {
                     if self.used + cost(token) > self.room {
                         self.finish();
                     }
                     self.push(token.clone(), cost(token));
                     self.open.push(token.clone());
                 }
-                Token::Close(_) | Token::LinkClose(_) => {
+                InlineToken::Close(_) | InlineToken::LinkClose(_) => {
                     self.push(token.clone(), cost(token));
-                    let is_it = |open: &Token| closes(open).as_ref() == Some(token);
+                    let is_it = |open: &InlineToken| closes(open).as_ref() == Some(token);
                     if let Some(at) = self.open.iter().rposition(is_it) {
                         self.open.remove(at);
                     }
@@ -181,13 +183,13 @@ impl Cutter {
         self.done
     }
 
-    fn push(&mut self, token: Token, cost: usize) {
+    fn push(&mut self, token: InlineToken, cost: usize) {
         self.used += cost;
         self.now.push(token);
     }
 
     /// Takes words, in as many pieces as they need, cut behind a space where there is one.
-    fn words(&mut self, words: &str, token: fn(String) -> Token) {
+    fn words(&mut self, words: &str, token: fn(String) -> InlineToken) {
         let mut rest = words;
         while !rest.is_empty() {
             // What closes them counts here already.
@@ -226,7 +228,9 @@ impl Cutter {
     }
 
     fn has_words(&self) -> bool {
-        self.now.iter().any(|token| matches!(token, Token::Text(_) | Token::Code(_) | Token::Break))
+        self.now
+            .iter()
+            .any(|token| matches!(token, InlineToken::Text(_) | InlineToken::Code(_) | InlineToken::Break))
     }
 
     /// Ends the piece and begins the next with what is open.
@@ -242,10 +246,14 @@ impl Cutter {
 }
 
 /// What ends what this begins.
-fn closes(token: &Token) -> Option<Token> {
+fn closes(token: &InlineToken) -> Option<InlineToken> {
     match token {
-        Token::Open(mark) => Some(Token::Close(*mark)),
-        Token::LinkOpen(target) => Some(Token::LinkClose(target.clone())),
-        Token::Text(_) | Token::Code(_) | Token::Break | Token::Close(_) | Token::LinkClose(_) => None,
+        InlineToken::Open(mark) => Some(InlineToken::Close(*mark)),
+        InlineToken::LinkOpen(target) => Some(InlineToken::LinkClose(target.clone())),
+        InlineToken::Text(_)
+        | InlineToken::Code(_)
+        | InlineToken::Break
+        | InlineToken::Close(_)
+        | InlineToken::LinkClose(_) => None,
     }
 }

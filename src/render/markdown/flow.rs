@@ -1,11 +1,11 @@
 //! The words of a line as they are read: with the emphases and links that are open.
 
-use super::{Mark, Token, urls};
+use super::{Emphasis, InlineToken, urls};
 
 /// The tokens of the piece at work.
 #[derive(Default)]
 pub(super) struct Flow {
-    tokens: Vec<Token>,
+    tokens: Vec<InlineToken>,
     /// Characters that came after the last token.
     text: String,
     /// How often each emphasis is open; it is shown once.
@@ -34,29 +34,29 @@ impl Flow {
 
     pub(super) fn code(&mut self, code: &str) {
         self.settle();
-        self.tokens.push(Token::Code(code.to_owned()));
+        self.tokens.push(InlineToken::Code(code.to_owned()));
     }
 
     pub(super) fn line_break(&mut self) {
         self.settle();
-        self.tokens.push(Token::Break);
+        self.tokens.push(InlineToken::Break);
     }
 
-    pub(super) fn open(&mut self, mark: Mark) {
+    pub(super) fn open(&mut self, mark: Emphasis) {
         self.settle();
         let open = &mut self.open[mark as usize];
         *open += 1;
         if *open == 1 {
-            self.tokens.push(Token::Open(mark));
+            self.tokens.push(InlineToken::Open(mark));
         }
     }
 
-    pub(super) fn close(&mut self, mark: Mark) {
+    pub(super) fn close(&mut self, mark: Emphasis) {
         self.settle();
         let open = &mut self.open[mark as usize];
         *open = open.saturating_sub(1);
         if *open == 0 {
-            self.tokens.push(Token::Close(mark));
+            self.tokens.push(InlineToken::Close(mark));
         }
     }
 
@@ -66,19 +66,19 @@ impl Flow {
         let shown = target.is_some();
         let at = self.tokens.len();
         self.links.push(Opened { leads: leads.to_owned(), at, shown });
-        self.tokens.extend(target.map(Token::LinkOpen));
+        self.tokens.extend(target.map(InlineToken::LinkOpen));
     }
 
     pub(super) fn close_link(&mut self) {
         self.settle();
         let Some(link) = self.links.pop() else { return };
         if link.shown {
-            let Some(Token::LinkOpen(target)) = self.tokens.get(link.at) else { return };
+            let Some(InlineToken::LinkOpen(target)) = self.tokens.get(link.at) else { return };
             let target = target.clone();
             if self.tokens.len() == link.at + 1 {
-                self.tokens.push(Token::Text(link.leads));
+                self.tokens.push(InlineToken::Text(link.leads));
             }
-            self.tokens.push(Token::LinkClose(target));
+            self.tokens.push(InlineToken::LinkClose(target));
             return;
         }
         // Inside of what is a link already, where else it would lead is of no use.
@@ -86,19 +86,19 @@ impl Flow {
             return;
         }
         let says_so = match self.tokens.get(link.at..) {
-            Some([Token::Text(text) | Token::Code(text)]) => {
+            Some([InlineToken::Text(text) | InlineToken::Code(text)]) => {
                 *text == link.leads || link.leads.strip_prefix("mailto:") == Some(text)
             }
             Some(_) | None => false,
         };
         if !says_so && !link.leads.is_empty() {
             let space = if self.tokens.len() == link.at { "" } else { " " };
-            self.tokens.push(Token::Text(format!("{space}({})", link.leads)));
+            self.tokens.push(InlineToken::Text(format!("{space}({})", link.leads)));
         }
     }
 
     /// The tokens so far. What is open stays open only in what follows in the same piece: there is none.
-    pub(super) fn take(&mut self) -> Vec<Token> {
+    pub(super) fn take(&mut self) -> Vec<InlineToken> {
         self.settle();
         self.open = [0; 3];
         self.links.clear();
@@ -112,7 +112,7 @@ impl Flow {
         }
         let text = std::mem::take(&mut self.text);
         if self.links.iter().any(|link| link.shown) {
-            self.tokens.push(Token::Text(text));
+            self.tokens.push(InlineToken::Text(text));
             return;
         }
         let mut at = 0;
@@ -124,9 +124,9 @@ impl Flow {
                 continue;
             };
             self.plain(&text[at..begin]);
-            self.tokens.push(Token::LinkOpen(target.clone()));
-            self.tokens.push(Token::Text(url.to_owned()));
-            self.tokens.push(Token::LinkClose(target));
+            self.tokens.push(InlineToken::LinkOpen(target.clone()));
+            self.tokens.push(InlineToken::Text(url.to_owned()));
+            self.tokens.push(InlineToken::LinkClose(target));
             at = end;
         }
         self.plain(&text[at..]);
@@ -134,7 +134,7 @@ impl Flow {
 
     fn plain(&mut self, text: &str) {
         if !text.is_empty() {
-            self.tokens.push(Token::Text(text.to_owned()));
+            self.tokens.push(InlineToken::Text(text.to_owned()));
         }
     }
 }

@@ -7,10 +7,10 @@ use pulldown_cmark::{CodeBlockKind, Event, LinkType, Options, Parser, Tag, TagEn
 
 use super::flow::Flow;
 use super::table::Table;
-use super::{Body, DEEPEST, DEEPEST_QUOTE, Mark, Piece, Place, Token};
+use super::{DEEPEST, DEEPEST_QUOTE, Emphasis, InlineToken, MarkdownPiece, Nesting, PieceKind};
 
 /// The pieces of a text that is [`super::prepared`]; their sources are ranges of it.
-pub(in crate::render) fn read(text: &str) -> Vec<Piece> {
+pub(in crate::render) fn read(text: &str) -> Vec<MarkdownPiece> {
     let options = Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TASKLISTS;
     let parser = Parser::new_ext(text, options);
     let definitions: Vec<(String, Range<usize>)> = parser
@@ -18,7 +18,7 @@ pub(in crate::render) fn read(text: &str) -> Vec<Piece> {
         .iter()
         .map(|(label, definition)| (label.to_lowercase(), definition.span.clone()))
         .collect();
-    let mut reader = Reader::default();
+    let mut reader = MarkdownReader::default();
     for (event, source) in parser.into_offset_iter() {
         reader.event(event, source);
     }
@@ -27,8 +27,8 @@ pub(in crate::render) fn read(text: &str) -> Vec<Piece> {
     // A line that looks like a definition and defines nothing is a line to who wrote it.
     let unused = definitions.into_iter().filter(|(label, _)| !reader.used.contains(label));
     let lines = unused.map(|(_, source)| {
-        let words = vec![Token::Text(text[source.clone()].trim().to_owned())];
-        Piece::plain(Body::Words(words), Some(source))
+        let words = vec![InlineToken::Text(text[source.clone()].trim().to_owned())];
+        MarkdownPiece::plain(PieceKind::Words(words), Some(source))
     });
     let ordered = pieces.len();
     pieces.extend(lines);
@@ -39,8 +39,8 @@ pub(in crate::render) fn read(text: &str) -> Vec<Piece> {
 }
 
 #[derive(Default)]
-struct Reader {
-    pieces: Vec<Piece>,
+struct MarkdownReader {
+    pieces: Vec<MarkdownPiece>,
     flow: Flow,
     /// What the words at work were written as.
     source: Option<Range<usize>>,
@@ -61,7 +61,7 @@ struct Reader {
     used: BTreeSet<String>,
 }
 
-impl Reader {
+impl MarkdownReader {
     fn event(&mut self, event: Event<'_>, source: Range<usize>) {
         match event {
             Event::Start(tag) => self.start(tag, source),
@@ -87,7 +87,7 @@ impl Reader {
             }
             Event::Rule => {
                 self.flush();
-                self.alone(Body::Rule, source);
+                self.alone(PieceKind::Rule, source);
             }
             Event::TaskListMarker(done) => {
                 self.covers(source);
@@ -120,9 +120,9 @@ impl Reader {
 
     fn start(&mut self, tag: Tag<'_>, source: Range<usize>) {
         match tag {
-            Tag::Emphasis => self.flow.open(Mark::Emphasis),
-            Tag::Strong => self.flow.open(Mark::Strong),
-            Tag::Strikethrough => self.flow.open(Mark::Strike),
+            Tag::Emphasis => self.flow.open(Emphasis::Emphasis),
+            Tag::Strong => self.flow.open(Emphasis::Strong),
+            Tag::Strikethrough => self.flow.open(Emphasis::Strike),
             Tag::Link { link_type, dest_url, id, .. } => {
                 self.refers(link_type, &id);
                 self.flow.open_link(&dest_url);
@@ -193,9 +193,9 @@ impl Reader {
 
     fn end(&mut self, tag: TagEnd, source: Range<usize>) {
         match tag {
-            TagEnd::Emphasis => self.flow.close(Mark::Emphasis),
-            TagEnd::Strong => self.flow.close(Mark::Strong),
-            TagEnd::Strikethrough => self.flow.close(Mark::Strike),
+            TagEnd::Emphasis => self.flow.close(Emphasis::Emphasis),
+            TagEnd::Strong => self.flow.close(Emphasis::Strong),
+            TagEnd::Strikethrough => self.flow.close(Emphasis::Strike),
             TagEnd::Link | TagEnd::Image => {
                 self.covers(source);
                 self.flow.close_link();
@@ -212,7 +212,7 @@ impl Reader {
             }
             TagEnd::CodeBlock => {
                 let (language, text) = self.code.take().unwrap_or_default();
-                self.alone(Body::Code { language, text }, source);
+                self.alone(PieceKind::Code { language, text }, source);
             }
             TagEnd::HtmlBlock => {
                 self.flush();
@@ -244,7 +244,7 @@ impl Reader {
             }
             TagEnd::Table => {
                 if let Some(table) = self.table.take() {
-                    self.alone(Body::Table(table), source);
+                    self.alone(PieceKind::Table(table), source);
                 }
             }
             TagEnd::FootnoteDefinition
@@ -274,41 +274,45 @@ impl Reader {
     fn flush(&mut self) {
         let mut tokens = self.flow.take();
         let source = self.source.take();
-        while tokens.last() == Some(&Token::Break) {
+        while tokens.last() == Some(&InlineToken::Break) {
             tokens.pop();
         }
         let Some(source) = source.filter(|_| !tokens.is_empty()) else { return };
         match self.heading {
             Some(level) if self.lists.is_empty() && self.quotes.is_empty() => {
-                self.pieces.push(Piece::plain(Body::Heading(level, tokens), Some(source)));
+                self.pieces.push(MarkdownPiece::plain(PieceKind::Heading(level, tokens), Some(source)));
             }
             Some(_) => {
-                let is_strong =
-                    |token: &Token| matches!(token, Token::Open(Mark::Strong) | Token::Close(Mark::Strong));
+                let is_strong = |token: &InlineToken| {
+                    matches!(
+                        token,
+                        InlineToken::Open(Emphasis::Strong) | InlineToken::Close(Emphasis::Strong)
+                    )
+                };
                 tokens.retain(|token| !is_strong(token));
-                tokens.insert(0, Token::Open(Mark::Strong));
-                tokens.push(Token::Close(Mark::Strong));
+                tokens.insert(0, InlineToken::Open(Emphasis::Strong));
+                tokens.push(InlineToken::Close(Emphasis::Strong));
                 self.words(tokens, source);
             }
             None => self.words(tokens, source),
         }
     }
 
-    fn words(&mut self, tokens: Vec<Token>, source: Range<usize>) {
+    fn words(&mut self, tokens: Vec<InlineToken>, source: Range<usize>) {
         let outside = self.quotes.last().copied().unwrap_or(0);
         let depth = self.lists.len().saturating_sub(outside);
-        let place = Place {
+        let place = Nesting {
             quote: (!self.quotes.is_empty()).then(|| (self.quote, self.quotes.len().min(DEEPEST_QUOTE))),
             list: (depth > 0).then(|| (self.list, (depth - 1).min(DEEPEST))),
             marker: self.marker.take(),
         };
-        self.pieces.push(Piece { body: Body::Words(tokens), place, source: Some(source) });
+        self.pieces.push(MarkdownPiece { body: PieceKind::Words(tokens), place, source: Some(source) });
     }
 
     /// A piece that stands at the beginning of its line, whatever it is in.
-    fn alone(&mut self, body: Body, source: Range<usize>) {
+    fn alone(&mut self, body: PieceKind, source: Range<usize>) {
         self.give_up_marker(source.clone());
-        self.pieces.push(Piece::plain(body, Some(source)));
+        self.pieces.push(MarkdownPiece::plain(body, Some(source)));
     }
 
     /// An item that begins with what is no words keeps its number; a dash says nothing.

@@ -3,14 +3,14 @@
 use pulldown_cmark::Alignment;
 use unicode_width::UnicodeWidthStr as _;
 
-use super::Token;
-use super::write::{Line, plain};
+use super::InlineToken;
+use super::write::{LineSyntax, plain};
 
 /// A table; the first row is its head.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::render) struct Table {
     pub(super) columns: Vec<Alignment>,
-    pub(super) rows: Vec<Vec<Vec<Token>>>,
+    pub(super) rows: Vec<Vec<Vec<InlineToken>>>,
 }
 
 /// Up to where columns of code are aligned: a wider cell just is.
@@ -23,7 +23,7 @@ impl Table {
             out.push_str(if at == 0 { "|" } else { "\n|" });
             for cell in row {
                 out.push(' ');
-                Line::in_table().write(cell, out);
+                LineSyntax::in_table().write(cell, out);
                 out.push_str(" |");
             }
             if at == 0 {
@@ -64,7 +64,7 @@ impl Table {
     }
 
     /// All that stands in it.
-    pub(super) fn tokens(&self) -> impl Iterator<Item = &Token> {
+    pub(super) fn tokens(&self) -> impl Iterator<Item = &InlineToken> {
         self.rows.iter().flatten().flatten()
     }
 

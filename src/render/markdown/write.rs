@@ -1,13 +1,13 @@
 //! Pieces in Feishu's dialect.
 
 use super::languages::fence;
-use super::{Body, HAIR, Mark, Piece, Place, Token, fenced};
+use super::{Emphasis, HAIR, InlineToken, MarkdownPiece, Nesting, PieceKind, fenced};
 
 /// Pieces one below the other.
-pub(in crate::render) fn write(pieces: &[Piece]) -> String {
+pub(in crate::render) fn write(pieces: &[MarkdownPiece]) -> String {
     let mut out = String::new();
     // Where the last line stands, if it belongs to a list; and how deep the list begins.
-    let mut before: Option<&Place> = None;
+    let mut before: Option<&Nesting> = None;
     let mut in_list = false;
     let mut base = 0;
     for piece in pieces {
@@ -49,15 +49,15 @@ pub(in crate::render) fn write(pieces: &[Piece]) -> String {
             indent.push_str("    ");
         }
         match &piece.body {
-            Body::Words(tokens) => Line::new(format!("{quote}{indent}")).write(tokens, &mut out),
-            Body::Heading(level, tokens) => {
+            PieceKind::Words(tokens) => LineSyntax::new(format!("{quote}{indent}")).write(tokens, &mut out),
+            PieceKind::Heading(level, tokens) => {
                 out.push_str(&"#".repeat(*level));
                 out.push(' ');
-                Line::in_heading().write(tokens, &mut out);
+                LineSyntax::in_heading().write(tokens, &mut out);
             }
-            Body::Code { language, text } => out.push_str(&fenced(language, text)),
-            Body::Table(table) => table.write(&mut out),
-            Body::Rule => out.push_str("---"),
+            PieceKind::Code { language, text } => out.push_str(&fenced(language, text)),
+            PieceKind::Table(table) => table.write(&mut out),
+            PieceKind::Rule => out.push_str("---"),
         }
         before = Some(place);
     }
@@ -65,13 +65,13 @@ pub(in crate::render) fn write(pieces: &[Piece]) -> String {
 }
 
 /// How the tokens of a line are written.
-pub(super) struct Line {
+pub(super) struct LineSyntax {
     /// What a line begins with after a break; none where there can be no second line.
     prefix: Option<String>,
     table: bool,
 }
 
-impl Line {
+impl LineSyntax {
     fn new(prefix: String) -> Self {
         Self { prefix: Some(prefix), table: false }
     }
@@ -85,17 +85,17 @@ impl Line {
     }
 
     /// Writes tokens after what is in `out` already, which ends with white space.
-    pub(super) fn write(&self, tokens: &[Token], out: &mut String) {
+    pub(super) fn write(&self, tokens: &[InlineToken], out: &mut String) {
         let mut at_start = true;
         for (at, token) in tokens.iter().enumerate() {
             match token {
-                Token::Text(text) => {
+                InlineToken::Text(text) => {
                     let text = if at_start { text.trim_start_matches([' ', '\t', '\n']) } else { text };
                     escape(text, at_start, out);
                     at_start &= text.is_empty();
                     continue;
                 }
-                Token::Break => {
+                InlineToken::Break => {
                     match &self.prefix {
                         Some(prefix) => {
                             out.push_str("  \n");
@@ -107,11 +107,11 @@ impl Line {
                     at_start = true;
                     continue;
                 }
-                Token::Code(code) => self.code(code, at_start, out),
-                Token::Open(mark) => open(*mark, &tokens[at + 1..], out),
-                Token::Close(mark) => close(*mark, &tokens[at + 1..], out),
-                Token::LinkOpen(_) => out.push('['),
-                Token::LinkClose(target) => {
+                InlineToken::Code(code) => self.code(code, at_start, out),
+                InlineToken::Open(mark) => open(*mark, &tokens[at + 1..], out),
+                InlineToken::Close(mark) => close(*mark, &tokens[at + 1..], out),
+                InlineToken::LinkOpen(_) => out.push('['),
+                InlineToken::LinkClose(target) => {
                     out.push_str("](");
                     out.push_str(target);
                     out.push(')');
@@ -143,27 +143,27 @@ fn is_punctuation(character: char) -> bool {
 }
 
 /// The character that the tokens will begin with, as it is written; white space at the end of a line.
-fn first(tokens: &[Token]) -> char {
+fn first(tokens: &[InlineToken]) -> char {
     match tokens.first() {
-        Some(Token::Text(text)) => match text.chars().next() {
+        Some(InlineToken::Text(text)) => match text.chars().next() {
             Some(first) if is_active(first) || "-+=".contains(first) => '&',
             Some(first) => first,
             None => first_of_rest(tokens),
         },
-        Some(Token::Code(_)) => '`',
-        Some(Token::Break) | None => ' ',
-        Some(Token::Open(mark) | Token::Close(mark)) => mark.sign().chars().next().unwrap_or('*'),
-        Some(Token::LinkOpen(_)) => '[',
-        Some(Token::LinkClose(_)) => ']',
+        Some(InlineToken::Code(_)) => '`',
+        Some(InlineToken::Break) | None => ' ',
+        Some(InlineToken::Open(mark) | InlineToken::Close(mark)) => mark.sign().chars().next().unwrap_or('*'),
+        Some(InlineToken::LinkOpen(_)) => '[',
+        Some(InlineToken::LinkClose(_)) => ']',
     }
 }
 
-fn first_of_rest(tokens: &[Token]) -> char {
+fn first_of_rest(tokens: &[InlineToken]) -> char {
     tokens.get(1..).map_or(' ', first)
 }
 
 /// Begins an emphasis: what follows must not be white space, nor punctuation unless such stands before it.
-fn open(mark: Mark, rest: &[Token], out: &mut String) {
+fn open(mark: Emphasis, rest: &[InlineToken], out: &mut String) {
     let before = out.chars().next_back().unwrap_or(' ');
     let follows = first(rest);
     // A run of signs that ended just before would be taken for one with this.
@@ -175,7 +175,7 @@ fn open(mark: Mark, rest: &[Token], out: &mut String) {
 }
 
 /// Ends an emphasis: the same the other way round.
-fn close(mark: Mark, rest: &[Token], out: &mut String) {
+fn close(mark: Emphasis, rest: &[InlineToken], out: &mut String) {
     let before = out.chars().next_back().unwrap_or(' ');
     out.push_str(mark.sign());
     let follows = first(rest);
@@ -222,18 +222,18 @@ fn escape(text: &str, at_start: bool, out: &mut String) {
 }
 
 /// The words alone, in one line.
-pub(super) fn plain(tokens: &[Token]) -> String {
+pub(super) fn plain(tokens: &[InlineToken]) -> String {
     let mut out = String::new();
     let mut link = 0;
     for token in tokens {
         match token {
-            Token::Text(text) | Token::Code(text) => {
+            InlineToken::Text(text) | InlineToken::Code(text) => {
                 out.extend(text.chars().map(|c| if c.is_control() { ' ' } else { c }));
             }
-            Token::Break => out.push(' '),
-            Token::Open(_) | Token::Close(_) => {}
-            Token::LinkOpen(_) => link = out.len(),
-            Token::LinkClose(target) => {
+            InlineToken::Break => out.push(' '),
+            InlineToken::Open(_) | InlineToken::Close(_) => {}
+            InlineToken::LinkOpen(_) => link = out.len(),
+            InlineToken::LinkClose(target) => {
                 if out[link..] != *target {
                     out.push_str(&format!(" ({target})"));
                 }
@@ -244,35 +244,35 @@ pub(super) fn plain(tokens: &[Token]) -> String {
 }
 
 /// A piece of a piece as somebody would have typed it: for texts and files that hold only a part of a paragraph.
-pub(in crate::render) fn as_typed(piece: &Piece) -> String {
+pub(in crate::render) fn as_typed(piece: &MarkdownPiece) -> String {
     let mut out = piece.place.marker.iter().map(|marker| format!("{marker} ")).collect::<String>();
     match &piece.body {
-        Body::Words(tokens) => typed(tokens, &mut out),
-        Body::Heading(level, tokens) => {
+        PieceKind::Words(tokens) => typed(tokens, &mut out),
+        PieceKind::Heading(level, tokens) => {
             out.push_str(&"#".repeat(*level));
             out.push(' ');
             typed(tokens, &mut out);
         }
-        Body::Code { language, text } => {
+        PieceKind::Code { language, text } => {
             let fence = fence(text);
             let newline = if text.ends_with('\n') { "" } else { "\n" };
             out.push_str(&format!("{fence}{language}\n{text}{newline}{fence}"));
         }
-        Body::Table(table) => table.write(&mut out),
-        Body::Rule => out.push_str("---"),
+        PieceKind::Table(table) => table.write(&mut out),
+        PieceKind::Rule => out.push_str("---"),
     }
     out
 }
 
-fn typed(tokens: &[Token], out: &mut String) {
+fn typed(tokens: &[InlineToken], out: &mut String) {
     for token in tokens {
         match token {
-            Token::Text(text) => out.push_str(text),
-            Token::Code(code) => out.push_str(&format!("`{code}`")),
-            Token::Break => out.push('\n'),
-            Token::Open(mark) | Token::Close(mark) => out.push_str(mark.sign()),
-            Token::LinkOpen(_) => out.push('['),
-            Token::LinkClose(target) => out.push_str(&format!("]({target})")),
+            InlineToken::Text(text) => out.push_str(text),
+            InlineToken::Code(code) => out.push_str(&format!("`{code}`")),
+            InlineToken::Break => out.push('\n'),
+            InlineToken::Open(mark) | InlineToken::Close(mark) => out.push_str(mark.sign()),
+            InlineToken::LinkOpen(_) => out.push('['),
+            InlineToken::LinkClose(target) => out.push_str(&format!("]({target})")),
         }
     }
 }

@@ -5,14 +5,14 @@ use std::time::{Duration, Instant, SystemTime};
 use jiff::Timestamp;
 use tracing::{debug, info, warn};
 
-use super::{Actor, Report, Work};
+use super::{Actor, SessionReport, SessionWork};
 use crate::claude::launch::Conversation;
-use crate::claude::running::{self, Look};
+use crate::claude::running::{self, ConversationCheck};
 use crate::crash::{self, Point};
 use crate::mail::{StoreError, TurnStart};
 use crate::session::machine::{Effect, Input};
 use crate::session::report;
-use crate::session::turn::{Outcome, Turn};
+use crate::session::turn::{Turn, TurnOutcome};
 use crate::words::Words;
 
 /// A disk that does not answer for so long is not waited for.
@@ -25,8 +25,8 @@ const AFTERTHOUGHT: Duration = Duration::from_millis(300);
 
 impl Actor {
     /// Puts the turn on record, then lets the machine have the prompt: it may reach Claude only after that.
-    pub(super) async fn begin(&mut self, work: Work) -> Vec<Effect> {
-        let Work { mut prompt, again } = work;
+    pub(super) async fn begin(&mut self, work: SessionWork) -> Vec<Effect> {
+        let SessionWork { mut prompt, again } = work;
         let mail = prompt.mail;
         if again && prompt.text.is_empty() {
             match self.setup.store.last_prompt(&self.setup.conv_id).await {
@@ -34,7 +34,7 @@ impl Actor {
                 Ok(None) => {
                     let words = Words(self.setup.language).nothing_to_retry();
                     self.settle(report::notice(vec![mail], &prompt.reply, words)).await;
-                    self.report(Report::Settled(self.setup.conv_id.clone())).await;
+                    self.report(SessionReport::Settled(self.setup.conv_id.clone())).await;
                     return Vec::new();
                 }
                 Err(error) => return self.unbegun(&error).await,
@@ -70,7 +70,7 @@ impl Actor {
                 let now = Instant::now();
                 let mut effects = Vec::new();
                 if let Some(other) = open_elsewhere {
-                    let outcome = Outcome::OpenElsewhere(other);
+                    let outcome = TurnOutcome::OpenElsewhere(other);
                     let turn = Turn::new(Some(prompt), self.setup.limits.turn, now);
                     effects.push(Effect::Settle(turn.finish(outcome, None, now)));
                     // Its memory of the conversation will be old.
@@ -90,7 +90,7 @@ impl Actor {
                 warn!(conv_id = %self.setup.conv_id, why, "a prompt is not run, as it is on record already");
                 let words = Words(self.setup.language).cut_by_crash(&prompt.text);
                 self.settle(report::notice(Vec::new(), &prompt.reply, words)).await;
-                self.report(Report::Settled(self.setup.conv_id.clone())).await;
+                self.report(SessionReport::Settled(self.setup.conv_id.clone())).await;
                 Vec::new()
             }
             Err(error) => self.unbegun(&error).await,
@@ -99,22 +99,24 @@ impl Actor {
 
     async fn unbegun(&mut self, error: &StoreError) -> Vec<Effect> {
         debug!(conv_id = %self.setup.conv_id, %error, "a turn could not be put on record; its message waits");
-        self.report(Report::Unbegun(self.setup.conv_id.clone())).await;
+        self.report(SessionReport::Unbegun(self.setup.conv_id.clone())).await;
         Vec::new()
     }
 
     /// Looks who else has the conversation open. A disk that does not answer keeps nobody from his turn.
-    async fn look(&self) -> Look {
-        let Conversation::Resume(id) = self.setup.launch.conversation.clone() else { return Look::default() };
+    async fn look(&self) -> ConversationCheck {
+        let Conversation::Resume(id) = self.setup.launch.conversation.clone() else {
+            return ConversationCheck::default();
+        };
         let environment = self.setup.launch.environment(std::env::vars_os());
-        let Some(folder) = running::folder(&environment) else { return Look::default() };
+        let Some(folder) = running::folder(&environment) else { return ConversationCheck::default() };
         let ours = rustix::process::getpid();
         let looking = tokio::task::spawn_blocking(move || running::look(&folder, &id, ours));
         match tokio::time::timeout(LOOKING, looking).await {
             Ok(Ok(look)) => look,
             Ok(Err(_)) | Err(_) => {
                 warn!(conv_id = %self.setup.conv_id, "it is not known who else has the conversation open");
-                Look::default()
+                ConversationCheck::default()
             }
         }
     }

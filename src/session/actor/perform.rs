@@ -7,16 +7,16 @@ use std::time::{Duration, Instant, SystemTime};
 use jiff::{Timestamp, Zoned};
 use tracing::{info, warn};
 
-use super::{Actor, Report, staging};
+use super::{Actor, SessionReport, staging};
 use crate::claude::failure;
-use crate::claude::launch::{Conversation, Launch, LaunchError, Program};
-use crate::claude::process::{Process, SendError};
+use crate::claude::launch::{ClaudeProgram, Conversation, Launch, LaunchError};
+use crate::claude::process::{ClaudeProcess, SendError};
 use crate::logs::events;
 use crate::mail::Settlement;
 use crate::session::machine::{Effect, Input};
 use crate::session::report;
-use crate::session::show::Scene;
-use crate::session::turn::{Done, Outcome, Reply};
+use crate::session::show::TurnContext;
+use crate::session::turn::{FinishedTurn, ReplyTarget, TurnOutcome};
 use crate::words::Words;
 
 /// A disk that does not say within this time what is where is taken for broken.
@@ -41,9 +41,9 @@ impl Actor {
                         given_up.into_iter().rev().for_each(|effect| effects.push_front(effect));
                     }
                 }
-                Effect::CloseInput => self.with_process(Process::close_input),
-                Effect::Terminate => self.with_process(Process::terminate),
-                Effect::Kill => self.with_process(Process::kill),
+                Effect::CloseInput => self.with_process(ClaudeProcess::close_input),
+                Effect::Terminate => self.with_process(ClaudeProcess::terminate),
+                Effect::Kill => self.with_process(ClaudeProcess::kill),
                 Effect::Launch(conversation) => {
                     if let Err(error) = self.launch(conversation).await {
                         warn!(
@@ -71,11 +71,11 @@ impl Actor {
                 Effect::Decided(ask, decided) => self.decided(&ask, &decided).await,
                 Effect::Rule(rule) => {
                     self.setup.launch.rules.push(rule.clone());
-                    self.report(Report::Rule(self.setup.conv_id.clone(), rule)).await;
+                    self.report(SessionReport::Rule(self.setup.conv_id.clone(), rule)).await;
                 }
                 Effect::Mode(mode) => {
                     self.setup.launch.permission_mode.clone_from(&mode);
-                    self.report(Report::Mode(self.setup.conv_id.clone(), mode)).await;
+                    self.report(SessionReport::Mode(self.setup.conv_id.clone(), mode)).await;
                 }
                 Effect::Followed(order) => {
                     self.settle(report::heard(order.mail, &order.message_id, &self.setup.owner.user)).await;
@@ -93,7 +93,7 @@ impl Actor {
                     self.settle(report::notice(vec![order.mail], &order.reply, words)).await;
                 }
                 Effect::NotAnAnswer(order) => {
-                    self.report(Report::NotAnAnswer(self.setup.conv_id.clone(), order.mail)).await;
+                    self.report(SessionReport::NotAnAnswer(self.setup.conv_id.clone(), order.mail)).await;
                 }
                 Effect::NothingRuns(order) => {
                     let words = Words(self.setup.language).nothing_runs();
@@ -106,7 +106,7 @@ impl Actor {
                 }
                 Effect::Conversation(id) => {
                     self.setup.launch.conversation = Conversation::Resume(id.clone());
-                    self.report(Report::Conversation(self.setup.conv_id.clone(), id)).await;
+                    self.report(SessionReport::Conversation(self.setup.conv_id.clone(), id)).await;
                 }
                 Effect::Settle(done) => self.finish(done).await,
                 Effect::End => return false,
@@ -121,14 +121,14 @@ impl Actor {
         let (command, cwd) = (self.setup.command.clone(), launch.cwd.clone());
         let find = move || {
             Launch::find_project(&cwd)?;
-            Program::find(&command, std::env::var_os("PATH").as_deref())
+            ClaudeProgram::find(&command, std::env::var_os("PATH").as_deref())
         };
         let found = tokio::time::timeout(FINDING, tokio::task::spawn_blocking(find)).await;
         launch.program = match found {
             Ok(Ok(found)) => found?,
             Ok(Err(_)) | Err(_) => return Err(LaunchError::DiskSilent),
         };
-        let (process, events) = Process::spawn(launch, &self.setup.phonework)?;
+        let (process, events) = ClaudeProcess::spawn(launch, &self.setup.phonework)?;
         info!(conv_id = %self.setup.conv_id, pid = process.pid(), "claude started");
         self.pid.store(process.pid().unwrap_or_default(), Ordering::Relaxed);
         self.process = Some((process, events));
@@ -136,18 +136,18 @@ impl Actor {
         Ok(())
     }
 
-    fn with_process(&self, act: impl Fn(&Process)) {
+    fn with_process(&self, act: impl Fn(&ClaudeProcess)) {
         if let Some((process, _)) = &self.process {
             act(process);
         }
     }
 
     /// Where things go now: to the running turn's message, else to the session's chat.
-    pub(super) fn reply(&self) -> Reply {
+    pub(super) fn reply(&self) -> ReplyTarget {
         self.machine.reply().unwrap_or_else(|| self.setup.owner.home.clone())
     }
 
-    pub(super) async fn finish(&mut self, done: Done) {
+    pub(super) async fn finish(&mut self, done: FinishedTurn) {
         let words = Words(self.setup.language);
         let reply =
             done.prompt.as_ref().map_or_else(|| self.setup.owner.home.clone(), |prompt| prompt.reply.clone());
@@ -160,7 +160,7 @@ impl Actor {
             "turn over"
         );
         let mail = done.prompt.as_ref().map(|prompt| prompt.mail);
-        if mail.is_some() && done.outcome == Outcome::Answered {
+        if mail.is_some() && done.outcome == TurnOutcome::Answered {
             self.setup.tap.note_answer(at, done.took);
         }
         self.show_end(&done, at);
@@ -173,7 +173,7 @@ impl Actor {
             let now = Zoned::now();
             let group = staging::is_group(&reply);
             let scene =
-                Scene { conv_id: &conv_id, turn: done.id, project: &project, group, words, now: &now };
+                TurnContext { conv_id: &conv_id, turn: done.id, project: &project, group, words, now: &now };
             let (posts, last_words) = staging::end(&scene, &done, &reply, shown);
             Settlement {
                 mails: mail.into_iter().collect(),
@@ -195,23 +195,23 @@ impl Actor {
         };
         self.settle(settlement).await;
         if mail.is_some() {
-            self.report(Report::Settled(self.setup.conv_id.clone())).await;
+            self.report(SessionReport::Settled(self.setup.conv_id.clone())).await;
         }
     }
 
-    fn tell_failure(&self, outcome: &Outcome) {
+    fn tell_failure(&self, outcome: &TurnOutcome) {
         let what = match outcome {
-            Outcome::Crashed(_) => "claude ended in the middle of a turn",
-            Outcome::Failed(_) => "claude ended a turn with an error",
-            Outcome::Answered
-            | Outcome::Stopped
-            | Outcome::TimedOut(_)
-            | Outcome::Cut
-            | Outcome::UnknownCommand(_)
-            | Outcome::Limited { .. }
-            | Outcome::Compacted
-            | Outcome::Cleared
-            | Outcome::OpenElsewhere(_) => return,
+            TurnOutcome::Crashed(_) => "claude ended in the middle of a turn",
+            TurnOutcome::Failed(_) => "claude ended a turn with an error",
+            TurnOutcome::Answered
+            | TurnOutcome::Stopped
+            | TurnOutcome::TimedOut(_)
+            | TurnOutcome::Cut
+            | TurnOutcome::UnknownCommand(_)
+            | TurnOutcome::Limited { .. }
+            | TurnOutcome::Compacted
+            | TurnOutcome::Cleared
+            | TurnOutcome::OpenElsewhere(_) => return,
         };
         warn!(name: events::CLAUDE_FAILED, conv_id = %self.setup.conv_id, "{what}");
     }
@@ -220,7 +220,7 @@ impl Actor {
         self.setup.store.keep(settlement).await;
     }
 
-    pub(super) async fn report(&self, report: Report) {
+    pub(super) async fn report(&self, report: SessionReport) {
         // The router outlives its sessions; when it is gone, the daemon is leaving.
         let _ = self.setup.reports.send(report).await;
     }

@@ -7,12 +7,12 @@ use uuid::Uuid;
 use super::Actor;
 use super::perform::short;
 use crate::logs::events;
-use crate::session::tap::Of;
-use crate::session::turn::{Approval, Ask, Done};
+use crate::session::event_feed::FeedScope;
+use crate::session::turn::{Approval, FinishedTurn, OpenRequest};
 
 /// What was shown of the running turn.
 #[derive(Debug, Default)]
-pub(super) struct Shown {
+pub(super) struct ShownTurn {
     tools: usize,
     approvals: usize,
 }
@@ -41,14 +41,14 @@ impl Actor {
         }
     }
 
-    pub(super) fn show_question(&self, ask: &Ask) {
+    pub(super) fn show_question(&self, ask: &OpenRequest) {
         if self.setup.tap.is_watched() {
             self.setup.tap.show([self.of(ask.turn).asked(Timestamp::now(), &ask.request)]);
         }
     }
 
     /// Shows the rest of a turn that is over.
-    pub(super) fn show_end(&mut self, done: &Done, at: Timestamp) {
+    pub(super) fn show_end(&mut self, done: &FinishedTurn, at: Timestamp) {
         let shown = std::mem::take(&mut self.shown);
         self.log_decisions(done.approvals.get(shown.approvals..).unwrap_or_default());
         if self.setup.tap.is_watched() {
@@ -73,7 +73,7 @@ impl Actor {
         }
     }
 
-    fn of(&self, turn: Uuid) -> Of<'_> {
-        Of { conv_id: &self.setup.conv_id, user: &self.setup.owner.user, turn }
+    fn of(&self, turn: Uuid) -> FeedScope<'_> {
+        FeedScope { conv_id: &self.setup.conv_id, user: &self.setup.owner.user, turn }
     }
 }

@@ -6,26 +6,26 @@ use std::time::Instant;
 use jiff::{Timestamp, Zoned};
 use uuid::Uuid;
 
-use super::{Actor, Asking};
+use super::{Actor, OpenRequests};
 use crate::audit;
 use crate::claude::wire::Output;
 use crate::ids::SlotId;
-use crate::mail::stage::Picture;
-use crate::mail::{Body, Post, Settlement, Slot};
+use crate::mail::live_cards::CardUpdate;
+use crate::mail::{Post, PostBody, Settlement, Slot};
 use crate::render::document::Document;
-use crate::session::show::pace::Pace;
-use crate::session::show::{Scene, ended, request, running};
-use crate::session::turn::{Ask, Decided, Done, Reply, Turn};
+use crate::session::show::pace::UpdatePace;
+use crate::session::show::{TurnContext, ended, request, running};
+use crate::session::turn::{FinishedTurn, OpenRequest, ReplyTarget, RequestOutcome, Turn};
 use crate::words::Words;
 
 /// What the chat shows, or will show, of a turn.
 #[derive(Debug)]
-pub(super) struct Screen {
+pub(super) struct TurnCard {
     turn: Uuid,
     /// Whether somebody asked for it: it has an end on record then, whatever happens.
     asked_for: bool,
-    reply: Reply,
-    pace: Pace,
+    reply: ReplyTarget,
+    pace: UpdatePace,
     ending: bool,
     last: Option<Document>,
     /// Whether something was said below its card.
@@ -49,11 +49,11 @@ impl Actor {
                 let prompt = turn.prompt();
                 let reply =
                     prompt.map_or_else(|| self.setup.owner.home.clone(), |prompt| prompt.reply.clone());
-                self.screens.push(Screen {
+                self.screens.push(TurnCard {
                     turn: turn.id(),
                     asked_for: prompt.is_some(),
                     reply,
-                    pace: Pace::new(now),
+                    pace: UpdatePace::new(now),
                     ending: false,
                     last: None,
                     overtaken: false,
@@ -74,26 +74,32 @@ impl Actor {
         let time = Zoned::now();
         let words = Words(self.setup.language);
         let (conv_id, project) = (&self.setup.conv_id, self.setup.launch.cwd.as_path());
-        let scene =
-            Scene { conv_id, turn: turn.id(), project, group: is_group(&screen.reply), words, now: &time };
+        let scene = TurnContext {
+            conv_id,
+            turn: turn.id(),
+            project,
+            group: is_group(&screen.reply),
+            words,
+            now: &time,
+        };
         let document = running::document(&scene, turn, now);
         if screen.last.as_ref() == Some(&document) {
             return;
         }
         // A turn that somebody asked for is found cut at the next start.
         let epitaph = (!screen.asked_for).then(|| ended::interrupted(&scene));
-        let Reply { to, under } = screen.reply.clone();
+        let ReplyTarget { to, under } = screen.reply.clone();
         screen.last = Some(document.clone());
-        let picture = Picture { to, reply_to: under, document, epitaph };
+        let picture = CardUpdate { to, reply_to: under, document, epitaph };
         self.setup.stage.show(SlotId::of_turn(turn.id()), picture);
     }
 
     /// Ends what is shown of turns that ended without a word: nobody asked for them.
     pub(super) async fn clear_screens(&mut self) {
         let running = self.machine.turn().map(|turn| turn.id());
-        let is_over = |screen: &mut Screen| !screen.asked_for && Some(screen.turn) != running;
-        let over: Vec<Screen> = self.screens.extract_if(.., is_over).collect();
-        for Screen { turn, reply, pace, .. } in over {
+        let is_over = |screen: &mut TurnCard| !screen.asked_for && Some(screen.turn) != running;
+        let over: Vec<TurnCard> = self.screens.extract_if(.., is_over).collect();
+        for TurnCard { turn, reply, pace, .. } in over {
             if pace.is_shown() {
                 let document = self.scene(turn, &reply, ended::stopped);
                 self.post(document_post(&reply, document, SlotId::of_turn(turn), None)).await;
@@ -116,21 +122,21 @@ impl Actor {
     }
 
     /// What waits for the owner's decision.
-    pub(super) fn open_requests(&self) -> Option<Asking> {
+    pub(super) fn open_requests(&self) -> Option<OpenRequests> {
         let turn = self.machine.turn().filter(|turn| turn.ending.is_none())?;
         let requests = turn.open_requests();
         let chat = || self.asks_at().to;
-        (requests > 0).then(|| Asking { chat: chat(), requests, words: self.machine.asks_for_words() })
+        (requests > 0).then(|| OpenRequests { chat: chat(), requests, words: self.machine.asks_for_words() })
     }
 
     /// Where the cards of the running turn's requests go. A prompt that waits behind it has no say in that.
-    fn asks_at(&self) -> Reply {
+    fn asks_at(&self) -> ReplyTarget {
         let prompt = self.machine.turn().and_then(Turn::prompt);
         prompt.map_or_else(|| self.setup.owner.home.clone(), |prompt| prompt.reply.clone())
     }
 
     /// Shows a request of Claude's.
-    pub(super) async fn ask(&mut self, ask: &Ask, open: usize) {
+    pub(super) async fn ask(&mut self, ask: &OpenRequest, open: usize) {
         let reply = self.asks_at();
         let until = in_time(ask.expires);
         let (document, epitaph) = self.scene(ask.turn, &reply, |scene| {
@@ -142,7 +148,7 @@ impl Actor {
     }
 
     /// Shows what became of it.
-    pub(super) async fn decided(&mut self, ask: &Ask, decided: &Decided) {
+    pub(super) async fn decided(&mut self, ask: &OpenRequest, decided: &RequestOutcome) {
         let place = self.asking.iter().position(|(slot, _)| *slot == ask.slot);
         let reply = match place {
             Some(place) => self.asking.remove(place).1,
@@ -153,17 +159,17 @@ impl Actor {
     }
 
     /// Reminds of it.
-    pub(super) async fn remind(&self, ask: &Ask) {
+    pub(super) async fn remind(&self, ask: &OpenRequest) {
         let reply = self.asks_at();
         let until = in_time(ask.expires);
         let sentence = self.scene(ask.turn, &reply, |scene| request::reminder(scene, ask, &until));
-        self.post(Post { to: reply.to, reply_to: reply.under, body: Body::Text(sentence) }).await;
+        self.post(Post { to: reply.to, reply_to: reply.under, body: PostBody::Text(sentence) }).await;
     }
 
-    fn scene<T>(&self, turn: Uuid, reply: &Reply, make: impl FnOnce(&Scene) -> T) -> T {
+    fn scene<T>(&self, turn: Uuid, reply: &ReplyTarget, make: impl FnOnce(&TurnContext) -> T) -> T {
         let words = Words(self.setup.language);
         let (conv_id, project) = (&self.setup.conv_id, self.setup.launch.cwd.as_path());
-        make(&Scene { conv_id, turn, project, group: is_group(reply), words, now: &Zoned::now() })
+        make(&TurnContext { conv_id, turn, project, group: is_group(reply), words, now: &Zoned::now() })
     }
 
     async fn post(&self, post: Post) {
@@ -174,9 +180,9 @@ impl Actor {
 /// What ends a turn, if there is anything to say: posts, and the last word of its card; `shown` is what
 /// [`Actor::leave_stage`] says of that.
 pub(super) fn end(
-    scene: &Scene,
-    done: &Done,
-    reply: &Reply,
+    scene: &TurnContext,
+    done: &FinishedTurn,
+    reply: &ReplyTarget,
     shown: Option<bool>,
 ) -> (Vec<Post>, Vec<(SlotId, Post)>) {
     let slot = SlotId::of_turn(done.id);
@@ -184,7 +190,7 @@ pub(super) fn end(
     let document = ended::document(scene, done, &log).or_else(|| shown.map(|_| ended::stopped(scene)));
     let Some(document) = document else { return (Vec::new(), Vec::new()) };
     if shown.is_some_and(|overtaken| ended::is_below(done, overtaken)) {
-        let body = Body::Document { document, slot: None };
+        let body = PostBody::Document { document, slot: None };
         let answer = Post { to: reply.to.clone(), reply_to: reply.under.clone(), body };
         return (vec![answer], vec![(slot, document_post(reply, ended::answered_below(scene), slot, None))]);
     }
@@ -192,12 +198,12 @@ pub(super) fn end(
 }
 
 /// Whether this is a way into a group: answers quote what they answer there.
-pub(super) fn is_group(reply: &Reply) -> bool {
+pub(super) fn is_group(reply: &ReplyTarget) -> bool {
     reply.under.is_some()
 }
 
-fn document_post(reply: &Reply, document: Document, id: SlotId, epitaph: Option<Document>) -> Post {
-    let body = Body::Document { document, slot: Some(Slot { id, epitaph }) };
+fn document_post(reply: &ReplyTarget, document: Document, id: SlotId, epitaph: Option<Document>) -> Post {
+    let body = PostBody::Document { document, slot: Some(Slot { id, epitaph }) };
     Post { to: reply.to.clone(), reply_to: reply.under.clone(), body }
 }
 

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Decision, Effect, Extent, Machine, Order, Pressed};
-use crate::act::{About, Act, Choice, Press, REASON, chosen_field, words_field};
-use crate::claude::wire::{self, Matter, Question};
-use crate::session::turn::{Ask, Decided, Outcome};
+use super::{AllowScope, Decision, Effect, Instruction, Machine, PressResult};
+use crate::card_action::{CardAction, Press, REASON, RequestRef, Verdict, chosen_field, words_field};
+use crate::claude::wire::{self, Question, RequestMatter};
+use crate::session::turn::{OpenRequest, RequestOutcome, TurnOutcome};
 
 mod typed;
 
@@ -14,51 +14,54 @@ const GRAIN: Duration = Duration::from_millis(1);
 
 impl Machine {
     /// Does what a button of a card of this session asks for, and says what came of it.
-    pub fn press(&mut self, press: &Press, now: Instant) -> (Vec<Effect>, Pressed) {
+    pub fn press(&mut self, press: &Press, now: Instant) -> (Vec<Effect>, PressResult) {
         match &press.act {
-            Act::Stop { turn, .. } => {
+            CardAction::Stop { turn, .. } => {
                 let running = self.turn.as_ref().is_some_and(|running| running.id() == *turn);
                 if running || self.held.as_ref().is_some_and(|held| held.turn_id == *turn) {
-                    (self.end_turn(Outcome::Stopped, now), Pressed::Stopping)
+                    (self.end_turn(TurnOutcome::Stopped, now), PressResult::Stopping)
                 } else {
-                    (Vec::new(), Pressed::Over)
+                    (Vec::new(), PressResult::Over)
                 }
             }
-            Act::Decide { about, choice } => self.answer(about, |ask| chosen(ask, *choice, press), now),
-            Act::Answer { about, option } => {
-                self.answer(about, |ask| answers(ask, *option, press).map(Decided::Answered), now)
+            CardAction::Decide { about, choice } => {
+                self.answer(about, |ask| chosen(ask, *choice, press), now)
             }
-            Act::Continue { .. }
-            | Act::Again { .. }
-            | Act::Dismiss { .. }
-            | Act::Close { .. }
-            | Act::Switch { .. }
-            | Act::Cancel { .. }
-            | Act::SendNow { .. }
-            | Act::RunLate
-            | Act::DiscardLate
-            | Act::Open { .. }
-            | Act::Mode { .. } => (Vec::new(), Pressed::NotOffered),
+            CardAction::Answer { about, option } => {
+                self.answer(about, |ask| answers(ask, *option, press).map(RequestOutcome::Answered), now)
+            }
+            CardAction::Continue { .. }
+            | CardAction::Again { .. }
+            | CardAction::Dismiss { .. }
+            | CardAction::Close { .. }
+            | CardAction::Switch { .. }
+            | CardAction::Cancel { .. }
+            | CardAction::SendNow { .. }
+            | CardAction::RunLate
+            | CardAction::DiscardLate
+            | CardAction::Open { .. }
+            | CardAction::Mode { .. } => (Vec::new(), PressResult::NotOffered),
         }
     }
 
     /// Decides about the oldest open request, as `/approve` and `/deny` do. What has to be answered in words cannot be
     /// allowed.
-    pub(super) fn decide(&mut self, decision: Decision, order: Order, now: Instant) -> Vec<Effect> {
+    pub(super) fn decide(&mut self, decision: Decision, order: Instruction, now: Instant) -> Vec<Effect> {
         let choice = match decision {
-            Decision::Allow(Extent::Once) => Some(Choice::Allow),
-            Decision::Allow(Extent::Rule) => Some(Choice::AllowRule),
-            Decision::Allow(Extent::Edits) => Some(Choice::AllowEdits),
+            Decision::Allow(AllowScope::Once) => Some(Verdict::Allow),
+            Decision::Allow(AllowScope::Rule) => Some(Verdict::AllowRule),
+            Decision::Allow(AllowScope::Edits) => Some(Verdict::AllowEdits),
             Decision::Deny(_) => None,
         };
-        let fits = |ask: &&Ask| choice.is_none() || !matches!(ask.matter, Matter::Questions(_));
+        let fits =
+            |ask: &&OpenRequest| choice.is_none() || !matches!(ask.matter, RequestMatter::Questions(_));
         let Some(ask) = self.asks().find(fits).cloned() else { return vec![Effect::NothingAsked(order)] };
         if self.is_newer(&ask, &order) {
             return vec![Effect::AskedSince(order)];
         }
         let decided = match (choice, decision) {
             (Some(choice), _) => allowed(&ask, choice),
-            (None, Decision::Deny(reason)) => Some(Decided::Denied(reason)),
+            (None, Decision::Deny(reason)) => Some(RequestOutcome::Denied(reason)),
             (None, Decision::Allow(_)) => None,
         };
         let Some(decided) = decided else { return vec![Effect::NotOffered(order)] };
@@ -68,12 +71,12 @@ impl Machine {
     }
 
     /// Takes what the owner typed while a question or a plan waits for his words.
-    pub(super) fn typed(&mut self, text: &str, order: Order, now: Instant) -> Vec<Effect> {
+    pub(super) fn typed(&mut self, text: &str, order: Instruction, now: Instant) -> Vec<Effect> {
         let asked = self.asks().find(|ask| ask.takes_words() && !self.is_newer(ask, &order));
         let Some(ask) = asked.cloned() else { return vec![Effect::NotAnAnswer(order)] };
         let decided = match &ask.matter {
-            Matter::Questions(questions) => Decided::Answered(typed::answers(questions, text)),
-            Matter::Plan(_) | Matter::Tool => Decided::Denied(Some(text.to_owned())),
+            RequestMatter::Questions(questions) => RequestOutcome::Answered(typed::answers(questions, text)),
+            RequestMatter::Plan(_) | RequestMatter::Tool => RequestOutcome::Denied(Some(text.to_owned())),
         };
         let mut effects = self.settle_request(&ask, decided, now);
         effects.push(Effect::Followed(order));
@@ -83,75 +86,77 @@ impl Machine {
     /// Whether a question or a plan waits for the owner's words: what he types is [`Input::Typed`](super::Input::Typed) then.
     #[must_use]
     pub fn asks_for_words(&self) -> bool {
-        self.asks().any(Ask::takes_words)
+        self.asks().any(OpenRequest::takes_words)
     }
 
     /// Whether Claude asked this after the order was sent.
-    fn is_newer(&self, ask: &Ask, order: &Order) -> bool {
+    fn is_newer(&self, ask: &OpenRequest, order: &Instruction) -> bool {
         let asked = self.turn.as_ref().map(|turn| turn.started() + ask.after);
         asked.is_some_and(|asked| asked > order.sent + GRAIN)
     }
 
     /// What can be decided now: nothing of a turn that is being ended.
-    fn asks(&self) -> impl Iterator<Item = &Ask> {
+    fn asks(&self) -> impl Iterator<Item = &OpenRequest> {
         self.turn.iter().filter(|turn| turn.ending.is_none()).flat_map(|turn| turn.asks())
     }
 
     fn answer(
         &mut self,
-        about: &About,
-        decide: impl FnOnce(&Ask) -> Result<Decided, Pressed>,
+        about: &RequestRef,
+        decide: impl FnOnce(&OpenRequest) -> Result<RequestOutcome, PressResult>,
         now: Instant,
-    ) -> (Vec<Effect>, Pressed) {
+    ) -> (Vec<Effect>, PressResult) {
         let decided = self.find(about).and_then(|ask| decide(&ask).map(|decided| (ask, decided)));
         match decided {
             Ok((ask, decided)) => {
-                (self.settle_request(&ask, decided.clone(), now), Pressed::Decided(decided))
+                (self.settle_request(&ask, decided.clone(), now), PressResult::Decided(decided))
             }
             Err(pressed) => (Vec::new(), pressed),
         }
     }
 
     /// The open request that a button is about: in the running turn, and with the input that was shown.
-    fn find(&self, about: &About) -> Result<Ask, Pressed> {
+    fn find(&self, about: &RequestRef) -> Result<OpenRequest, PressResult> {
         if let Some(ask) =
             self.asks().find(|ask| ask.turn == about.turn && ask.request.request_id == about.request)
         {
             let same = ask.fingerprint == about.input;
-            return if same { Ok(ask.clone()) } else { Err(Pressed::Changed) };
+            return if same { Ok(ask.clone()) } else { Err(PressResult::Changed) };
         }
         let turn = self.turn.as_ref().filter(|turn| turn.id() == about.turn);
         let decided = turn.and_then(|turn| {
             turn.approvals().iter().rev().find(|approval| approval.request_id == about.request)
         });
-        Err(decided.map_or(Pressed::Over, |approval| Pressed::Already(approval.decision.clone())))
+        Err(decided.map_or(PressResult::Over, |approval| PressResult::Already(approval.decision.clone())))
     }
 
     /// Answers a request of Claude's, once.
-    fn settle_request(&mut self, ask: &Ask, decided: Decided, now: Instant) -> Vec<Effect> {
+    fn settle_request(&mut self, ask: &OpenRequest, decided: RequestOutcome, now: Instant) -> Vec<Effect> {
         let id = &ask.request.request_id;
         let Some(ask) = self.turn.as_mut().and_then(|turn| turn.decide(id, decided.clone(), now)) else {
             return Vec::new();
         };
         let input = &ask.request.input;
         let line = match &decided {
-            Decided::Allowed => wire::allow(id, input, None),
-            Decided::AllowedRules(rules) => wire::allow(id, input, Some(&wire::Grant::Rules(rules.clone()))),
-            Decided::AllowedEdits => wire::allow(id, input, Some(&wire::Grant::AcceptEdits)),
-            Decided::Answered(answers) => wire::answered(id, input, answers),
-            Decided::Denied(Some(reason)) => wire::deny(id, reason),
-            Decided::Denied(None) => wire::deny(
+            RequestOutcome::Allowed => wire::allow(id, input, None),
+            RequestOutcome::AllowedRules(rules) => {
+                wire::allow(id, input, Some(&wire::SessionGrant::Rules(rules.clone())))
+            }
+            RequestOutcome::AllowedEdits => wire::allow(id, input, Some(&wire::SessionGrant::AcceptEdits)),
+            RequestOutcome::Answered(answers) => wire::answered(id, input, answers),
+            RequestOutcome::Denied(Some(reason)) => wire::deny(id, reason),
+            RequestOutcome::Denied(None) => wire::deny(
                 id,
                 match ask.matter {
-                    Matter::Tool => "The user said no.",
-                    Matter::Questions(_) => "The user does not want to answer.",
-                    Matter::Plan(_) => "The user does not approve this plan. Stay in plan mode.",
+                    RequestMatter::Tool => "The user said no.",
+                    RequestMatter::Questions(_) => "The user does not want to answer.",
+                    RequestMatter::Plan(_) => "The user does not approve this plan. Stay in plan mode.",
                 },
             ),
-            Decided::Expired | Decided::Withdrawn => wire::deny(id, "Nobody answered in time."),
+            RequestOutcome::Expired | RequestOutcome::Withdrawn => wire::deny(id, "Nobody answered in time."),
         };
         let mut effects = vec![Effect::Write(line)];
-        if let Decided::AllowedRules(rules) = &decided {
+        if let RequestOutcome::AllowedRules(rules) = &decided {
             effects.extend(rules.iter().map(|rule| Effect::Rule(rule.to_string())));
         }
         effects.push(Effect::Decided(ask, decided));
@@ -160,43 +165,47 @@ impl Machine {
 }
 
 /// What a button says, if it can be said to this request.
-fn chosen(ask: &Ask, choice: Choice, press: &Press) -> Result<Decided, Pressed> {
+fn chosen(ask: &OpenRequest, choice: Verdict, press: &Press) -> Result<RequestOutcome, PressResult> {
     match choice {
-        Choice::Allow | Choice::AllowRule | Choice::AllowEdits => {
-            allowed(ask, choice).ok_or(Pressed::NotOffered)
+        Verdict::Allow | Verdict::AllowRule | Verdict::AllowEdits => {
+            allowed(ask, choice).ok_or(PressResult::NotOffered)
         }
-        Choice::Deny => Ok(Decided::Denied(None)),
-        Choice::DenyWhy => {
-            Ok(Decided::Denied(press.fields.get(REASON).and_then(|texts| texts.first()).cloned()))
+        Verdict::Deny => Ok(RequestOutcome::Denied(None)),
+        Verdict::DenyWhy => {
+            Ok(RequestOutcome::Denied(press.fields.get(REASON).and_then(|texts| texts.first()).cloned()))
         }
     }
 }
 
 /// How a request is allowed, if it can be allowed like that.
-fn allowed(ask: &Ask, choice: Choice) -> Option<Decided> {
-    let is_tool = ask.matter == Matter::Tool;
+fn allowed(ask: &OpenRequest, choice: Verdict) -> Option<RequestOutcome> {
+    let is_tool = ask.matter == RequestMatter::Tool;
     match choice {
         _ if !ask.is_allowable() => None,
-        Choice::Allow if !matches!(ask.matter, Matter::Questions(_)) => Some(Decided::Allowed),
-        Choice::AllowRule if is_tool && !ask.request.rules.is_empty() => {
-            Some(Decided::AllowedRules(ask.request.rules.clone()))
+        Verdict::Allow if !matches!(ask.matter, RequestMatter::Questions(_)) => Some(RequestOutcome::Allowed),
+        Verdict::AllowRule if is_tool && !ask.request.rules.is_empty() => {
+            Some(RequestOutcome::AllowedRules(ask.request.rules.clone()))
         }
-        Choice::AllowEdits if ask.takes_edits() => Some(Decided::AllowedEdits),
-        Choice::Allow | Choice::AllowRule | Choice::AllowEdits | Choice::Deny | Choice::DenyWhy => None,
+        Verdict::AllowEdits if ask.takes_edits() => Some(RequestOutcome::AllowedEdits),
+        Verdict::Allow | Verdict::AllowRule | Verdict::AllowEdits | Verdict::Deny | Verdict::DenyWhy => None,
     }
 }
 
 /// The answers that a form holds, or the one option of the only question.
-fn answers(ask: &Ask, option: Option<usize>, press: &Press) -> Result<Vec<(String, String)>, Pressed> {
-    let Matter::Questions(questions) = &ask.matter else { return Err(Pressed::NotOffered) };
+fn answers(
+    ask: &OpenRequest,
+    option: Option<usize>,
+    press: &Press,
+) -> Result<Vec<(String, String)>, PressResult> {
+    let RequestMatter::Questions(questions) = &ask.matter else { return Err(PressResult::NotOffered) };
     if let Some(option) = option {
-        let [question] = &questions[..] else { return Err(Pressed::NotOffered) };
+        let [question] = &questions[..] else { return Err(PressResult::NotOffered) };
         let label = question.options.get(option).map(|option| option.label.clone());
-        return label.map(|label| vec![(question.text.clone(), label)]).ok_or(Pressed::NotOffered);
+        return label.map(|label| vec![(question.text.clone(), label)]).ok_or(PressResult::NotOffered);
     }
     let answers: Vec<(String, String)> =
         questions.iter().enumerate().filter_map(|(n, question)| filled_in(n, question, press)).collect();
-    if answers.is_empty() { Err(Pressed::NoAnswer) } else { Ok(answers) }
+    if answers.is_empty() { Err(PressResult::NoAnswer) } else { Ok(answers) }
 }
 
 /// What was chosen for a question, and what was typed beside it.

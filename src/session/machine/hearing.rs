@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use super::{Effect, INITIALIZE, Machine, Notice, Process, SET_MODE};
+use super::{Effect, INITIALIZE, Machine, Notice, ProcessState, SET_MODE};
 use crate::claude::failure::{self, Cause};
 use crate::claude::launch::{BYPASS, Conversation};
-use crate::claude::wire::{self, Output, TurnResult, Usage};
-use crate::session::turn::{Decided, Outcome, Told, Turn};
+use crate::claude::wire::{self, Output, TokenUsage, TurnResult};
+use crate::session::turn::{RequestOutcome, ToldOnce, Turn, TurnOutcome};
 
 /// From this try of an API call on, its failing is told: until then it takes two seconds.
 const RETRIES_UNTOLD: u32 = 3;
@@ -71,14 +71,14 @@ impl Machine {
                 let ask = turn.ask(request, time, now);
                 let asks = turn.asks().count();
                 if self.waits_for_nobody() {
-                    return self.end_turn(Outcome::Cut, now);
+                    return self.end_turn(TurnOutcome::Cut, now);
                 }
                 vec![Effect::Ask(ask, asks)]
             }
             Output::PermissionWithdrawn { request_id } => {
                 let turn = self.turn.as_mut();
-                let ask = turn.and_then(|turn| turn.decide(&request_id, Decided::Withdrawn, now));
-                ask.map(|ask| Effect::Decided(ask, Decided::Withdrawn)).into_iter().collect()
+                let ask = turn.and_then(|turn| turn.decide(&request_id, RequestOutcome::Withdrawn, now));
+                ask.map(|ask| Effect::Decided(ask, RequestOutcome::Withdrawn)).into_iter().collect()
             }
             // Whatever brought it there: nothing runs unasked.
             Output::Mode(mode) if mode == BYPASS => {
@@ -115,12 +115,12 @@ impl Machine {
             }
             Output::Compacted { trigger } if trigger == "manual" => {
                 self.gauges.context = None;
-                self.turn_or_unasked(now).done = Some(Outcome::Compacted);
+                self.turn_or_unasked(now).done = Some(TurnOutcome::Compacted);
                 Vec::new()
             }
             Output::Cleared => {
                 self.gauges.context = None;
-                self.turn_or_unasked(now).done = Some(Outcome::Cleared);
+                self.turn_or_unasked(now).done = Some(TurnOutcome::Cleared);
                 Vec::new()
             }
             Output::Compacted { .. } => {
@@ -145,7 +145,7 @@ impl Machine {
     }
 
     /// Tells the running turn's user, unless he was told in this turn.
-    fn tell_once(&mut self, when: bool, told: fn(&mut Told) -> &mut bool, notice: Notice) -> Vec<Effect> {
+    fn tell_once(&mut self, when: bool, told: fn(&mut ToldOnce) -> &mut bool, notice: Notice) -> Vec<Effect> {
         let Some(turn) = self.turn.as_mut().filter(|_| when) else { return Vec::new() };
         let was_told = std::mem::replace(told(&mut turn.told), true);
         if was_told { Vec::new() } else { vec![Effect::Tell(notice)] }
@@ -182,7 +182,7 @@ impl Machine {
             return self.terminate(now);
         }
         let outcome = self.outcome(&result, &mut turn);
-        self.process = Process::Up { idle_since: now };
+        self.process = ProcessState::Up { idle_since: now };
         let mut effects = self.settle(turn, outcome, cost, now);
         effects.extend(self.write_held(now));
         if (self.is_leaving() || self.sleepy) && !self.is_busy() {
@@ -191,25 +191,25 @@ impl Machine {
         effects
     }
 
-    fn outcome(&self, result: &TurnResult, turn: &mut Turn) -> Outcome {
+    fn outcome(&self, result: &TurnResult, turn: &mut Turn) -> TurnOutcome {
         let text = result.text.as_ref().filter(|text| !text.is_empty());
         if let Some(text) = text.filter(|_| !result.is_error && turn.is_silent()) {
             turn.say(text.clone());
         }
         let error = turn.error.as_deref();
         match (failure::cause(result, error), failure::explain(result, error, self.language)) {
-            (Some(Cause::Interrupted), _) => Outcome::Stopped,
+            (Some(Cause::Interrupted), _) => TurnOutcome::Stopped,
             (Some(Cause::RateLimited), Some(sentence)) => match self.limited_until {
-                Some(until) => Outcome::Limited { until, words: text.cloned(), otherwise: sentence },
-                None => Outcome::Failed(sentence),
+                Some(until) => TurnOutcome::Limited { until, words: text.cloned(), otherwise: sentence },
+                None => TurnOutcome::Failed(sentence),
             },
-            (_, Some(sentence)) => Outcome::Failed(sentence),
-            (_, None) => turn.done.take().filter(|_| turn.is_silent()).unwrap_or(Outcome::Answered),
+            (_, Some(sentence)) => TurnOutcome::Failed(sentence),
+            (_, None) => turn.done.take().filter(|_| turn.is_silent()).unwrap_or(TurnOutcome::Answered),
         }
     }
 
     /// The newest call tells how much of the context the conversation takes.
-    fn gauge(&mut self, usage: Usage) {
+    fn gauge(&mut self, usage: TokenUsage) {
         if usage.input > 0 {
             self.gauges.context = Some(usage.input.saturating_add(usage.output));
         }

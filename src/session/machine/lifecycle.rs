@@ -2,13 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Effect, INITIALIZE, Machine, Notice, Order, Process};
+use super::{Effect, INITIALIZE, Instruction, Machine, Notice, ProcessState};
 use crate::claude::failure::{self, Cause};
 use crate::claude::launch::Conversation;
-use crate::claude::process::Exit;
+use crate::claude::process::ProcessExit;
 use crate::claude::wire;
 use crate::ids::ClaudeSessionId;
-use crate::session::turn::{Outcome, Turn};
+use crate::session::turn::{Turn, TurnOutcome};
 
 /// How long Claude has to end a turn that it was told to interrupt. It takes 20–40 ms when it is well.
 const INTERRUPT_GRACE: Duration = Duration::from_secs(3);
@@ -19,29 +19,29 @@ const TERMINATE_GRACE: Duration = Duration::from_secs(5);
 
 impl Machine {
     /// Ends the prompt that is held, and the turn that runs: it is settled when nothing of it is left.
-    pub(super) fn end_turn(&mut self, why: Outcome, now: Instant) -> Vec<Effect> {
+    pub(super) fn end_turn(&mut self, why: TurnOutcome, now: Instant) -> Vec<Effect> {
         let mut effects = self.settle_held(why.clone(), now);
         let Some(turn) = &mut self.turn else { return effects };
         if turn.ending.is_some() {
             return effects;
         }
         turn.ending = Some(why);
-        if matches!(self.process, Process::Up { .. }) {
-            self.process = Process::Interrupted { until: now + INTERRUPT_GRACE };
+        if matches!(self.process, ProcessState::Up { .. }) {
+            self.process = ProcessState::Interrupted { until: now + INTERRUPT_GRACE };
             effects.push(Effect::Write(wire::interrupt("interrupt")));
         }
         effects
     }
 
-    fn settle_held(&mut self, outcome: Outcome, now: Instant) -> Vec<Effect> {
+    fn settle_held(&mut self, outcome: TurnOutcome, now: Instant) -> Vec<Effect> {
         self.held_until = None;
         let held = self.held.take().map(|prompt| Turn::new(Some(prompt), self.limits.turn, now));
         held.map(|turn| self.settle(turn, outcome, None, now)).unwrap_or_default()
     }
 
     /// Ends what nobody asked for.
-    pub(super) fn stop_unasked(&mut self, order: Order, now: Instant) -> Vec<Effect> {
-        let mut effects = self.end_turn(Outcome::Stopped, now);
+    pub(super) fn stop_unasked(&mut self, order: Instruction, now: Instant) -> Vec<Effect> {
+        let mut effects = self.end_turn(TurnOutcome::Stopped, now);
         match (self.turn.is_some(), std::mem::take(&mut self.background)) {
             (true, _) => {}
             (false, 0) => return vec![Effect::NothingRuns(order)],
@@ -57,10 +57,12 @@ impl Machine {
     /// Ends a process that is of no use, and with it what was asked of it.
     pub(super) fn give_up(&mut self, cause: Cause, now: Instant) -> Vec<Effect> {
         match self.process {
-            Process::Up { .. } | Process::Interrupted { .. } | Process::Closing { .. } => {}
-            Process::Terminating { .. } | Process::Killed { .. } | Process::Gone => return Vec::new(),
+            ProcessState::Up { .. } | ProcessState::Interrupted { .. } | ProcessState::Closing { .. } => {}
+            ProcessState::Terminating { .. } | ProcessState::Killed { .. } | ProcessState::Gone => {
+                return Vec::new();
+            }
         }
-        let outcome = Outcome::Crashed(failure::sentence(cause, self.language));
+        let outcome = TurnOutcome::Crashed(failure::sentence(cause, self.language));
         let mut effects = self.settle_held(outcome.clone(), now);
         if let Some(turn) = &mut self.turn {
             turn.ending.get_or_insert(outcome);
@@ -71,39 +73,39 @@ impl Machine {
 
     pub(super) fn close(&mut self, now: Instant) -> Vec<Effect> {
         match self.process {
-            Process::Up { .. } => {
-                self.process = Process::Closing { until: now + CLOSE_GRACE };
+            ProcessState::Up { .. } => {
+                self.process = ProcessState::Closing { until: now + CLOSE_GRACE };
                 let ended = std::mem::take(&mut self.background);
                 let notice = (ended > 0).then_some(Effect::Tell(Notice::BackgroundEnded(ended)));
                 notice.into_iter().chain([Effect::CloseInput]).collect()
             }
-            Process::Interrupted { .. }
-            | Process::Closing { .. }
-            | Process::Terminating { .. }
-            | Process::Killed { .. } => Vec::new(),
-            Process::Gone => vec![Effect::End],
+            ProcessState::Interrupted { .. }
+            | ProcessState::Closing { .. }
+            | ProcessState::Terminating { .. }
+            | ProcessState::Killed { .. } => Vec::new(),
+            ProcessState::Gone => vec![Effect::End],
         }
     }
 
     pub(super) fn terminate(&mut self, now: Instant) -> Vec<Effect> {
-        self.process = Process::Terminating { until: now + TERMINATE_GRACE };
+        self.process = ProcessState::Terminating { until: now + TERMINATE_GRACE };
         vec![Effect::Terminate]
     }
 
-    pub(super) fn exited(&mut self, exit: &Exit, now: Instant) -> Vec<Effect> {
-        let before = std::mem::replace(&mut self.process, Process::Gone);
+    pub(super) fn exited(&mut self, exit: &ProcessExit, now: Instant) -> Vec<Effect> {
+        let before = std::mem::replace(&mut self.process, ProcessState::Gone);
         if let Some(effects) = self.start_refused(exit, now) {
             return effects;
         }
         let why = failure::explain_exit(exit, self.language);
         let mut effects = self.settle_ended(&before, &why, now);
         if self.is_leaving() {
-            effects.extend(self.settle_held(Outcome::Cut, now));
+            effects.extend(self.settle_held(TurnOutcome::Cut, now));
         }
-        let unexpected = matches!(before, Process::Up { .. });
+        let unexpected = matches!(before, ProcessState::Up { .. });
         if unexpected && std::mem::replace(&mut self.restarted, true) {
             // Another start would end in the same way.
-            effects.extend(self.settle_held(Outcome::Crashed(why), now));
+            effects.extend(self.settle_held(TurnOutcome::Crashed(why), now));
         }
         if self.held.is_none() {
             effects.push(Effect::End);
@@ -114,17 +116,17 @@ impl Machine {
     }
 
     pub(super) fn not_started(&mut self, why: &str, now: Instant) -> Vec<Effect> {
-        let before = std::mem::replace(&mut self.process, Process::Gone);
+        let before = std::mem::replace(&mut self.process, ProcessState::Gone);
         let mut effects = self.settle_ended(&before, why, now);
-        effects.extend(self.settle_held(Outcome::Crashed(why.to_owned()), now));
+        effects.extend(self.settle_held(TurnOutcome::Crashed(why.to_owned()), now));
         effects.push(Effect::End);
         effects
     }
 
     /// The process is killed and does not go: what was asked of it is settled without it.
     pub(super) fn give_up_waiting(&mut self, now: Instant) -> Vec<Effect> {
-        self.process = Process::Gone;
-        let outcome = Outcome::Crashed(failure::sentence(Cause::Stuck, self.language));
+        self.process = ProcessState::Gone;
+        let outcome = TurnOutcome::Crashed(failure::sentence(Cause::Stuck, self.language));
         let mut effects = self.settle_held(outcome.clone(), now);
         if let Some(turn) = self.turn.take() {
             // Not that it was stopped: something of it may be left.
@@ -135,9 +137,9 @@ impl Machine {
     }
 
     /// No process is left: what ran has ended with it.
-    fn settle_ended(&mut self, before: &Process, why: &str, now: Instant) -> Vec<Effect> {
+    fn settle_ended(&mut self, before: &ProcessState, why: &str, now: Instant) -> Vec<Effect> {
         let Some(mut turn) = self.turn.take() else { return Vec::new() };
-        let told_to = !matches!(before, Process::Up { .. });
+        let told_to = !matches!(before, ProcessState::Up { .. });
         let ending = turn.ending.take();
         if turn.prompt().is_none() && turn.is_silent() && (told_to || ending.is_some()) {
             // Nobody has heard of it.
@@ -145,14 +147,14 @@ impl Machine {
         }
         let unasked_and_told_to = turn.prompt().is_none() && told_to;
         let outcome = ending.unwrap_or_else(|| {
-            if unasked_and_told_to { Outcome::Stopped } else { Outcome::Crashed(why.to_owned()) }
+            if unasked_and_told_to { TurnOutcome::Stopped } else { TurnOutcome::Crashed(why.to_owned()) }
         });
         self.settle(turn, outcome, None, now)
     }
 
     /// Claude would not start with the conversation's id: once, the other way is tried, and the prompt, which no model
     /// has seen, goes with it.
-    fn start_refused(&mut self, exit: &Exit, now: Instant) -> Option<Vec<Effect>> {
+    fn start_refused(&mut self, exit: &ProcessExit, now: Instant) -> Option<Vec<Effect>> {
         if self.seen_init || self.retried {
             return None;
         }
@@ -183,7 +185,7 @@ impl Machine {
 
     pub(super) fn relaunch(&mut self, conversation: Conversation, now: Instant) -> Vec<Effect> {
         self.conversation = conversation.clone();
-        self.process = Process::Up { idle_since: now };
+        self.process = ProcessState::Up { idle_since: now };
         self.seen_init = false;
         self.sleepy = false;
         self.commands = None;

@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use crate::claude::launch::Conversation;
-use crate::claude::process::Exit;
+use crate::claude::process::ProcessExit;
 use crate::claude::wire::Output;
 use crate::ids::{ClaudeSessionId, MessageId};
-use crate::session::turn::{Ask, Decided, Done, Prompt, Reply};
+use crate::session::turn::{FinishedTurn, OpenRequest, Prompt, ReplyTarget, RequestOutcome};
 
 /// What happens to a session.
 #[derive(Debug)]
@@ -16,21 +16,21 @@ pub enum Input {
     /// A line of Claude's.
     Claude(Output),
     /// The process and all it started have ended.
-    Exited(Exit),
+    Exited(ProcessExit),
     /// The process could not be started; the sentence says why.
     NotStarted(String),
     /// Claude does not read its input: a line could not be written.
     Deaf,
     /// The answer to the oldest open permission request.
-    Decide(Decision, Order),
+    Decide(Decision, Instruction),
     /// The owner typed this while a question or a plan waits for his words.
-    Typed(String, Order),
+    Typed(String, Instruction),
     /// The session's permission mode shall be this from now on, as Claude Code names it.
     Mode(String),
     /// The turn of this inbox entry shall end now, if it still runs.
     Stop(i64),
     /// What Claude does without being asked shall end: a turn that it began by itself, what it runs in the background.
-    StopUnasked(Order),
+    StopUnasked(Instruction),
     /// The session's process shall end; a running turn is stopped.
     Close,
     /// The process shall make room, as soon as it is idle.
@@ -43,13 +43,13 @@ pub enum Input {
 
 /// The message by which a person said it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Order {
+pub struct Instruction {
     /// Its place in the inbox; it is done with the effect that names the order.
     pub mail: i64,
     /// The message.
     pub message_id: MessageId,
     /// Where an answer to it goes.
-    pub reply: Reply,
+    pub reply: ReplyTarget,
     /// When it was sent: what Claude has asked since is not what it is about.
     pub sent: Instant,
 }
@@ -58,14 +58,14 @@ pub struct Order {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
     /// It may run: once, by its rule for the session, or with all edits.
-    Allow(Extent),
+    Allow(AllowScope),
     /// It may not; Claude is told why.
     Deny(Option<String>),
 }
 
 /// How far a leave goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Extent {
+pub enum AllowScope {
     /// For this once.
     Once,
     /// For whatever the same rule covers, in this session.
@@ -76,13 +76,13 @@ pub enum Extent {
 
 /// What came of a press of a button.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Pressed {
+pub enum PressResult {
     /// The turn is being stopped.
     Stopping,
     /// This was decided by it.
-    Decided(Decided),
+    Decided(RequestOutcome),
     /// Nothing: this was decided before.
-    Already(Decided),
+    Already(RequestOutcome),
     /// Nothing: the turn is over.
     Over,
     /// Nothing: what was shown is not what Claude asks.
@@ -99,31 +99,31 @@ pub enum Effect {
     /// Write a line to Claude.
     Write(String),
     /// Show a request of Claude's to the session's owner; so many are open now.
-    Ask(Ask, usize),
+    Ask(OpenRequest, usize),
     /// Tell the owner once more that this waits for him.
-    Remind(Ask),
+    Remind(OpenRequest),
     /// Show what became of a request.
-    Decided(Ask, Decided),
+    Decided(OpenRequest, RequestOutcome),
     /// What this rule covers needs no question for the rest of the session.
     Rule(String),
     /// The session's permission mode is this from now on.
     Mode(String),
     /// The order was followed.
-    Followed(Order),
+    Followed(Instruction),
     /// There was nothing to decide.
-    NothingAsked(Order),
+    NothingAsked(Instruction),
     /// What Claude asks was asked after the order was sent: its sender has not seen it.
-    AskedSince(Order),
+    AskedSince(Instruction),
     /// What Claude asks cannot be allowed so far.
-    NotOffered(Order),
+    NotOffered(Instruction),
     /// Nothing waited for the owner's words: his message is a prompt.
-    NotAnAnswer(Order),
+    NotAnAnswer(Instruction),
     /// There was nothing to stop.
-    NothingRuns(Order),
+    NothingRuns(Instruction),
     /// Tell the running turn's user, or the owner.
     Tell(Notice),
     /// Put a turn's end on record and tell its user.
-    Settle(Done),
+    Settle(FinishedTurn),
     /// The conversation goes by this id from now on, and Claude has it on disk.
     Conversation(ClaudeSessionId),
     /// Close Claude's input: it ends when it is done.

@@ -1,8 +1,8 @@
 use super::*;
-use crate::claude::process::Exit;
-use crate::claude::wire::{Assistant, Block, Init, Output, PermissionRequest, TurnResult, Usage};
+use crate::claude::process::ProcessExit;
+use crate::claude::wire::{Assistant, ContentBlock, Init, Output, PermissionRequest, TokenUsage, TurnResult};
 use crate::mail::Recipient;
-use crate::session::turn::Ask;
+use crate::session::turn::OpenRequest;
 use serde_json::json;
 use std::sync::LazyLock;
 use uuid::Uuid;
@@ -11,7 +11,7 @@ mod deciding;
 mod orders;
 mod trouble;
 
-const LIMITS: Limits = Limits {
+const LIMITS: SessionLimits = SessionLimits {
     turn: Duration::from_secs(300),
     idle: Duration::from_secs(1800),
     approval: Duration::from_secs(600),
@@ -28,7 +28,7 @@ impl Bench {
         Self::with(conversation, LIMITS)
     }
 
-    fn with(conversation: Conversation, limits: Limits) -> Self {
+    fn with(conversation: Conversation, limits: SessionLimits) -> Self {
         let now = Instant::now();
         let (machine, first) = Machine::new(conversation, limits, Language::En, None, now);
         assert_eq!(first, [Effect::Write(wire::initialize(INITIALIZE))]);
@@ -62,7 +62,7 @@ impl Bench {
     }
 
     /// Has Claude ask; what is shown of it.
-    fn ask(&mut self, request: PermissionRequest) -> Ask {
+    fn ask(&mut self, request: PermissionRequest) -> OpenRequest {
         match &self.hear(Output::Permission(request))[..] {
             [Effect::Ask(ask, _)] => ask.clone(),
             effects => panic!("{effects:?}"),
@@ -84,20 +84,20 @@ fn prompt(text: &str) -> Prompt {
         mail: 1,
         chat_id: "oc_1".into(),
         text: text.into(),
-        reply: Reply { to: Recipient::Chat("oc_1".into()), under: None },
-        long: crate::render::document::Long::Parts,
+        reply: ReplyTarget { to: Recipient::Chat("oc_1".into()), under: None },
+        long: crate::render::document::LongAnswers::Parts,
     }
 }
 
 /// After all that happens in a test.
 static TOMORROW: LazyLock<Instant> = LazyLock::new(|| Instant::now() + Duration::from_secs(86_400));
 
-fn order() -> Order {
-    Order { mail: 2, message_id: "om_2".into(), reply: prompt("").reply, sent: *TOMORROW }
+fn order() -> Instruction {
+    Instruction { mail: 2, message_id: "om_2".into(), reply: prompt("").reply, sent: *TOMORROW }
 }
 
 fn text(text: &str) -> Output {
-    Output::Assistant(Assistant { blocks: vec![Block::Text(text.into())], ..Assistant::default() })
+    Output::Assistant(Assistant { blocks: vec![ContentBlock::Text(text.into())], ..Assistant::default() })
 }
 
 fn result() -> TurnResult {
@@ -148,7 +148,7 @@ fn a_prompt_is_written_at_once_and_its_texts_are_the_answer() {
 fn the_pieces_of_one_message_are_one_text() {
     let mut bench = Bench::running();
     let piece = |id: &str, text: &str| {
-        let blocks = vec![Block::Text(text.into())];
+        let blocks = vec![ContentBlock::Text(text.into())];
         Output::Assistant(Assistant { blocks, message_id: Some(id.into()), ..Assistant::default() })
     };
     for (id, text) in [("m1", "as ["), ("m1", "1] says"), ("m2", "so")] {
@@ -179,7 +179,7 @@ fn a_stopped_turn_is_settled_when_nothing_of_it_is_left() {
     assert_eq!(bench.put(Input::Stop(1)), []);
     let cut = TurnResult { is_error: true, terminal_reason: Some("aborted_streaming".into()), ..result() };
     assert_eq!(bench.hear(Output::Result(cut)), [Effect::Terminate]);
-    let effects = bench.put(Input::Exited(Exit::default()));
+    let effects = bench.put(Input::Exited(ProcessExit::default()));
     assert_eq!(settled(&effects), [(Some("hi"), "so f", "stopped")]);
     assert_eq!(effects.last(), Some(&Effect::End));
 }
@@ -199,7 +199,7 @@ fn a_claude_that_hears_nothing_is_ended_by_force() {
     bench.put(Input::Stop(1));
     assert_eq!(bench.wait(), [Effect::Terminate]);
     assert_eq!(bench.wait(), [Effect::Kill]);
-    assert_eq!(settled(&bench.put(Input::Exited(Exit::default()))), [(Some("hi"), "", "stopped")]);
+    assert_eq!(settled(&bench.put(Input::Exited(ProcessExit::default()))), [(Some("hi"), "", "stopped")]);
 }
 
 #[test]
@@ -221,21 +221,21 @@ fn a_turn_ends_at_its_time_but_waiting_for_a_person_does_not_count() {
     bench.after(299);
     assert_eq!(bench.put(Input::Tick), []);
     assert_eq!(
-        bench.put(Input::Decide(Decision::Allow(Extent::Once), order())),
-        [allowed("r1"), Effect::Decided(ask, Decided::Allowed), Effect::Followed(order())]
+        bench.put(Input::Decide(Decision::Allow(AllowScope::Once), order())),
+        [allowed("r1"), Effect::Decided(ask, RequestOutcome::Allowed), Effect::Followed(order())]
     );
     assert_eq!(bench.put(Input::Tick), []);
     bench.after(1);
     assert_eq!(bench.put(Input::Tick), [Effect::Write(wire::interrupt("interrupt"))]);
     bench.wait();
-    assert_eq!(settled(&bench.put(Input::Exited(Exit::default()))), [(Some("hi"), "", "timed_out")]);
+    assert_eq!(settled(&bench.put(Input::Exited(ProcessExit::default()))), [(Some("hi"), "", "timed_out")]);
 }
 
 #[test]
 fn a_crash_costs_one_turn_and_says_so() {
     let mut bench = Bench::running();
     bench.hear(text("half"));
-    let effects = bench.put(Input::Exited(Exit { signal: Some(9), ..Exit::default() }));
+    let effects = bench.put(Input::Exited(ProcessExit { signal: Some(9), ..ProcessExit::default() }));
     assert_eq!(settled(&effects), [(Some("hi"), "half", "crashed")]);
     assert_eq!(effects.last(), Some(&Effect::End));
 }
@@ -250,10 +250,10 @@ fn a_forgotten_conversation_begins_anew_with_the_same_prompt() {
         ..TurnResult::default()
     };
     assert_eq!(bench.hear(Output::Result(refused)), []);
-    let effects = bench.put(Input::Exited(Exit {
+    let effects = bench.put(Input::Exited(ProcessExit {
         code: Some(1),
         stderr: "No conversation found with session ID: old".into(),
-        ..Exit::default()
+        ..ProcessExit::default()
     }));
     let [
         Effect::Tell(Notice::Forgotten),
@@ -271,8 +271,11 @@ fn a_forgotten_conversation_begins_anew_with_the_same_prompt() {
 fn an_id_that_claude_knows_already_is_resumed() {
     let mut bench = Bench::fresh();
     bench.put(Input::Prompt(prompt("hi")));
-    let exit =
-        Exit { code: Some(1), stderr: "Error: Session ID id is already in use.".into(), ..Exit::default() };
+    let exit = ProcessExit {
+        code: Some(1),
+        stderr: "Error: Session ID id is already in use.".into(),
+        ..ProcessExit::default()
+    };
     let effects = bench.put(Input::Exited(exit));
     assert_eq!(effects[0], Effect::Launch(Conversation::Resume("id".into())));
 }
@@ -297,7 +300,7 @@ fn an_idle_process_is_put_to_sleep_and_a_prompt_that_crosses_with_it_starts_anot
     bench.hear(Output::Result(result()));
     assert_eq!(bench.wait(), [Effect::CloseInput]);
     assert_eq!(bench.put(Input::Prompt(prompt("late"))), []);
-    let effects = bench.put(Input::Exited(Exit::default()));
+    let effects = bench.put(Input::Exited(ProcessExit::default()));
     assert_eq!(effects[0], Effect::Launch(Conversation::Resume("id".into())));
     assert_eq!(effects[2], Effect::Write(wire::user_message(&Uuid::nil(), "late")));
 }
@@ -307,7 +310,7 @@ fn a_process_that_does_not_sleep_is_ended() {
     let mut bench = Bench::fresh();
     bench.put(Input::Sleep);
     assert_eq!(bench.wait(), [Effect::Terminate]);
-    assert_eq!(bench.put(Input::Exited(Exit::default())), [Effect::End]);
+    assert_eq!(bench.put(Input::Exited(ProcessExit::default())), [Effect::End]);
 }
 
 #[test]
@@ -348,7 +351,7 @@ fn a_leaving_daemon_lets_the_turn_end_and_then_cuts_it() {
     assert_eq!(bench.put(Input::Leave(by)), []);
     assert_eq!(bench.wait(), [Effect::Write(wire::interrupt("interrupt"))]);
     bench.wait();
-    assert_eq!(settled(&bench.put(Input::Exited(Exit::default()))), [(Some("hi"), "", "cut")]);
+    assert_eq!(settled(&bench.put(Input::Exited(ProcessExit::default()))), [(Some("hi"), "", "cut")]);
 
     let mut bench = Bench::running();
     bench.put(Input::Leave(by));
@@ -365,5 +368,5 @@ fn a_process_that_cannot_start_costs_its_prompt_and_says_why() {
     assert_eq!(effects[0], Effect::Launch(Conversation::New("id".into())));
     let effects = bench.put(Input::NotStarted("no claude".into()));
     let [Effect::Settle(done), Effect::End] = &effects[..] else { panic!("{effects:?}") };
-    assert_eq!(done.outcome, Outcome::Crashed("no claude".into()));
+    assert_eq!(done.outcome, TurnOutcome::Crashed("no claude".into()));
 }

@@ -3,23 +3,29 @@
 use jiff::Zoned;
 
 use super::{
-    Scene, one_line,
+    TurnContext, one_line,
     request::{TOOL, decide},
 };
 use crate::{
-    act::{About, Choice, REASON},
+    card_action::{REASON, RequestRef, Verdict},
     claude::wire::PermissionRequest,
     render::{
-        document::{Block, Document, Field, Look, Tone},
+        document::{Block, ButtonStyle, Document, Field, Tone},
         permission::{self, visible},
     },
-    session::turn::Ask,
+    session::turn::OpenRequest,
 };
 
 /// So many characters of what Claude says that a command is for.
 const PURPOSE: usize = 300;
 
-pub(super) fn asking(scene: &Scene, ask: &Ask, until: &Zoned, open: usize, about: &About) -> Document {
+pub(super) fn asking(
+    scene: &TurnContext,
+    ask: &OpenRequest,
+    until: &Zoned,
+    open: usize,
+    about: &RequestRef,
+) -> Document {
     let (words, request) = (scene.words, &ask.request);
     let mut blocks = what(request);
     blocks.extend(purpose(scene, request));
@@ -38,28 +44,28 @@ pub(super) fn asking(scene: &Scene, ask: &Ask, until: &Zoned, open: usize, about
     let button = |label, look, choice| decide(label, look, about, choice);
     let (mut buttons, mut further) = (Vec::new(), Vec::new());
     if ask.is_allowable() {
-        buttons.push(button(words.allow_button(), Look::Primary, Choice::Allow));
+        buttons.push(button(words.allow_button(), ButtonStyle::Primary, Verdict::Allow));
     } else {
         blocks.push(Block::text(words.too_much_to_allow()));
     }
     if !request.rules.is_empty() && ask.is_allowable() {
         let rules: Vec<String> = request.rules.iter().map(ToString::to_string).collect();
         blocks.push(Block::small(words.rule(&visible(&rules.join(", ")))));
-        buttons.push(button(words.allow_rule_button(), Look::Plain, Choice::AllowRule));
+        buttons.push(button(words.allow_rule_button(), ButtonStyle::Plain, Verdict::AllowRule));
         further.push("always");
     }
     if ask.takes_edits() && ask.is_allowable() {
         blocks.push(Block::small(words.edits_mean()));
-        buttons.push(button(words.allow_edits_button(), Look::Plain, Choice::AllowEdits));
+        buttons.push(button(words.allow_edits_button(), ButtonStyle::Plain, Verdict::AllowEdits));
         further.push("edits");
     }
-    buttons.push(button(words.deny_button(), Look::Danger, Choice::Deny));
+    buttons.push(button(words.deny_button(), ButtonStyle::Danger, Verdict::Deny));
     blocks.extend([
         Block::small(words.decide_until(&scene.clock(until))),
         Block::Buttons { buttons },
         Block::Form {
             fields: vec![Field::Words { name: REASON.to_owned(), placeholder: words.deny_why_hint() }],
-            buttons: vec![button(words.deny_why_button(), Look::Plain, Choice::DenyWhy)],
+            buttons: vec![button(words.deny_why_button(), ButtonStyle::Plain, Verdict::DenyWhy)],
         },
         Block::typed(if ask.is_allowable() {
             words.how_to_decide(&further, open)
@@ -78,7 +84,7 @@ pub(super) fn what(request: &PermissionRequest) -> Vec<Block> {
 }
 
 /// What Claude says that a command is for: in a line of its own, so that it is taken for nothing else.
-fn purpose(scene: &Scene, request: &PermissionRequest) -> Option<Block> {
+fn purpose(scene: &TurnContext, request: &PermissionRequest) -> Option<Block> {
     let said = permission::purpose(&request.tool, &request.input)?;
     Some(Block::small(scene.words.claude_says(&one_line(&visible(said), PURPOSE))))
 }

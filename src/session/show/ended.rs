@@ -3,11 +3,11 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::{Scene, one_line, work};
+use super::{TurnContext, one_line, work};
 use crate::{
-    act::Act,
-    render::document::{Block, Button, Document, Long, Look, Tone},
-    session::turn::{Done, Outcome},
+    card_action::CardAction,
+    render::document::{Block, Button, ButtonStyle, Document, LongAnswers, Tone},
+    session::turn::{FinishedTurn, TurnOutcome},
 };
 
 /// What the list of chats shows of an answer, in characters.
@@ -16,7 +16,7 @@ const PREVIEW: usize = 80;
 /// The document that ends a turn: Claude's words as they are, then what the bot has to say about it. `log` is where the
 /// whole of it stands. None for a turn that nobody asked for and that was ended before it said a word.
 #[must_use]
-pub fn document(scene: &Scene, done: &Done, log: &Path) -> Option<Document> {
+pub fn document(scene: &TurnContext, done: &FinishedTurn, log: &Path) -> Option<Document> {
     let remark = remark(scene, done);
     if done.prompt.is_none() && done.text.is_empty() && remark.is_none() {
         return None;
@@ -42,7 +42,7 @@ pub fn document(scene: &Scene, done: &Done, log: &Path) -> Option<Document> {
     let document = Document {
         preview: Some(preview),
         group: scene.group,
-        long: done.prompt.as_ref().map_or(Long::Parts, |prompt| prompt.long),
+        long: done.prompt.as_ref().map_or(LongAnswers::Parts, |prompt| prompt.long),
         name: Some(file_name(scene)),
         whole: Some(log.display().to_string().into()),
         ..Document::new(blocks)
@@ -55,7 +55,7 @@ pub fn document(scene: &Scene, done: &Done, log: &Path) -> Option<Document> {
 
 /// The last word of a card whose turn was ended before anything came of it.
 #[must_use]
-pub fn stopped(scene: &Scene) -> Document {
+pub fn stopped(scene: &TurnContext) -> Document {
     let head = scene.words.stopped_head(&scene.project_name());
     let document = Document::new(vec![Block::text(scene.words.stopped())]).headed(Tone::Past, head);
     Document { group: scene.group, ..document }
@@ -68,13 +68,13 @@ const AWAY: Duration = Duration::from_secs(30);
 /// notifies nobody, and one that other messages have `overtaken` is out of sight. What was cut stays on the card whose
 /// buttons are taken off later.
 #[must_use]
-pub fn is_below(done: &Done, overtaken: bool) -> bool {
-    done.outcome != Outcome::Cut && (overtaken || done.took >= AWAY)
+pub fn is_below(done: &FinishedTurn, overtaken: bool) -> bool {
+    done.outcome != TurnOutcome::Cut && (overtaken || done.took >= AWAY)
 }
 
 /// The last word of a card whose turn has its answer in a message below.
 #[must_use]
-pub fn answered_below(scene: &Scene) -> Document {
+pub fn answered_below(scene: &TurnContext) -> Document {
     let (words, time) = (scene.words, scene.clock(scene.now));
     let document = Document::new(vec![Block::small(words.answered_below(&time))]);
     let document = document.headed(Tone::Past, words.over_head(&scene.project_name()));
@@ -83,109 +83,112 @@ pub fn answered_below(scene: &Scene) -> Document {
 
 /// The last word of a card whose turn nobody asked for, if the daemon ends before the turn does.
 #[must_use]
-pub fn interrupted(scene: &Scene) -> Document {
+pub fn interrupted(scene: &TurnContext) -> Document {
     let head = scene.words.cut_head(&scene.project_name());
     let document = Document::new(vec![Block::text(scene.words.cut_unasked())]).headed(Tone::Bad, head);
     Document { group: scene.group, ..document }
 }
 
 /// What the bot has to say about how the turn ended.
-fn remark(scene: &Scene, done: &Done) -> Option<String> {
+fn remark(scene: &TurnContext, done: &FinishedTurn) -> Option<String> {
     let (words, now, unasked) = (scene.words, scene.now, done.prompt.is_none());
     match &done.outcome {
-        Outcome::Answered if done.text.is_empty() && !unasked => Some(words.no_text()),
-        Outcome::Answered => None,
-        Outcome::Failed(sentence) | Outcome::Crashed(sentence) => Some(words.failed(sentence)),
-        Outcome::Stopped if done.text.is_empty() && unasked => None,
-        Outcome::Stopped => Some(words.stopped()),
-        Outcome::TimedOut(limit) if unasked => Some(words.timed_out_unasked(*limit)),
-        Outcome::TimedOut(limit) => Some(words.timed_out(*limit)),
-        Outcome::Cut => Some(match &done.prompt {
+        TurnOutcome::Answered if done.text.is_empty() && !unasked => Some(words.no_text()),
+        TurnOutcome::Answered => None,
+        TurnOutcome::Failed(sentence) | TurnOutcome::Crashed(sentence) => Some(words.failed(sentence)),
+        TurnOutcome::Stopped if done.text.is_empty() && unasked => None,
+        TurnOutcome::Stopped => Some(words.stopped()),
+        TurnOutcome::TimedOut(limit) if unasked => Some(words.timed_out_unasked(*limit)),
+        TurnOutcome::TimedOut(limit) => Some(words.timed_out(*limit)),
+        TurnOutcome::Cut => Some(match &done.prompt {
             Some(prompt) => words.cut_by_stop(&prompt.text),
             None => words.cut_unasked(),
         }),
-        Outcome::UnknownCommand(name) => Some(words.unknown_command(name)),
-        Outcome::Limited { until, otherwise, .. } if *until <= now.timestamp() => {
+        TurnOutcome::UnknownCommand(name) => Some(words.unknown_command(name)),
+        TurnOutcome::Limited { until, otherwise, .. } if *until <= now.timestamp() => {
             Some(words.failed(otherwise))
         }
-        Outcome::Limited { until, words: claudes, .. } => {
+        TurnOutcome::Limited { until, words: claudes, .. } => {
             Some(words.failed(&words.limited(*until, now, claudes.as_deref())))
         }
-        Outcome::Compacted => Some(words.compacted_as_asked()),
-        Outcome::Cleared => Some(words.cleared_as_asked()),
-        Outcome::OpenElsewhere(other) => Some(words.open_elsewhere(other, now)),
+        TurnOutcome::Compacted => Some(words.compacted_as_asked()),
+        TurnOutcome::Cleared => Some(words.cleared_as_asked()),
+        TurnOutcome::OpenElsewhere(other) => Some(words.open_elsewhere(other, now)),
     }
 }
 
 /// An answer that was asked for and went well needs no head.
-fn head(scene: &Scene, done: &Done) -> Option<(Tone, String)> {
+fn head(scene: &TurnContext, done: &FinishedTurn) -> Option<(Tone, String)> {
     let (words, project) = (scene.words, scene.project_name());
     let (tone, head) = match &done.outcome {
-        Outcome::Answered | Outcome::Compacted | Outcome::Cleared | Outcome::UnknownCommand(_) => {
-            (Tone::Plain, None)
-        }
-        Outcome::Failed(_) | Outcome::Crashed(_) | Outcome::Limited { .. } => {
+        TurnOutcome::Answered
+        | TurnOutcome::Compacted
+        | TurnOutcome::Cleared
+        | TurnOutcome::UnknownCommand(_) => (Tone::Plain, None),
+        TurnOutcome::Failed(_) | TurnOutcome::Crashed(_) | TurnOutcome::Limited { .. } => {
             (Tone::Bad, Some(words.failed_head(&project)))
         }
-        Outcome::Stopped | Outcome::TimedOut(_) => (Tone::Past, Some(words.stopped_head(&project))),
-        Outcome::Cut => (Tone::Bad, Some(words.cut_head(&project))),
-        Outcome::OpenElsewhere(_) => (Tone::Past, Some(words.not_run_head(&project))),
+        TurnOutcome::Stopped | TurnOutcome::TimedOut(_) => (Tone::Past, Some(words.stopped_head(&project))),
+        TurnOutcome::Cut => (Tone::Bad, Some(words.cut_head(&project))),
+        TurnOutcome::OpenElsewhere(_) => (Tone::Past, Some(words.not_run_head(&project))),
     };
     let head = if done.prompt.is_none() { Some(words.unasked()) } else { head };
     head.map(|head| (tone, head))
 }
 
-fn was_run(outcome: &Outcome) -> bool {
+fn was_run(outcome: &TurnOutcome) -> bool {
     match outcome {
-        Outcome::Answered
-        | Outcome::Failed(_)
-        | Outcome::Stopped
-        | Outcome::TimedOut(_)
-        | Outcome::Crashed(_)
-        | Outcome::Cut
-        | Outcome::Limited { .. }
-        | Outcome::Compacted
-        | Outcome::Cleared => true,
-        Outcome::UnknownCommand(_) | Outcome::OpenElsewhere(_) => false,
+        TurnOutcome::Answered
+        | TurnOutcome::Failed(_)
+        | TurnOutcome::Stopped
+        | TurnOutcome::TimedOut(_)
+        | TurnOutcome::Crashed(_)
+        | TurnOutcome::Cut
+        | TurnOutcome::Limited { .. }
+        | TurnOutcome::Compacted
+        | TurnOutcome::Cleared => true,
+        TurnOutcome::UnknownCommand(_) | TurnOutcome::OpenElsewhere(_) => false,
     }
 }
 
 /// The buttons, each with the command that does the same, if there is one.
-fn buttons(scene: &Scene, done: &Done) -> Vec<(Button, &'static str)> {
+fn buttons(scene: &TurnContext, done: &FinishedTurn) -> Vec<(Button, &'static str)> {
     let words = scene.words;
     let (conv_id, turn) = (scene.conv_id.clone(), scene.turn);
     let go_on = || {
-        let act = Act::Continue { conv_id: conv_id.clone(), turn };
-        (Button::new(words.continue_button(), Look::Plain, act), "/continue")
+        let act = CardAction::Continue { conv_id: conv_id.clone(), turn };
+        (Button::new(words.continue_button(), ButtonStyle::Plain, act), "/continue")
     };
     let again = || {
-        let act = Act::Again { conv_id: conv_id.clone(), turn };
-        let button = Button::new(words.again_button(), Look::Plain, act);
+        let act = CardAction::Again { conv_id: conv_id.clone(), turn };
+        let button = Button::new(words.again_button(), ButtonStyle::Plain, act);
         done.prompt.is_some().then_some((button, "/retry"))
     };
     let close = || {
-        let act = Act::Close { conv_id: conv_id.clone() };
+        let act = CardAction::Close { conv_id: conv_id.clone() };
         let confirm = Some(words.close_confirm(&scene.project_name()));
-        (Button { confirm, ..Button::new(words.close_button(), Look::Plain, act) }, "/close")
+        (Button { confirm, ..Button::new(words.close_button(), ButtonStyle::Plain, act) }, "/close")
     };
     let dismiss = || {
-        let act = Act::Dismiss { conv_id: conv_id.clone(), turn };
-        (Button::new(words.dismiss_button(), Look::Plain, act), "")
+        let act = CardAction::Dismiss { conv_id: conv_id.clone(), turn };
+        (Button::new(words.dismiss_button(), ButtonStyle::Plain, act), "")
     };
     match &done.outcome {
-        Outcome::Answered
-        | Outcome::Failed(_)
-        | Outcome::Stopped
-        | Outcome::TimedOut(_)
-        | Outcome::Crashed(_) => [go_on()].into_iter().chain(again()).chain([close()]).collect(),
-        Outcome::Limited { .. } | Outcome::OpenElsewhere(_) => again().into_iter().chain([close()]).collect(),
-        Outcome::Cut => again().into_iter().chain([go_on(), dismiss()]).collect(),
-        Outcome::UnknownCommand(_) | Outcome::Compacted | Outcome::Cleared => Vec::new(),
+        TurnOutcome::Answered
+        | TurnOutcome::Failed(_)
+        | TurnOutcome::Stopped
+        | TurnOutcome::TimedOut(_)
+        | TurnOutcome::Crashed(_) => [go_on()].into_iter().chain(again()).chain([close()]).collect(),
+        TurnOutcome::Limited { .. } | TurnOutcome::OpenElsewhere(_) => {
+            again().into_iter().chain([close()]).collect()
+        }
+        TurnOutcome::Cut => again().into_iter().chain([go_on(), dismiss()]).collect(),
+        TurnOutcome::UnknownCommand(_) | TurnOutcome::Compacted | TurnOutcome::Cleared => Vec::new(),
     }
 }
 
 /// The project and the time, in letters that any file system takes.
-fn file_name(scene: &Scene) -> String {
+fn file_name(scene: &TurnContext) -> String {
     let safe = |c: char| if c.is_alphanumeric() || matches!(c, '.' | '_' | '-') { c } else { '-' };
     let project: String = scene.project_name().chars().map(safe).collect();
     format!("{}-{}", project.trim_start_matches('.'), scene.now.strftime("%Y-%m-%d-%H%M"))

@@ -17,7 +17,7 @@ const BETWEEN_LATER: Duration = Duration::from_secs(2);
 
 /// The pace of one turn's pictures.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pace {
+pub struct UpdatePace {
     began: Instant,
     /// The first sign of life; after a person was asked, his answer.
     alive: Option<Instant>,
@@ -27,7 +27,7 @@ pub struct Pace {
     last: Option<Instant>,
 }
 
-impl Pace {
+impl UpdatePace {
     /// That of a turn which begins now.
     #[must_use]
     pub fn new(now: Instant) -> Self {
@@ -97,7 +97,7 @@ mod tests {
     #[test]
     fn a_turn_is_shown_after_its_first_sign_of_life_and_a_moment() {
         let began = Instant::now();
-        let mut pace = Pace::new(began);
+        let mut pace = UpdatePace::new(began);
         assert_eq!(pace.due(), Some(began + 2500 * MS));
         pace.changed(began + 100 * MS);
         pace.changed(began + 600 * MS);
@@ -109,7 +109,7 @@ mod tests {
     #[test]
     fn a_silent_turn_is_shown_in_the_end() {
         let began = Instant::now();
-        let mut pace = Pace::new(began);
+        let mut pace = UpdatePace::new(began);
         assert!(!pace.take(began + 2499 * MS));
         assert!(pace.take(began + 2500 * MS));
     }
@@ -117,7 +117,7 @@ mod tests {
     #[test]
     fn a_young_card_is_drawn_twice_a_second_at_most_and_only_if_it_changed() {
         let began = Instant::now();
-        let mut pace = Pace::new(began);
+        let mut pace = UpdatePace::new(began);
         pace.changed(began);
         assert!(pace.take(began + 700 * MS));
         assert_eq!(pace.due(), None);
@@ -132,7 +132,7 @@ mod tests {
     #[test]
     fn half_an_hour_of_changes_is_forty_pictures_a_minute_at_most() {
         let began = Instant::now();
-        let mut pace = Pace::new(began);
+        let mut pace = UpdatePace::new(began);
         let mut pictures = 0;
         for at in 0..1_800_000 / 50 {
             let now = began + at * 50 * MS;
@@ -145,7 +145,7 @@ mod tests {
     #[test]
     fn a_request_is_enough_until_it_is_answered() {
         let began = Instant::now();
-        let mut pace = Pace::new(began);
+        let mut pace = UpdatePace::new(began);
         pace.changed(began);
         pace.asking(true, began + 10 * MS);
         assert_eq!(pace.due(), None);
@@ -156,7 +156,7 @@ mod tests {
     #[test]
     fn a_turn_that_is_shown_already_says_that_it_asks() {
         let began = Instant::now();
-        let mut pace = Pace::new(began);
+        let mut pace = UpdatePace::new(began);
         pace.changed(began);
         assert!(pace.take(began + 700 * MS));
         pace.asking(true, began + 5000 * MS);

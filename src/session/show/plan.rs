@@ -2,13 +2,13 @@
 
 use jiff::Zoned;
 
-use super::{Scene, request::decide};
+use super::{TurnContext, request::decide};
 use crate::{
-    act::{About, Choice, REASON},
-    render::document::{Block, Document, Field, Look, Tone},
+    card_action::{REASON, RequestRef, Verdict},
+    render::document::{Block, ButtonStyle, Document, Field, Tone},
 };
 
-pub(super) fn asking(scene: &Scene, plan: Option<&str>, until: &Zoned, about: &About) -> Document {
+pub(super) fn asking(scene: &TurnContext, plan: Option<&str>, until: &Zoned, about: &RequestRef) -> Document {
     let words = scene.words;
     let button = |label, look, choice| decide(label, look, about, choice);
     let blocks = vec![
@@ -17,13 +17,13 @@ pub(super) fn asking(scene: &Scene, plan: Option<&str>, until: &Zoned, about: &A
         Block::small(words.decide_until(&scene.clock(until))),
         Block::Buttons {
             buttons: vec![
-                button(words.approve_button(), Look::Primary, Choice::Allow),
-                button(words.approve_edits_button(), Look::Plain, Choice::AllowEdits),
+                button(words.approve_button(), ButtonStyle::Primary, Verdict::Allow),
+                button(words.approve_edits_button(), ButtonStyle::Plain, Verdict::AllowEdits),
             ],
         },
         Block::Form {
             fields: vec![Field::Words { name: REASON.to_owned(), placeholder: words.keep_planning_hint() }],
-            buttons: vec![button(words.keep_planning_button(), Look::Plain, Choice::DenyWhy)],
+            buttons: vec![button(words.keep_planning_button(), ButtonStyle::Plain, Verdict::DenyWhy)],
         },
         Block::typed(words.plan_typed()),
     ];
@@ -32,7 +32,7 @@ pub(super) fn asking(scene: &Scene, plan: Option<&str>, until: &Zoned, about: &A
 }
 
 /// The plan.
-pub(super) fn whole(scene: &Scene, plan: Option<&str>) -> Block {
+pub(super) fn whole(scene: &TurnContext, plan: Option<&str>) -> Block {
     match plan.unwrap_or_default().trim() {
         "" => Block::text(scene.words.no_plan()),
         plan => Block::markdown(plan),

@@ -2,11 +2,11 @@
 
 use jiff::Zoned;
 
-use super::{Scene, one_line, request::decide};
+use super::{TurnContext, one_line, request::decide};
 use crate::{
-    act::{About, Act, Choice, chosen_field, words_field},
-    claude::wire::{Choosable, Question},
-    render::document::{Block, Button, Document, Field, Look, Tone},
+    card_action::{CardAction, RequestRef, Verdict, chosen_field, words_field},
+    claude::wire::{Question, QuestionOption},
+    render::document::{Block, Button, ButtonStyle, Document, Field, Tone},
 };
 
 /// So many options are buttons; more of them are a list to choose from.
@@ -14,7 +14,12 @@ const MOST_BUTTONS: usize = 4;
 /// Feishu shows so many characters of a button's label.
 const LABEL: usize = 100;
 
-pub(super) fn asking(scene: &Scene, questions: &[Question], until: &Zoned, about: &About) -> Document {
+pub(super) fn asking(
+    scene: &TurnContext,
+    questions: &[Question],
+    until: &Zoned,
+    about: &RequestRef,
+) -> Document {
     let words = scene.words;
     let mut blocks = match questions {
         [one] if !one.many && one.options.len() <= MOST_BUTTONS => with_buttons(scene, one, about),
@@ -43,14 +48,18 @@ pub(super) fn answers(answers: &[(String, String)]) -> Vec<Block> {
         .collect()
 }
 
-fn with_buttons(scene: &Scene, question: &Question, about: &About) -> Vec<Block> {
+fn with_buttons(scene: &TurnContext, question: &Question, about: &RequestRef) -> Vec<Block> {
     let mut blocks = vec![Block::markdown(&question.text)];
     let button = |(at, label): (usize, &str)| {
-        let look = if at == 0 { Look::Primary } else { Look::Plain };
-        Button::new(one_line(label, LABEL), look, Act::Answer { about: about.clone(), option: Some(at) })
+        let look = if at == 0 { ButtonStyle::Primary } else { ButtonStyle::Plain };
+        Button::new(
+            one_line(label, LABEL),
+            look,
+            CardAction::Answer { about: about.clone(), option: Some(at) },
+        )
     };
     if question.options.iter().any(|option| !option.description.is_empty()) {
-        for (at, Choosable { label, description }) in question.options.iter().enumerate() {
+        for (at, QuestionOption { label, description }) in question.options.iter().enumerate() {
             blocks.push(Block::Buttons { buttons: vec![button((at, label))] });
             blocks.extend((!description.is_empty()).then(|| Block::small(description)));
         }
@@ -59,17 +68,17 @@ fn with_buttons(scene: &Scene, question: &Question, about: &About) -> Vec<Block>
         blocks.push(Block::Buttons { buttons: labels.map(button).collect() });
     }
     let field = Field::Words { name: words_field(0), placeholder: scene.words.own_words_hint() };
-    blocks.push(Block::Form { fields: vec![field], buttons: submit(scene, about, Look::Plain) });
+    blocks.push(Block::Form { fields: vec![field], buttons: submit(scene, about, ButtonStyle::Plain) });
     blocks
 }
 
-fn form(scene: &Scene, questions: &[Question], about: &About) -> Block {
+fn form(scene: &TurnContext, questions: &[Question], about: &RequestRef) -> Block {
     let words = scene.words;
     let fields = questions.iter().enumerate().flat_map(|(n, question)| {
         let label = Field::Label { text: described(question, (questions.len() > 1).then_some(n + 1)) };
         // What is chosen comes back as its text, which has to be one option's.
         let mut options: Vec<String> = Vec::new();
-        for Choosable { label, .. } in &question.options {
+        for QuestionOption { label, .. } in &question.options {
             if !options.contains(label) {
                 options.push(label.clone());
             }
@@ -83,7 +92,7 @@ fn form(scene: &Scene, questions: &[Question], about: &About) -> Block {
         let own = Field::Words { name: words_field(n), placeholder: words.own_words_hint() };
         [label].into_iter().chain(choice).chain([own])
     });
-    Block::Form { fields: fields.collect(), buttons: submit(scene, about, Look::Primary) }
+    Block::Form { fields: fields.collect(), buttons: submit(scene, about, ButtonStyle::Primary) }
 }
 
 /// A question and what its options mean, numbered as they are typed.
@@ -94,17 +103,17 @@ fn described(question: &Question, number: Option<usize>) -> String {
         header => format!("{number}**{}** {}", one_line(header, 40), question.text),
     };
     text.push('\n');
-    for (at, Choosable { label, description }) in question.options.iter().enumerate() {
+    for (at, QuestionOption { label, description }) in question.options.iter().enumerate() {
         let colon = if description.is_empty() { "" } else { ": " };
         text.push_str(&format!("\n{}. {label}{colon}{description}", at + 1));
     }
     text
 }
 
-fn submit(scene: &Scene, about: &About, look: Look) -> Vec<Button> {
-    let answer = Act::Answer { about: about.clone(), option: None };
+fn submit(scene: &TurnContext, about: &RequestRef, look: ButtonStyle) -> Vec<Button> {
+    let answer = CardAction::Answer { about: about.clone(), option: None };
     vec![
         Button::new(scene.words.answer_button(), look, answer),
-        decide(scene.words.skip_button(), Look::Plain, about, Choice::Deny),
+        decide(scene.words.skip_button(), ButtonStyle::Plain, about, Verdict::Deny),
     ]
 }

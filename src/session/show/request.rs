@@ -5,15 +5,15 @@
 
 use jiff::Zoned;
 
-use super::{Scene, approval, one_line, opening, plan, question};
+use super::{TurnContext, approval, one_line, opening, plan, question};
 use crate::{
-    act::{About, Act, Choice},
-    claude::wire::Matter,
+    card_action::{CardAction, RequestRef, Verdict},
+    claude::wire::RequestMatter,
     render::{
-        document::{Block, Button, Document, Look, Tone},
+        document::{Block, Button, ButtonStyle, Document, Tone},
         permission::visible,
     },
-    session::turn::{Ask, Decided},
+    session::turn::{OpenRequest, RequestOutcome},
 };
 
 /// Of what a decided request showed, so many bytes stay.
@@ -21,67 +21,73 @@ const KEPT: usize = 6 << 10;
 
 /// The card that asks, until `until`; `open` requests are open now, with this one.
 #[must_use]
-pub fn asking(scene: &Scene, ask: &Ask, until: &Zoned, open: usize) -> Document {
+pub fn asking(scene: &TurnContext, ask: &OpenRequest, until: &Zoned, open: usize) -> Document {
     let about = ask.about(scene.conv_id);
     let document = match &ask.matter {
-        Matter::Tool => approval::asking(scene, ask, until, open, &about),
-        Matter::Questions(questions) => question::asking(scene, questions, until, &about),
-        Matter::Plan(plan) => plan::asking(scene, plan.as_deref(), until, &about),
+        RequestMatter::Tool => approval::asking(scene, ask, until, open, &about),
+        RequestMatter::Questions(questions) => question::asking(scene, questions, until, &about),
+        RequestMatter::Plan(plan) => plan::asking(scene, plan.as_deref(), until, &about),
     };
     Document { group: scene.group, ..document }
 }
 
 /// The card once it is known what became of the request, at `at`.
 #[must_use]
-pub fn decided(scene: &Scene, ask: &Ask, decided: &Decided, at: &Zoned) -> Document {
+pub fn decided(scene: &TurnContext, ask: &OpenRequest, decided: &RequestOutcome, at: &Zoned) -> Document {
     let words = scene.words;
-    let is_plan = matches!(ask.matter, Matter::Plan(_));
-    let is_question = matches!(ask.matter, Matter::Questions(_));
+    let is_plan = matches!(ask.matter, RequestMatter::Plan(_));
+    let is_question = matches!(ask.matter, RequestMatter::Questions(_));
     let mut blocks = match decided {
-        Decided::Answered(answers) => question::answers(answers),
-        Decided::Allowed
-        | Decided::AllowedRules(_)
-        | Decided::AllowedEdits
-        | Decided::Denied(_)
-        | Decided::Expired
-        | Decided::Withdrawn => what(scene, ask),
+        RequestOutcome::Answered(answers) => question::answers(answers),
+        RequestOutcome::Allowed
+        | RequestOutcome::AllowedRules(_)
+        | RequestOutcome::AllowedEdits
+        | RequestOutcome::Denied(_)
+        | RequestOutcome::Expired
+        | RequestOutcome::Withdrawn => what(scene, ask),
     };
     shorten(&mut blocks, KEPT);
     let time = scene.clock(at);
     let by = || Block::small(words.by_whom(scene.group, &time));
     let (tone, head) = match decided {
-        Decided::Allowed | Decided::AllowedRules(_) | Decided::AllowedEdits if is_plan => {
+        RequestOutcome::Allowed | RequestOutcome::AllowedRules(_) | RequestOutcome::AllowedEdits
+            if is_plan =>
+        {
             (Tone::Good, words.approved())
         }
-        Decided::Allowed | Decided::AllowedRules(_) | Decided::AllowedEdits => (Tone::Good, words.allowed()),
-        Decided::Denied(_) if is_plan => (Tone::Past, words.kept_planning()),
-        Decided::Denied(_) if is_question => (Tone::Past, words.unanswered()),
-        Decided::Denied(_) => (Tone::Bad, words.denied()),
-        Decided::Answered(_) => (Tone::Good, words.answered()),
-        Decided::Expired => (Tone::Past, words.expired()),
-        Decided::Withdrawn => (Tone::Past, words.withdrawn()),
+        RequestOutcome::Allowed | RequestOutcome::AllowedRules(_) | RequestOutcome::AllowedEdits => {
+            (Tone::Good, words.allowed())
+        }
+        RequestOutcome::Denied(_) if is_plan => (Tone::Past, words.kept_planning()),
+        RequestOutcome::Denied(_) if is_question => (Tone::Past, words.unanswered()),
+        RequestOutcome::Denied(_) => (Tone::Bad, words.denied()),
+        RequestOutcome::Answered(_) => (Tone::Good, words.answered()),
+        RequestOutcome::Expired => (Tone::Past, words.expired()),
+        RequestOutcome::Withdrawn => (Tone::Past, words.withdrawn()),
     };
     match decided {
-        Decided::Allowed | Decided::Answered(_) | Decided::Denied(None) => blocks.push(by()),
-        Decided::AllowedRules(rules) => {
+        RequestOutcome::Allowed | RequestOutcome::Answered(_) | RequestOutcome::Denied(None) => {
+            blocks.push(by())
+        }
+        RequestOutcome::AllowedRules(rules) => {
             blocks.extend(
                 rules.iter().map(|rule| Block::small(words.rule_made(&short(&visible(&rule.to_string()))))),
             );
             blocks.push(by());
         }
-        Decided::AllowedEdits => blocks.extend([Block::small(words.edits_accepted()), by()]),
-        Decided::Denied(Some(reason)) => {
+        RequestOutcome::AllowedEdits => blocks.extend([Block::small(words.edits_accepted()), by()]),
+        RequestOutcome::Denied(Some(reason)) => {
             blocks.extend([Block::text(words.reason_given(&short(reason))), by()])
         }
-        Decided::Expired => blocks.push(Block::small(words.nobody_decided(&time))),
-        Decided::Withdrawn => blocks.push(Block::small(words.withdrawn_at(&time))),
+        RequestOutcome::Expired => blocks.push(Block::small(words.nobody_decided(&time))),
+        RequestOutcome::Withdrawn => blocks.push(Block::small(words.withdrawn_at(&time))),
     }
     closed(scene, ask, blocks, tone, &head)
 }
 
 /// The card if the daemon ends before anything became of the request.
 #[must_use]
-pub fn epitaph(scene: &Scene, ask: &Ask) -> Document {
+pub fn epitaph(scene: &TurnContext, ask: &OpenRequest) -> Document {
     let mut blocks = what(scene, ask);
     shorten(&mut blocks, KEPT);
     blocks.push(Block::small(scene.words.expired_by_restart()));
@@ -90,12 +96,12 @@ pub fn epitaph(scene: &Scene, ask: &Ask) -> Document {
 
 /// The sentence that reminds of a request.
 #[must_use]
-pub fn reminder(scene: &Scene, ask: &Ask, until: &Zoned) -> String {
+pub fn reminder(scene: &TurnContext, ask: &OpenRequest, until: &Zoned) -> String {
     let time = scene.clock(until);
     match ask.matter {
-        Matter::Tool => scene.words.reminder(&one_line(&ask.request.tool, TOOL), &time),
-        Matter::Questions(_) => scene.words.reminder_question(&time),
-        Matter::Plan(_) => scene.words.reminder_plan(&time),
+        RequestMatter::Tool => scene.words.reminder(&one_line(&ask.request.tool, TOOL), &time),
+        RequestMatter::Questions(_) => scene.words.reminder_question(&time),
+        RequestMatter::Plan(_) => scene.words.reminder_plan(&time),
     }
 }
 
@@ -103,25 +109,25 @@ pub fn reminder(scene: &Scene, ask: &Ask, until: &Zoned) -> String {
 pub(super) const TOOL: usize = 60;
 
 /// A button that decides.
-pub(super) fn decide(label: String, look: Look, about: &About, choice: Choice) -> Button {
-    Button::new(label, look, Act::Decide { about: about.clone(), choice })
+pub(super) fn decide(label: String, look: ButtonStyle, about: &RequestRef, choice: Verdict) -> Button {
+    Button::new(label, look, CardAction::Decide { about: about.clone(), choice })
 }
 
 /// All that was asked.
-fn what(scene: &Scene, ask: &Ask) -> Vec<Block> {
+fn what(scene: &TurnContext, ask: &OpenRequest) -> Vec<Block> {
     match &ask.matter {
-        Matter::Tool => approval::what(&ask.request),
-        Matter::Questions(questions) => question::questions(questions),
-        Matter::Plan(plan) => vec![plan::whole(scene, plan.as_deref())],
+        RequestMatter::Tool => approval::what(&ask.request),
+        RequestMatter::Questions(questions) => question::questions(questions),
+        RequestMatter::Plan(plan) => vec![plan::whole(scene, plan.as_deref())],
     }
 }
 
 /// A card without buttons; its head says what became of what.
-fn closed(scene: &Scene, ask: &Ask, blocks: Vec<Block>, tone: Tone, became: &str) -> Document {
+fn closed(scene: &TurnContext, ask: &OpenRequest, blocks: Vec<Block>, tone: Tone, became: &str) -> Document {
     let project = scene.project_name();
     let head = match ask.matter {
-        Matter::Tool => format!("{became} · {} · {project}", one_line(&ask.request.tool, TOOL)),
-        Matter::Questions(_) | Matter::Plan(_) => format!("{became} · {project}"),
+        RequestMatter::Tool => format!("{became} · {} · {project}", one_line(&ask.request.tool, TOOL)),
+        RequestMatter::Questions(_) | RequestMatter::Plan(_) => format!("{became} · {project}"),
     };
     Document { group: scene.group, ..Document::new(blocks).headed(tone, head) }
 }

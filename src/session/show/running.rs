@@ -4,11 +4,11 @@ use std::time::{Duration, Instant};
 
 use jiff::Zoned;
 
-use super::{Scene, one_line, request::TOOL};
+use super::{TurnContext, one_line, request::TOOL};
 use crate::{
-    act::Act,
+    card_action::CardAction,
     render::{
-        document::{Block, Button, Document, Look, Tone},
+        document::{Block, Button, ButtonStyle, Document, Tone},
         tool,
     },
     session::turn::{ToolUse, Turn},
@@ -22,7 +22,7 @@ const STEP: usize = 4 << 10;
 
 /// The card of the turn at `now`, which is the time that the scene tells.
 #[must_use]
-pub fn document(scene: &Scene, turn: &Turn, now: Instant) -> Document {
+pub fn document(scene: &TurnContext, turn: &Turn, now: Instant) -> Document {
     let words = scene.words;
     let time = |at: Instant| scene.clock(&before(scene.now, now.saturating_duration_since(at)));
     let of = |after: Duration| time(turn.started() + after);
@@ -58,8 +58,10 @@ pub fn document(scene: &Scene, turn: &Turn, now: Instant) -> Document {
         blocks.push(Block::Stream { text: said });
     }
     if turn.ending.is_none() {
-        let act = Act::Stop { conv_id: scene.conv_id.clone(), turn: turn.id() };
-        blocks.push(Block::Buttons { buttons: vec![Button::new(words.stop_button(), Look::Danger, act)] });
+        let act = CardAction::Stop { conv_id: scene.conv_id.clone(), turn: turn.id() };
+        blocks.push(Block::Buttons {
+            buttons: vec![Button::new(words.stop_button(), ButtonStyle::Danger, act)],
+        });
         blocks.push(Block::typed(words.stop_typed()));
     }
     let head = words.working(&scene.project_name());
@@ -73,7 +75,7 @@ pub fn document(scene: &Scene, turn: &Turn, now: Instant) -> Document {
 /// Tools of a turn that run at a time, more than there ever are.
 const RUNNING: usize = 32;
 
-fn line(scene: &Scene, tool: &ToolUse) -> String {
+fn line(scene: &TurnContext, tool: &ToolUse) -> String {
     tool::line(&tool.name, &tool.input, scene.project)
 }
 

@@ -7,12 +7,16 @@ use jiff::{Timestamp, tz::TimeZone};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::claude::wire::{Assistant, Block as Said, FileChange, Hunk, PermissionRequest, Rule, ToolEnd};
+use crate::claude::wire::{
+    Assistant, ContentBlock as Said, FileChange, Hunk, PermissionRequest, PermissionRule, ToolEnd,
+};
 use crate::language::Language;
 use crate::mail::Recipient;
-use crate::render::document::{Block, Button, Document, Field, Long};
+use crate::render::document::{Block, Button, Document, Field, LongAnswers};
 use crate::render::ladder::is_taken;
-use crate::session::turn::{Ask, Done, Gauges, Outcome, Prompt, Reply, ToolUse, Turn};
+use crate::session::turn::{
+    FinishedTurn, OpenRequest, Prompt, ReplyTarget, SessionGauges, ToolUse, Turn, TurnOutcome,
+};
 
 pub(super) const PROJECT: &str = "/home/ann/shop";
 pub(super) const LOG: &str = "/home/ann/shop/.phonework/c-1.jsonl";
@@ -22,21 +26,22 @@ pub(super) fn now() -> Zoned {
 }
 
 /// Has something made for a chat of two in English.
-pub(super) fn in_english<T>(make: impl FnOnce(&Scene) -> T) -> T {
+pub(super) fn in_english<T>(make: impl FnOnce(&TurnContext) -> T) -> T {
     let (conv_id, now) = (ConvId::from("c-1"), now());
     let words = Words(Language::En);
     let (turn, project) = (Uuid::from_u128(7), Path::new(PROJECT));
-    make(&Scene { conv_id: &conv_id, turn, project, group: false, words, now: &now })
+    make(&TurnContext { conv_id: &conv_id, turn, project, group: false, words, now: &now })
 }
 
 /// Has the document made for a chat of two in English, and again in Chinese. Feishu takes both.
-pub(super) fn told(make: impl Fn(&Scene) -> Document) -> String {
+pub(super) fn told(make: impl Fn(&TurnContext) -> Document) -> String {
     let [en, zh] = [Language::En, Language::Zh].map(|language| {
         let (conv_id, now) = (ConvId::from("c-1"), now());
         let words = Words(language);
         let project = Path::new(PROJECT);
         let turn = Uuid::from_u128(7);
-        let document = make(&Scene { conv_id: &conv_id, turn, project, group: false, words, now: &now });
+        let document =
+            make(&TurnContext { conv_id: &conv_id, turn, project, group: false, words, now: &now });
         is_taken(&document, words);
         read(&document)
     });
@@ -109,13 +114,13 @@ pub(super) fn prompt() -> Prompt {
         mail: 1,
         text: "Mend the build".to_owned(),
         chat_id: "oc_1".into(),
-        reply: Reply { to: Recipient::Chat("oc_1".into()), under: None },
-        long: Long::Parts,
+        reply: ReplyTarget { to: Recipient::Chat("oc_1".into()), under: None },
+        long: LongAnswers::Parts,
     }
 }
 
-pub(super) fn done(outcome: Outcome) -> Done {
-    Done {
+pub(super) fn done(outcome: TurnOutcome) -> FinishedTurn {
+    FinishedTurn {
         id: Uuid::from_u128(7),
         prompt: Some(prompt()),
         text: "It is **done**.\n\nAll tests pass.".to_owned(),
@@ -124,7 +129,7 @@ pub(super) fn done(outcome: Outcome) -> Done {
         cost_usd: Some(0.0421),
         tools: Vec::new(),
         approvals: Vec::new(),
-        gauges: Gauges {
+        gauges: SessionGauges {
             model: Some("claude-opus-5-5".to_owned()),
             mode: None,
             context: Some(45_200),
@@ -166,7 +171,7 @@ pub(super) fn change(path: &str, lines: &[&str]) -> FileChange {
     }
 }
 
-pub(super) fn asked(request: PermissionRequest) -> Ask {
+pub(super) fn asked(request: PermissionRequest) -> OpenRequest {
     let mut turn = Turn::new(Some(prompt()), Duration::from_secs(300), Instant::now());
     turn.hear(
         Assistant { blocks: vec![Said::Text("1. Read\n2. Write".to_owned())], ..Assistant::default() },
@@ -175,12 +180,12 @@ pub(super) fn asked(request: PermissionRequest) -> Ask {
     turn.ask(request, Duration::from_secs(600), Instant::now())
 }
 
-pub(super) fn bash() -> Ask {
+pub(super) fn bash() -> OpenRequest {
     asked(PermissionRequest {
         request_id: "r".to_owned(),
         tool: "Bash".to_owned(),
         input: json!({"command": "npm test -- --watch=false\nrm -rf build"}),
-        rules: vec![Rule { tool: "Bash".to_owned(), content: Some("npm test *".to_owned()) }],
+        rules: vec![PermissionRule { tool: "Bash".to_owned(), content: Some("npm test *".to_owned()) }],
         edits: true,
         reason: Some("It is not on the list.".to_owned()),
         ..PermissionRequest::default()

@@ -3,11 +3,11 @@
 
 use std::path::Path;
 
-use super::{Scene, ending, one_line, opening};
+use super::{TurnContext, ending, one_line, opening};
 use crate::{
     claude::wire::FileChange,
     render::document::Block,
-    session::turn::{Done, ToolUse},
+    session::turn::{FinishedTurn, ToolUse},
     words::dollars,
 };
 
@@ -20,11 +20,11 @@ const COMMAND: usize = 300;
 const OUTPUT: usize = 700;
 
 /// The panels of a turn that is over.
-pub(super) fn panels(scene: &Scene, done: &Done) -> Vec<Block> {
+pub(super) fn panels(scene: &TurnContext, done: &FinishedTurn) -> Vec<Block> {
     edits(scene, done).into_iter().chain(commands(scene, done)).collect()
 }
 
-fn edits(scene: &Scene, done: &Done) -> Option<Block> {
+fn edits(scene: &TurnContext, done: &FinishedTurn) -> Option<Block> {
     let changes: Vec<&FileChange> =
         done.tools.iter().filter_map(|tool| tool.end.as_ref()?.1.file.as_ref()).collect();
     if changes.is_empty() {
@@ -83,7 +83,7 @@ fn diff(change: &FileChange) -> String {
     diff
 }
 
-fn commands(scene: &Scene, done: &Done) -> Option<Block> {
+fn commands(scene: &TurnContext, done: &FinishedTurn) -> Option<Block> {
     let ran = |tool: &&ToolUse| tool.name == "Bash" && tool.end.is_some();
     let commands: Vec<&ToolUse> = done.tools.iter().filter(ran).collect();
     if commands.is_empty() {
@@ -122,12 +122,12 @@ fn command(tool: &ToolUse) -> String {
     text
 }
 
-fn left_out(scene: &Scene, more: usize) -> Option<Block> {
+fn left_out(scene: &TurnContext, more: usize) -> Option<Block> {
     (more > 0).then(|| Block::small(scene.words.more_left_out(more)))
 }
 
 /// The project, the session and what the turn ran under and used, in one line.
-pub(super) fn small_print(scene: &Scene, done: &Done) -> String {
+pub(super) fn small_print(scene: &TurnContext, done: &FinishedTurn) -> String {
     let words = scene.words;
     let files = done.files();
     let added = files.values().map(|lines| lines.0).sum();

@@ -4,18 +4,18 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
-use crate::act::{self, About};
-use crate::claude::wire::{Matter, PermissionRequest};
+use crate::card_action::{self, RequestRef};
+use crate::claude::wire::{PermissionRequest, RequestMatter};
 use crate::ids::{ConvId, SlotId};
 use crate::render::permission;
 
 /// A request of Claude's that waits for a person, or waited.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Ask {
+pub struct OpenRequest {
     /// The request.
     pub request: PermissionRequest,
     /// What it is about; a plan that the request does not say is the last text before it.
-    pub matter: Matter,
+    pub matter: RequestMatter,
     /// The turn that asks.
     pub turn: Uuid,
     /// The hash of what was shown: a decision counts for nothing else.
@@ -35,7 +35,7 @@ pub struct Ask {
 /// Who has less time than this to decide is looking, or does not come.
 const WORTH_A_REMINDER: Duration = Duration::from_secs(60);
 
-impl Ask {
+impl OpenRequest {
     pub(super) fn new(
         request: PermissionRequest,
         said: Option<&str>,
@@ -45,13 +45,15 @@ impl Ask {
         time: Duration,
     ) -> Self {
         let matter = match request.matter() {
-            Matter::Plan(None) => Matter::Plan(said.map(str::to_owned)),
-            matter @ (Matter::Tool | Matter::Questions(_) | Matter::Plan(Some(_))) => matter,
+            RequestMatter::Plan(None) => RequestMatter::Plan(said.map(str::to_owned)),
+            matter @ (RequestMatter::Tool | RequestMatter::Questions(_) | RequestMatter::Plan(Some(_))) => {
+                matter
+            }
         };
         Self {
             matter,
             turn,
-            fingerprint: act::fingerprint(&request.tool, &request.input),
+            fingerprint: card_action::fingerprint(&request.tool, &request.input),
             huge: permission::is_huge(&request.tool, &request.input),
             slot: SlotId::of_request(turn, &request.request_id),
             after,
@@ -65,15 +67,15 @@ impl Ask {
     #[must_use]
     pub fn is_allowable(&self) -> bool {
         match self.matter {
-            Matter::Tool => !self.huge,
-            Matter::Questions(_) | Matter::Plan(_) => true,
+            RequestMatter::Tool => !self.huge,
+            RequestMatter::Questions(_) | RequestMatter::Plan(_) => true,
         }
     }
 
     /// What a button of its card says that it is about.
     #[must_use]
-    pub fn about(&self, conv_id: &ConvId) -> About {
-        About {
+    pub fn about(&self, conv_id: &ConvId) -> RequestRef {
+        RequestRef {
             conv_id: conv_id.clone(),
             turn: self.turn,
             request: self.request.request_id.clone(),
@@ -85,8 +87,8 @@ impl Ask {
     #[must_use]
     pub fn takes_words(&self) -> bool {
         match self.matter {
-            Matter::Questions(_) | Matter::Plan(_) => true,
-            Matter::Tool => false,
+            RequestMatter::Questions(_) | RequestMatter::Plan(_) => true,
+            RequestMatter::Tool => false,
         }
     }
 
@@ -94,9 +96,9 @@ impl Ask {
     #[must_use]
     pub fn takes_edits(&self) -> bool {
         match self.matter {
-            Matter::Plan(_) => true,
-            Matter::Tool => self.request.edits,
-            Matter::Questions(_) => false,
+            RequestMatter::Plan(_) => true,
+            RequestMatter::Tool => self.request.edits,
+            RequestMatter::Questions(_) => false,
         }
     }
 }

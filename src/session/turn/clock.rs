@@ -4,12 +4,12 @@ use std::time::{Duration, Instant};
 
 /// Runs while Claude works, stands while a person is asked.
 #[derive(Debug)]
-pub(super) struct Clock {
+pub(super) struct TurnClock {
     left: Duration,
     running_since: Option<Instant>,
 }
 
-impl Clock {
+impl TurnClock {
     pub(super) fn new(limit: Duration, now: Instant) -> Self {
         Self { left: limit, running_since: Some(now) }
     }
@@ -36,12 +36,12 @@ const SILENCE_AGAIN: Duration = Duration::from_secs(300);
 
 /// Watches for Claude's silence; stands while a person is asked.
 #[derive(Debug)]
-pub(super) struct Quiet {
+pub(super) struct SilenceWatch {
     since: Option<Instant>,
     told: Option<Instant>,
 }
 
-impl Quiet {
+impl SilenceWatch {
     pub(super) fn new(now: Instant) -> Self {
         Self { since: Some(now), told: None }
     }

@@ -8,12 +8,12 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::Prompt;
-use crate::claude::running::Elsewhere;
-use crate::claude::wire::{Rule, ToolEnd};
+use crate::claude::running::OpenElsewhere;
+use crate::claude::wire::{PermissionRule, ToolEnd};
 
 /// How a turn ended.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Outcome {
+pub enum TurnOutcome {
     /// Claude answered.
     Answered,
     /// Claude ended the turn with an error; the sentence is for its user.
@@ -42,10 +42,10 @@ pub enum Outcome {
     /// Claude began a new conversation, as it was asked to.
     Cleared,
     /// It was not run, as another process has the conversation open.
-    OpenElsewhere(Elsewhere),
+    OpenElsewhere(OpenElsewhere),
 }
 
-impl Outcome {
+impl TurnOutcome {
     /// The word for it in the audit log and in `mail.db`.
     #[must_use]
     pub fn word(&self) -> &'static str {
@@ -72,18 +72,18 @@ pub struct Approval {
     /// What it would have run, as Claude sent it.
     pub input: Value,
     /// What was decided.
-    pub decision: Decided,
+    pub decision: RequestOutcome,
     /// When it was decided, after the turn's beginning.
     pub after: Duration,
 }
 
 /// What became of a permission request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Decided {
+pub enum RequestOutcome {
     /// Its owner allowed it; a plan: approved it.
     Allowed,
     /// Its owner allowed it, and what these rules cover for the rest of the session.
-    AllowedRules(Vec<Rule>),
+    AllowedRules(Vec<PermissionRule>),
     /// Its owner allowed it, and edits for the rest of the session; a plan: approved it like that.
     AllowedEdits,
     /// Its owner denied it, for this reason if he gave one; a plan: sent it back with these words.
@@ -96,7 +96,7 @@ pub enum Decided {
     Withdrawn,
 }
 
-impl Decided {
+impl RequestOutcome {
     /// The word for it in the audit log.
     #[must_use]
     pub fn word(&self) -> &'static str {
@@ -115,7 +115,7 @@ impl Decided {
     #[must_use]
     pub fn detail(&self) -> Option<String> {
         match self {
-            Self::AllowedRules(rules) => Some(lines(rules.iter().map(Rule::to_string))),
+            Self::AllowedRules(rules) => Some(lines(rules.iter().map(PermissionRule::to_string))),
             Self::Denied(reason) => reason.clone(),
             Self::Answered(answers) => {
                 Some(lines(answers.iter().map(|(question, answer)| format!("{question} {answer}"))))
@@ -163,7 +163,7 @@ pub struct ToolUse {
 
 /// What a session runs under, as far as Claude has said.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Gauges {
+pub struct SessionGauges {
     /// The model's full name.
     pub model: Option<String>,
     /// The permission mode.
@@ -176,7 +176,7 @@ pub struct Gauges {
 
 /// A turn that is over.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Done {
+pub struct FinishedTurn {
     /// The turn's name.
     pub id: Uuid,
     /// What was asked; none for a turn that Claude began by itself, as the end of a background command makes it do.
@@ -184,7 +184,7 @@ pub struct Done {
     /// All that Claude said, word for word; its pieces are parted by an empty line.
     pub text: String,
     /// How it ended.
-    pub outcome: Outcome,
+    pub outcome: TurnOutcome,
     /// From the prompt to the end, waiting for a person included.
     pub took: Duration,
     /// What the turn cost in US dollars, where it can be told.
@@ -194,10 +194,10 @@ pub struct Done {
     /// What was asked of its user.
     pub approvals: Vec<Approval>,
     /// What it ran under at its end.
-    pub gauges: Gauges,
+    pub gauges: SessionGauges,
 }
 
-impl Done {
+impl FinishedTurn {
     /// The files that were changed, with the lines that came and that went.
     #[must_use]
     pub fn files(&self) -> BTreeMap<&str, (usize, usize)> {

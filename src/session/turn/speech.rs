@@ -2,7 +2,7 @@
 
 /// The texts of a turn.
 #[derive(Debug, Default)]
-pub(super) struct Speech {
+pub(super) struct TurnText {
     texts: Vec<String>,
     /// The message whose text was the last thing that was heard.
     speaking: Option<String>,
@@ -14,7 +14,7 @@ pub(super) struct Speech {
     whole: Option<u64>,
 }
 
-impl Speech {
+impl TurnText {
     /// A message begins.
     pub(super) fn begin(&mut self) {
         (self.streaming, self.whole) = (None, None);

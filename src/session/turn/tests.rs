@@ -8,16 +8,16 @@ fn turn(now: Instant) -> Turn {
     Turn::new(None, Duration::from_secs(300), now)
 }
 
-fn said(message: &str, blocks: Vec<Block>) -> Assistant {
+fn said(message: &str, blocks: Vec<ContentBlock>) -> Assistant {
     Assistant { message_id: Some(message.into()), blocks, ..Assistant::default() }
 }
 
-fn text(text: &str) -> Block {
-    Block::Text(text.into())
+fn text(text: &str) -> ContentBlock {
+    ContentBlock::Text(text.into())
 }
 
-fn tool(id: &str) -> Block {
-    Block::ToolUse { id: id.into(), name: "Bash".into(), input: json!({"command": "make"}) }
+fn tool(id: &str) -> ContentBlock {
+    ContentBlock::ToolUse { id: id.into(), name: "Bash".into(), input: json!({"command": "make"}) }
 }
 
 fn all(turn: &Turn) -> String {
@@ -52,7 +52,7 @@ fn what_was_being_written_when_the_process_ended_is_part_of_the_answer() {
     turn.hear(said("m1", vec![text("First.")]), now);
     turn.message_begins();
     turn.stream(0, "And sec");
-    assert_eq!(turn.finish(Outcome::Stopped, None, now).text, "First.\n\nAnd sec");
+    assert_eq!(turn.finish(TurnOutcome::Stopped, None, now).text, "First.\n\nAnd sec");
 }
 
 #[test]
@@ -95,7 +95,7 @@ fn a_tool_runs_from_its_use_to_its_end_and_what_it_changed_is_kept() {
     turn.tool_ended(end("t2"), later(4));
     turn.tool_ended(end("t3"), later(5));
     assert_eq!(turn.running_tool(), None);
-    let done = turn.finish(Outcome::Answered, None, later(6));
+    let done = turn.finish(TurnOutcome::Answered, None, later(6));
     let ends: Vec<_> = done.tools.iter().map(|tool| tool.end.as_ref().unwrap().0.as_secs()).collect();
     assert_eq!(ends, [3, 4]);
     assert_eq!(done.files(), BTreeMap::from([("/p/a", (4, 2))]));
@@ -112,9 +112,9 @@ fn asks_stand_the_clock_until_the_last_is_decided() {
         turn.ask(request(id), hour, later(100));
     }
     assert_eq!(turn.due(), Some(later(100 + 1800)));
-    turn.decide("r1", Decided::Allowed, later(1000));
+    turn.decide("r1", RequestOutcome::Allowed, later(1000));
     assert!(!turn.is_over_time(later(1600)));
-    turn.decide("r2", Decided::Allowed, later(1600));
+    turn.decide("r2", RequestOutcome::Allowed, later(1600));
     assert!(!turn.is_over_time(later(1799)));
     assert!(turn.is_over_time(later(1800)));
 }

@@ -15,7 +15,7 @@ mod trouble;
 
 use std::time::{Duration, Instant};
 
-use phonework::emulator::Options;
+use phonework::emulator::EmulatorOptions;
 use serde_json::json;
 
 use people::People;
@@ -49,10 +49,10 @@ fn main() {
 }
 
 async fn soak(length: Duration) -> Vec<String> {
-    let feishu = Options {
+    let feishu = EmulatorOptions {
         // Feishu waits 15 s and more before it sends an event again; here it is not the waiting that is tried.
         redelivery: vec![Duration::from_secs(2); 1000],
-        ..Options::default()
+        ..EmulatorOptions::default()
     };
     let keyring = json!({ "MAX_LIVE_SESSIONS": SEATS, "IDLE_TIMEOUT": "15s", "APPROVAL_TIMEOUT": "5s" });
     let mut rig = Rig::with(PEOPLE, feishu, keyring).await;

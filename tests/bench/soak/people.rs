@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use phonework::emulator::Shown;
+use phonework::emulator::ShownMessage;
 use phonework::ids::{ChatId, MessageId, OpenId};
 use serde_json::Value;
 
@@ -33,7 +33,7 @@ struct Person {
 }
 
 /// The bot's words in a chat.
-fn said(shown: &[Shown]) -> Vec<String> {
+fn said(shown: &[ShownMessage]) -> Vec<String> {
     let said = shown.iter().filter(|shown| shown.from_bot() && !shown.is_unfinished());
     let words = said.map(|shown| if is_request(shown) { "🔐 ".to_owned() } else { shown.answer() });
     // A card about what waits has no words of an answer.
@@ -41,7 +41,7 @@ fn said(shown: &[Shown]) -> Vec<String> {
 }
 
 /// Whether a card is about a permission, asked for or decided about.
-fn is_request(shown: &Shown) -> bool {
+fn is_request(shown: &ShownMessage) -> bool {
     let head = shown.text.lines().next().unwrap_or_default();
     let heads = ["May Claude use ", "Allowed · ", "Denied · ", "Expired · ", "No longer asked · "];
     shown.is_card() && heads.iter().any(|each| head.starts_with(each))

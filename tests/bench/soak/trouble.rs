@@ -3,7 +3,9 @@
 use std::fmt;
 
 use phonework::claude::tree;
-use phonework::emulator::{Delivering, Duplicate, Effect, Ending, Fault, Lasting};
+use phonework::emulator::{
+    ConnectionEnding, DeliveryFaults, Duplicate, FaultDuration, FaultEffect, InjectedFault,
+};
 use rustix::process::{Signal, kill_process};
 
 use crate::rig::Rig;
@@ -19,27 +21,33 @@ impl Troubles {
         self.end(rig);
         let emulator = &rig.emulator;
         let sending = |effect, times| {
-            emulator.fault(Fault::sending(effect, Lasting::Times(times)));
+            emulator.fault(InjectedFault::sending(effect, FaultDuration::Times(times)));
         };
         match self.made % 14 {
-            0 => emulator.drop_connections(Ending::Reset),
-            1 => sending(Effect::Refuse { http: 500, code: 2200, reset: None }, 3),
+            0 => emulator.drop_connections(ConnectionEnding::Reset),
+            1 => sending(FaultEffect::Refuse { http: 500, code: 2200, reset: None }, 3),
             2 => {
-                emulator.delivering(Delivering { duplicate: Duplicate::NewEventId, ..Delivering::default() });
+                emulator.delivering(DeliveryFaults {
+                    duplicate: Duplicate::NewEventId,
+                    ..DeliveryFaults::default()
+                });
             }
             3 | 9 => kill_one(rig),
             4 => emulator.stall(true),
-            5 => sending(Effect::Refuse { http: 429, code: 99_991_400, reset: Some(1) }, 3),
+            5 => sending(FaultEffect::Refuse { http: 429, code: 99_991_400, reset: Some(1) }, 3),
             6 => emulator.expire_tokens(),
             7 => {
-                emulator.fault(Fault::endpoint(Effect::Page { http: 502 }, Lasting::Times(2)));
-                emulator.drop_connections(Ending::Close);
+                emulator
+                    .fault(InjectedFault::endpoint(FaultEffect::Page { http: 502 }, FaultDuration::Times(2)));
+                emulator.drop_connections(ConnectionEnding::Close);
             }
-            8 => sending(Effect::Lose, 3),
-            10 => sending(Effect::Page { http: 502 }, 3),
-            11 => emulator.delivering(Delivering { slices: 3, reversed: true, ..Delivering::default() }),
-            12 => emulator.drop_connections(Ending::End),
-            _ => sending(Effect::Delay { ms: 1500 }, 5),
+            8 => sending(FaultEffect::Lose, 3),
+            10 => sending(FaultEffect::Page { http: 502 }, 3),
+            11 => {
+                emulator.delivering(DeliveryFaults { slices: 3, reversed: true, ..DeliveryFaults::default() })
+            }
+            12 => emulator.drop_connections(ConnectionEnding::End),
+            _ => sending(FaultEffect::Delay { ms: 1500 }, 5),
         }
         self.made += 1;
     }

@@ -1,7 +1,7 @@
 //! The cards of turns, as somebody presses them who uses phonework: the real daemon, the page, a browser.
 
 use jiff::{SignedDuration, Timestamp};
-use phonework::emulator::Utterance;
+use phonework::emulator::PhoneUtterance;
 use serde_json::json;
 
 use super::{BROWSER, drive};
@@ -14,8 +14,8 @@ async fn with_two_sessions(late: &str, script: &str) {
     phonework.ask("/new blog", 1).await;
     phonework.ask("/new shop", 1).await;
     let sent_at = Timestamp::now().checked_sub(SignedDuration::from_mins(20)).ok();
-    let late = Utterance::text(&phonework.anna, &phonework.chat, late);
-    phonework.emulator.utter(Utterance { sent_at, ..late }).unwrap();
+    let late = PhoneUtterance::text(&phonework.anna, &phonework.chat, late);
+    phonework.emulator.utter(PhoneUtterance { sent_at, ..late }).unwrap();
     drive(script, &[phonework.emulator.base_url(), BROWSER]).await;
     assert_eq!(phonework.emulator.complaints(), Vec::<String>::new());
 }

@@ -1,14 +1,14 @@
 //! What the lists show, and what their buttons do.
 
-use phonework::emulator::{Click, Press, Toast};
+use phonework::emulator::{Click, PressTarget, ShownToast};
 use phonework::ids::ChatId;
 use serde_json::json;
 
 use crate::support::bot::Bot;
 use crate::support::phonework::{Phonework, until};
 
-fn toast(kind: &str, content: &str) -> Toast {
-    Toast { kind: kind.to_owned(), content: content.to_owned() }
+fn toast(kind: &str, content: &str) -> ShownToast {
+    ShownToast { kind: kind.to_owned(), content: content.to_owned() }
 }
 
 async fn two_sessions() -> Phonework {
@@ -111,7 +111,7 @@ async fn a_card_of_another_version_does_nothing_and_says_why() {
     let sent = bot.send(phonework.chat.as_str(), "interactive", &card, &json!(null)).await;
     let id = sent.body["data"]["message_id"].as_str().unwrap().into();
     for nth in 0..2 {
-        let press = Click::from(Press::Nth(nth));
+        let press = Click::from(PressTarget::Nth(nth));
         let said = phonework.emulator.click(&phonework.anna, &id, press).await.unwrap().toast;
         let why = "This card is of another version of phonework; type what you want.";
         assert_eq!(said, Some(toast("error", why)));

@@ -1,12 +1,12 @@
 //! Presses when the disk or the daemon does not play along.
 
-use phonework::emulator::Shown;
+use phonework::emulator::ShownMessage;
 use serde_json::json;
 
 use crate::support::phonework::{PATIENCE, Phonework};
 
 /// The card of a turn that was cut, of a daemon that was started with this at its crash points.
-async fn cut(points: &str) -> (Phonework, Shown) {
+async fn cut(points: &str) -> (Phonework, ShownMessage) {
     let mut phonework = Phonework::practising(json!({})).await;
     phonework.open_shop().await;
     phonework.say("hang");
@@ -42,7 +42,8 @@ async fn a_press_that_was_answered_runs_once_although_the_daemon_dies_before_its
 #[tokio::test]
 async fn a_press_before_a_crash_that_was_not_answered_can_be_pressed_again() {
     let (mut phonework, cut) = cut("inbox-write:die@1").await;
-    let click = phonework::emulator::Click::from(phonework::emulator::Press::Label("Run again".to_owned()));
+    let click =
+        phonework::emulator::Click::from(phonework::emulator::PressTarget::Label("Run again".to_owned()));
     let clicked = phonework.emulator.click(&phonework.anna, &cut.message_id, click).await.unwrap();
     assert_eq!(clicked.toast, None);
     assert!(phonework.until("the end of the daemon", |_| false).await.is_err());

@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
-use phonework::emulator::Shown;
+use phonework::emulator::ShownMessage;
 use phonework::ids::ChatId;
 use serde_json::json;
 
@@ -44,7 +44,7 @@ async fn asking() -> (Phonework, tempfile::TempDir) {
 
 impl Phonework {
     /// The card in a chat that begins with this, as soon as it is there.
-    async fn headed(&self, chat: &ChatId, head: &str) -> Shown {
+    async fn headed(&self, chat: &ChatId, head: &str) -> ShownMessage {
         let find = |_: &_| self.said(chat).into_iter().find(|shown| shown.text.starts_with(head));
         let found = self.emulator.wait_for(find, PATIENCE).await;
         found.unwrap_or_else(|| panic!("no {head}: {:#?}\n--- log\n{}", self.said(chat), self.log()))

@@ -1,12 +1,12 @@
 //! What waits, what came too late, what was cut: by typing and by pressing.
 
-use phonework::emulator::{Shown, Toast, Utterance};
+use phonework::emulator::{PhoneUtterance, ShownMessage, ShownToast};
 use serde_json::json;
 
 use crate::support::phonework::{PATIENCE, Phonework};
 
-fn done(content: &str) -> Toast {
-    Toast { kind: "success".to_owned(), content: content.to_owned() }
+fn done(content: &str) -> ShownToast {
+    ShownToast { kind: "success".to_owned(), content: content.to_owned() }
 }
 
 /// One whose Anna has a turn that runs and these messages behind it.
@@ -132,7 +132,7 @@ async fn in_a_group_nobody_reads_what_waits_elsewhere_or_was_asked_elsewhere() {
     let answer = async |text: &str, begins: &str| {
         let asked = phonework.say_in_group(text);
         let answers =
-            |shown: &Shown| shown.reply_to.as_ref() == Some(&asked) && shown.text.starts_with(begins);
+            |shown: &ShownMessage| shown.reply_to.as_ref() == Some(&asked) && shown.text.starts_with(begins);
         let find = |_: &_| phonework.said(&group).into_iter().find(answers);
         phonework.emulator.wait_for(find, PATIENCE).await.expect(begins).text
     };
@@ -168,9 +168,9 @@ async fn what_came_too_late_is_run_or_dropped_by_a_button_and_the_card_says_so()
     let mut phonework = Phonework::practising(json!({})).await;
     phonework.open_shop().await;
     let late = |phonework: &Phonework, text: &str| {
-        let said = Utterance::text(&phonework.anna, &phonework.chat, text);
+        let said = PhoneUtterance::text(&phonework.anna, &phonework.chat, text);
         let sent_at = Some(jiff::Timestamp::now() - jiff::SignedDuration::from_mins(30));
-        phonework.emulator.utter(Utterance { sent_at, ..said }).unwrap();
+        phonework.emulator.utter(PhoneUtterance { sent_at, ..said }).unwrap();
     };
     late(&phonework, "echo first");
     let question = phonework.nth_said(&phonework.chat, 1).await;
@@ -194,7 +194,7 @@ async fn what_came_too_late_is_run_or_dropped_by_a_button_and_the_card_says_so()
 }
 
 /// A daemon that died while a turn was under way, and what it says of that when it is there again.
-async fn cut_turn() -> (Phonework, Shown) {
+async fn cut_turn() -> (Phonework, ShownMessage) {
     let mut phonework = Phonework::practising(json!({})).await;
     phonework.open_shop().await;
     phonework.say("hang");

@@ -3,7 +3,7 @@
 use super::*;
 
 fn practice(folder: &Path) -> Launch {
-    let program = Program { path: phonework().to_owned(), arguments: vec!["practice-agent".into()] };
+    let program = ClaudeProgram { path: phonework().to_owned(), arguments: vec!["practice-agent".into()] };
     let mut launch = launch(program, folder);
     launch.env.insert("CLAUDE_CONFIG_DIR".to_owned(), folder.display().to_string());
     launch
@@ -18,7 +18,7 @@ async fn the_practice_agent_takes_claude_s_arguments_and_answers() {
     assert_eq!((texts, result.user_message_uuids), (vec!["hello".to_owned()], vec![uuid]));
     session.process.close_input();
     let exit = session.exit().await.1;
-    assert_eq!(exit, Exit { code: Some(0), signal: None, stderr: String::new() });
+    assert_eq!(exit, ProcessExit { code: Some(0), signal: None, stderr: String::new() });
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use phonework::claude::probe::{PATIENCE as USUAL, Probe, Probed};
+use phonework::claude::probe::{PATIENCE as USUAL, Probe, ProbeResult};
 
 use super::real::Scene;
 use super::*;
@@ -24,7 +24,7 @@ fn program(folder: &Path, script: &str) -> Probe {
     let path = folder.join("claude");
     std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
     std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
-    let mut launch = launch(Program { path, arguments: Vec::new() }, folder);
+    let mut launch = launch(ClaudeProgram { path, arguments: Vec::new() }, folder);
     launch.env.insert("HOME".to_owned(), folder.display().to_string());
     probe(&launch)
 }
@@ -67,7 +67,7 @@ async fn the_practice_agent_answers() {
     let folder = tempfile::tempdir().unwrap();
     let probe =
         Probe { command: format!("{} practice-agent", phonework().display()), ..program(folder.path(), "") };
-    let Probed { version, why, .. } = probe.ask().await;
+    let ProbeResult { version, why, .. } = probe.ask().await;
     assert_eq!((version.unwrap().contains("practice agent"), why), (true, None));
 }
 

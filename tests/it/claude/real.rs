@@ -36,7 +36,7 @@ impl Scene {
         let path = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("target/test-tools/node_modules/@anthropic-ai/claude-code-linux-x64/claude");
         assert!(path.exists(), "{} is missing: tests/run installs it", path.display());
-        let mut launch = launch(Program { path, arguments: Vec::new() }, &self.project());
+        let mut launch = launch(ClaudeProgram { path, arguments: Vec::new() }, &self.project());
         let config = self.folder.path().join("config").display().to_string();
         launch.env = [
             ("ANTHROPIC_BASE_URL", self.api.url()),

@@ -21,9 +21,9 @@ fn run(script: &str, cwd: &Path) -> Session {
 async fn a_status_and_a_signal_pass_through() {
     let folder = tempfile::tempdir().unwrap();
     let exit = run("echo reason >&2; exit 7", folder.path()).exit().await.1;
-    assert_eq!(exit, Exit { code: Some(7), signal: None, stderr: "reason\n".to_owned() });
+    assert_eq!(exit, ProcessExit { code: Some(7), signal: None, stderr: "reason\n".to_owned() });
     let exit = run("kill -9 $$", folder.path()).exit().await.1;
-    assert_eq!(exit, Exit { code: None, signal: Some(9), stderr: String::new() });
+    assert_eq!(exit, ProcessExit { code: None, signal: Some(9), stderr: String::new() });
 }
 
 #[tokio::test]
@@ -81,7 +81,7 @@ async fn who_drops_the_process_or_its_events_ends_it() {
     let Session { process, mut events } = run(&lifeline.holder(), folder.path());
     lifeline.begun().await;
     drop(process);
-    assert!(matches!(patiently(events.recv()).await, Some(Event::Exited(_))));
+    assert!(matches!(patiently(events.recv()).await, Some(ProcessEvent::Exited(_))));
     lifeline.gone().await;
 
     let folder = tempfile::tempdir().unwrap();
@@ -103,7 +103,7 @@ async fn a_process_outlives_the_thread_that_asked_for_it() {
             let _within = runtime.enter();
             let mut session = Session::start(&launch);
             // Its warden has asked for the parent's death signal by now.
-            assert_eq!(session.events.blocking_recv(), Some(Event::Line(Output::Other)));
+            assert_eq!(session.events.blocking_recv(), Some(ProcessEvent::Line(Output::Other)));
             session
         })
         .join()
@@ -137,7 +137,7 @@ async fn a_line_of_megabytes_comes_whole_and_lines_around_it_too() {
     let [Output::Other, Output::Assistant(long), Output::Other] = lines.as_slice() else {
         panic!("{} lines", lines.len())
     };
-    assert!(matches!(long.blocks.as_slice(), [Block::Text(text)] if text.len() == 20_000_000));
+    assert!(matches!(long.blocks.as_slice(), [ContentBlock::Text(text)] if text.len() == 20_000_000));
 }
 
 #[tokio::test]
@@ -153,7 +153,7 @@ async fn only_the_end_of_stderr_is_kept_and_a_flood_of_it_holds_up_nothing() {
 async fn nothing_is_sent_to_a_process_that_is_gone_or_does_not_read() {
     let folder = tempfile::tempdir().unwrap();
     let mut gone = run("exit 0", folder.path());
-    assert!(matches!(gone.event().await, Event::Exited(_)));
+    assert!(matches!(gone.event().await, ProcessEvent::Exited(_)));
     gone.process.close_input();
     assert_eq!(gone.process.send("{}\n".to_owned()), Err(SendError::Gone));
 
@@ -171,7 +171,7 @@ async fn what_cannot_start_is_said_before_anything_runs() {
     assert!(matches!(error, LaunchError::ProjectMissing { path } if path == absent));
     // It may go between that look and the start.
     assert_eq!(Session::start(&launch(shell("exit 0"), &absent)).exit().await.1.code, Some(127));
-    let program = Program { path: absent.clone(), arguments: Vec::new() };
+    let program = ClaudeProgram { path: absent.clone(), arguments: Vec::new() };
     let exit = Session::start(&launch(program, folder.path())).exit().await.1;
     assert_eq!(exit.code, Some(127));
     assert!(exit.stderr.starts_with(&format!("phonework: {} could not be started:", absent.display())));

@@ -1,5 +1,5 @@
 use futures_util::future::join_all;
-use phonework::emulator::{Emulator, Options};
+use phonework::emulator::{Emulator, EmulatorOptions};
 use serde_json::{Value, json};
 
 use super::{LONG, easy};
@@ -140,7 +140,7 @@ async fn files_go_both_ways() {
 
 #[tokio::test]
 async fn more_messages_than_the_rate_allows_are_refused() {
-    let emulator = Emulator::start(Options::default()).await.unwrap();
+    let emulator = Emulator::start(EmulatorOptions::default()).await.unwrap();
     let bot = Bot::new(&emulator).await;
     let chat = emulator.group();
     let (text, nothing) = (json!({"text": "x"}), Value::Null);

@@ -1,6 +1,8 @@
 use std::time::Duration;
 
-use phonework::emulator::{Clicked, Effect, Fault, Impossible, Lasting, Press, Toast};
+use phonework::emulator::{
+    Clicked, FaultDuration, FaultEffect, InjectedFault, PeopleError, PressTarget, ShownToast,
+};
 use serde_json::{Value, json};
 
 use super::{LONG, easy};
@@ -88,7 +90,7 @@ async fn a_press_calls_the_bot_and_shows_its_toast_and_card() {
     let sent = bot.send(chat.as_str(), "interactive", &question(), &Value::Null).await;
     let id = sent.body["data"]["message_id"].as_str().unwrap().into();
 
-    let unheard = emulator.click(&anna, &id, Press::Nth(0)).await.unwrap();
+    let unheard = emulator.click(&anna, &id, PressTarget::Nth(0)).await.unwrap();
     assert_eq!(unheard, Clicked { toast: None, card_replaced: false, error: Some(200_340) });
 
     let mut socket = bot.connect(&emulator).await;
@@ -102,8 +104,8 @@ async fn a_press_calls_the_bot_and_shows_its_toast_and_card() {
         socket.ack(&frame, 200, Some(&data)).await;
         event["event"]["token"].as_str().unwrap().to_owned()
     };
-    let (clicked, token) = tokio::join!(emulator.click(&anna, &id, Press::Label("Yes".into())), answer);
-    let toast = Toast { kind: "success".into(), content: "noted".into() };
+    let (clicked, token) = tokio::join!(emulator.click(&anna, &id, PressTarget::Label("Yes".into())), answer);
+    let toast = ShownToast { kind: "success".into(), content: "noted".into() };
     assert_eq!(clicked.unwrap(), Clicked { toast: Some(toast), card_replaced: true, error: None });
     assert_eq!(emulator.shown(&chat)[0].text, "Thank you.");
 
@@ -125,8 +127,8 @@ async fn a_card_that_is_refused_for_what_it_is_made_of_is_kept_with_the_reason()
     let note = card(json!([{"tag": "note"}]));
     let long = card(json!([{"tag": "markdown", "content": "x".repeat(30_000)}]));
     // Neither a fault nor a card that was sent already says anything against the card.
-    let busy = Effect::Refuse { http: 400, code: 230_099, reset: None };
-    emulator.fault(Fault::sending(busy, Lasting::Times(1)));
+    let busy = FaultEffect::Refuse { http: 400, code: 230_099, reset: None };
+    emulator.fault(InjectedFault::sending(busy, FaultDuration::Times(1)));
     assert_eq!(bot.send(chat.as_str(), "interactive", &note, &Value::Null).await.code, 230_099);
     let sent = bot.send(chat.as_str(), "interactive", &question(), &Value::Null).await;
     let message_id = sent.body["data"]["message_id"].as_str().unwrap();
@@ -140,7 +142,7 @@ async fn a_card_that_is_refused_for_what_it_is_made_of_is_kept_with_the_reason()
     assert_eq!(emulator.refused_cards(), [""; 0]);
 
     // It is also refused where the answer is lost.
-    emulator.fault(Fault::sending(Effect::Lose, Lasting::Times(1)));
+    emulator.fault(InjectedFault::sending(FaultEffect::Lose, FaultDuration::Times(1)));
     let lost = json!({"receive_id": chat, "msg_type": "interactive", "content": note.to_string()});
     bot.try_call("POST", "/open-apis/im/v1/messages?receive_id_type=chat_id", &lost).await.unwrap_err();
     bot.send(chat.as_str(), "interactive", &long, &Value::Null).await;
@@ -150,7 +152,7 @@ async fn a_card_that_is_refused_for_what_it_is_made_of_is_kept_with_the_reason()
     let by = json!({"card": {"type": "card_json", "data": note.to_string()}, "sequence": 1});
     bot.call("PUT", &replace, &by).await;
     let pressed = message_id.into();
-    let press = emulator.click(&anna, &pressed, Press::Nth(0));
+    let press = emulator.click(&anna, &pressed, PressTarget::Nth(0));
     let answer = async {
         let (frame, _) = socket.event().await;
         socket.ack(&frame, 200, Some(&json!({"card": {"type": "raw", "data": note}}))).await;
@@ -218,8 +220,8 @@ async fn a_test_presses_buttons_by_their_labels_and_fills_in_forms() {
     let empty = json!({"content": card(json!([])).to_string()});
     assert_eq!(bot.call("PATCH", &path, &empty).await.code, 0);
     assert_eq!(
-        emulator.click(&anna, id, Press::Label("Go".into())).await,
-        Err(Impossible::NoButton(id.clone()))
+        emulator.click(&anna, id, PressTarget::Label("Go".into())).await,
+        Err(PeopleError::NoButton(id.clone()))
     );
     let late = emulator.press_earlier(id, &anna, earlier, None);
     let (_, action) = tokio::join!(late, toasting(&mut socket, "too late"));
@@ -244,7 +246,7 @@ async fn an_app_that_is_not_set_up_well_is_refused_and_its_cards_are_dead() {
     bot.send(chat.as_str(), "interactive", &question(), &Value::Null).await;
     let id = emulator.shown(&chat)[0].message_id.clone();
     emulator.subscribe_callbacks(false);
-    let unsubscribed = emulator.click(&anna, &id, Press::Nth(0)).await.unwrap();
+    let unsubscribed = emulator.click(&anna, &id, PressTarget::Nth(0)).await.unwrap();
     assert_eq!(unsubscribed, Clicked { toast: None, card_replaced: false, error: Some(200_340) });
 }
 
@@ -273,8 +275,8 @@ async fn streaming_ends_by_itself_and_an_old_card_is_neither_changed_nor_pressed
     let ids: Vec<_> = emulator.shown(&chat).into_iter().map(|shown| shown.message_id).collect();
     for id in &ids {
         emulator.age(id, Duration::from_secs(15 * 24 * 3600));
-        let pressed = emulator.click(&anna, id, Press::Nth(0)).await;
-        assert_eq!(pressed, Err(Impossible::Expired(id.clone())));
+        let pressed = emulator.click(&anna, id, PressTarget::Nth(0)).await;
+        assert_eq!(pressed, Err(PeopleError::Expired(id.clone())));
     }
     assert_eq!(bot.call("PUT", &text, &json!({"content": "three", "sequence": 4})).await.code, 200_750);
     let patch = json!({"content": question().to_string()});

@@ -1,7 +1,10 @@
 use std::time::Duration;
 
 use phonework::{
-    emulator::{Delivering, Duplicate, Effect, Emulator, Ending, Fault, Lasting, Options, Order, Rubbish},
+    emulator::{
+        ConnectionEnding, DeliveryFaults, Duplicate, Emulator, EmulatorOptions, FaultDuration, FaultEffect,
+        InjectedFault, MalformedInput, ReleaseOrder,
+    },
     feishu::frame::Frame,
     ids::MessageId,
 };
@@ -51,7 +54,8 @@ async fn in_a_group_the_bot_hears_only_what_mentions_it() {
 #[tokio::test]
 async fn what_is_not_acknowledged_with_200_is_pushed_again() {
     let redelivery = vec![Duration::from_millis(1); 4];
-    let emulator = Emulator::start(Options { redelivery, ..Options::default() }).await.unwrap();
+    let emulator =
+        Emulator::start(EmulatorOptions { redelivery, ..EmulatorOptions::default() }).await.unwrap();
     let bot = Bot::new(&emulator).await;
     let mut socket = bot.connect(&emulator).await;
     let anna = emulator.user(0);
@@ -70,13 +74,14 @@ async fn what_is_not_acknowledged_with_200_is_pushed_again() {
 #[tokio::test]
 async fn a_lost_connection_leaves_its_events_to_the_next() {
     let redelivery = vec![Duration::from_millis(10); 2000];
-    let emulator = Emulator::start(Options { redelivery, ..Options::default() }).await.unwrap();
+    let emulator =
+        Emulator::start(EmulatorOptions { redelivery, ..EmulatorOptions::default() }).await.unwrap();
     let bot = Bot::new(&emulator).await;
     let mut socket = bot.connect(&emulator).await;
     let anna = emulator.user(0);
     let said = emulator.say(&anna, &emulator.p2p(&anna), "hello");
     socket.event().await;
-    emulator.drop_connections(Ending::Reset);
+    emulator.drop_connections(ConnectionEnding::Reset);
     assert!(socket.message().await.is_none());
     let mut socket = bot.connect(&emulator).await;
     assert_eq!(message_of(&socket.event().await.1), said);
@@ -118,7 +123,7 @@ async fn an_event_comes_in_slices_in_any_order_and_twice_if_asked_for() {
     let bot = Bot::new(&emulator).await;
     let mut socket = bot.connect(&emulator).await;
     let duplicate = Duplicate::NewEventId;
-    emulator.delivering(Delivering { slices: 3, reversed: true, duplicate, delay_ms: 1 });
+    emulator.delivering(DeliveryFaults { slices: 3, reversed: true, duplicate, delay_ms: 1 });
     let anna = emulator.user(0);
     let said = emulator.say(&anna, &emulator.p2p(&anna), "grüße");
     let mut ids = Vec::new();
@@ -144,7 +149,7 @@ async fn held_events_are_let_go_in_reverse() {
     let anna = emulator.user(0);
     let said: Vec<MessageId> =
         ["one", "two"].iter().map(|text| emulator.say(&anna, &emulator.p2p(&anna), text)).collect();
-    emulator.release_events(Order::Reversed);
+    emulator.release_events(ReleaseOrder::Reversed);
     assert_eq!(message_of(&socket.event().await.1), said[1]);
     assert_eq!(message_of(&socket.event().await.1), said[0]);
 }
@@ -153,11 +158,13 @@ async fn held_events_are_let_go_in_reverse() {
 async fn connections_end_as_they_are_told_to() {
     let emulator = easy().await;
     let bot = Bot::new(&emulator).await;
-    for (made, ending) in [(1, Ending::Close), (2, Ending::Reset), (3, Ending::End)] {
+    for (made, ending) in
+        [(1, ConnectionEnding::Close), (2, ConnectionEnding::Reset), (3, ConnectionEnding::End)]
+    {
         let mut socket = bot.connect(&emulator).await;
         emulator.drop_connections(ending);
         let closed = matches!(socket.message().await, Some(Message::Close(_)));
-        assert_eq!(closed, ending == Ending::Close);
+        assert_eq!(closed, ending == ConnectionEnding::Close);
         emulator.wait_for(|each| each.connections().is_empty().then_some(()), LONG).await.unwrap();
         assert_eq!(emulator.connections_made(), made);
     }
@@ -187,9 +194,9 @@ async fn rubbish_comes_when_asked_for() {
     let emulator = easy().await;
     let bot = Bot::new(&emulator).await;
     let mut socket = bot.connect(&emulator).await;
-    emulator.send_rubbish(Rubbish::Text);
+    emulator.send_rubbish(MalformedInput::Text);
     assert!(matches!(socket.message().await, Some(Message::Text(_))));
-    emulator.send_rubbish(Rubbish::Json);
+    emulator.send_rubbish(MalformedInput::Json);
     assert_eq!(header(&socket.frame().await, "type"), "event");
 }
 
@@ -197,11 +204,11 @@ async fn rubbish_comes_when_asked_for() {
 async fn the_address_and_the_handshake_are_refused_as_often_as_asked_for() {
     let emulator = easy().await;
     let bot = Bot::new(&emulator).await;
-    let busy = Effect::Refuse { http: 200, code: 1, reset: None };
-    emulator.fault(Fault::endpoint(busy, Lasting::Times(1)));
+    let busy = FaultEffect::Refuse { http: 200, code: 1, reset: None };
+    emulator.fault(InjectedFault::endpoint(busy, FaultDuration::Times(1)));
     assert_eq!(bot.endpoint(&emulator).await.code, 1);
-    let crowded = Effect::RefuseHandshake { status: 514, auth_code: Some(1_000_040_350) };
-    emulator.fault(Fault::handshake(crowded, Lasting::Times(1)));
+    let crowded = FaultEffect::RefuseHandshake { status: 514, auth_code: Some(1_000_040_350) };
+    emulator.fault(InjectedFault::handshake(crowded, FaultDuration::Times(1)));
     let answer = bot.endpoint(&emulator).await;
     let url = answer.body["data"]["URL"].as_str().unwrap();
     let Err(Error::Http(refused)) = tokio_tungstenite::connect_async(url).await else { panic!("it opened") };

@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 
 use phonework::claude::tree;
-use phonework::emulator::{Emulator, Shown};
+use phonework::emulator::{Emulator, ShownMessage};
 use rustix::process::{Signal, kill_process};
 use serde_json::json;
 
@@ -117,7 +117,7 @@ async fn a_silence_of_a_minute_is_said_in_the_chat_and_the_answer_still_comes() 
         ]
     );
     // Who waited for so long has put his phone away: the answer is a message of its own, which notifies him.
-    let is_over = |shown: &Shown| shown.text.starts_with("Over · shop\nThe answer is below, since ");
+    let is_over = |shown: &ShownMessage| shown.text.starts_with("Over · shop\nThe answer is below, since ");
     let cards = |_: &Emulator| phonework.said(&phonework.chat).iter().any(is_over).then_some(());
     assert!(phonework.emulator.wait_for(cards, PATIENCE).await.is_some());
 }

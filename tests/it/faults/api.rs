@@ -4,7 +4,7 @@ mod again;
 mod refused;
 mod token;
 
-use phonework::emulator::{ApiCall, Fault, FaultId};
+use phonework::emulator::{ApiCall, FaultId, InjectedFault};
 use serde_json::json;
 
 use crate::support::phonework::{PATIENCE, Phonework};
@@ -17,7 +17,7 @@ async fn ready() -> Phonework {
 }
 
 /// Sets a fault of what is sent to Anna.
-fn for_anna(phonework: &Phonework, fault: Fault) -> FaultId {
+fn for_anna(phonework: &Phonework, fault: InjectedFault) -> FaultId {
     phonework.emulator.fault(fault.in_chat(&phonework.chat))
 }
 

@@ -1,7 +1,7 @@
 //! Cards in trouble: what becomes of a turn's answer when its card cannot be changed.
 
 use futures_util::future::join_all;
-use phonework::emulator::{ApiCall, Effect, Fault, Lasting, Shown};
+use phonework::emulator::{ApiCall, FaultDuration, FaultEffect, InjectedFault, ShownMessage};
 use serde_json::json;
 
 use crate::support::phonework::{PATIENCE, Phonework};
@@ -11,12 +11,12 @@ use crate::support::varlink::Varlink;
 const WAITING: &str = "run until [ -e go ]; do sleep 0.02; done; printf forty; echo -two";
 const ANSWER: &str = "forty-two";
 
-fn code(code: i64) -> Effect {
-    Effect::Refuse { http: 400, code, reset: None }
+fn code(code: i64) -> FaultEffect {
+    FaultEffect::Refuse { http: 400, code, reset: None }
 }
 
 /// A turn whose card is in the chat.
-async fn running(entities: bool) -> (Phonework, Shown) {
+async fn running(entities: bool) -> (Phonework, ShownMessage) {
     let phonework = Phonework::practising(json!({})).await;
     if !entities {
         phonework.emulator.withhold_scope("cardkit:card:write");
@@ -24,20 +24,20 @@ async fn running(entities: bool) -> (Phonework, Shown) {
     phonework.open_shop().await;
     phonework.ask(WAITING, 1).await;
     phonework.say("/approve");
-    let find = |shown: &[Shown]| shown.iter().find(|message| message.is_unfinished()).cloned();
+    let find = |shown: &[ShownMessage]| shown.iter().find(|message| message.is_unfinished()).cloned();
     let shown = phonework.emulator.wait_until(&phonework.chat, |shown| find(shown).is_some(), PATIENCE).await;
     let card = find(&shown.expect("no running turn is shown")).unwrap();
     (phonework, card)
 }
 
 /// Whatever changes a card.
-fn changing(phonework: &Phonework, entities: bool, effect: &Effect, lasting: Lasting) {
+fn changing(phonework: &Phonework, entities: bool, effect: &FaultEffect, lasting: FaultDuration) {
     let (method, path) = if entities {
         ("PUT", "/open-apis/cardkit/v1/cards/*")
     } else {
         ("PATCH", "/open-apis/im/v1/messages/*")
     };
-    phonework.emulator.fault(Fault::api(method, path, effect.clone(), lasting));
+    phonework.emulator.fault(InjectedFault::api(method, path, effect.clone(), lasting));
 }
 
 fn go(phonework: &Phonework) {
@@ -45,9 +45,9 @@ fn go(phonework: &Phonework) {
 }
 
 /// The messages with the answer, as soon as there is one, and another turn is answered after it.
-async fn answers(phonework: &Phonework) -> Vec<Shown> {
-    let find = |shown: &[Shown]| {
-        let said = |message: &&Shown| message.from_bot() && message.text.contains(ANSWER);
+async fn answers(phonework: &Phonework) -> Vec<ShownMessage> {
+    let find = |shown: &[ShownMessage]| {
+        let said = |message: &&ShownMessage| message.from_bot() && message.text.contains(ANSWER);
         shown.iter().filter(said).cloned().collect::<Vec<_>>()
     };
     let found =
@@ -61,16 +61,16 @@ async fn answers(phonework: &Phonework) -> Vec<Shown> {
 
 #[tokio::test]
 async fn when_the_last_word_cannot_be_put_on_the_turns_card_it_comes_below_once() {
-    let forever = Lasting::UntilLifted;
+    let forever = FaultDuration::UntilLifted;
     let effects = [
         (code(230_031), forever),
         (code(230_110), forever),
         (code(230_099), forever),
         (code(99_991_672), forever),
         (code(200_740), forever),
-        (code(230_020), Lasting::Times(2)),
-        (Effect::Page { http: 502 }, Lasting::Times(2)),
-        (Effect::Lose, Lasting::Times(2)),
+        (code(230_020), FaultDuration::Times(2)),
+        (FaultEffect::Page { http: 502 }, FaultDuration::Times(2)),
+        (FaultEffect::Lose, FaultDuration::Times(2)),
     ];
     let cases = effects.iter().flat_map(|effect| [(effect, false), (effect, true)]);
     join_all(cases.map(|((effect, lasting), entities)| async move {
@@ -111,11 +111,11 @@ async fn that_the_app_may_not_make_card_entities_is_told_by_health() {
 
 #[tokio::test]
 async fn a_daemon_that_is_killed_while_it_brings_the_last_word_leaves_it_to_the_next_one_once() {
-    let effects = [Effect::Lose, Effect::Cut, Effect::Silence, Effect::Hold];
+    let effects = [FaultEffect::Lose, FaultEffect::Cut, FaultEffect::Silence, FaultEffect::Hold];
     let cases = effects.iter().flat_map(|effect| [(effect, false), (effect, true)]);
     join_all(cases.map(|(effect, entities)| async move {
         let (mut phonework, card) = running(entities).await;
-        changing(&phonework, entities, effect, Lasting::UntilLifted);
+        changing(&phonework, entities, effect, FaultDuration::UntilLifted);
         let before = phonework.emulator.api_calls().len();
         go(&phonework);
         phonework.logged("turn over", 1).await;

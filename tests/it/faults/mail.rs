@@ -1,6 +1,6 @@
 //! Messages, over crashes and redeliveries.
 
-use phonework::emulator::{Delivering, Duplicate, Utterance};
+use phonework::emulator::{DeliveryFaults, Duplicate, PhoneUtterance};
 use serde_json::json;
 
 use crate::support::phonework::Phonework;
@@ -28,7 +28,9 @@ async fn a_kill_in_the_middle_of_a_turn_loses_nothing_and_is_told() {
 async fn what_is_delivered_twice_is_run_once_also_after_a_restart() {
     let mut phonework = Phonework::practising(json!({})).await;
     phonework.open_shop().await;
-    phonework.emulator.delivering(Delivering { duplicate: Duplicate::NewEventId, ..Delivering::default() });
+    phonework
+        .emulator
+        .delivering(DeliveryFaults { duplicate: Duplicate::NewEventId, ..DeliveryFaults::default() });
     phonework.ask("echo once", 1).await;
     phonework.ask("echo then", 1).await;
     assert_eq!(phonework.heard(&phonework.chat).len(), 3);
@@ -43,9 +45,9 @@ async fn messages_that_come_too_late_are_asked_about_once_and_run_or_dropped() {
     let mut phonework = Phonework::practising(json!({})).await;
     phonework.open_shop().await;
     let late = |text: &str, minutes: i64| {
-        let said = Utterance::text(&phonework.anna, &phonework.chat, text);
+        let said = PhoneUtterance::text(&phonework.anna, &phonework.chat, text);
         let sent_at = Some(jiff::Timestamp::now() - jiff::SignedDuration::from_mins(minutes));
-        phonework.emulator.utter(Utterance { sent_at, ..said }).unwrap();
+        phonework.emulator.utter(PhoneUtterance { sent_at, ..said }).unwrap();
     };
     late("echo second", 30);
     late("echo first", 120);
@@ -58,9 +60,9 @@ async fn messages_that_come_too_late_are_asked_about_once_and_run_or_dropped() {
     assert!(heard[2].starts_with("The oldest came 2h"), "{heard:?}");
     assert_eq!(phonework.ask("/run", 2).await, ["first", "second"]);
     let late = |text: &str| {
-        let said = Utterance::text(&phonework.anna, &phonework.chat, text);
+        let said = PhoneUtterance::text(&phonework.anna, &phonework.chat, text);
         let sent_at = Some(jiff::Timestamp::now() - jiff::SignedDuration::from_mins(6));
-        phonework.emulator.utter(Utterance { sent_at, ..said }).unwrap();
+        phonework.emulator.utter(PhoneUtterance { sent_at, ..said }).unwrap();
     };
     late("echo third");
     phonework.hear(&phonework.chat, 6).await;

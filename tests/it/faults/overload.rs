@@ -3,7 +3,7 @@
 //! The bounds of memory are for a daemon that was built without optimisation; each is several times what it takes, and
 //! a fraction of what it would take if it kept all that comes.
 
-use phonework::emulator::{Chat, ChatKind, Emulator, Options, User};
+use phonework::emulator::{Chat, EmulatedChatKind, Emulator, EmulatorOptions, User};
 use phonework::ids::{ChatId, OpenId};
 use serde_json::json;
 
@@ -11,16 +11,16 @@ use crate::support::audit::audit_below;
 use crate::support::phonework::{PATIENCE, Phonework, until};
 
 /// A Feishu with so many people, each in a chat with the bot.
-fn feishu(people: usize) -> Options {
+fn feishu(people: usize) -> EmulatorOptions {
     let person = |n: usize| OpenId::from(format!("ou_{n:032x}"));
     let user = |n: usize| User { open_id: person(n), name: format!("person {n}") };
     let chat = |n: usize| Chat {
         chat_id: ChatId::from(format!("oc_{n:032x}")),
-        kind: ChatKind::P2p,
+        kind: EmulatedChatKind::P2p,
         name: "phonework".to_owned(),
         members: vec![person(n)],
     };
-    Options {
+    EmulatorOptions {
         users: (0..people).map(user).collect(),
         chats: (0..people).map(chat).collect(),
         // What is not taken at once comes again soon.
@@ -28,7 +28,7 @@ fn feishu(people: usize) -> Options {
         // The daemon keeps to Feishu's 1,000 calls a minute by itself; one that is refused here would count for it and
         // leave the last answers to the next minute.
         rate_limits: false,
-        ..Options::default()
+        ..EmulatorOptions::default()
     }
 }
 

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use phonework::feishu::Client;
+use phonework::feishu::HttpClient;
 use phonework::feishu::api::{Api, Outgoing, Recipient};
-use phonework::feishu::failure::{Advice, Refusal};
+use phonework::feishu::failure::{RefusalReason, RetryAdvice};
 use phonework::ids::{MessageId, OpenId};
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -15,7 +15,7 @@ use super::server::{Server, Told};
 const TOKEN: &str = "POST /open-apis/auth/v3/tenant_access_token/internal";
 
 fn api(server: &Server) -> Api {
-    Api::new(server.base_url.clone(), credentials(), Client::new().unwrap())
+    Api::new(server.base_url.clone(), credentials(), HttpClient::new().unwrap())
 }
 
 fn message(to: Recipient, reply_to: Option<&str>) -> Outgoing {
@@ -87,7 +87,7 @@ async fn a_token_that_is_not_accepted_is_replaced_once() {
     server.tell(400, &expired);
     let error = api.react(&"om_0".into(), "OK").await.unwrap_err();
     assert_eq!(server.calls(), [call, TOKEN, call]);
-    let advice = Advice::Retry { after: Some(Duration::from_secs(5)), outcome_known: true };
+    let advice = RetryAdvice::Retry { after: Some(Duration::from_secs(5)), outcome_known: true };
     assert_eq!((error.code, error.http, error.advice), (Some(99_991_663), Some(400), advice));
 }
 
@@ -100,7 +100,7 @@ async fn failures_say_what_to_do() {
     let limited = json!({"code": 99_991_400, "msg": "request trigger frequency limit"}).to_string();
     server.tell_page(Told(429, &[("x-ogw-ratelimit-reset", "7"), ("X-Tt-Logid", "log-1")], limited));
     let error = api.send(&outgoing).await.unwrap_err();
-    assert_eq!(error.advice, Advice::Retry { after: Some(Duration::from_secs(7)), outcome_known: true });
+    assert_eq!(error.advice, RetryAdvice::Retry { after: Some(Duration::from_secs(7)), outcome_known: true });
     assert_eq!(
         error.to_string(),
         "im.message.create: code 99991400 (HTTP 429) request trigger frequency limit [log id log-1]"
@@ -109,23 +109,23 @@ async fn failures_say_what_to_do() {
     server.tell_page(Told(200, &[], "<html>hello</html>".to_owned()));
     let error = api.send(&outgoing).await.unwrap_err();
     assert_eq!((error.code, error.http), (None, Some(200)));
-    assert_eq!(error.advice, Advice::Retry { after: None, outcome_known: false });
+    assert_eq!(error.advice, RetryAdvice::Retry { after: None, outcome_known: false });
 
     server.tell(400, &json!({"code": 230_002, "msg": "no", "error": {"log_id": "log-2"}}));
     let error = api.send(&outgoing).await.unwrap_err();
-    assert_eq!(error.advice, Advice::Refused(Refusal::Undeliverable));
+    assert_eq!(error.advice, RetryAdvice::Refused(RefusalReason::Undeliverable));
     assert_eq!(error.log_id.as_deref(), Some("log-2"));
 
     server.tell(200, &json!({"code": 0, "data": {}}));
-    assert_eq!(api.send(&outgoing).await.unwrap_err().advice, Advice::Refused(Refusal::Bug));
+    assert_eq!(api.send(&outgoing).await.unwrap_err().advice, RetryAdvice::Refused(RefusalReason::Bug));
 }
 
 #[tokio::test]
 async fn a_server_that_is_not_there_has_done_nothing() {
     let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    let api = Api::new(format!("http://{free}"), credentials(), Client::new().unwrap());
+    let api = Api::new(format!("http://{free}"), credentials(), HttpClient::new().unwrap());
     let error = api.bot_open_id().await.unwrap_err();
-    assert_eq!(error.advice, Advice::Retry { after: None, outcome_known: true });
+    assert_eq!(error.advice, RetryAdvice::Retry { after: None, outcome_known: true });
     assert!(!error.message.contains(&free.port().to_string()), "{error}");
 }
 
@@ -133,7 +133,7 @@ async fn a_server_that_is_not_there_has_done_nothing() {
 async fn a_call_without_an_answer_ends() {
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base_url = format!("http://{}", silent.local_addr().unwrap());
-    let api = Api::new(base_url, credentials(), Client::new().unwrap());
+    let api = Api::new(base_url, credentials(), HttpClient::new().unwrap());
     let error = api.bot_open_id().await.unwrap_err();
-    assert!(matches!(error.advice, Advice::Retry { .. }), "{error}");
+    assert!(matches!(error.advice, RetryAdvice::Retry { .. }), "{error}");
 }

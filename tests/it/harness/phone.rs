@@ -1,6 +1,6 @@
 //! What the bot's messages are, as a person at the phone tells them apart.
 
-use phonework::emulator::Shown;
+use phonework::emulator::ShownMessage;
 
 /// A message of the bot's.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub(super) enum Kind {
 
 /// What a message of the bot's says: of a turn's card Claude's words and what the bot remarks on their end are two. What
 /// goes on still is not said yet, and a card about what waits says nothing of an ending.
-pub(super) fn said(shown: &Shown) -> Vec<String> {
+pub(super) fn said(shown: &ShownMessage) -> Vec<String> {
     let text = shown.answer();
     if shown.is_unfinished() || !shown.is_card() {
         return if shown.is_card() { Vec::new() } else { vec![text] };
@@ -64,7 +64,7 @@ fn is_request(head: &str) -> bool {
 /// In place of a list.
 const LIST: &str = "Your sessions";
 
-pub(super) fn is_list(shown: &Shown) -> bool {
+pub(super) fn is_list(shown: &ShownMessage) -> bool {
     shown.text == "You have no sessions. Open one with /new <dir>." || shown.text.starts_with(LIST)
 }
 

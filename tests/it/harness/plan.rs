@@ -1,7 +1,10 @@
 //! What happens in a round, drawn from its seed: who says what, and what goes wrong in between.
 
 use fastrand::Rng;
-use phonework::emulator::{Delivering, Duplicate, Effect, Ending, Fault, Lasting, Order, Rubbish};
+use phonework::emulator::{
+    ConnectionEnding, DeliveryFaults, Duplicate, FaultDuration, FaultEffect, InjectedFault, MalformedInput,
+    ReleaseOrder,
+};
 use phonework::render::split::DEFAULT_LIMIT;
 
 use super::pressed::{Button, in_between, pressing};
@@ -46,14 +49,14 @@ impl What {
 /// What goes wrong.
 #[derive(Clone, Debug)]
 pub(super) enum Trouble {
-    Drop(Ending),
+    Drop(ConnectionEnding),
     Stall(bool),
-    Deliver(Delivering),
+    Deliver(DeliveryFaults),
     Hold,
-    Release(Order),
-    Api(Fault),
+    Release(ReleaseOrder),
+    Api(InjectedFault),
     ExpireTokens,
-    Rubbish(Rubbish),
+    Rubbish(MalformedInput),
     /// At this moment; the one that is started then may be told to die at a crash point (`PHONEWORK_CRASH`).
     KillDaemon(Option<String>),
     RestartDaemon,
@@ -221,26 +224,33 @@ fn trouble(rng: &mut Rng, budget: &mut Budget) -> Option<Trouble> {
     Some(match rng.u8(..106) {
         0..12 => {
             spend(&mut budget.drops)?;
-            Trouble::Drop([Ending::Close, Ending::Reset, Ending::End][rng.usize(..3)])
+            Trouble::Drop(
+                [ConnectionEnding::Close, ConnectionEnding::Reset, ConnectionEnding::End][rng.usize(..3)],
+            )
         }
         12..18 => Trouble::Stall(true),
         18..24 => Trouble::Stall(false),
-        24..38 => Trouble::Deliver(Delivering {
+        24..38 => Trouble::Deliver(DeliveryFaults {
             slices: rng.usize(1..=3),
             reversed: rng.bool(),
             duplicate: [Duplicate::No, Duplicate::Same, Duplicate::NewEventId][rng.usize(..3)],
             delay_ms: [0, 0, rng.u64(0..60)][rng.usize(..3)],
         }),
         38..45 => Trouble::Hold,
-        45..52 => Trouble::Release([Order::AsTheyCame, Order::Reversed][rng.usize(..2)]),
+        45..52 => Trouble::Release([ReleaseOrder::AsTheyCame, ReleaseOrder::Reversed][rng.usize(..2)]),
         52..67 => {
             spend(&mut budget.api)?;
             Trouble::Api(api_fault(rng))
         }
         67..71 => Trouble::ExpireTokens,
         71..74 => Trouble::Rubbish(
-            [Rubbish::Bytes, Rubbish::Text, Rubbish::Json, Rubbish::Pong, Rubbish::UnknownEvent]
-                [rng.usize(..5)],
+            [
+                MalformedInput::Bytes,
+                MalformedInput::Text,
+                MalformedInput::Json,
+                MalformedInput::Pong,
+                MalformedInput::UnknownEvent,
+            ][rng.usize(..5)],
         ),
         74..82 => {
             spend(&mut budget.restarts)?;
@@ -278,25 +288,25 @@ fn death(rng: &mut Rng) -> Option<String> {
     dies.then(|| format!("{point}:die@{pass}"))
 }
 
-fn api_fault(rng: &mut Rng) -> Fault {
+fn api_fault(rng: &mut Rng) -> InjectedFault {
     let effect = match rng.u8(..8) {
-        0 => Effect::Refuse { http: 500, code: 2200, reset: None },
-        1 => Effect::Refuse { http: 429, code: 99_991_400, reset: Some(1) },
-        2 => Effect::Page { http: 502 },
-        3 => Effect::Garbage,
-        4 | 5 => Effect::Lose,
-        6 => Effect::Cut,
-        _ => Effect::Delay { ms: rng.u64(50..400) },
+        0 => FaultEffect::Refuse { http: 500, code: 2200, reset: None },
+        1 => FaultEffect::Refuse { http: 429, code: 99_991_400, reset: Some(1) },
+        2 => FaultEffect::Page { http: 502 },
+        3 => FaultEffect::Garbage,
+        4 | 5 => FaultEffect::Lose,
+        6 => FaultEffect::Cut,
+        _ => FaultEffect::Delay { ms: rng.u64(50..400) },
     };
     match rng.u8(..10) {
-        0 => Fault::endpoint(
-            [Effect::Page { http: 502 }, Effect::Cut][rng.usize(..2)].clone(),
-            Lasting::Times(1),
+        0 => InjectedFault::endpoint(
+            [FaultEffect::Page { http: 502 }, FaultEffect::Cut][rng.usize(..2)].clone(),
+            FaultDuration::Times(1),
         ),
-        1 => Fault::handshake(
-            [Effect::Page { http: 502 }, Effect::Cut][rng.usize(..2)].clone(),
-            Lasting::Times(1),
+        1 => InjectedFault::handshake(
+            [FaultEffect::Page { http: 502 }, FaultEffect::Cut][rng.usize(..2)].clone(),
+            FaultDuration::Times(1),
         ),
-        _ => Fault::sending(effect, Lasting::Times(rng.u32(1..=2))),
+        _ => InjectedFault::sending(effect, FaultDuration::Times(rng.u32(1..=2))),
     }
 }

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use fastrand::Rng;
-use phonework::emulator::{Click, Press, Shown};
+use phonework::emulator::{Click, PressTarget, ShownMessage};
 
 use super::plan::{NAMES, Step};
 use super::round::{Evidence, Round, Sent, chat};
@@ -72,7 +72,7 @@ impl Pressed {
 }
 
 /// Who is answered by a message of the bot's in a chat: the answer to a press replies to the card that was pressed.
-pub(super) fn answered(sent: &[Sent], chat: &[Shown], shown: &Shown) -> Option<usize> {
+pub(super) fn answered(sent: &[Sent], chat: &[ShownMessage], shown: &ShownMessage) -> Option<usize> {
     let id = shown.reply_to.as_ref()?;
     let writer = sent.iter().find(|sent| sent.id == *id).map(|sent| sent.user);
     writer.or_else(|| answered(sent, chat, chat.iter().find(|earlier| earlier.message_id == *id)?))
@@ -85,12 +85,12 @@ impl Round {
         let chat = chat(&self.phonework, owner, group);
         let newest = || {
             let shown = emulator.shown(&chat);
-            let is_his = |card: &&Shown| !group || answered(&self.sent, &shown, card) == Some(owner);
-            let has = |card: &&Shown| card.from_bot() && card.buttons().contains(&button.label());
+            let is_his = |card: &&ShownMessage| !group || answered(&self.sent, &shown, card) == Some(owner);
+            let has = |card: &&ShownMessage| card.from_bot() && card.buttons().contains(&button.label());
             shown.iter().rev().filter(has).find(is_his).cloned()
         };
         let Some(card) = emulator.wait_for(|_| newest(), SOON).await else { return };
-        let press = Press::Label(button.label().to_owned());
+        let press = PressTarget::Label(button.label().to_owned());
         let clicked = emulator.click(&emulator.user(by), &card.message_id, Click::from(press)).await;
         // Who is not in the chat sees no button, and a card may change before it is pressed.
         let Ok(clicked) = clicked else { return };

@@ -7,7 +7,7 @@ use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use phonework::emulator::{ApiCall, Chat, Options, Shown, User, Utterance};
+use phonework::emulator::{ApiCall, Chat, EmulatorOptions, PhoneUtterance, ShownMessage, User};
 use phonework::ids::{ChatId, MessageId, OpenId};
 use serde_json::{Value, json};
 
@@ -45,7 +45,7 @@ pub(super) struct Evidence {
     pub(super) sent: Vec<Sent>,
     pub(super) pressed: Vec<Pressed>,
     /// Each one's chat, and the group.
-    pub(super) chats: Vec<Vec<Shown>>,
+    pub(super) chats: Vec<Vec<ShownMessage>>,
     /// Whether the daemon was ever killed.
     pub(super) daemon_killed: bool,
     /// How often it died at a crash point.
@@ -107,7 +107,8 @@ impl Round {
 
     /// Each one has a session in his chat and one in the group.
     async fn begin(plan: &Plan) -> Self {
-        let mut feishu = Options { ack_deadline: Duration::from_millis(300), ..Options::default() };
+        let mut feishu =
+            EmulatorOptions { ack_deadline: Duration::from_millis(300), ..EmulatorOptions::default() };
         let cara = OpenId::from("ou_ca7a0000000000000000000000000ca7");
         feishu.chats[2].members.push(cara.clone());
         let with_cara = Chat {
@@ -169,9 +170,9 @@ impl Round {
         let emulator = &self.phonework.emulator;
         let text = if group { format!("@phonework {text}") } else { text.to_owned() };
         let at = Timestamp::now();
-        let said = Utterance::text(&emulator.user(user), &chat(&self.phonework, user, group), &text);
+        let said = PhoneUtterance::text(&emulator.user(user), &chat(&self.phonework, user, group), &text);
         let sent_at = late.then(|| at - jiff::SignedDuration::from_mins(10));
-        (emulator.utter(Utterance { sent_at, ..said }).unwrap(), at)
+        (emulator.utter(PhoneUtterance { sent_at, ..said }).unwrap(), at)
     }
 
     fn say(&mut self, user: usize, group: bool, what: What, late: bool, text: &str) {

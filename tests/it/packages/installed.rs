@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use phonework::emulator::Options;
+use phonework::emulator::EmulatorOptions;
 use serde_json::{Value, json};
 
 use super::{NEW, OLD, package};
@@ -38,7 +38,8 @@ impl Installed {
         let [old, new] = [OLD, NEW].map(|revision| package(kind, revision));
         let more = json!({ "WORKING_DIR": "/srv/phonework", "CLAUDE_ENV": {} });
         // Long waits of Feishu's before it delivers again would only make the tests long.
-        let feishu = Options { redelivery: vec![Duration::from_secs(1); 1000], ..Options::default() };
+        let feishu =
+            EmulatorOptions { redelivery: vec![Duration::from_secs(1); 1000], ..EmulatorOptions::default() };
         let phonework = Phonework::installed_at(feishu, "/usr/bin/phonework practice-agent", more).await;
         let shared = [&old, &new].map(|package| package.parent().unwrap().to_owned());
         let shared = [&shared[..], &[phonework.folder()]].concat();

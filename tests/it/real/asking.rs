@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use phonework::emulator::{Shown, Toast};
+use phonework::emulator::{ShownMessage, ShownToast};
 use phonework::ids::ChatId;
 
 use super::*;
@@ -34,18 +34,18 @@ async fn shop(more: Value) -> (Phonework, MessagesApi) {
 
 impl Phonework {
     /// The newest card in Anna's chat with this button.
-    async fn card_with(&self, label: &str) -> Shown {
+    async fn card_with(&self, label: &str) -> ShownMessage {
         self.emulator.card_with(&self.chat, label, PATIENCE).await
     }
 
     /// Anna presses a button of the newest card that has it.
-    async fn press_newest(&self, label: &str) -> Toast {
+    async fn press_newest(&self, label: &str) -> ShownToast {
         let card = self.card_with(label).await;
         self.emulator.press(&card.message_id, &self.anna, label).await
     }
 
     /// Waits until the bot has said this in a chat, on a card that is done or in a text.
-    async fn says(&self, chat: &ChatId, words: &str) -> Shown {
+    async fn says(&self, chat: &ChatId, words: &str) -> ShownMessage {
         let said = |emulator: &phonework::emulator::Emulator| {
             let shown = emulator.shown(chat).into_iter().rev();
             shown.filter(|one| one.from_bot() && !one.is_unfinished()).find(|one| one.text.contains(words))
@@ -61,8 +61,8 @@ impl Phonework {
     }
 }
 
-fn toast(kind: &str, content: &str) -> Toast {
-    Toast { kind: kind.to_owned(), content: content.to_owned() }
+fn toast(kind: &str, content: &str) -> ShownToast {
+    ShownToast { kind: kind.to_owned(), content: content.to_owned() }
 }
 
 #[tokio::test]
@@ -282,7 +282,8 @@ async fn thirty_approvals_in_one_turn_each_have_their_card() {
     let mut cards = std::collections::BTreeSet::new();
     for n in 0..30 {
         let command = format!("echo {n} >> made");
-        let asks = |shown: &Shown| shown.buttons().contains(&"Allow once") && shown.text.contains(&command);
+        let asks =
+            |shown: &ShownMessage| shown.buttons().contains(&"Allow once") && shown.text.contains(&command);
         let asking = phonework
             .emulator
             .wait_for(|emulator| emulator.shown(&phonework.chat).into_iter().find(asks), PATIENCE);

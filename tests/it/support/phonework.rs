@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use phonework::emulator::{Emulator, Options};
+use phonework::emulator::{Emulator, EmulatorOptions};
 use phonework::ids::{ChatId, ConvId, OpenId};
 use phonework::session;
 use phonework::session::registry::{Registry, Session};
@@ -41,11 +41,11 @@ pub(crate) struct Phonework {
 impl Phonework {
     /// One whose Claude Code is the practice agent, with these keys more in its keyring.
     pub(crate) async fn practising(more: Value) -> Self {
-        Self::practising_at(Options::default(), more).await
+        Self::practising_at(EmulatorOptions::default(), more).await
     }
 
     /// The same with a Feishu of this kind.
-    pub(crate) async fn practising_at(feishu: Options, more: Value) -> Self {
+    pub(crate) async fn practising_at(feishu: EmulatorOptions, more: Value) -> Self {
         let mut this = Self::installed_at(feishu, &Self::practice_agent(), more).await;
         this.start().await;
         this
@@ -58,11 +58,11 @@ impl Phonework {
 
     /// One that is not started. `more` replaces keys of its keyring.
     pub(crate) async fn installed(claude: &str, more: Value) -> Self {
-        Self::installed_at(Options::default(), claude, more).await
+        Self::installed_at(EmulatorOptions::default(), claude, more).await
     }
 
     /// The same with a Feishu of this kind.
-    pub(crate) async fn installed_at(feishu: Options, claude: &str, more: Value) -> Self {
+    pub(crate) async fn installed_at(feishu: EmulatorOptions, claude: &str, more: Value) -> Self {
         let emulator = Emulator::start(feishu).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("projects")).unwrap();

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use phonework::emulator::Options;
+use phonework::emulator::EmulatorOptions;
 use serde_json::{Value, json};
 
 use crate::support::phonework::{PATIENCE, Phonework};
@@ -40,7 +40,7 @@ impl Installed {
             keyring[key] = value.clone();
         }
         // What Feishu sends again, it sends soon.
-        let feishu = Options::default().with_redelivery_scaled(0.02);
+        let feishu = EmulatorOptions::default().with_redelivery_scaled(0.02);
         let phonework = Phonework::installed_at(feishu, "/usr/bin/phonework practice-agent", keyring).await;
         let program = PathBuf::from(format!("{}:/usr/bin/phonework", env!("CARGO_BIN_EXE_phonework")));
         let shared = [phonework.folder(), shipped(), program];

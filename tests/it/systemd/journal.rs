@@ -1,6 +1,6 @@
 //! What an operator alerts on is found in the journal.
 
-use phonework::emulator::{Effect, Ending, Fault, Lasting};
+use phonework::emulator::{ConnectionEnding, FaultDuration, FaultEffect, InjectedFault};
 use phonework::logs::events;
 use serde_json::{Value, json};
 
@@ -21,11 +21,11 @@ async fn what_an_operator_alerts_on_is_found_by_its_message_id() {
     phonework.say("/approve");
     phonework.hear(chat, 3).await;
     phonework.ask("crash", 1).await;
-    let gone = Effect::Refuse { http: 400, code: 230_002, reset: None };
-    phonework.emulator.fault(Fault::sending(gone, Lasting::Times(1)));
+    let gone = FaultEffect::Refuse { http: 400, code: 230_002, reset: None };
+    phonework.emulator.fault(InjectedFault::sending(gone, FaultDuration::Times(1)));
     phonework.say("echo for nobody");
     machine.journal(&[&message_id(events::WEDGED)], 1).await;
-    phonework.emulator.drop_connections(Ending::Reset);
+    phonework.emulator.drop_connections(ConnectionEnding::Reset);
     phonework.connected_after(1).await;
     let stranger = &phonework.ming;
     phonework.emulator.say(stranger, &phonework.emulator.p2p(stranger), "let me in");

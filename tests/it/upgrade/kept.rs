@@ -5,7 +5,7 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use phonework::emulator::Utterance;
+use phonework::emulator::PhoneUtterance;
 use phonework::ids::{ChatId, OpenId};
 use rusqlite::Connection;
 use serde_json::Value;
@@ -153,8 +153,9 @@ fn write_messages_again(db: &Connection, phonework: &Phonework) {
         let (in_group, text, created): (bool, String, i64) = (row.get(3)?, row.get(4)?, row.get(5)?);
         let mention =
             if in_group { format!("@{} ", phonework.emulator.options().bot_name) } else { String::new() };
-        let said = Utterance::text(&OpenId::from(user), &ChatId::from(chat), &format!("{mention}{text}"));
-        Ok((old, Utterance { sent_at: Timestamp::from_millisecond(created).ok(), ..said }))
+        let said =
+            PhoneUtterance::text(&OpenId::from(user), &ChatId::from(chat), &format!("{mention}{text}"));
+        Ok((old, PhoneUtterance { sent_at: Timestamp::from_millisecond(created).ok(), ..said }))
     });
     for (old, said) in mails.unwrap().collect::<Result<Vec<_>, _>>().unwrap() {
         let new = phonework.emulator.utter(said).unwrap();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use phonework::emulator::{Effect, Fault, Lasting, Utterance};
+use phonework::emulator::{FaultDuration, FaultEffect, InjectedFault, PhoneUtterance};
 use serde_json::json;
 
 use super::owed;
@@ -33,7 +33,7 @@ pub(super) async fn by_a_kill(phonework: &mut Phonework) {
     phonework.say("recall");
 
     // Answers that Feishu does not take.
-    let fault = Fault::sending(Effect::Cut, Lasting::UntilLifted).in_chat(&mings);
+    let fault = InjectedFault::sending(FaultEffect::Cut, FaultDuration::UntilLifted).in_chat(&mings);
     phonework.emulator.fault(fault);
     phonework.emulator.say(&phonework.ming, &mings, "echo owed one");
     phonework.emulator.say(&phonework.ming, &mings, "echo owed two");
@@ -75,13 +75,13 @@ async fn mings_session(phonework: &Phonework) {
         phonework.emulator.say(ming, &chat, text);
         phonework.hear(&chat, nth + 1).await;
     }
-    let refused = Effect::Refuse { http: 400, code: 230_013, reset: None };
-    phonework.emulator.fault(Fault::sending(refused, Lasting::Times(1)).in_chat(&chat));
+    let refused = FaultEffect::Refuse { http: 400, code: 230_013, reset: None };
+    phonework.emulator.fault(InjectedFault::sending(refused, FaultDuration::Times(1)).in_chat(&chat));
     phonework.emulator.say(ming, &chat, "echo lost");
     so(phonework, "a post that was refused", |owed| owed[3].len() == 1).await;
-    let said = Utterance::text(ming, &chat, "echo late");
+    let said = PhoneUtterance::text(ming, &chat, "echo late");
     let sent_at = Some(jiff::Timestamp::now() - jiff::SignedDuration::from_mins(30));
-    phonework.emulator.utter(Utterance { sent_at, ..said }).unwrap();
+    phonework.emulator.utter(PhoneUtterance { sent_at, ..said }).unwrap();
     phonework.hear(&chat, 4).await;
 }
 

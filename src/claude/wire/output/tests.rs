@@ -28,9 +28,9 @@ fn an_answer_s_text_and_tool_uses_are_read_in_order() {
         Output::Assistant(Assistant {
             message_id: Some("msg_1".to_owned()),
             blocks: vec![
-                Block::Other,
-                Block::Text("hello".to_owned()),
-                Block::ToolUse {
+                ContentBlock::Other,
+                ContentBlock::Text("hello".to_owned()),
+                ContentBlock::ToolUse {
                     id: "toolu_1".to_owned(),
                     name: "Bash".to_owned(),
                     input: json!({"command": "ls"})
@@ -48,7 +48,7 @@ fn a_failure_that_claude_code_wrote_itself_is_known_as_such() {
     assert_eq!(
         parse(line),
         Output::Assistant(Assistant {
-            blocks: vec![Block::Text("limit".to_owned())],
+            blocks: vec![ContentBlock::Text("limit".to_owned())],
             synthetic: true,
             error: Some("rate_limit".to_owned()),
             ..Assistant::default()
@@ -63,7 +63,7 @@ fn a_subagent_s_words_and_a_cut_text_are_marked() {
     assert_eq!(
         parse(line),
         Output::Assistant(Assistant {
-            blocks: vec![Block::Text("ab".to_owned())],
+            blocks: vec![ContentBlock::Text("ab".to_owned())],
             subagent: true,
             aborted: true,
             ..Assistant::default()
@@ -214,7 +214,7 @@ fn a_message_that_reached_its_most_tokens_is_known_from_its_stream() {
         );
         parse(line.as_bytes())
     };
-    let ended = |cut_off| Output::CallEnded { usage: Usage::default(), cut_off, subagent: false };
+    let ended = |cut_off| Output::CallEnded { usage: TokenUsage::default(), cut_off, subagent: false };
     assert_eq!([delta("max_tokens"), delta("end_turn")], [ended(true), ended(false)]);
     assert_eq!(parse(br#"{"type":"stream_event","event":7}"#), Output::Other);
 }
@@ -268,7 +268,7 @@ fn half_a_surrogate_pair_costs_one_character_and_not_the_line() {
     assert_eq!(
         parse(line),
         Output::Assistant(Assistant {
-            blocks: vec![Block::Text("\\ud83d \u{1f600} cut \u{fffd}".to_owned())],
+            blocks: vec![ContentBlock::Text("\\ud83d \u{1f600} cut \u{fffd}".to_owned())],
             ..Assistant::default()
         })
     );
@@ -276,7 +276,7 @@ fn half_a_surrogate_pair_costs_one_character_and_not_the_line() {
     assert_eq!(
         parse(bytes),
         Output::Assistant(Assistant {
-            blocks: vec![Block::Text("a\u{fffd}b".to_owned())],
+            blocks: vec![ContentBlock::Text("a\u{fffd}b".to_owned())],
             ..Assistant::default()
         })
     );
@@ -287,7 +287,7 @@ fn a_line_of_megabytes_is_read() {
     let text = "x".repeat(3 << 20);
     let line = json!({"type": "assistant", "message": {"content": text}}).to_string();
     let Output::Assistant(assistant) = parse(line.as_bytes()) else { panic!("not an answer") };
-    assert_eq!(assistant.blocks, [Block::Text(text)]);
+    assert_eq!(assistant.blocks, [ContentBlock::Text(text)]);
 }
 
 fn anything() -> impl Strategy<Value = Value> {

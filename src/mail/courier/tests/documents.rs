@@ -10,12 +10,12 @@ use crate::{
     },
 };
 
-const SHAPE: Advice = Advice::Unacceptable(Objection::Shape);
+const SHAPE: DeliveryAdvice = DeliveryAdvice::Unacceptable(ContentObjection::Shape);
 
 fn document(words: &str, slot: Option<(SlotId, Option<&str>)>) -> Post {
     let one = |words: &str| Document::new(vec![Block::markdown(words)]);
     let slot = slot.map(|(id, epitaph)| Slot { id, epitaph: epitaph.map(one) });
-    let body = Body::Document { document: one(words), slot };
+    let body = PostBody::Document { document: one(words), slot };
     Post { to: Recipient::Chat(ChatId::from("oc_1")), reply_to: None, body }
 }
 
@@ -40,7 +40,7 @@ async fn a_document_is_one_card_under_the_posts_uuid() {
     let (office, feishu) = (Office::new(), Feishu::new(|_| None));
     office.post(vec![document("fine", None), text("oc_1", "next")]).await;
     office.open(&feishu);
-    assert_eq!(office.done().await, Depths::default());
+    assert_eq!(office.done().await, MailDepths::default());
     assert_eq!(feishu.said(), ["card fine", "next"]);
     assert_eq!(asked(&feishu)[0].1.len(), 36);
 }
@@ -58,7 +58,7 @@ async fn what_feishu_refuses_comes_down_to_text_and_each_part_is_sent_once_under
     );
     office.post(vec![document(&long(3), None), text("oc_1", "next")]).await;
     office.open(&feishu);
-    assert_eq!(office.done().await, Depths::default());
+    assert_eq!(office.done().await, MailDepths::default());
     let short: Vec<String> = said(&feishu).iter().map(|said| said[..4].to_owned()).collect();
     assert_eq!(short, ["card", "[1/3", "[2/3", "[2/3", "[3/3", "next"]);
     let uuids: Vec<String> = asked(&feishu).into_iter().map(|(_, uuid)| uuid).collect();
@@ -102,12 +102,12 @@ async fn a_part_whose_contents_are_refused_on_every_rung_is_told_of_in_its_place
         Office::new(),
         Feishu::new(|seen| {
             let rude = seen.said.starts_with("card") || seen.said.starts_with("[2/3]");
-            rude.then_some(Advice::Unacceptable(Objection::Content))
+            rude.then_some(DeliveryAdvice::Unacceptable(ContentObjection::Content))
         }),
     );
     office.post(vec![document(&long(3), None), text("oc_1", "next")]).await;
     office.open(&feishu);
-    assert_eq!(office.done().await, Depths { wedged: 1, ..Depths::default() });
+    assert_eq!(office.done().await, MailDepths { wedged: 1, ..MailDepths::default() });
     let said = said(&feishu);
     assert!(said[1].starts_with("[1/3]") && said[2].starts_with("[2/3]"), "{said:?}");
     assert_eq!((said[3].as_str(), said[5].as_str(), said.len()), ("Content", "next", 6), "{said:?}");
@@ -120,7 +120,7 @@ async fn a_text_that_is_refused_for_its_shape_becomes_a_file_and_without_the_per
         let (office, feishu) = (
             Office::new(),
             Feishu::new(move |seen| match seen.said.as_str() {
-                "upload answer.md" => (!permitted).then_some(Advice::NotForThisApp),
+                "upload answer.md" => (!permitted).then_some(DeliveryAdvice::NotForThisApp),
                 "file key" | "Shape" => None,
                 _ => Some(SHAPE),
             }),
@@ -128,7 +128,7 @@ async fn a_text_that_is_refused_for_its_shape_becomes_a_file_and_without_the_per
         office.post(vec![document("odd", None)]).await;
         office.open(&feishu);
         let wedged = u32::from(!permitted);
-        assert_eq!(office.done().await, Depths { wedged, ..Depths::default() });
+        assert_eq!(office.done().await, MailDepths { wedged, ..MailDepths::default() });
         assert_eq!(feishu.said(), ["card odd", "odd", "upload answer.md", last]);
     }
 }
@@ -170,21 +170,21 @@ async fn an_open_card_gets_its_epitaph_at_the_next_start_once() {
         let (store, _) = open(&office.directory.path().join("mail.db")).unwrap();
         let stop = CancellationToken::new();
         stop.cancel();
-        run(store, Stage::default(), feishu.clone(), stop, Duration::from_secs(600)).await;
+        run(store, LiveCards::default(), feishu.clone(), stop, Duration::from_secs(600)).await;
     }
     assert_eq!(feishu.said(), ["card one", "card two", "update allowed", "update expired"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_card_that_is_gone_comes_as_a_new_message_which_is_changed_from_then_on() {
-    let mut gone = Some(Advice::CardGone);
+    let mut gone = Some(DeliveryAdvice::CardGone);
     let (office, feishu) =
         (Office::new(), Feishu::new(move |seen| if seen.said == "update two" { gone.take() } else { None }));
     let slot = SlotId::random();
     let words = ["one", "two", "three"];
     office.post(words.map(|words| document(words, Some((slot, None)))).to_vec()).await;
     office.open(&feishu);
-    assert_eq!(office.done().await, Depths::default());
+    assert_eq!(office.done().await, MailDepths::default());
     assert_eq!(feishu.said(), ["card one", "update two", "card two", "update three"]);
     let seen = feishu.seen.lock().unwrap().clone();
     assert_ne!(seen[2].uuid, slot.to_string());
@@ -201,7 +201,7 @@ async fn when_the_words_of_a_card_come_down_to_text_the_card_says_that_they_are_
     let posts = [document("working", Some((slot, None))), document(&long(2), Some((slot, None)))];
     office.post(posts.to_vec()).await;
     office.open(&feishu);
-    assert_eq!(office.done().await, Depths::default());
+    assert_eq!(office.done().await, MailDepths::default());
     let said = feishu.said();
     let short: Vec<String> = said.iter().map(|said| said.chars().take(20).collect()).collect();
     assert_eq!(short[0], "card working");
@@ -235,7 +235,7 @@ async fn of_a_document_of_several_cards_the_one_with_the_buttons_is_changed_late
     let posts = [document(&long(12), Some((slot, None))), document("decided", Some((slot, None)))];
     office.post(posts.to_vec()).await;
     office.open(&feishu);
-    assert_eq!(office.done().await, Depths::default());
+    assert_eq!(office.done().await, MailDepths::default());
     let seen = feishu.seen.lock().unwrap();
     let (last, cards) = seen.split_last().unwrap();
     assert!(cards.len() > 1 && cards.iter().all(|seen| seen.said.starts_with("card ")), "{cards:?}");

@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     ids::SlotId,
-    mail::{Slot, stage::Picture},
+    mail::{Slot, live_cards::CardUpdate},
     render::document::{Block, Document},
 };
 
@@ -15,16 +15,21 @@ fn one(words: &str) -> Document {
 }
 
 fn word(slot: SlotId, words: &str) -> Post {
-    let body = Body::Document { document: one(words), slot: Some(Slot { id: slot, epitaph: None }) };
+    let body = PostBody::Document { document: one(words), slot: Some(Slot { id: slot, epitaph: None }) };
     Post { to: Recipient::Chat(ChatId::from("oc_1")), reply_to: None, body }
 }
 
-fn picture(words: &str) -> Picture {
-    Picture { to: Recipient::Chat(ChatId::from("oc_1")), reply_to: None, document: one(words), epitaph: None }
+fn picture(words: &str) -> CardUpdate {
+    CardUpdate {
+        to: Recipient::Chat(ChatId::from("oc_1")),
+        reply_to: None,
+        document: one(words),
+        epitaph: None,
+    }
 }
 
-fn no_entities(seen: &Seen) -> Option<Advice> {
-    seen.said.starts_with("make").then_some(Advice::NotForThisApp)
+fn no_entities(seen: &Seen) -> Option<DeliveryAdvice> {
+    seen.said.starts_with("make").then_some(DeliveryAdvice::NotForThisApp)
 }
 
 #[tokio::test(start_paused = true)]
@@ -34,7 +39,7 @@ async fn a_card_that_cannot_be_changed_for_two_minutes_holds_its_chat_up_no_long
     let slot = SlotId::random();
     office.post(vec![word(slot, "one"), word(slot, "two"), text("oc_1", "next"), word(slot, "three")]).await;
     office.open(&feishu);
-    assert_eq!(office.done().await, Depths::default());
+    assert_eq!(office.done().await, MailDepths::default());
     let seen = feishu.seen.lock().unwrap().clone();
     let mut said = feishu.said();
     let tries = said.iter().filter(|said| *said == "update two").count();
@@ -62,7 +67,7 @@ async fn a_card_that_cannot_be_changed_because_nothing_can_be_done_is_waited_for
     let slot = SlotId::random();
     office.post(vec![word(slot, "one"), word(slot, "two")]).await;
     office.open(&feishu);
-    assert_eq!(office.done().await, Depths::default());
+    assert_eq!(office.done().await, MailDepths::default());
     let mut said = feishu.said();
     said.dedup();
     assert_eq!(said, ["card one", "update two"]);
@@ -84,7 +89,7 @@ async fn an_entity_that_cannot_be_changed_is_left_behind_too() {
     office.stage.show(slot, picture("one"));
     feishu.called(2).await;
     office.post(vec![word(slot, "two")]).await;
-    assert_eq!(office.done().await, Depths::default());
+    assert_eq!(office.done().await, MailDepths::default());
     let mut said = feishu.said();
     said.dedup();
     let expected = [
@@ -111,7 +116,7 @@ async fn a_picture_that_may_come_late_does_not_take_the_place_of_the_last_word()
         feishu.called(calls).await;
     }
     office.post(vec![word(slot, "done"), word(slot, "and over")]).await;
-    assert_eq!(office.done().await, Depths::default());
+    assert_eq!(office.done().await, MailDepths::default());
     let mut said = feishu.said();
     said.dedup();
     assert_eq!(said, ["make one", "card one", "update two", "card done", BELOW, "update and over"]);
@@ -149,7 +154,7 @@ async fn of_a_long_last_word_the_message_with_its_end_is_the_one_that_is_changed
     feishu.called(2).await;
     let long = vec!["all that was found"; 4_000].join("\n");
     office.post(vec![word(slot, &long), word(slot, "dismissed")]).await;
-    assert_eq!(office.done().await, Depths::default());
+    assert_eq!(office.done().await, MailDepths::default());
     let seen = feishu.seen.lock().unwrap().clone();
     let kinds: Vec<&str> = seen.iter().map(|call| call.said.split(' ').next().unwrap()).collect();
     let (first, rest) = kinds.split_at(3);
@@ -167,7 +172,11 @@ async fn a_chat_that_bars_the_bot_is_asked_to_take_one_picture_only() {
     let (office, feishu) = (
         Office::new(),
         Feishu::new(|seen| {
-            if seen.said.starts_with("card") { Some(Advice::Undeliverable) } else { no_entities(seen) }
+            if seen.said.starts_with("card") {
+                Some(DeliveryAdvice::Undeliverable)
+            } else {
+                no_entities(seen)
+            }
         }),
     );
     let slot = SlotId::random();
@@ -205,7 +214,7 @@ async fn a_document_that_cannot_be_read_is_sent_as_its_first_words() {
     let other = rusqlite::Connection::open(office.directory.path().join("mail.db")).unwrap();
     other.execute_batch("UPDATE outbox SET document = '{\"blocks\":[{\"block\":\"song\"}]}'").unwrap();
     office.open(&feishu);
-    assert_eq!(office.done().await, Depths::default());
+    assert_eq!(office.done().await, MailDepths::default());
     let beginning: String = long.chars().take(3_000).collect();
     assert_eq!(feishu.said(), ["fine".to_owned(), beginning + "…"]);
 }

@@ -3,19 +3,19 @@
 use super::*;
 use crate::{
     ids::SlotId,
-    mail::{Slot, stage::Picture},
+    mail::{Slot, live_cards::CardUpdate},
     render::document::{Block, Document},
 };
 
-fn picture(small: &str, text: &str) -> Picture {
+fn picture(small: &str, text: &str) -> CardUpdate {
     let document = Document::new(vec![Block::small(small), Block::Stream { text: text.into() }]);
     let to = Recipient::Chat(ChatId::from("oc_1"));
-    Picture { to, reply_to: None, document, epitaph: None }
+    CardUpdate { to, reply_to: None, document, epitaph: None }
 }
 
 fn last_word(slot: SlotId, words: &str) -> Post {
     let document = Document::new(vec![Block::markdown(words)]);
-    let body = Body::Document { document, slot: Some(Slot { id: slot, epitaph: None }) };
+    let body = PostBody::Document { document, slot: Some(Slot { id: slot, epitaph: None }) };
     Post { to: Recipient::Chat(ChatId::from("oc_1")), reply_to: None, body }
 }
 
@@ -24,8 +24,8 @@ fn timed(feishu: &Feishu) -> Vec<(String, u128)> {
     feishu.seen.lock().unwrap().iter().map(|seen| (seen.said.clone(), seen.at.as_millis())).collect()
 }
 
-fn no_entities(seen: &Seen) -> Option<Advice> {
-    seen.said.starts_with("make").then_some(Advice::NotForThisApp)
+fn no_entities(seen: &Seen) -> Option<DeliveryAdvice> {
+    seen.said.starts_with("make").then_some(DeliveryAdvice::NotForThisApp)
 }
 
 #[tokio::test(start_paused = true)]
@@ -96,7 +96,7 @@ async fn a_stream_that_feishu_has_closed_is_opened_once_and_then_the_card_is_rep
         Office::new(),
         Feishu::new(move |seen| {
             closed += u32::from(seen.said.starts_with("stream a"));
-            (seen.said.starts_with("stream a") && closed != 2).then_some(Advice::StreamClosed)
+            (seen.said.starts_with("stream a") && closed != 2).then_some(DeliveryAdvice::StreamClosed)
         }),
     );
     let slot = SlotId::random();
@@ -165,13 +165,12 @@ async fn a_message_that_may_be_there_is_found_by_its_uuid_and_changed() {
 
 #[tokio::test(start_paused = true)]
 async fn a_card_that_is_gone_gets_no_more_pictures_and_its_last_word_is_a_new_message() {
-    let (office, feishu) =
-        (
-            Office::new(),
-            Feishu::new(|seen| {
-                if seen.said.starts_with("update") { Some(Advice::CardGone) } else { no_entities(seen) }
-            }),
-        );
+    let (office, feishu) = (
+        Office::new(),
+        Feishu::new(|seen| {
+            if seen.said.starts_with("update") { Some(DeliveryAdvice::CardGone) } else { no_entities(seen) }
+        }),
+    );
     let slot = SlotId::random();
     office.open(&feishu);
     for (text, calls) in [("a", 2), ("ab", 3)] {
@@ -216,7 +215,7 @@ async fn the_pictures_of_many_chats_leave_room_for_what_is_owed() {
     office.open(&feishu);
     for n in 0..100 {
         let to = Recipient::Chat(ChatId::from(format!("oc_{n}")));
-        office.stage.show(SlotId::random(), Picture { to, ..picture("ls", "a") });
+        office.stage.show(SlotId::random(), CardUpdate { to, ..picture("ls", "a") });
     }
     feishu.called(20).await;
     office.post(vec![text("oc_owed", "owed")]).await;

@@ -21,7 +21,7 @@ pub(super) struct Seen {
     pub(super) uuid: String,
 }
 
-pub(super) type Script = Box<dyn FnMut(&Seen) -> Option<Advice> + Send>;
+pub(super) type Script = Box<dyn FnMut(&Seen) -> Option<DeliveryAdvice> + Send>;
 
 /// A Feishu that does as the script says: `None` takes the call.
 #[derive(Clone)]
@@ -35,7 +35,7 @@ pub(super) struct Feishu {
 }
 
 impl Feishu {
-    pub(super) fn new(script: impl FnMut(&Seen) -> Option<Advice> + Send + 'static) -> Self {
+    pub(super) fn new(script: impl FnMut(&Seen) -> Option<DeliveryAdvice> + Send + 'static) -> Self {
         Self {
             start: Instant::now(),
             script: Arc::new(Mutex::new(Box::new(script))),
@@ -52,7 +52,7 @@ impl Feishu {
         said: &str,
         reply_to: Option<&MessageId>,
         uuid: &str,
-    ) -> Result<(), Refused> {
+    ) -> Result<(), RequestFailure> {
         let seen = Seen {
             at: self.start.elapsed(),
             to: to.into(),
@@ -93,48 +93,48 @@ fn words(card: &str) -> String {
     words.join("|")
 }
 
-fn refused(advice: Advice) -> Refused {
-    Refused { advice, reason: "scripted".into(), cause: "scripted".into() }
+fn refused(advice: DeliveryAdvice) -> RequestFailure {
+    RequestFailure { advice, reason: "scripted".into(), cause: "scripted".into() }
 }
 
-impl Deliver for Feishu {
-    async fn run(&self, errand: &Errand) -> Result<Option<String>, Refused> {
+impl Transport for Feishu {
+    async fn run(&self, errand: &ApiRequest) -> Result<Option<String>, RequestFailure> {
         match errand {
-            Errand::Send { to, reply_to, content, uuid } => {
+            ApiRequest::Send { to, reply_to, content, uuid } => {
                 let to = match to {
                     Recipient::Chat(id) => id.as_str(),
                     Recipient::User(id) => id.as_str(),
                 };
                 let said = match content {
-                    Content::Text(text) => text.clone(),
-                    Content::Card(card) => format!("card {}", words(card)),
-                    Content::Entity(id) => format!("entity {id}"),
-                    Content::File(key) => format!("file {key}"),
+                    OutgoingContent::Text(text) => text.clone(),
+                    OutgoingContent::Card(card) => format!("card {}", words(card)),
+                    OutgoingContent::Entity(id) => format!("entity {id}"),
+                    OutgoingContent::File(key) => format!("file {key}"),
                 };
                 self.call(to, &said, reply_to.as_ref(), uuid).await?;
                 Ok(Some(format!("om_{uuid}")))
             }
-            Errand::React { on, emoji } => {
+            ApiRequest::React { on, emoji } => {
                 self.call(on.as_str(), &format!("react {emoji}"), None, "").await?;
                 Ok(None)
             }
-            Errand::Update { message_id, card } => {
+            ApiRequest::Update { message_id, card } => {
                 self.call(message_id.as_str(), &format!("update {}", words(card)), None, "").await?;
                 Ok(None)
             }
-            Errand::Upload { name, .. } => {
+            ApiRequest::Upload { name, .. } => {
                 self.call("", &format!("upload {name}"), None, "").await?;
                 Ok(Some("key".to_owned()))
             }
-            Errand::Make { card } => {
+            ApiRequest::Make { card } => {
                 self.call("", &format!("make {}", words(card)), None, "").await?;
                 Ok(Some("7".to_owned()))
             }
-            Errand::Operate { entity, sequence, operation } => {
+            ApiRequest::Operate { entity, sequence, operation } => {
                 let said = match operation {
-                    Operation::Stream(text) => format!("stream {text}"),
-                    Operation::Streaming(on) => format!("streaming {on}"),
-                    Operation::Replace(card) => format!("replace {}", words(card)),
+                    EntityChange::Stream(text) => format!("stream {text}"),
+                    EntityChange::Streaming(on) => format!("streaming {on}"),
+                    EntityChange::Replace(card) => format!("replace {}", words(card)),
                 };
                 self.call(entity, &said, None, &sequence.to_string()).await?;
                 Ok(None)
@@ -142,7 +142,7 @@ impl Deliver for Feishu {
         }
     }
 
-    fn in_place_of(&self, objection: Objection) -> String {
+    fn in_place_of(&self, objection: ContentObjection) -> String {
         format!("{objection:?}")
     }
 
@@ -155,23 +155,24 @@ impl Deliver for Feishu {
     }
 }
 
-pub(super) const RETRY: Option<Advice> = Some(Advice::Retry { after: None, outcome_known: false, own: true });
+pub(super) const RETRY: Option<DeliveryAdvice> =
+    Some(DeliveryAdvice::Retry { after: None, outcome_known: false, own: true });
 
 /// What every call would get now.
-pub(super) const NOT_NOW: Option<Advice> =
-    Some(Advice::Retry { after: None, outcome_known: true, own: false });
+pub(super) const NOT_NOW: Option<DeliveryAdvice> =
+    Some(DeliveryAdvice::Retry { after: None, outcome_known: true, own: false });
 
 pub(super) struct Office {
     pub(super) directory: tempfile::TempDir,
     pub(super) store: Store,
-    pub(super) stage: Stage,
+    pub(super) stage: LiveCards,
 }
 
 impl Office {
     pub(super) fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let (store, _) = open(&directory.path().join("mail.db")).unwrap();
-        Self { directory, store, stage: Stage::default() }
+        Self { directory, store, stage: LiveCards::default() }
     }
 
     pub(super) async fn post(&self, posts: Vec<Post>) {
@@ -191,7 +192,7 @@ impl Office {
     }
 
     /// Waits until nothing is pending.
-    pub(super) async fn done(&self) -> Depths {
+    pub(super) async fn done(&self) -> MailDepths {
         loop {
             let depths = self.store.depths().await.unwrap();
             if depths.pending == 0 {
@@ -202,7 +203,7 @@ impl Office {
 }
 
 pub(super) fn text(chat: &str, text: &str) -> Post {
-    Post { to: Recipient::Chat(ChatId::from(chat)), reply_to: None, body: Body::Text(text.into()) }
+    Post { to: Recipient::Chat(ChatId::from(chat)), reply_to: None, body: PostBody::Text(text.into()) }
 }
 
 pub(super) fn reply(post: Post) -> Post {
@@ -211,6 +212,6 @@ pub(super) fn reply(post: Post) -> Post {
 
 pub(super) fn reaction(otherwise: Option<&str>) -> Post {
     let (on, emoji) = (MessageId::from("om_asked"), "OnIt".to_owned());
-    let body = Body::Reaction { on, emoji, otherwise: otherwise.map(str::to_owned) };
+    let body = PostBody::Reaction { on, emoji, otherwise: otherwise.map(str::to_owned) };
     Post { to: Recipient::User(OpenId::from("ou_1")), reply_to: None, body }
 }

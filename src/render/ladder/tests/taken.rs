@@ -5,18 +5,20 @@ use crate::render::split::DEFAULT_LIMIT;
 
 /// Looks at what is sent for a document on every rung of the ladder, and at its pictures.
 pub(crate) fn is_taken(document: &Document, words: Words) {
-    let plan = Plan::of(document, words);
-    let (mut places, mut seen) = (vec![Place::default()], Vec::new());
+    let plan = SendPlan::of(document, words);
+    let (mut places, mut seen) = (vec![LadderPosition::default()], Vec::new());
     while let Some(place) = places.pop() {
         let Some(sheet) = plan.sheet(&place).filter(|_| !seen.contains(&place)) else { continue };
         match sheet {
-            Sheet::Card(json) => {
+            OutgoingPart::Card(json) => {
                 card(&json);
             }
-            Sheet::Text(text) => {
+            OutgoingPart::Text(text) => {
                 assert!(!text.trim().is_empty() && text.chars().count() <= DEFAULT_LIMIT, "{text}");
             }
-            Sheet::File { name, text } => assert!(!name.is_empty() && !text.is_empty(), "{name}: {text}"),
+            OutgoingPart::File { name, text } => {
+                assert!(!name.is_empty() && !text.is_empty(), "{name}: {text}")
+            }
         }
         // Of what is many, the first two: from each sheet down are too many ways in a long document.
         if place.part < 2 && place.taken < 2 {

@@ -37,11 +37,11 @@ fn text() -> impl Strategy<Value = String> {
 
 fn button() -> impl Strategy<Value = Button> {
     let act = prop_oneof![
-        3 => Just(Act::RunLate),
-        1 => text().prop_map(|directory| Act::Open { directory }),
+        3 => Just(CardAction::RunLate),
+        1 => text().prop_map(|directory| CardAction::Open { directory }),
     ];
     (text(), act, prop::option::of(text()))
-        .prop_map(|(label, act, confirm)| Button { confirm, ..Button::new(label, Look::Plain, act) })
+        .prop_map(|(label, act, confirm)| Button { confirm, ..Button::new(label, ButtonStyle::Plain, act) })
 }
 
 fn buttons() -> impl Strategy<Value = Vec<Button>> {
@@ -88,7 +88,7 @@ fn document() -> impl Strategy<Value = Document> {
             preview,
             blocks,
             group,
-            long: if file { Long::File } else { Long::Parts },
+            long: if file { LongAnswers::File } else { LongAnswers::Parts },
             name: None,
             whole: None,
         },
@@ -101,10 +101,10 @@ fn letters(text: &str) -> impl Iterator<Item = char> + '_ {
 }
 
 /// The letters of what is sent, all of it.
-fn sent(sheets: &[Sheet]) -> String {
-    let words = |sheet: &Sheet| match sheet {
-        Sheet::File { text, .. } => text.clone(),
-        Sheet::Card(_) | Sheet::Text(_) => read(std::slice::from_ref(sheet)).concat(),
+fn sent(sheets: &[OutgoingPart]) -> String {
+    let words = |sheet: &OutgoingPart| match sheet {
+        OutgoingPart::File { text, .. } => text.clone(),
+        OutgoingPart::Card(_) | OutgoingPart::Text(_) => read(std::slice::from_ref(sheet)).concat(),
     };
     sheets.iter().map(words).collect()
 }
@@ -115,8 +115,8 @@ proptest! {
 
     #[test]
     fn every_card_is_one_that_feishu_takes_and_every_way_down_ends(document in document()) {
-        let plan = Plan::of(&document, EN);
-        let mut place = Place::default();
+        let plan = SendPlan::of(&document, EN);
+        let mut place = LadderPosition::default();
         let mut parts = 0;
         while plan.sheet(&place).is_some() {
             parts += 1;
@@ -129,9 +129,9 @@ proptest! {
                     break;
                 }
                 match plan.sheet(&at) {
-                    Some(Sheet::Card(json)) => drop(card(&json)),
-                    Some(Sheet::Text(text)) => prop_assert!(!text.is_empty() && text.chars().count() <= split::DEFAULT_LIMIT),
-                    Some(Sheet::File { .. }) => {}
+                    Some(OutgoingPart::Card(json)) => drop(card(&json)),
+                    Some(OutgoingPart::Text(text)) => prop_assert!(!text.is_empty() && text.chars().count() <= split::DEFAULT_LIMIT),
+                    Some(OutgoingPart::File { .. }) => {}
                     None => prop_assert!(false, "nothing at {at:?}"),
                 }
                 let next = plan.next(&at);
@@ -143,7 +143,7 @@ proptest! {
             // On to the next part.
             let mut next = place.clone();
             while next.part == place.part {
-                if let Some(Sheet::Card(json)) = plan.sheet(&next) {
+                if let Some(OutgoingPart::Card(json)) = plan.sheet(&next) {
                     card(&json);
                 }
                 next = plan.next(&next);
@@ -154,7 +154,7 @@ proptest! {
 
     #[test]
     fn no_letter_is_missing_on_any_rung(document in document()) {
-        let plan = Plan::of(&document, EN);
+        let plan = SendPlan::of(&document, EN);
         let whole: String = document.blocks.iter().filter_map(|block| match block {
             Block::Markdown { text } | Block::Stream { text } => Some(text.replace("https", "").replace("example", "")),
             Block::Text { text } | Block::Small { text } | Block::Typed { text } | Block::Code { text, .. } => Some(text.clone()),
@@ -175,14 +175,14 @@ proptest! {
 
     #[test]
     fn the_text_of_a_document_is_there_whatever_is_refused(document in document()) {
-        let plan = Plan::of(&document, EN);
-        let mut place = Place::default();
+        let plan = SendPlan::of(&document, EN);
+        let mut place = LadderPosition::default();
         while let Some(lower) = plan.lower(&place) {
             place = lower;
         }
         let source = source::of(&document);
         if place.part == 0 && place.rung == Rung::File {
-            let Some(Sheet::File { text, .. }) = plan.sheet(&place) else { panic!("{place:?}") };
+            let Some(OutgoingPart::File { text, .. }) = plan.sheet(&place) else { panic!("{place:?}") };
             if plan.sheet(&plan.next(&place)).is_none() {
                 prop_assert_eq!(text, source);
             }

@@ -1,22 +1,22 @@
 //! What a person decides.
 
 use super::*;
-use crate::act::{About, Act, Choice, Press, REASON, fingerprint};
-use crate::claude::wire::{Grant, Matter, Rule};
+use crate::card_action::{CardAction, Press, REASON, RequestRef, Verdict, fingerprint};
+use crate::claude::wire::{PermissionRule, RequestMatter, SessionGrant};
 
 #[test]
 fn an_unanswered_request_ends_as_a_denial() {
     let mut bench = Bench::running();
     let ask = bench.ask(permission("r1"));
-    let reminded = Ask { remind: None, ..ask };
+    let reminded = OpenRequest { remind: None, ..ask };
     assert_eq!(bench.wait(), [Effect::Remind(reminded.clone())]);
     assert_eq!(bench.now, reminded.expires - LIMITS.approval / 2);
     let effects = bench.wait();
     let deny = Effect::Write(wire::deny("r1", "Nobody answered in time."));
     let told = Effect::Tell(Notice::Expired("Bash".into()));
-    assert_eq!(effects, [deny, told, Effect::Decided(reminded, Decided::Expired)]);
+    assert_eq!(effects, [deny, told, Effect::Decided(reminded, RequestOutcome::Expired)]);
     assert_eq!(
-        bench.put(Input::Decide(Decision::Allow(Extent::Once), order())),
+        bench.put(Input::Decide(Decision::Allow(AllowScope::Once), order())),
         [Effect::NothingAsked(order())]
     );
 }
@@ -26,22 +26,22 @@ fn the_oldest_request_is_decided_first_and_a_withdrawn_one_never() {
     let mut bench = Bench::running();
     let [first, second, third] = ["r1", "r2", "r3"].map(|id| bench.ask(permission(id)));
     let withdrawn = Output::PermissionWithdrawn { request_id: "r1".into() };
-    assert_eq!(bench.hear(withdrawn), [Effect::Decided(first, Decided::Withdrawn)]);
+    assert_eq!(bench.hear(withdrawn), [Effect::Decided(first, RequestOutcome::Withdrawn)]);
     assert_eq!(
         bench.put(Input::Decide(Decision::Deny(Some("no".into())), order())),
         [
             Effect::Write(wire::deny("r2", "no")),
-            Effect::Decided(second, Decided::Denied(Some("no".into()))),
+            Effect::Decided(second, RequestOutcome::Denied(Some("no".into()))),
             Effect::Followed(order())
         ]
     );
     assert_eq!(
-        bench.put(Input::Decide(Decision::Allow(Extent::Once), order())),
-        [allowed("r3"), Effect::Decided(third, Decided::Allowed), Effect::Followed(order())]
+        bench.put(Input::Decide(Decision::Allow(AllowScope::Once), order())),
+        [allowed("r3"), Effect::Decided(third, RequestOutcome::Allowed), Effect::Followed(order())]
     );
     let effects = bench.hear(Output::Result(result()));
     let [Effect::Settle(done)] = &effects[..] else { panic!("{effects:?}") };
-    use Decided::{Allowed, Denied, Withdrawn};
+    use RequestOutcome::{Allowed, Denied, Withdrawn};
     let decisions: Vec<_> = done.approvals.iter().map(|approval| approval.decision.clone()).collect();
     assert_eq!(decisions, [Withdrawn, Denied(Some("no".into())), Allowed]);
 }
@@ -49,14 +49,14 @@ fn the_oldest_request_is_decided_first_and_a_withdrawn_one_never() {
 const SHOWN: &str = "what was shown";
 
 /// A request of the running turn's, and the machine that it waits in.
-pub(super) fn asked(request: PermissionRequest) -> (Bench, Ask) {
+pub(super) fn asked(request: PermissionRequest) -> (Bench, OpenRequest) {
     let mut bench = Bench::running();
     let ask = bench.ask(request);
     (bench, ask)
 }
 
 pub(super) fn suggesting() -> PermissionRequest {
-    let rule = Rule { tool: "Bash".into(), content: Some("make *".into()) };
+    let rule = PermissionRule { tool: "Bash".into(), content: Some("make *".into()) };
     PermissionRequest { rules: vec![rule], edits: true, ..permission("r1") }
 }
 
@@ -82,18 +82,18 @@ fn plan(input: serde_json::Value) -> PermissionRequest {
     PermissionRequest { tool: "ExitPlanMode".into(), input, for_person: true, ..permission("r1") }
 }
 
-fn press(ask: &Ask, choice: Choice) -> Press {
-    with_fields(Act::Decide { about: ask.about(&"c-1".into()), choice }, &[])
+fn press(ask: &OpenRequest, choice: Verdict) -> Press {
+    with_fields(CardAction::Decide { about: ask.about(&"c-1".into()), choice }, &[])
 }
 
-fn with_fields(act: Act, fields: &[(&str, &[&str])]) -> Press {
+fn with_fields(act: CardAction, fields: &[(&str, &[&str])]) -> Press {
     let texts = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect();
     let fields = fields.iter().map(|&(name, values)| (name.to_owned(), texts(values))).collect();
     Press { act, group: false, fields }
 }
 
 impl Bench {
-    fn press(&mut self, press: &Press) -> (Vec<Effect>, Pressed) {
+    fn press(&mut self, press: &Press) -> (Vec<Effect>, PressResult) {
         self.machine.press(press, self.now)
     }
 
@@ -109,36 +109,44 @@ fn answers(answers: &[(&str, &str)]) -> Vec<(String, String)> {
 #[test]
 fn every_button_of_a_tool_s_card_does_what_it_says_and_nothing_more() {
     let input = permission("r1").input;
-    let rule = Rule { tool: "Bash".into(), content: Some("make *".into()) };
-    let rules = Grant::Rules(vec![rule.clone()]);
+    let rule = PermissionRule { tool: "Bash".into(), content: Some("make *".into()) };
+    let rules = SessionGrant::Rules(vec![rule.clone()]);
     for (choice, line, decided) in [
-        (Choice::Allow, wire::allow("r1", &input, None), Decided::Allowed),
-        (Choice::AllowRule, wire::allow("r1", &input, Some(&rules)), Decided::AllowedRules(vec![rule])),
-        (Choice::AllowEdits, wire::allow("r1", &input, Some(&Grant::AcceptEdits)), Decided::AllowedEdits),
-        (Choice::Deny, wire::deny("r1", "The user said no."), Decided::Denied(None)),
-        (Choice::DenyWhy, wire::deny("r1", "The user said no."), Decided::Denied(None)),
+        (Verdict::Allow, wire::allow("r1", &input, None), RequestOutcome::Allowed),
+        (
+            Verdict::AllowRule,
+            wire::allow("r1", &input, Some(&rules)),
+            RequestOutcome::AllowedRules(vec![rule]),
+        ),
+        (
+            Verdict::AllowEdits,
+            wire::allow("r1", &input, Some(&SessionGrant::AcceptEdits)),
+            RequestOutcome::AllowedEdits,
+        ),
+        (Verdict::Deny, wire::deny("r1", "The user said no."), RequestOutcome::Denied(None)),
+        (Verdict::DenyWhy, wire::deny("r1", "The user said no."), RequestOutcome::Denied(None)),
     ] {
         let (mut bench, ask) = asked(suggesting());
         let mut expected = vec![Effect::Write(line)];
-        if choice == Choice::AllowRule {
+        if choice == Verdict::AllowRule {
             expected.push(Effect::Rule("Bash(make *)".into()));
         }
         expected.push(Effect::Decided(ask.clone(), decided.clone()));
-        assert_eq!(bench.press(&press(&ask, choice)), (expected, Pressed::Decided(decided)));
+        assert_eq!(bench.press(&press(&ask, choice)), (expected, PressResult::Decided(decided)));
     }
 }
 
 #[test]
 fn what_was_not_offered_cannot_be_chosen() {
     let (mut bench, ask) = asked(permission("r1"));
-    for choice in [Choice::AllowRule, Choice::AllowEdits] {
-        assert_eq!(bench.press(&press(&ask, choice)), (vec![], Pressed::NotOffered));
+    for choice in [Verdict::AllowRule, Verdict::AllowEdits] {
+        assert_eq!(bench.press(&press(&ask, choice)), (vec![], PressResult::NotOffered));
     }
-    let answer = with_fields(Act::Answer { about: ask.about(&"c-1".into()), option: Some(0) }, &[]);
-    assert_eq!(bench.press(&answer), (vec![], Pressed::NotOffered));
+    let answer = with_fields(CardAction::Answer { about: ask.about(&"c-1".into()), option: Some(0) }, &[]);
+    assert_eq!(bench.press(&answer), (vec![], PressResult::NotOffered));
     let (mut bench, ask) = asked(questions());
-    for choice in [Choice::Allow, Choice::AllowRule, Choice::AllowEdits] {
-        assert_eq!(bench.press(&press(&ask, choice)), (vec![], Pressed::NotOffered));
+    for choice in [Verdict::Allow, Verdict::AllowRule, Verdict::AllowEdits] {
+        assert_eq!(bench.press(&press(&ask, choice)), (vec![], PressResult::NotOffered));
     }
     assert_eq!(bench.machine.turn().unwrap().asks().count(), 1);
 }
@@ -146,13 +154,13 @@ fn what_was_not_offered_cannot_be_chosen() {
 #[test]
 fn a_reason_reaches_claude() {
     let (mut bench, ask) = asked(permission("r1"));
-    let act = Act::Decide { about: ask.about(&"c-1".into()), choice: Choice::DenyWhy };
-    let decided = Decided::Denied(Some("not on a Friday".into()));
+    let act = CardAction::Decide { about: ask.about(&"c-1".into()), choice: Verdict::DenyWhy };
+    let decided = RequestOutcome::Denied(Some("not on a Friday".into()));
     assert_eq!(
         bench.press(&with_fields(act, &[(REASON, &["not on a Friday"])])),
         (
             vec![Effect::Write(wire::deny("r1", "not on a Friday")), Effect::Decided(ask, decided.clone())],
-            Pressed::Decided(decided)
+            PressResult::Decided(decided)
         )
     );
 }
@@ -160,11 +168,11 @@ fn a_reason_reaches_claude() {
 #[test]
 fn a_decision_counts_once() {
     let (mut bench, ask) = asked(permission("r1"));
-    bench.press(&press(&ask, Choice::Deny));
-    for choice in [Choice::Deny, Choice::Allow] {
+    bench.press(&press(&ask, Verdict::Deny));
+    for choice in [Verdict::Deny, Verdict::Allow] {
         assert_eq!(
             bench.press(&press(&ask, choice)),
-            (vec![], Pressed::Already(Decided::Denied(None))),
+            (vec![], PressResult::Already(RequestOutcome::Denied(None))),
             "{choice:?}"
         );
     }
@@ -174,33 +182,35 @@ fn a_decision_counts_once() {
 fn a_decision_counts_for_the_request_that_was_shown_and_for_no_other() {
     let (mut bench, ask) = asked(permission("r1"));
     let about = ask.about(&"c-1".into());
-    let other_turn = About { turn: Uuid::max(), ..about.clone() };
-    let other_request = About { request: "r2".into(), ..about.clone() };
-    let other_input = About { input: fingerprint("Bash", &json!({"command": "rm"})), ..about.clone() };
-    for (about, pressed) in
-        [(other_turn, Pressed::Over), (other_request, Pressed::Over), (other_input, Pressed::Changed)]
-    {
-        let press = with_fields(Act::Decide { about, choice: Choice::Allow }, &[]);
+    let other_turn = RequestRef { turn: Uuid::max(), ..about.clone() };
+    let other_request = RequestRef { request: "r2".into(), ..about.clone() };
+    let other_input = RequestRef { input: fingerprint("Bash", &json!({"command": "rm"})), ..about.clone() };
+    for (about, pressed) in [
+        (other_turn, PressResult::Over),
+        (other_request, PressResult::Over),
+        (other_input, PressResult::Changed),
+    ] {
+        let press = with_fields(CardAction::Decide { about, choice: Verdict::Allow }, &[]);
         assert_eq!(bench.press(&press), (vec![], pressed));
     }
-    assert_eq!(bench.press(&press(&ask, Choice::Allow)).1, Pressed::Decided(Decided::Allowed));
+    assert_eq!(bench.press(&press(&ask, Verdict::Allow)).1, PressResult::Decided(RequestOutcome::Allowed));
 }
 
 #[test]
 fn a_press_on_a_card_of_an_earlier_turn_does_nothing() {
     let (mut bench, ask) = asked(permission("r1"));
     let effects = bench.hear(Output::Result(result()));
-    assert_eq!(effects[0], Effect::Decided(ask.clone(), Decided::Withdrawn));
+    assert_eq!(effects[0], Effect::Decided(ask.clone(), RequestOutcome::Withdrawn));
     bench.put(Input::Prompt(Prompt { turn_id: Uuid::max(), ..prompt("next") }));
     let again = bench.ask(permission("r1"));
     assert_ne!(ask.slot, again.slot);
-    assert_eq!(bench.press(&press(&ask, Choice::Allow)), (vec![], Pressed::Over));
-    let stop = with_fields(Act::Stop { conv_id: "c-1".into(), turn: ask.turn }, &[]);
-    assert_eq!(bench.press(&stop), (vec![], Pressed::Over));
-    let stop = with_fields(Act::Stop { conv_id: "c-1".into(), turn: again.turn }, &[]);
+    assert_eq!(bench.press(&press(&ask, Verdict::Allow)), (vec![], PressResult::Over));
+    let stop = with_fields(CardAction::Stop { conv_id: "c-1".into(), turn: ask.turn }, &[]);
+    assert_eq!(bench.press(&stop), (vec![], PressResult::Over));
+    let stop = with_fields(CardAction::Stop { conv_id: "c-1".into(), turn: again.turn }, &[]);
     let interrupt = Effect::Write(wire::interrupt("interrupt"));
-    assert_eq!(bench.press(&stop), (vec![interrupt], Pressed::Stopping));
-    assert_eq!(bench.press(&press(&again, Choice::Allow)), (vec![], Pressed::Over));
+    assert_eq!(bench.press(&stop), (vec![interrupt], PressResult::Stopping));
+    assert_eq!(bench.press(&press(&again, Verdict::Allow)), (vec![], PressResult::Over));
 }
 
 #[test]
@@ -208,7 +218,10 @@ fn too_late_is_told_as_such() {
     let (mut bench, ask) = asked(permission("r1"));
     bench.wait();
     bench.wait();
-    assert_eq!(bench.press(&press(&ask, Choice::Allow)), (vec![], Pressed::Already(Decided::Expired)));
+    assert_eq!(
+        bench.press(&press(&ask, Verdict::Allow)),
+        (vec![], PressResult::Already(RequestOutcome::Expired))
+    );
 }
 
 #[test]
@@ -216,10 +229,10 @@ fn each_request_expires_and_is_reminded_of_at_its_own_time() {
     let (mut bench, first) = asked(permission("r1"));
     bench.after(60);
     let second = bench.ask(permission("r2"));
-    bench.press(&press(&first, Choice::Allow));
-    let second = Ask { remind: None, ..second };
+    bench.press(&press(&first, Verdict::Allow));
+    let second = OpenRequest { remind: None, ..second };
     assert_eq!(bench.wait(), [Effect::Remind(second.clone())]);
-    assert_eq!(bench.wait().last(), Some(&Effect::Decided(second, Decided::Expired)));
+    assert_eq!(bench.wait().last(), Some(&Effect::Decided(second, RequestOutcome::Expired)));
 }
 
 #[test]
@@ -234,17 +247,17 @@ fn questions_are_answered_by_the_fields_of_a_form() {
     ];
     for (fields, said) in table {
         let (mut bench, ask) = asked(questions());
-        let act = Act::Answer { about: ask.about(&"c-1".into()), option: None };
+        let act = CardAction::Answer { about: ask.about(&"c-1".into()), option: None };
         let line = Effect::Write(wire::answered("r1", &input, &answers(said)));
-        let decided = Decided::Answered(answers(said));
+        let decided = RequestOutcome::Answered(answers(said));
         assert_eq!(
             bench.press(&with_fields(act, fields)),
-            (vec![line, Effect::Decided(ask, decided.clone())], Pressed::Decided(decided))
+            (vec![line, Effect::Decided(ask, decided.clone())], PressResult::Decided(decided))
         );
     }
     let (mut bench, ask) = asked(questions());
-    let act = Act::Answer { about: ask.about(&"c-1".into()), option: None };
-    assert_eq!(bench.press(&with_fields(act, &[("q7", &["x"])])), (vec![], Pressed::NoAnswer));
+    let act = CardAction::Answer { about: ask.about(&"c-1".into()), option: None };
+    assert_eq!(bench.press(&with_fields(act, &[("q7", &["x"])])), (vec![], PressResult::NoAnswer));
 }
 
 #[test]
@@ -252,13 +265,16 @@ fn one_option_answers_the_only_question() {
     let pick = |request: PermissionRequest, option| {
         let (mut bench, ask) = asked(request);
         bench
-            .press(&with_fields(Act::Answer { about: ask.about(&"c-1".into()), option: Some(option) }, &[]))
+            .press(&with_fields(
+                CardAction::Answer { about: ask.about(&"c-1".into()), option: Some(option) },
+                &[],
+            ))
             .1
     };
-    let answered = Decided::Answered(answers(&[("Sizes?", "M")]));
-    assert_eq!(pick(one_question(), 1), Pressed::Decided(answered));
-    assert_eq!(pick(one_question(), 3), Pressed::NotOffered);
-    assert_eq!(pick(questions(), 0), Pressed::NotOffered);
+    let answered = RequestOutcome::Answered(answers(&[("Sizes?", "M")]));
+    assert_eq!(pick(one_question(), 1), PressResult::Decided(answered));
+    assert_eq!(pick(one_question(), 3), PressResult::NotOffered);
+    assert_eq!(pick(questions(), 0), PressResult::NotOffered);
 }
 
 #[test]
@@ -267,7 +283,11 @@ fn what_is_typed_answers_questions_by_number_by_label_or_in_its_own_words() {
         let (mut bench, _) = asked(request);
         assert!(bench.machine.asks_for_words());
         match &bench.type_in(text)[..] {
-            [Effect::Write(_), Effect::Decided(_, Decided::Answered(answers)), Effect::Followed(_)] => {
+            [
+                Effect::Write(_),
+                Effect::Decided(_, RequestOutcome::Answered(answers)),
+                Effect::Followed(_),
+            ] => {
                 assert!(!bench.machine.asks_for_words());
                 answers.iter().map(|(question, answer)| format!("{question} {answer}")).collect::<Vec<_>>()
             }
@@ -302,16 +322,16 @@ fn what_is_typed_while_nothing_waits_for_words_is_a_prompt() {
 fn a_plan_is_approved_approved_with_edits_or_sent_back_with_words() {
     let input = json!({"plan": "# First"});
     let (mut bench, ask) = asked(plan(input.clone()));
-    assert_eq!(ask.matter, Matter::Plan(Some("# First".into())));
-    let edits = Effect::Write(wire::allow("r1", &input, Some(&Grant::AcceptEdits)));
-    assert_eq!(bench.press(&press(&ask, Choice::AllowEdits)).0[0], edits);
+    assert_eq!(ask.matter, RequestMatter::Plan(Some("# First".into())));
+    let edits = Effect::Write(wire::allow("r1", &input, Some(&SessionGrant::AcceptEdits)));
+    assert_eq!(bench.press(&press(&ask, Verdict::AllowEdits)).0[0], edits);
 
     let (mut bench, _) = asked(plan(input.clone()));
     let allow = Effect::Write(wire::allow("r1", &input, None));
-    assert_eq!(bench.put(Input::Decide(Decision::Allow(Extent::Once), order()))[0], allow);
+    assert_eq!(bench.put(Input::Decide(Decision::Allow(AllowScope::Once), order()))[0], allow);
 
     let (mut bench, ask) = asked(plan(input));
-    let decided = Decided::Denied(Some("tests first".into()));
+    let decided = RequestOutcome::Denied(Some("tests first".into()));
     assert_eq!(
         bench.type_in("tests first"),
         [
@@ -327,22 +347,22 @@ fn a_plan_that_the_request_does_not_tell_is_the_last_text() {
     let mut bench = Bench::running();
     bench.hear(text("I looked."));
     bench.hear(text("1. Do it."));
-    assert_eq!(bench.ask(plan(json!({}))).matter, Matter::Plan(Some("1. Do it.".into())));
+    assert_eq!(bench.ask(plan(json!({}))).matter, RequestMatter::Plan(Some("1. Do it.".into())));
 }
 
 #[test]
 fn approve_passes_over_what_has_to_be_answered_in_words() {
     let (mut bench, first) = asked(questions());
     bench.ask(permission("r2"));
-    assert_eq!(bench.put(Input::Decide(Decision::Allow(Extent::Once), order()))[0], allowed("r2"));
+    assert_eq!(bench.put(Input::Decide(Decision::Allow(AllowScope::Once), order()))[0], allowed("r2"));
     assert_eq!(
-        bench.put(Input::Decide(Decision::Allow(Extent::Once), order())),
+        bench.put(Input::Decide(Decision::Allow(AllowScope::Once), order())),
         [Effect::NothingAsked(order())]
     );
     let deny = Effect::Write(wire::deny("r1", "The user does not want to answer."));
     assert_eq!(
         bench.put(Input::Decide(Decision::Deny(None), order())),
-        [deny, Effect::Decided(first, Decided::Denied(None)), Effect::Followed(order())]
+        [deny, Effect::Decided(first, RequestOutcome::Denied(None)), Effect::Followed(order())]
     );
 }
 
@@ -389,5 +409,5 @@ fn a_leaving_daemon_does_not_wait_for_a_person_who_cannot_be_heard_any_more() {
     assert_eq!(bench.put(Input::Leave(by)), []);
     assert_eq!(bench.hear(Output::Permission(permission("r1"))), [interrupt()]);
     bench.wait();
-    assert_eq!(settled(&bench.put(Input::Exited(Exit::default()))), [(Some("hi"), "", "cut")]);
+    assert_eq!(settled(&bench.put(Input::Exited(ProcessExit::default()))), [(Some("hi"), "", "cut")]);
 }

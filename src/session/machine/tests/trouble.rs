@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::claude::failure;
-use crate::session::turn::Done;
+use crate::session::turn::FinishedTurn;
 use jiff::Timestamp;
 
 fn told(notice: Notice) -> Vec<Effect> {
@@ -15,7 +15,7 @@ fn silent(lasted: u64, left: u64) -> Vec<Effect> {
 }
 
 fn exit(code: i32) -> Input {
-    Input::Exited(Exit { code: Some(code), ..Exit::default() })
+    Input::Exited(ProcessExit { code: Some(code), ..ProcessExit::default() })
 }
 
 #[test]
@@ -34,7 +34,7 @@ fn a_silence_of_a_minute_is_told_once_and_any_line_ends_it() {
 
 #[test]
 fn a_silence_that_goes_on_is_told_again_after_five_minutes() {
-    let limits = Limits { turn: Duration::from_secs(3600), ..LIMITS };
+    let limits = SessionLimits { turn: Duration::from_secs(3600), ..LIMITS };
     let mut bench = Bench::with(Conversation::New("id".into()), limits);
     bench.put(Input::Prompt(prompt("hi")));
     assert_eq!(bench.wait(), silent(60, 3540));
@@ -46,8 +46,8 @@ fn nobody_is_told_of_a_silence_while_claude_waits_for_a_person() {
     let mut bench = Bench::running();
     let ask = bench.ask(permission("r1"));
     bench.after(500);
-    assert_eq!(bench.put(Input::Tick), [Effect::Remind(Ask { remind: None, ..ask })]);
-    bench.put(Input::Decide(Decision::Allow(Extent::Once), order()));
+    assert_eq!(bench.put(Input::Tick), [Effect::Remind(OpenRequest { remind: None, ..ask })]);
+    bench.put(Input::Decide(Decision::Allow(AllowScope::Once), order()));
     bench.after(59);
     assert_eq!(bench.put(Input::Tick), []);
     assert_eq!(bench.wait(), silent(60, 240));
@@ -94,8 +94,8 @@ fn a_limit_that_is_used_up_ends_the_turn_with_the_time_at_which_it_ends() {
     };
     let words = Some("You've hit your 5-hour limit".into());
     let otherwise = failure::explain(&refused, None, Language::En).unwrap();
-    assert_eq!(outcome("rejected"), Outcome::Limited { until, words, otherwise });
-    assert!(matches!(outcome("allowed_warning"), Outcome::Failed(_)));
+    assert_eq!(outcome("rejected"), TurnOutcome::Limited { until, words, otherwise });
+    assert!(matches!(outcome("allowed_warning"), TurnOutcome::Failed(_)));
 }
 
 #[test]
@@ -111,7 +111,7 @@ fn a_compaction_is_shown_whether_claude_or_a_person_wanted_it() {
     assert_eq!(bench.hear(compacted("manual")), []);
     let effects = bench.hear(Output::Result(TurnResult { text: Some(String::new()), ..result() }));
     let [Effect::Settle(done)] = &effects[..] else { panic!("{effects:?}") };
-    assert_eq!(done.outcome, Outcome::Compacted);
+    assert_eq!(done.outcome, TurnOutcome::Compacted);
     bench.put(Input::Prompt(prompt("/clear")));
     bench.hear(Output::ControlReply {
         request_id: INITIALIZE.into(),
@@ -120,7 +120,7 @@ fn a_compaction_is_shown_whether_claude_or_a_person_wanted_it() {
     bench.hear(Output::Cleared);
     let effects = bench.hear(Output::Result(TurnResult { text: Some(String::new()), ..result() }));
     let [Effect::Settle(done)] = &effects[..] else { panic!("{effects:?}") };
-    assert_eq!(done.outcome, Outcome::Cleared);
+    assert_eq!(done.outcome, TurnOutcome::Cleared);
 }
 
 #[test]
@@ -134,11 +134,14 @@ fn a_limit_that_was_told_in_an_earlier_turn_still_has_its_time() {
     bench.hear(Output::Result(refused.clone()));
     bench.put(Input::Prompt(prompt("again")));
     let effects = bench.hear(Output::Result(refused.clone()));
-    assert!(matches!(&effects[..], [Effect::Settle(Done { outcome: Outcome::Limited { .. }, .. })]));
+    assert!(matches!(
+        &effects[..],
+        [Effect::Settle(FinishedTurn { outcome: TurnOutcome::Limited { .. }, .. })]
+    ));
     bench.hear(limit("allowed"));
     bench.put(Input::Prompt(prompt("later")));
     let effects = bench.hear(Output::Result(refused));
-    assert!(matches!(&effects[..], [Effect::Settle(Done { outcome: Outcome::Failed(_), .. })]));
+    assert!(matches!(&effects[..], [Effect::Settle(FinishedTurn { outcome: TurnOutcome::Failed(_), .. })]));
 }
 
 #[test]
@@ -212,7 +215,7 @@ fn a_program_that_only_babbles_is_ended_and_so_is_one_that_does_not_read() {
     assert_eq!(bench.hear(Output::Garbage), [Effect::Terminate]);
     let effects = bench.put(exit(143));
     let [Effect::Settle(done), Effect::End] = &effects[..] else { panic!("{effects:?}") };
-    let Outcome::Crashed(sentence) = &done.outcome else { panic!("{done:?}") };
+    let TurnOutcome::Crashed(sentence) = &done.outcome else { panic!("{done:?}") };
     assert!(sentence.contains("CLAUDE_COMMAND"), "{sentence}");
 
     let mut bench = Bench::running();
@@ -249,7 +252,7 @@ fn a_command_for_a_program_that_always_ends_or_never_starts_is_settled() {
 fn an_answer_that_broke_off_at_a_limit_goes_on_without_a_seam() {
     let mut bench = Bench::running();
     bench.hear(text("half of a sen"));
-    bench.hear(Output::CallEnded { usage: Usage::default(), cut_off: true, subagent: false });
+    bench.hear(Output::CallEnded { usage: TokenUsage::default(), cut_off: true, subagent: false });
     bench.hear(text("tence."));
     bench.hear(text("Another."));
     let answer = "half of a sentence.\n\nAnother.";

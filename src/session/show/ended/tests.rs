@@ -1,17 +1,17 @@
 use super::super::tests::*;
 use super::*;
 use crate::claude::failure::{self, Cause};
-use crate::claude::running::Elsewhere;
+use crate::claude::running::OpenElsewhere;
 use crate::language::Language;
 use serde_json::json;
 
-fn end(done: &Done) -> String {
+fn end(done: &FinishedTurn) -> String {
     told(|scene| document(scene, done, Path::new(LOG)).unwrap())
 }
 
 #[test]
 fn an_answer_comes_whole_with_what_it_took_and_what_can_be_done_next() {
-    insta::assert_snapshot!(end(&done(Outcome::Answered)));
+    insta::assert_snapshot!(end(&done(TurnOutcome::Answered)));
 }
 
 #[test]
@@ -28,68 +28,70 @@ fn what_was_edited_and_run_is_in_panels() {
         used("Bash", json!({"command": "cargo test"}), false, "2 passed\n", None),
         used("Read", json!({"file_path": "/etc/hosts"}), false, "127.0.0.1", None),
     ];
-    insta::assert_snapshot!(end(&Done { tools, ..done(Outcome::Answered) }));
+    insta::assert_snapshot!(end(&FinishedTurn { tools, ..done(TurnOutcome::Answered) }));
 }
 
 #[test]
 fn a_turn_that_went_wrong_says_so_in_its_head() {
-    let failed =
-        Done { text: String::new(), ..done(Outcome::Failed("The API fails (HTTP 500).".to_owned())) };
+    let failed = FinishedTurn {
+        text: String::new(),
+        ..done(TurnOutcome::Failed("The API fails (HTTP 500).".to_owned()))
+    };
     insta::assert_snapshot!(end(&failed));
 }
 
 #[test]
 fn a_stopped_turn_keeps_what_was_said() {
-    insta::assert_snapshot!(end(&done(Outcome::Stopped)));
+    insta::assert_snapshot!(end(&done(TurnOutcome::Stopped)));
 }
 
 #[test]
 fn a_cut_turn_can_be_run_again_or_left() {
-    insta::assert_snapshot!(end(&done(Outcome::Cut)));
+    insta::assert_snapshot!(end(&done(TurnOutcome::Cut)));
 }
 
 #[test]
 fn a_turn_that_nobody_asked_for_has_its_heading_and_cannot_be_run_again() {
-    insta::assert_snapshot!(end(&Done { prompt: None, ..done(Outcome::Answered) }));
+    insta::assert_snapshot!(end(&FinishedTurn { prompt: None, ..done(TurnOutcome::Answered) }));
 }
 
 /// An outcome, which may have words in the language of who reads them.
-type Ended = fn(Language) -> Outcome;
+type Ended = fn(Language) -> TurnOutcome;
 
-fn crashed(language: Language) -> Outcome {
-    Outcome::Crashed(failure::sentence(Cause::Stuck, language))
+fn crashed(language: Language) -> TurnOutcome {
+    TurnOutcome::Crashed(failure::sentence(Cause::Stuck, language))
 }
 
-fn limited(language: Language, until: &str, words: Option<&str>) -> Outcome {
+fn limited(language: Language, until: &str, words: Option<&str>) -> TurnOutcome {
     let (until, words) = (until.parse().unwrap(), words.map(str::to_owned));
-    Outcome::Limited { until, words, otherwise: failure::sentence(Cause::RateLimited, language) }
+    TurnOutcome::Limited { until, words, otherwise: failure::sentence(Cause::RateLimited, language) }
 }
 
-fn elsewhere(since: Option<&str>, terminal: bool) -> Outcome {
+fn elsewhere(since: Option<&str>, terminal: bool) -> TurnOutcome {
     let since = since.map(|since| since.parse().unwrap());
-    Outcome::OpenElsewhere(Elsewhere { pid: 4321, since, terminal })
+    TurnOutcome::OpenElsewhere(OpenElsewhere { pid: 4321, since, terminal })
 }
 
 #[test]
 fn a_turn_that_ends_without_an_answer_says_why() {
     const CLAUDES: Option<&str> = Some("You've hit your 5-hour limit");
     let cases: [(_, Ended); 12] = [
-        ("answered without text", |_| Outcome::Answered),
-        ("stopped", |_| Outcome::Stopped),
-        ("timed out", |_| Outcome::TimedOut(Duration::from_secs(600))),
+        ("answered without text", |_| TurnOutcome::Answered),
+        ("stopped", |_| TurnOutcome::Stopped),
+        ("timed out", |_| TurnOutcome::TimedOut(Duration::from_secs(600))),
         ("crashed", crashed),
         ("limited", |language| limited(language, "2026-11-22T13:15:00Z", CLAUDES)),
         ("limited until another day", |language| limited(language, "2026-11-24T01:00:00Z", None)),
         ("limited until now", |language| limited(language, "2026-11-22T11:44:00Z", CLAUDES)),
         ("open in a terminal", |_| elsewhere(Some("2026-11-22T03:05:00Z"), true)),
         ("open in a program", |_| elsewhere(None, false)),
-        ("unknown command", |_| Outcome::UnknownCommand("frobnicate".to_owned())),
-        ("compacted", |_| Outcome::Compacted),
-        ("cleared", |_| Outcome::Cleared),
+        ("unknown command", |_| TurnOutcome::UnknownCommand("frobnicate".to_owned())),
+        ("compacted", |_| TurnOutcome::Compacted),
+        ("cleared", |_| TurnOutcome::Cleared),
     ];
     let silent = |language, outcome: Ended| {
-        let mut done = Done { text: String::new(), ..done(outcome(language)) };
-        if matches!(done.outcome, Outcome::Compacted | Outcome::Cleared) {
+        let mut done = FinishedTurn { text: String::new(), ..done(outcome(language)) };
+        if matches!(done.outcome, TurnOutcome::Compacted | TurnOutcome::Cleared) {
             done.gauges.context = None;
         }
         done
@@ -102,12 +104,12 @@ fn a_turn_that_ends_without_an_answer_says_why() {
 #[test]
 fn a_turn_that_nobody_asked_for_says_why_it_ended() {
     let cases: [(_, Ended); 4] = [
-        ("stopped", |_| Outcome::Stopped),
-        ("timed out", |_| Outcome::TimedOut(Duration::from_secs(600))),
+        ("stopped", |_| TurnOutcome::Stopped),
+        ("timed out", |_| TurnOutcome::TimedOut(Duration::from_secs(600))),
         ("crashed", crashed),
-        ("cut", |_| Outcome::Cut),
+        ("cut", |_| TurnOutcome::Cut),
     ];
-    let unasked = |language, outcome: Ended| Done { prompt: None, ..done(outcome(language)) };
+    let unasked = |language, outcome: Ended| FinishedTurn { prompt: None, ..done(outcome(language)) };
     let end =
         |outcome| told(|scene| document(scene, &unasked(scene.words.0, outcome), Path::new(LOG)).unwrap());
     insta::assert_snapshot!(each(cases, end));
@@ -121,7 +123,7 @@ fn a_card_that_has_no_answer_has_a_last_word() {
 
 #[test]
 fn a_turn_that_nobody_heard_of_ends_without_a_word() {
-    let done = Done { prompt: None, text: String::new(), ..done(Outcome::Stopped) };
+    let done = FinishedTurn { prompt: None, text: String::new(), ..done(TurnOutcome::Stopped) };
     assert_eq!(in_english(|scene| document(scene, &done, Path::new(LOG))), None);
 }
 
@@ -136,7 +138,7 @@ fn panels_hold_little_of_a_turn_that_did_much() {
         tools.push(used("Bash", command, false, &"字".repeat(1300), None));
         tools.push(used("Edit", json!({}), false, "", Some(change(&format!("/home/ann/shop/{n}"), &lines))));
     }
-    let done = Done { tools, ..done(Outcome::Answered) };
+    let done = FinishedTurn { tools, ..done(TurnOutcome::Answered) };
     let document = in_english(|scene| document(scene, &done, Path::new(LOG))).unwrap();
     let size = serde_json::to_string(&document).unwrap().len();
     assert!(size < 14 << 10, "{size} bytes");
@@ -150,11 +152,11 @@ fn panels_hold_little_of_a_turn_that_did_much() {
 
 #[test]
 fn an_answer_that_nobody_would_see_change_is_a_message_of_its_own() {
-    let took = |seconds| Done { took: Duration::from_secs(seconds), ..done(Outcome::Answered) };
+    let took = |seconds| FinishedTurn { took: Duration::from_secs(seconds), ..done(TurnOutcome::Answered) };
     assert_eq!(
         [(29, false), (29, true), (30, false)].map(|(time, below)| is_below(&took(time), below)),
         [false, true, true]
     );
-    assert!(!is_below(&Done { outcome: Outcome::Cut, ..took(60) }, true));
+    assert!(!is_below(&FinishedTurn { outcome: TurnOutcome::Cut, ..took(60) }, true));
     insta::assert_snapshot!(told(answered_below));
 }

@@ -2,10 +2,10 @@ use std::time::Duration;
 
 use super::super::tests::*;
 use super::*;
-use crate::claude::wire::{PermissionRequest, Rule};
+use crate::claude::wire::{PermissionRequest, PermissionRule};
 use serde_json::{Value, json};
 
-fn questions(input: Value) -> Ask {
+fn questions(input: Value) -> OpenRequest {
     asked(PermissionRequest {
         request_id: "q".to_owned(),
         tool: "AskUserQuestion".to_owned(),
@@ -15,11 +15,11 @@ fn questions(input: Value) -> Ask {
     })
 }
 
-fn plan() -> Ask {
+fn plan() -> OpenRequest {
     plan_of(json!({}))
 }
 
-fn plan_of(input: Value) -> Ask {
+fn plan_of(input: Value) -> OpenRequest {
     asked(PermissionRequest {
         request_id: "p".to_owned(),
         tool: "ExitPlanMode".to_owned(),
@@ -29,12 +29,12 @@ fn plan_of(input: Value) -> Ask {
     })
 }
 
-fn ask(ask: &Ask) -> String {
+fn ask(ask: &OpenRequest) -> String {
     let until = now().checked_add(Duration::from_secs(600)).unwrap();
     told(|scene| asking(scene, ask, &until, 1))
 }
 
-fn after(ask: &Ask, decided: &Decided) -> String {
+fn after(ask: &OpenRequest, decided: &RequestOutcome) -> String {
     told(|scene| super::decided(scene, ask, decided, &now()))
 }
 
@@ -79,15 +79,15 @@ fn a_permission_request_says_all_that_there_is_to_know_of_it() {
 
 #[test]
 fn a_decided_request_says_what_was_decided_by_whom_and_when() {
-    let rules = vec![Rule { tool: "Bash".to_owned(), content: Some("npm test *".to_owned()) }];
+    let rules = vec![PermissionRule { tool: "Bash".to_owned(), content: Some("npm test *".to_owned()) }];
     let decisions = [
-        Decided::Allowed,
-        Decided::AllowedRules(rules),
-        Decided::AllowedEdits,
-        Decided::Denied(None),
-        Decided::Denied(Some("Not the build folder".to_owned())),
-        Decided::Expired,
-        Decided::Withdrawn,
+        RequestOutcome::Allowed,
+        RequestOutcome::AllowedRules(rules),
+        RequestOutcome::AllowedEdits,
+        RequestOutcome::Denied(None),
+        RequestOutcome::Denied(Some("Not the build folder".to_owned())),
+        RequestOutcome::Expired,
+        RequestOutcome::Withdrawn,
     ];
     let all: Vec<String> = decisions.iter().map(|decided| after(&bash(), decided)).collect();
     insta::assert_snapshot!(all.join("\n\n————————\n\n"));
@@ -105,8 +105,9 @@ fn a_decided_request_stays_one_card() {
     let mut request = bash().request;
     request.input = json!({"command": "echo 字\n".repeat(20_000)});
     let ask = asked(request);
-    let documents =
-        in_english(|scene| [super::decided(scene, &ask, &Decided::Allowed, scene.now), epitaph(scene, &ask)]);
+    let documents = in_english(|scene| {
+        [super::decided(scene, &ask, &RequestOutcome::Allowed, scene.now), epitaph(scene, &ask)]
+    });
     for document in documents {
         let size = serde_json::to_string(&document).unwrap().len();
         assert!((6 << 10..9 << 10).contains(&size), "{size} bytes");
@@ -155,7 +156,7 @@ fn several_questions_are_a_form() {
 fn answered_questions_show_their_answers() {
     let input = json!({"questions": [{"question": "Which?", "options": [{"label": "A"}]}]});
     let answers = vec![("Which?".to_owned(), "A".to_owned())];
-    let all = [Decided::Answered(answers), Decided::Denied(None)];
+    let all = [RequestOutcome::Answered(answers), RequestOutcome::Denied(None)];
     let all: Vec<String> = all.iter().map(|decided| after(&questions(input.clone()), decided)).collect();
     insta::assert_snapshot!(all.join("\n\n————————\n\n"));
 }
@@ -173,7 +174,7 @@ fn a_plan_that_is_sent_is_shown_in_its_own_words() {
 
 #[test]
 fn a_plan_is_approved_or_sent_back() {
-    let all = [Decided::AllowedEdits, Decided::Denied(Some("Smaller steps".to_owned()))];
+    let all = [RequestOutcome::AllowedEdits, RequestOutcome::Denied(Some("Smaller steps".to_owned()))];
     let all: Vec<String> = all.iter().map(|decided| after(&plan(), decided)).collect();
     insta::assert_snapshot!(all.join("\n\n————————\n\n"));
 }

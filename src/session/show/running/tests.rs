@@ -1,7 +1,7 @@
 use super::super::tests::*;
 use super::*;
-use crate::claude::wire::{Assistant, Block as Said, ToolEnd};
-use crate::session::turn::Outcome;
+use crate::claude::wire::{Assistant, ContentBlock as Said, ToolEnd};
+use crate::session::turn::TurnOutcome;
 use serde_json::{Value, json};
 
 /// A turn that says and does things, a second after the other.
@@ -71,7 +71,7 @@ fn a_turn_that_asks_says_that_it_waits() {
 #[test]
 fn a_turn_that_is_being_stopped_cannot_be_stopped_again() {
     let mut running = Running::new();
-    running.turn.ending = Some(Outcome::Stopped);
+    running.turn.ending = Some(TurnOutcome::Stopped);
     insta::assert_snapshot!(running.shown());
 }
 

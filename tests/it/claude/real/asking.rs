@@ -3,10 +3,10 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use phonework::act::{Act, Choice, Press, REASON};
-use phonework::claude::wire::Matter;
-use phonework::session::machine::{Effect, Input, Notice, Order, Pressed};
-use phonework::session::turn::Decided;
+use phonework::card_action::{CardAction, Press, REASON, Verdict};
+use phonework::claude::wire::RequestMatter;
+use phonework::session::machine::{Effect, Input, Instruction, Notice, PressResult};
+use phonework::session::turn::RequestOutcome;
 use serde_json::json;
 
 use super::driven::{Driven, button};
@@ -43,26 +43,26 @@ async fn each_tool_asks_with_all_that_it_would_do_and_does_it_when_it_was_allowe
     let mut driven = Driven::start(scene.launch());
 
     let write = json!({"file_path": file, "content": "a\nb\nc\n"});
-    let (request, done) = driven.with(&format!("Write {write}"), Choice::Allow).await;
+    let (request, done) = driven.with(&format!("Write {write}"), Verdict::Allow).await;
     assert_eq!((request.input, request.edits, request.rules), (write, true, vec![]));
     assert_eq!(done.files(), BTreeMap::from([(file.to_str().unwrap(), (3, 0))]));
 
     driven.prompt(&format!("Read {}", json!({ "file_path": file })));
     driven.done().await;
     let edit = json!({"file_path": file, "old_string": "b", "new_string": "B\nBB", "replace_all": false});
-    let (request, done) = driven.with(&format!("Edit {edit}"), Choice::Allow).await;
+    let (request, done) = driven.with(&format!("Edit {edit}"), Verdict::Allow).await;
     assert_eq!((request.input, request.edits), (edit, true));
     let (_, end) = done.tools[0].end.clone().unwrap();
     assert_eq!(end.file.unwrap().hunks[0].lines, [" a", "-b", "+B", "+BB", " c"]);
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "a\nB\nBB\nc\n");
 
-    let (request, done) = driven.with(&bash("seq 3 | tee made"), Choice::Allow).await;
+    let (request, done) = driven.with(&bash("seq 3 | tee made"), Verdict::Allow).await;
     assert_eq!(request.input["command"], "seq 3 | tee made");
     let (_, end) = done.tools[0].end.clone().unwrap();
     assert_eq!((end.output.as_str(), end.is_error, end.cut), ("1\n2\n3", false, false));
 
     let fetch = json!({"url": "http://127.0.0.1:9/page", "prompt": "x"});
-    let (request, done) = driven.with(&format!("WebFetch {fetch}"), Choice::Allow).await;
+    let (request, done) = driven.with(&format!("WebFetch {fetch}"), Verdict::Allow).await;
     let rules: Vec<String> = request.rules.iter().map(ToString::to_string).collect();
     assert_eq!((request.input, rules), (fetch, vec!["WebFetch(domain:127.0.0.1)".to_owned()]));
     // It was let through: what it fails at is the network.
@@ -76,11 +76,14 @@ async fn a_denial_and_its_reason_reach_the_model_and_nothing_runs() {
     let mut driven = Driven::start(scene.launch());
     driven.prompt(&bash("touch denied"));
     let ask = driven.asked().await;
-    let mut press = button(&ask, Choice::DenyWhy);
+    let mut press = button(&ask, Verdict::DenyWhy);
     press.fields.insert(REASON.to_owned(), vec!["not on a Friday".to_owned()]);
-    assert_eq!(driven.press(&press), Pressed::Decided(Decided::Denied(Some("not on a Friday".to_owned()))));
+    assert_eq!(
+        driven.press(&press),
+        PressResult::Decided(RequestOutcome::Denied(Some("not on a Friday".to_owned())))
+    );
     assert!(driven.done().await.text.contains("not on a Friday"));
-    let (_, done) = driven.with(&bash("touch denied"), Choice::Deny).await;
+    let (_, done) = driven.with(&bash("touch denied"), Verdict::Deny).await;
     assert!(done.text.contains("The user said no."), "{}", done.text);
     assert!(!scene.project().join("denied").exists());
 }
@@ -92,7 +95,7 @@ async fn what_was_allowed_for_the_session_is_allowed_after_its_sleep_and_in_no_o
     // One with all that rules have to be careful with.
     let odd = r#"python3 -c "print(1, r'\\d')""#;
     for command in ["mkdir made", odd] {
-        let (_, done) = driven.with(&bash(command), Choice::AllowRule).await;
+        let (_, done) = driven.with(&bash(command), Verdict::AllowRule).await;
         assert_eq!(done.tools[0].is_error, Some(false), "{}", done.text);
     }
     driven.prompt(&bash(odd));
@@ -105,12 +108,12 @@ async fn what_was_allowed_for_the_session_is_allowed_after_its_sleep_and_in_no_o
     driven.prompt(&bash("mkdir made other"));
     driven.done().await;
     assert!(scene.project().join("other").exists());
-    driven.with(&bash("touch other"), Choice::Deny).await;
+    driven.with(&bash("touch other"), Verdict::Deny).await;
     assert_eq!(driven.launch.rules, before);
 
     let mut other = Driven::start(scene.launch());
-    other.with(&bash(odd), Choice::Deny).await;
-    other.with(&bash("mkdir made elsewhere"), Choice::Deny).await;
+    other.with(&bash(odd), Verdict::Deny).await;
+    other.with(&bash("mkdir made elsewhere"), Verdict::Deny).await;
     let settings = scene.project().join(".claude");
     assert!(!settings.exists(), "nothing is written into the project");
 }
@@ -136,7 +139,7 @@ async fn edits_that_were_accepted_for_the_session_are_not_asked_about_again_and_
     let write =
         |name: &str| format!("Write {}", json!({"file_path": scene.project().join(name), "content": "x"}));
     let mut driven = Driven::start(scene.launch());
-    driven.with(&write("one"), Choice::AllowEdits).await;
+    driven.with(&write("one"), Verdict::AllowEdits).await;
     driven.prompt(&write("two"));
     driven.done().await;
     assert_eq!(driven.launch.permission_mode, "acceptEdits");
@@ -145,7 +148,7 @@ async fn edits_that_were_accepted_for_the_session_are_not_asked_about_again_and_
     let done = driven.done().await;
     assert_eq!(done.gauges.mode.as_deref(), Some("acceptEdits"));
     assert!(scene.project().join("three").exists());
-    driven.with(&bash("make"), Choice::Deny).await;
+    driven.with(&bash("make"), Verdict::Deny).await;
 }
 
 fn ask() -> String {
@@ -163,15 +166,15 @@ async fn several_questions_are_answered_at_once_by_choices_and_own_words() {
     let mut driven = Driven::start(scene.launch());
     driven.prompt(&ask());
     let ask = driven.asked().await;
-    let Matter::Questions(questions) = &ask.matter else { panic!("{ask:?}") };
+    let RequestMatter::Questions(questions) = &ask.matter else { panic!("{ask:?}") };
     let told: Vec<_> = questions.iter().map(|one| (one.text.as_str(), one.many, one.options.len())).collect();
     assert_eq!(told, [("Which colour?", false, 3), ("Which sizes?", true, 3), ("Anything else?", false, 3)]);
     let texts = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect::<Vec<_>>();
     let fields = [("q0", texts(&["Green"])), ("q1", texts(&["S", "L"])), ("w2", texts(&["with a \"bow\""]))];
-    let act = Act::Answer { about: ask.about(&"c-1".into()), option: None };
+    let act = CardAction::Answer { about: ask.about(&"c-1".into()), option: None };
     let fields = fields.into_iter().map(|(name, texts)| (name.to_owned(), texts)).collect();
     let pressed = driven.press(&Press { act, group: false, fields });
-    assert!(matches!(pressed, Pressed::Decided(Decided::Answered(_))), "{pressed:?}");
+    assert!(matches!(pressed, PressResult::Decided(RequestOutcome::Answered(_))), "{pressed:?}");
     let said = driven.done().await.text;
     for part in ["\"Which colour?\"=\"Green\"", "\"Which sizes?\"=\"S, L\"", "\"Anything else?\"=\"with a"] {
         assert!(said.contains(part), "{said}");
@@ -189,14 +192,14 @@ async fn questions_are_answered_by_typing_and_can_be_declined() {
     for part in ["\"Which colour?\"=\"Blue\"", "\"Which sizes?\"=\"S, L\"", "\"Anything else?\"=\"Yes\""] {
         assert!(said.contains(part), "{said}");
     }
-    let (_, done) = driven.with(&ask(), Choice::Deny).await;
+    let (_, done) = driven.with(&ask(), Verdict::Deny).await;
     assert!(done.text.contains("The user does not want to answer."), "{}", done.text);
 }
 
-fn order() -> Order {
+fn order() -> Instruction {
     let to = phonework::mail::Recipient::Chat("oc_1".into());
-    let reply = phonework::session::turn::Reply { to, under: None };
-    Order { mail: 7, message_id: "om_7".into(), reply, sent: Instant::now() }
+    let reply = phonework::session::turn::ReplyTarget { to, under: None };
+    Instruction { mail: 7, message_id: "om_7".into(), reply, sent: Instant::now() }
 }
 
 #[tokio::test]
@@ -207,13 +210,13 @@ async fn a_plan_is_sent_back_with_words_and_then_approved() {
     let mut driven = Driven::start(Launch { permission_mode: "plan".to_owned(), ..scene.launch() });
     driven.prompt("ExitPlanMode {}");
     let ask = driven.asked().await;
-    assert_eq!(ask.matter, Matter::Plan(Some("1. Write it.".to_owned())));
+    assert_eq!(ask.matter, RequestMatter::Plan(Some("1. Write it.".to_owned())));
     driven.put(Input::Typed("first the tests".to_owned(), order()));
     let done = driven.done().await;
     assert!(done.text.contains("first the tests"), "{}", done.text);
     assert_eq!(done.gauges.mode.as_deref(), Some("plan"));
 
-    let (_, done) = driven.with("ExitPlanMode {}", Choice::AllowEdits).await;
+    let (_, done) = driven.with("ExitPlanMode {}", Verdict::AllowEdits).await;
     assert_eq!(done.gauges.mode.as_deref(), Some("acceptEdits"));
     assert_eq!(driven.launch.permission_mode, "acceptEdits");
     driven.prompt(&write("planned"));
@@ -221,7 +224,7 @@ async fn a_plan_is_sent_back_with_words_and_then_approved() {
     assert!(scene.project().join("planned").exists());
 
     driven.put(Input::Mode("plan".to_owned()));
-    let (_, done) = driven.with("ExitPlanMode {}", Choice::Allow).await;
+    let (_, done) = driven.with("ExitPlanMode {}", Verdict::Allow).await;
     assert!(done.gauges.mode.as_deref().is_some_and(|mode| mode != "plan"), "{:?}", done.gauges);
 }
 
@@ -240,17 +243,20 @@ async fn thirty_approvals_in_one_turn_are_each_decided_once() {
         let ask = driven.asked().await;
         assert_eq!(ask.request.input["command"], format!("echo {n} >> made"));
         // Somebody is quick with both buttons, and with the card before it.
-        assert_eq!(driven.choose(&ask, Choice::Allow), Pressed::Decided(Decided::Allowed));
-        assert_eq!(driven.choose(&ask, Choice::Deny), Pressed::Already(Decided::Allowed));
+        assert_eq!(driven.choose(&ask, Verdict::Allow), PressResult::Decided(RequestOutcome::Allowed));
+        assert_eq!(driven.choose(&ask, Verdict::Deny), PressResult::Already(RequestOutcome::Allowed));
         if let Some(earlier) = earlier.replace(ask) {
-            assert_eq!(driven.choose(&earlier, Choice::Allow), Pressed::Already(Decided::Allowed));
+            assert_eq!(
+                driven.choose(&earlier, Verdict::Allow),
+                PressResult::Already(RequestOutcome::Allowed)
+            );
         }
     }
     let done = driven.done().await;
     assert_eq!((done.text.as_str(), done.approvals.len()), ("thirty", 30));
     let made = std::fs::read_to_string(scene.project().join("made")).unwrap();
     assert_eq!(made, (0..30).map(|n| format!("{n}\n")).collect::<String>());
-    assert_eq!(driven.choose(&earlier.unwrap(), Choice::Allow), Pressed::Over);
+    assert_eq!(driven.choose(&earlier.unwrap(), Verdict::Allow), PressResult::Over);
 }
 
 #[tokio::test]
@@ -261,7 +267,7 @@ async fn an_approval_after_ten_minutes_counts_and_one_after_its_time_does_not() 
     let ask = driven.asked().await;
     // Twice the time of a turn, and nothing happens.
     driven.after(Duration::from_secs(600));
-    assert_eq!(driven.choose(&ask, Choice::Allow), Pressed::Decided(Decided::Allowed));
+    assert_eq!(driven.choose(&ask, Verdict::Allow), PressResult::Decided(RequestOutcome::Allowed));
     assert_eq!(driven.done().await.outcome.word(), "answered");
     assert!(scene.project().join("late").exists());
 
@@ -272,8 +278,8 @@ async fn an_approval_after_ten_minutes_counts_and_one_after_its_time_does_not() 
     let reminded = driven.until(remind).await;
     assert_eq!(reminded.request, ask.request);
     driven.after(Duration::from_secs(1800));
-    assert_eq!(driven.decided().await.1, Decided::Expired);
-    assert_eq!(driven.choose(&ask, Choice::Allow), Pressed::Already(Decided::Expired));
+    assert_eq!(driven.decided().await.1, RequestOutcome::Expired);
+    assert_eq!(driven.choose(&ask, Verdict::Allow), PressResult::Already(RequestOutcome::Expired));
     let done = driven.done().await;
     assert!(done.text.contains("Nobody answered in time."), "{}", done.text);
     assert!(!scene.project().join("too-late").exists());
@@ -288,7 +294,7 @@ async fn a_mode_is_changed_while_claude_asks_and_what_it_does_not_know_is_refuse
     driven.prompt(&write("one"));
     let ask = driven.asked().await;
     driven.put(Input::Mode("acceptEdits".to_owned()));
-    assert_eq!(driven.choose(&ask, Choice::Deny), Pressed::Decided(Decided::Denied(None)));
+    assert_eq!(driven.choose(&ask, Verdict::Deny), PressResult::Decided(RequestOutcome::Denied(None)));
     driven.done().await;
     driven.prompt(&write("two"));
     driven.done().await;

@@ -2,17 +2,17 @@
 
 use std::time::Instant;
 
-use phonework::act::{Act, Choice, Press};
+use phonework::card_action::{CardAction, Press, Verdict};
 use phonework::claude::wire::PermissionRequest;
 use phonework::language::Language;
 use phonework::mail::Recipient;
-use phonework::render::document::Long;
-use phonework::session::machine::{Effect, Input, Limits, Machine, Pressed};
-use phonework::session::turn::{Ask, Decided, Done, Prompt, Reply};
+use phonework::render::document::LongAnswers;
+use phonework::session::machine::{Effect, Input, Machine, PressResult, SessionLimits};
+use phonework::session::turn::{FinishedTurn, OpenRequest, Prompt, ReplyTarget, RequestOutcome};
 
 use super::*;
 
-pub(super) const LIMITS: Limits = Limits {
+pub(super) const LIMITS: SessionLimits = SessionLimits {
     turn: Duration::from_secs(300),
     idle: Duration::from_secs(1800),
     approval: Duration::from_secs(3600),
@@ -77,8 +77,8 @@ impl Driven {
             mail: self.mails,
             text: text.to_owned(),
             chat_id: "oc_1".into(),
-            reply: Reply { to: Recipient::Chat("oc_1".into()), under: None },
-            long: Long::Parts,
+            reply: ReplyTarget { to: Recipient::Chat("oc_1".into()), under: None },
+            long: LongAnswers::Parts,
         }));
     }
 
@@ -88,24 +88,24 @@ impl Driven {
         self.put(Input::Tick);
     }
 
-    pub(super) fn press(&mut self, press: &Press) -> Pressed {
+    pub(super) fn press(&mut self, press: &Press) -> PressResult {
         let (effects, pressed) = self.machine.press(press, self.now());
         self.perform(effects);
         pressed
     }
 
-    pub(super) fn choose(&mut self, ask: &Ask, choice: Choice) -> Pressed {
+    pub(super) fn choose(&mut self, ask: &OpenRequest, choice: Verdict) -> PressResult {
         self.press(&button(ask, choice))
     }
 
     /// Takes a line of Claude's, or its end.
     pub(super) async fn hear(&mut self) -> Option<Output> {
         match self.session.event().await {
-            Event::Line(output) => {
+            ProcessEvent::Line(output) => {
                 self.put(Input::Claude(output.clone()));
                 Some(output)
             }
-            Event::Exited(exit) => {
+            ProcessEvent::Exited(exit) => {
                 self.put(Input::Exited(exit));
                 None
             }
@@ -125,7 +125,7 @@ impl Driven {
     }
 
     /// The next request of Claude's. A turn that ends without one is a failure.
-    pub(super) async fn asked(&mut self) -> Ask {
+    pub(super) async fn asked(&mut self) -> OpenRequest {
         self.until(|effect| {
             if let Effect::Settle(done) = &effect {
                 panic!("it asked nothing: {done:?}");
@@ -136,7 +136,7 @@ impl Driven {
     }
 
     /// The end of the turn. A request before it is a failure.
-    pub(super) async fn done(&mut self) -> Done {
+    pub(super) async fn done(&mut self) -> FinishedTurn {
         self.until(|effect| {
             if let Effect::Ask(ask, _) = &effect {
                 panic!("it asked: {ask:?}");
@@ -147,15 +147,15 @@ impl Driven {
     }
 
     /// A turn in which Claude asks for one thing, and what is chosen.
-    pub(super) async fn with(&mut self, prompt: &str, choice: Choice) -> (PermissionRequest, Done) {
+    pub(super) async fn with(&mut self, prompt: &str, choice: Verdict) -> (PermissionRequest, FinishedTurn) {
         self.prompt(prompt);
         let ask = self.asked().await;
-        assert!(matches!(self.choose(&ask, choice), Pressed::Decided(_)));
+        assert!(matches!(self.choose(&ask, choice), PressResult::Decided(_)));
         (ask.request, self.done().await)
     }
 
     /// What was decided next.
-    pub(super) async fn decided(&mut self) -> (Ask, Decided) {
+    pub(super) async fn decided(&mut self) -> (OpenRequest, RequestOutcome) {
         let decided =
             |effect| if let Effect::Decided(ask, decided) = effect { Some((ask, decided)) } else { None };
         self.until(decided).await
@@ -168,7 +168,7 @@ impl Driven {
     }
 }
 
-pub(super) fn button(ask: &Ask, choice: Choice) -> Press {
-    let act = Act::Decide { about: ask.about(&"c-1".into()), choice };
+pub(super) fn button(ask: &OpenRequest, choice: Verdict) -> Press {
+    let act = CardAction::Decide { about: ask.about(&"c-1".into()), choice };
     Press { act, group: false, fields: BTreeMap::new() }
 }

@@ -1,13 +1,13 @@
 //! What is tried again.
 
 use futures_util::future::join_all;
-use phonework::emulator::{Effect, Fault, Lasting};
+use phonework::emulator::{FaultDuration, FaultEffect, InjectedFault};
 
 use super::{for_anna, ready, sent, struck};
 use crate::support::phonework::field;
 
-fn code(http: u16, code: i64) -> Effect {
-    Effect::Refuse { http, code, reset: None }
+fn code(http: u16, code: i64) -> FaultEffect {
+    FaultEffect::Refuse { http, code, reset: None }
 }
 
 #[tokio::test]
@@ -24,17 +24,17 @@ async fn whatever_happens_to_a_try_the_answer_is_shown_once_and_in_its_order() {
         code(200, 2200),
         code(500, 300_000),
         code(503, 1),
-        Effect::Page { http: 429 },
-        Effect::Page { http: 502 },
-        Effect::Page { http: 200 },
-        Effect::Page { http: 404 },
-        Effect::Garbage,
-        Effect::Lose,
-        Effect::Cut,
+        FaultEffect::Page { http: 429 },
+        FaultEffect::Page { http: 502 },
+        FaultEffect::Page { http: 200 },
+        FaultEffect::Page { http: 404 },
+        FaultEffect::Garbage,
+        FaultEffect::Lose,
+        FaultEffect::Cut,
     ];
     join_all(effects.map(|effect| async move {
         let phonework = ready().await;
-        let fault = for_anna(&phonework, Fault::sending(effect.clone(), Lasting::Times(1)));
+        let fault = for_anna(&phonework, InjectedFault::sending(effect.clone(), FaultDuration::Times(1)));
         phonework.say("echo first");
         struck(&phonework, fault, 1).await;
         phonework.say("echo second");
@@ -53,8 +53,8 @@ async fn whatever_happens_to_a_try_the_answer_is_shown_once_and_in_its_order() {
 async fn the_time_that_feishu_asks_for_is_waited_out() {
     for (http, code) in [(429, 99_991_400), (400, 99_991_400), (400, 230_020)] {
         let phonework = ready().await;
-        let effect = Effect::Refuse { http, code, reset: Some(2) };
-        for_anna(&phonework, Fault::sending(effect, Lasting::Times(1)));
+        let effect = FaultEffect::Refuse { http, code, reset: Some(2) };
+        for_anna(&phonework, InjectedFault::sending(effect, FaultDuration::Times(1)));
         assert_eq!(phonework.ask("echo patient", 1).await, ["patient"]);
         let tries: Vec<_> =
             sent(&phonework).into_iter().filter(|(_, said, _)| said.contains("patient")).collect();
@@ -66,7 +66,8 @@ async fn the_time_that_feishu_asks_for_is_waited_out() {
 #[tokio::test]
 async fn a_call_that_gets_no_answer_ends_and_is_made_again_with_the_same_uuid() {
     let phonework = ready().await;
-    let silence = for_anna(&phonework, Fault::sending(Effect::Silence, Lasting::UntilLifted));
+    let silence =
+        for_anna(&phonework, InjectedFault::sending(FaultEffect::Silence, FaultDuration::UntilLifted));
     phonework.say("echo heard");
     phonework.logged("not delivered yet", 1).await;
     phonework.emulator.lift(silence);
@@ -83,7 +84,7 @@ async fn a_call_that_gets_no_answer_ends_and_is_made_again_with_the_same_uuid() 
 #[tokio::test]
 async fn a_slow_feishu_is_waited_for_and_keeps_its_order() {
     let phonework = ready().await;
-    for_anna(&phonework, Fault::sending(Effect::Delay { ms: 400 }, Lasting::Times(3)));
+    for_anna(&phonework, InjectedFault::sending(FaultEffect::Delay { ms: 400 }, FaultDuration::Times(3)));
     for word in ["one", "two", "three"] {
         phonework.say_later(&format!("echo {word}"));
     }
@@ -94,10 +95,10 @@ async fn a_slow_feishu_is_waited_for_and_keeps_its_order() {
 
 #[tokio::test]
 async fn one_chats_trouble_delays_no_other_and_is_told_once() {
-    for effect in [code(500, 2200), Effect::Silence, code(429, 99_991_400)] {
+    for effect in [code(500, 2200), FaultEffect::Silence, code(429, 99_991_400)] {
         let phonework = ready().await;
         let mings = phonework.emulator.p2p(&phonework.ming);
-        let fault = for_anna(&phonework, Fault::sending(effect.clone(), Lasting::UntilLifted));
+        let fault = for_anna(&phonework, InjectedFault::sending(effect.clone(), FaultDuration::UntilLifted));
         phonework.say("echo for Anna");
         struck(&phonework, fault, 1).await;
         phonework.emulator.say(&phonework.ming, &mings, "/new shop");
@@ -108,7 +109,7 @@ async fn one_chats_trouble_delays_no_other_and_is_told_once() {
         let heard = phonework.hear(&mings, 4).await;
         assert_eq!(heard[1..], ["one", "two", "three"], "{effect:?}");
         assert_eq!(phonework.heard(&phonework.chat).len(), 1, "{effect:?}");
-        if effect != Effect::Silence {
+        if effect != FaultEffect::Silence {
             struck(&phonework, fault, 4).await;
         }
         phonework.emulator.lift(fault);
@@ -116,6 +117,6 @@ async fn one_chats_trouble_delays_no_other_and_is_told_once() {
         phonework.logged("delivered after all", 1).await;
         let after_all = phonework.lines(&["delivered after all"]);
         assert_eq!(phonework.lines(&["WARN", "not delivered yet"]).len(), 1, "{effect:?}");
-        assert!(effect == Effect::Silence || field(&after_all[0], "failures") >= 4, "{after_all:?}");
+        assert!(effect == FaultEffect::Silence || field(&after_all[0], "failures") >= 4, "{after_all:?}");
     }
 }

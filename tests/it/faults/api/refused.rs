@@ -1,13 +1,13 @@
 //! What Feishu never takes.
 
 use futures_util::future::join_all;
-use phonework::emulator::{Effect, Emulator, Fault, Lasting, Shown};
+use phonework::emulator::{Emulator, FaultDuration, FaultEffect, InjectedFault, ShownMessage};
 
 use super::{for_anna, ready, struck};
 use crate::support::phonework::{PATIENCE, Phonework};
 
-fn code(code: i64) -> Effect {
-    Effect::Refuse { http: 400, code, reset: None }
+fn code(code: i64) -> FaultEffect {
+    FaultEffect::Refuse { http: 400, code, reset: None }
 }
 
 /// Posts that are put aside, with why.
@@ -27,7 +27,7 @@ async fn in_place_of_a_part_that_feishu_does_not_take_its_reader_is_told_where_i
     join_all([230_022, 230_028].map(|refusal| async move {
         let (phonework, reason) = (ready().await, refusal.to_string());
         // As a card, and as the first part of the text.
-        let fault = for_anna(&phonework, Fault::sending(code(refusal), Lasting::Times(2)));
+        let fault = for_anna(&phonework, InjectedFault::sending(code(refusal), FaultDuration::Times(2)));
         let heard = phonework.ask(&format!("echo {}", long()), 3).await;
         assert_eq!(phonework.emulator.struck(fault), Some(2));
         assert!(heard[0].contains("its content did not pass a check"), "{heard:?}");
@@ -44,11 +44,11 @@ async fn in_place_of_a_part_that_feishu_does_not_take_its_reader_is_told_where_i
 
 #[tokio::test]
 async fn what_is_too_long_for_a_card_and_for_a_text_is_a_file() {
-    join_all([code(230_025), Effect::Page { http: 413 }].map(|effect| async move {
+    join_all([code(230_025), FaultEffect::Page { http: 413 }].map(|effect| async move {
         let phonework = ready().await;
-        let fault = for_anna(&phonework, Fault::sending(effect, Lasting::Times(2)));
+        let fault = for_anna(&phonework, InjectedFault::sending(effect, FaultDuration::Times(2)));
         phonework.say(&format!("echo {}", long()));
-        let is_file = |shown: &&Shown| phonework.emulator.file_of(shown).is_some();
+        let is_file = |shown: &&ShownMessage| phonework.emulator.file_of(shown).is_some();
         let find = |emulator: &Emulator| emulator.shown(&phonework.chat).iter().find(is_file).cloned();
         let file = phonework.emulator.wait_for(find, PATIENCE).await.expect("a file");
         let (name, bytes) = phonework.emulator.file_of(&file).unwrap();
@@ -65,7 +65,7 @@ async fn what_is_too_long_for_a_card_and_for_a_text_is_a_file() {
 async fn what_feishu_does_not_understand_as_a_card_is_a_text() {
     let phonework = ready().await;
     for refusal in [230_001, 230_017, 230_055, 230_099] {
-        for_anna(&phonework, Fault::sending(code(refusal), Lasting::Times(1)));
+        for_anna(&phonework, InjectedFault::sending(code(refusal), FaultDuration::Times(1)));
         assert_eq!(phonework.ask(&format!("echo {refusal}"), 1).await.len(), 1);
         let last = phonework.said(&phonework.chat).pop().unwrap();
         assert!(!last.is_card() && last.text.starts_with(&refusal.to_string()), "{last:?}");
@@ -76,10 +76,11 @@ async fn what_feishu_does_not_understand_as_a_card_is_a_text() {
 #[tokio::test]
 async fn a_kill_between_the_refusal_and_its_notice_shows_the_notice_once_and_in_its_place() {
     let mut phonework = ready().await;
-    for_anna(&phonework, Fault::sending(code(230_028), Lasting::Times(2)));
+    for_anna(&phonework, InjectedFault::sending(code(230_028), FaultDuration::Times(2)));
     // The notice is shown, but that is not known when the daemon dies.
-    for_anna(&phonework, Fault::sending(Effect::Lose, Lasting::Times(1)));
-    let silence = for_anna(&phonework, Fault::sending(Effect::Silence, Lasting::UntilLifted));
+    for_anna(&phonework, InjectedFault::sending(FaultEffect::Lose, FaultDuration::Times(1)));
+    let silence =
+        for_anna(&phonework, InjectedFault::sending(FaultEffect::Silence, FaultDuration::UntilLifted));
     phonework.say(&format!("echo {}", long()));
     struck(&phonework, silence, 1).await;
     phonework.kill().await;
@@ -98,7 +99,7 @@ async fn what_can_never_be_delivered_is_kept_told_to_the_operator_and_blocks_not
     let gone =
         [230_002, 230_013, 230_018, 230_029, 230_034, 230_035, 230_038, 230_053, 230_054, 230_075, 232_009];
     for (nth, refusal) in gone.into_iter().enumerate() {
-        for_anna(&phonework, Fault::sending(code(refusal), Lasting::Times(1)));
+        for_anna(&phonework, InjectedFault::sending(code(refusal), FaultDuration::Times(1)));
         phonework.say("echo lost");
         phonework.logged("refused for good, put aside", nth + 1).await;
         assert_eq!(phonework.ask(&format!("echo {refusal}"), 1).await, [refusal.to_string()]);
@@ -113,10 +114,10 @@ async fn what_can_never_be_delivered_is_kept_told_to_the_operator_and_blocks_not
 #[tokio::test]
 async fn what_an_operator_has_to_mend_keeps_the_answer_until_he_has() {
     let codes = [230_006, 230_027, 99_991_672, 99_991_662, 99_991_673, 99_991_401, 99_991_403];
-    let sending = codes.map(|refusal| Fault::sending(code(refusal), Lasting::Times(2)));
+    let sending = codes.map(|refusal| InjectedFault::sending(code(refusal), FaultDuration::Times(2)));
     let token = [10_014, 10_015, 99_991_543];
     let path = "/open-apis/auth/v3/tenant_access_token/internal";
-    let token = token.map(|refusal| Fault::api("POST", path, code(refusal), Lasting::Times(2)));
+    let token = token.map(|refusal| InjectedFault::api("POST", path, code(refusal), FaultDuration::Times(2)));
     join_all(sending.into_iter().chain(token).map(|fault| async move {
         let phonework = ready().await;
         phonework.emulator.expire_tokens();

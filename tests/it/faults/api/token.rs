@@ -1,7 +1,9 @@
 //! The token, revoked and refused.
 
 use futures_util::future::join_all;
-use phonework::emulator::{Chat, ChatKind, Effect, Fault, Lasting, Options, User};
+use phonework::emulator::{
+    Chat, EmulatedChatKind, EmulatorOptions, FaultDuration, FaultEffect, InjectedFault, User,
+};
 use phonework::ids::{ChatId, OpenId};
 use serde_json::json;
 
@@ -11,13 +13,13 @@ use crate::support::phonework::Phonework;
 const TOKEN: &str = "/open-apis/auth/v3/tenant_access_token/internal";
 
 /// A Feishu of many people, each with a chat of his own.
-fn crowd(many: u8) -> Options {
-    let mut options = Options::default();
+fn crowd(many: u8) -> EmulatorOptions {
+    let mut options = EmulatorOptions::default();
     let people = (0..many).map(|n| (OpenId::from(format!("ou_{n:032x}")), format!("Guest {n}")));
     options.users = people.map(|(open_id, name)| User { open_id, name }).collect();
     let chat = |user: &User| Chat {
         chat_id: ChatId::from(user.open_id.as_str().replacen("ou_", "oc_", 1)),
-        kind: ChatKind::P2p,
+        kind: EmulatedChatKind::P2p,
         name: user.name.clone(),
         members: vec![user.open_id.clone()],
     };
@@ -37,7 +39,9 @@ async fn a_token_that_is_revoked_in_mid_flight_is_fetched_once_for_all_who_need_
     phonework.logged("Feishu knows this bot", 1).await;
     assert_eq!(phonework.calls(TOKEN).len(), 1);
 
-    let hold = |chat: &Chat| Fault::sending(Effect::Hold, Lasting::UntilLifted).in_chat(&chat.chat_id);
+    let hold = |chat: &Chat| {
+        InjectedFault::sending(FaultEffect::Hold, FaultDuration::UntilLifted).in_chat(&chat.chat_id)
+    };
     let held: Vec<_> = chats.iter().map(|chat| phonework.emulator.fault(hold(chat))).collect();
     for chat in &chats {
         phonework.emulator.say(&chat.members[0], &chat.chat_id, "/status");
@@ -62,8 +66,9 @@ async fn a_token_that_is_revoked_in_mid_flight_is_fetched_once_for_all_who_need_
 async fn while_there_is_no_token_to_be_had_answers_wait_and_the_trouble_is_told_once() {
     let phonework = ready().await;
     phonework.emulator.expire_tokens();
-    let effect = Effect::Refuse { http: 500, code: 1500, reset: None };
-    let fault = phonework.emulator.fault(Fault::api("POST", TOKEN, effect, Lasting::UntilLifted));
+    let effect = FaultEffect::Refuse { http: 500, code: 1500, reset: None };
+    let fault =
+        phonework.emulator.fault(InjectedFault::api("POST", TOKEN, effect, FaultDuration::UntilLifted));
     phonework.say("echo at last");
     struck(&phonework, fault, 3).await;
     phonework.emulator.lift(fault);

@@ -1,14 +1,14 @@
 //! A connection that there was.
 
-use phonework::emulator::{Ending, Options};
+use phonework::emulator::{ConnectionEnding, EmulatorOptions};
 
 use super::{quick, running};
 use crate::support::phonework::field;
 
 #[tokio::test]
 async fn a_dropped_connection_is_back_at_once_and_misses_nothing() {
-    for ending in [Ending::Close, Ending::Reset, Ending::End] {
-        let phonework = running(Options::default()).await;
+    for ending in [ConnectionEnding::Close, ConnectionEnding::Reset, ConnectionEnding::End] {
+        let phonework = running(EmulatorOptions::default()).await;
         let before = phonework.emulator.connections_made();
         phonework.emulator.drop_connections(ending);
         phonework.connected_after(before).await;
@@ -34,13 +34,13 @@ async fn a_half_open_connection_is_noticed_and_what_was_sent_meanwhile_is_answer
 
 #[tokio::test]
 async fn a_connection_that_is_lost_again_and_again_is_told_once_and_not_made_in_a_storm() {
-    let phonework = running(Options::default()).await;
+    let phonework = running(EmulatorOptions::default()).await;
     let losses = 5;
     for loss in 1..=losses {
         // Each of them works: its first pong was there.
         let before = phonework.emulator.connections_made();
         phonework.logged("connected", usize::try_from(before).unwrap()).await;
-        phonework.emulator.drop_connections(Ending::Reset);
+        phonework.emulator.drop_connections(ConnectionEnding::Reset);
         phonework.logged("lost the connection to Feishu", loss).await;
         phonework.connected_after(before).await;
     }

@@ -1,7 +1,7 @@
 //! A Feishu that says what makes no sense, and one that fails at everything.
 
 use futures_util::future::join_all;
-use phonework::emulator::{Effect, Fault, Lasting, Options, Rubbish};
+use phonework::emulator::{EmulatorOptions, FaultDuration, FaultEffect, InjectedFault, MalformedInput};
 
 use super::{ENDPOINT, installed, running};
 use crate::support::phonework::field;
@@ -23,7 +23,7 @@ async fn absurd_pongs_cause_no_storm_of_pings_and_do_no_harm() {
         "",
     ];
     join_all(pongs.map(|pong| async move {
-        let mut phonework = installed(Options::default()).await;
+        let mut phonework = installed(EmulatorOptions::default()).await;
         phonework.emulator.pongs_carry(pong.as_bytes());
         phonework.start().await;
         phonework.open_shop().await;
@@ -43,8 +43,14 @@ async fn absurd_pongs_cause_no_storm_of_pings_and_do_no_harm() {
 
 #[tokio::test]
 async fn rubbish_on_the_connection_changes_nothing() {
-    let phonework = running(Options::default()).await;
-    for rubbish in [Rubbish::Bytes, Rubbish::Text, Rubbish::Json, Rubbish::Pong, Rubbish::UnknownEvent] {
+    let phonework = running(EmulatorOptions::default()).await;
+    for rubbish in [
+        MalformedInput::Bytes,
+        MalformedInput::Text,
+        MalformedInput::Json,
+        MalformedInput::Pong,
+        MalformedInput::UnknownEvent,
+    ] {
         phonework.emulator.send_rubbish(rubbish);
     }
     assert_eq!(phonework.ask("echo unmoved", 1).await, ["unmoved"]);
@@ -53,8 +59,10 @@ async fn rubbish_on_the_connection_changes_nothing() {
 
 #[tokio::test]
 async fn a_feishu_that_fails_at_everything_is_not_stormed_and_all_of_it_is_told_once() {
-    let mut phonework = installed(Options::default()).await;
-    let all = phonework.emulator.fault(Fault::anything(Effect::Page { http: 503 }, Lasting::UntilLifted));
+    let mut phonework = installed(EmulatorOptions::default()).await;
+    let all = phonework
+        .emulator
+        .fault(InjectedFault::anything(FaultEffect::Page { http: 503 }, FaultDuration::UntilLifted));
     phonework.launch();
     phonework.logged("could not connect", 4).await;
     let tries = phonework.lines(&["could not connect", "retry_ms="]);

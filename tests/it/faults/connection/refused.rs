@@ -1,39 +1,42 @@
 //! Every refusal that Feishu knows, of the address and of the handshake.
 
 use futures_util::future::join_all;
-use phonework::emulator::{Effect, Fault, Lasting, Options};
+use phonework::emulator::{EmulatorOptions, FaultDuration, FaultEffect, InjectedFault};
 use serde_json::json;
 
 use super::installed;
 use crate::support::phonework::field;
 
-fn code(http: u16, code: i64) -> Effect {
-    Effect::Refuse { http, code, reset: None }
+fn code(http: u16, code: i64) -> FaultEffect {
+    FaultEffect::Refuse { http, code, reset: None }
 }
 
-fn handshake(status: i64, auth_code: Option<i64>) -> Fault {
-    Fault::handshake(Effect::RefuseHandshake { status, auth_code }, Lasting::Times(1))
+fn handshake(status: i64, auth_code: Option<i64>) -> InjectedFault {
+    InjectedFault::handshake(FaultEffect::RefuseHandshake { status, auth_code }, FaultDuration::Times(1))
 }
 
 #[tokio::test]
 async fn trouble_of_feishus_is_told_and_tried_again_after_a_while() {
-    let endpoint = |effect| Fault::endpoint(effect, Lasting::Times(1));
+    let endpoint = |effect| InjectedFault::endpoint(effect, FaultDuration::Times(1));
     let troubles = [
         (endpoint(code(200, 1)), "code 1 "),
         (endpoint(code(200, 1_000_040_343)), "code 1000040343"),
         (endpoint(code(200, 1_000_040_345)), "code 1000040345"),
         (endpoint(code(500, 2200)), "HTTP 500"),
         (endpoint(code(429, 99_991_400)), "HTTP 429"),
-        (endpoint(Effect::Page { http: 502 }), "HTTP 502 without a Feishu code"),
-        (endpoint(Effect::Page { http: 200 }), "HTTP 200 without a Feishu code"),
-        (endpoint(Effect::Garbage), "HTTP 200 without a Feishu code"),
+        (endpoint(FaultEffect::Page { http: 502 }), "HTTP 502 without a Feishu code"),
+        (endpoint(FaultEffect::Page { http: 200 }), "HTTP 200 without a Feishu code"),
+        (endpoint(FaultEffect::Garbage), "HTTP 200 without a Feishu code"),
         (handshake(514, Some(1_000_040_351)), "refused with status 514"),
         (handshake(514, None), "refused with status 514"),
         (handshake(500, None), "refused with status 500"),
-        (Fault::handshake(Effect::Page { http: 503 }, Lasting::Times(1)), "refused with HTTP 503"),
+        (
+            InjectedFault::handshake(FaultEffect::Page { http: 503 }, FaultDuration::Times(1)),
+            "refused with HTTP 503",
+        ),
     ];
     join_all(troubles.map(|(fault, words)| async move {
-        let mut phonework = installed(Options::default()).await;
+        let mut phonework = installed(EmulatorOptions::default()).await;
         phonework.emulator.fault(fault);
         phonework.start().await;
         let told = phonework.lines(&["WARN", "could not connect"]);
@@ -47,8 +50,8 @@ async fn trouble_of_feishus_is_told_and_tried_again_after_a_while() {
 
 #[tokio::test]
 async fn what_an_operator_has_to_mend_is_told_as_an_error_and_tried_again_when_he_says_so() {
-    let endpoint = |effect| Fault::endpoint(effect, Lasting::UntilLifted);
-    let always = |fault: Fault| Fault { lasting: Lasting::UntilLifted, ..fault };
+    let endpoint = |effect| InjectedFault::endpoint(effect, FaultDuration::UntilLifted);
+    let always = |fault: InjectedFault| InjectedFault { lasting: FaultDuration::UntilLifted, ..fault };
     let refusals = [
         (endpoint(code(200, 403)), "banned or disabled"),
         (endpoint(code(200, 514)), "check FEISHU_APP_ID and FEISHU_APP_SECRET"),
@@ -59,7 +62,7 @@ async fn what_an_operator_has_to_mend_is_told_as_an_error_and_tried_again_when_h
         (always(handshake(514, Some(1_000_040_350))), "too many connections"),
     ];
     join_all(refusals.map(|(fault, words)| async move {
-        let mut phonework = installed(Options::default()).await;
+        let mut phonework = installed(EmulatorOptions::default()).await;
         let fault = phonework.emulator.fault(fault);
         phonework.launch();
         phonework.logged("Feishu refuses the app", 1).await;

@@ -3,7 +3,7 @@
 use std::process::Stdio;
 
 use futures_util::future::join_all;
-use phonework::emulator::{Emulator, Options, Utterance};
+use phonework::emulator::{Emulator, EmulatorOptions, PhoneUtterance};
 use phonework::ids::MessageId;
 use serde_json::json;
 use tokio_tungstenite::tungstenite::Message;
@@ -16,7 +16,7 @@ const WARNING: &str = "probably another program is connected with this app";
 
 #[tokio::test]
 async fn a_second_daemon_for_one_app_on_one_machine_is_refused_and_takes_over_when_the_first_is_killed() {
-    let mut phonework = running(Options::default()).await;
+    let mut phonework = running(EmulatorOptions::default()).await;
     let elsewhere = tempfile::tempdir().unwrap();
     let socket = elsewhere.path().join("control.sock");
     // All as the first one's, but for the state directory and the control socket.
@@ -64,8 +64,8 @@ async fn steal(mut socket: Socket) {
 async fn stolen(phonework: &Phonework) -> MessageId {
     for said in 1.. {
         let sent_at = Some(jiff::Timestamp::now() + jiff::SignedDuration::from_secs(8));
-        let words = Utterance::text(&phonework.anna, &phonework.chat, "/status");
-        let id = phonework.emulator.utter(Utterance { sent_at, ..words }).unwrap();
+        let words = PhoneUtterance::text(&phonework.anna, &phonework.chat, "/status");
+        let id = phonework.emulator.utter(PhoneUtterance { sent_at, ..words }).unwrap();
         let acked = phonework.emulator.wait_for(
             |emulator| emulator.acks().into_iter().find(|ack| ack.message_id.as_ref() == Some(&id)),
             PATIENCE,
@@ -89,7 +89,7 @@ async fn until_it_is(time: jiff::Timestamp) {
 #[tokio::test]
 async fn a_message_that_went_to_another_program_is_noticed_and_told() {
     join_all(["entered", "recalled", "replied to"].map(|way| async move {
-        let mut phonework = installed(Options::default()).await;
+        let mut phonework = installed(EmulatorOptions::default()).await;
         phonework.start().await;
         let bot = Bot::new(&phonework.emulator).await;
         let thief = tokio::spawn(steal(bot.connect(&phonework.emulator).await));
@@ -102,7 +102,7 @@ async fn a_message_that_went_to_another_program_is_noticed_and_told() {
         let age = if way == "recalled" { 20 } else { 0 };
         until_it_is(written + jiff::SignedDuration::from_secs(age)).await;
         // What people do, and what names the message by that.
-        let words = Utterance::text(&phonework.anna, &phonework.chat, "/list");
+        let words = PhoneUtterance::text(&phonework.anna, &phonework.chat, "/list");
         match way {
             "entered" => phonework.emulator.enter_chat(&phonework.anna).unwrap(),
             "recalled" => {
@@ -110,7 +110,7 @@ async fn a_message_that_went_to_another_program_is_noticed_and_told() {
                 phonework.emulator.recall(&stolen).unwrap();
             }
             _ => {
-                phonework.emulator.utter(Utterance { reply_to: Some(stolen.clone()), ..words }).unwrap();
+                phonework.emulator.utter(PhoneUtterance { reply_to: Some(stolen.clone()), ..words }).unwrap();
             }
         }
         phonework.logged(WARNING, 1).await;
@@ -121,7 +121,8 @@ async fn a_message_that_went_to_another_program_is_noticed_and_told() {
 
 #[tokio::test]
 async fn what_is_known_here_or_older_than_the_connection_alarms_nobody() {
-    let mut phonework = installed(Options { redelivery: Vec::new(), ..Options::default() }).await;
+    let mut phonework =
+        installed(EmulatorOptions { redelivery: Vec::new(), ..EmulatorOptions::default() }).await;
     phonework.configure("ALLOWED_OPEN_IDS", json!([phonework.anna]));
     // There is no connection yet, and it is not pushed again.
     let early = phonework.say("/status");
@@ -142,7 +143,8 @@ async fn what_is_known_here_or_older_than_the_connection_alarms_nobody() {
     phonework.emulator.say(&phonework.ming, &mings, "hello");
     phonework.hear(&mings, 1).await;
     let written = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(8);
-    let again = Utterance { sent_at: Some(written), ..Utterance::text(&phonework.ming, &mings, "hello?") };
+    let again =
+        PhoneUtterance { sent_at: Some(written), ..PhoneUtterance::text(&phonework.ming, &mings, "hello?") };
     let ignored = phonework.emulator.utter(again).unwrap();
     let taken = |emulator: &Emulator| {
         emulator.acks().iter().any(|ack| ack.message_id.as_ref() == Some(&ignored)).then_some(())

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
-use phonework::emulator::Options;
+use phonework::emulator::EmulatorOptions;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::json;
@@ -69,7 +69,7 @@ async fn behind_tls(folder: &Path) -> (Phonework, PathBuf) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let seen_from_outside = Some(format!("wss://{address}"));
-    let mut phonework = installed(Options { seen_from_outside, ..Options::default() }).await;
+    let mut phonework = installed(EmulatorOptions { seen_from_outside, ..EmulatorOptions::default() }).await;
     phonework.configure("FEISHU_DOMAIN", json!(format!("https://{address}")));
     let behind = phonework.emulator.base_url().trim_start_matches("http://").to_owned();
     tokio::spawn(stand_before(listener, TlsAcceptor::from(Arc::new(config)), behind));
@@ -97,7 +97,7 @@ async fn a_certificate_that_nobody_vouches_for_is_refused_told_once_and_tried_ag
 
 #[tokio::test]
 async fn a_server_that_speaks_no_tls_is_told_once_and_tried_again_soon() {
-    let mut phonework = installed(Options::default()).await;
+    let mut phonework = installed(EmulatorOptions::default()).await;
     let plain = phonework.emulator.base_url().replacen("http:", "https:", 1);
     phonework.configure("FEISHU_DOMAIN", json!(plain));
     phonework.launch();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use phonework::emulator::{Effect, Fault, Lasting, Options, Outage};
+use phonework::emulator::{EmulatorOptions, FaultDuration, FaultEffect, InjectedFault, Outage};
 use serde_json::json;
 
 use super::{ENDPOINT, installed, quick, running};
@@ -56,8 +56,8 @@ async fn a_network_that_swallows_everything_is_noticed_and_its_end_too() {
 
 #[tokio::test]
 async fn an_answer_that_is_cut_off_is_no_trouble_of_feishus() {
-    let mut phonework = installed(Options::default()).await;
-    let cut = phonework.emulator.fault(Fault::endpoint(Effect::Cut, Lasting::UntilLifted));
+    let mut phonework = installed(EmulatorOptions::default()).await;
+    let cut = phonework.emulator.fault(InjectedFault::endpoint(FaultEffect::Cut, FaultDuration::UntilLifted));
     phonework.launch();
     phonework.logged("could not connect", 3).await;
     phonework.emulator.lift(cut);

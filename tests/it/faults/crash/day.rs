@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use phonework::emulator::{Options, Shown, Utterance};
+use phonework::emulator::{EmulatorOptions, PhoneUtterance, ShownMessage};
 use phonework::ids::{ChatId, MessageId};
 use serde_json::{Value, json};
 
@@ -37,7 +37,7 @@ pub(super) struct Evidence {
     pub(super) plan: Plan,
     pub(super) deaths: u32,
     /// Anna's chat and Ming's.
-    pub(super) chats: [Vec<Shown>; 2],
+    pub(super) chats: [Vec<ShownMessage>; 2],
     /// What agents were given, in order.
     pub(super) journal: Vec<String>,
     pub(super) audit: Vec<Value>,
@@ -77,7 +77,8 @@ pub(super) struct Day {
 
 impl Day {
     pub(super) async fn live(plan: Plan) -> Evidence {
-        let mut feishu = Options { ack_deadline: Duration::from_millis(500), ..Options::default() };
+        let mut feishu =
+            EmulatorOptions { ack_deadline: Duration::from_millis(500), ..EmulatorOptions::default() };
         feishu.redelivery = vec![Duration::from_millis(100); 600];
         let mut phonework = Phonework::installed_at(feishu, &Phonework::practice_agent(), json!({})).await;
         let journal = phonework.claude_folder().with_file_name("journal");
@@ -97,9 +98,9 @@ impl Day {
         self.phonework.emulator.enter_chat(&self.phonework.anna).unwrap();
         self.anna("/new --create one");
         self.until("one is open", |p| p.count(&p.chat, "(one) is open") == 1).await;
-        let late = Utterance {
+        let late = PhoneUtterance {
             sent_at: Some(Timestamp::now() - SignedDuration::from_mins(10)),
-            ..Utterance::text(&self.phonework.anna, &self.phonework.chat, LATE)
+            ..PhoneUtterance::text(&self.phonework.anna, &self.phonework.chat, LATE)
         };
         self.said.push(self.phonework.emulator.utter(late).unwrap());
         self.anna("/new --create two");

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use phonework::emulator::Shown;
+use phonework::emulator::ShownMessage;
 
 use super::day::{Evidence, GATE, IN_TWO, LATE, PLAIN, RECALLED, long};
 
@@ -13,7 +13,7 @@ pub(super) fn broken(evidence: &Evidence) -> Vec<String> {
         broken.push(format!("the daemon died {} times, not {:?}", evidence.deaths, evidence.plan.deaths));
     }
     let heard = evidence.chats.iter().flatten().filter(|shown| shown.from_bot() && !shown.is_unfinished());
-    let heard: Vec<String> = heard.map(Shown::answer).collect();
+    let heard: Vec<String> = heard.map(ShownMessage::answer).collect();
     let heard: Vec<&str> = heard.iter().map(String::as_str).collect();
     no_prompt_is_run_twice(evidence, &mut broken);
     every_turn_has_one_ending(evidence, &heard, &mut broken);

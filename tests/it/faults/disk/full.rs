@@ -4,7 +4,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use phonework::audit::Chain;
-use phonework::emulator::Options;
+use phonework::emulator::EmulatorOptions;
 use phonework::ids::MessageId;
 use serde_json::json;
 
@@ -14,12 +14,16 @@ use crate::support::{
 };
 
 /// A Feishu that does not wait long before it brings a message again.
-pub(super) fn impatient() -> Options {
+pub(super) fn impatient() -> EmulatorOptions {
     let ack_deadline = Duration::from_millis(300);
-    Options { ack_deadline, redelivery: vec![Duration::from_millis(100); 2_000], ..Options::default() }
+    EmulatorOptions {
+        ack_deadline,
+        redelivery: vec![Duration::from_millis(100); 2_000],
+        ..EmulatorOptions::default()
+    }
 }
 
-async fn practising(feishu: Options) -> Phonework {
+async fn practising(feishu: EmulatorOptions) -> Phonework {
     Phonework::installed_at(feishu, &Phonework::practice_agent(), json!({})).await
 }
 
@@ -84,7 +88,7 @@ async fn on_a_full_disk_messages_are_not_taken_their_senders_are_told_once_and_a
 
 #[tokio::test]
 async fn a_state_directory_that_cannot_be_written_to_stops_the_start_in_clear_words() {
-    let mut phonework = practising(Options::default()).await;
+    let mut phonework = practising(EmulatorOptions::default()).await;
     let disk = Disk::mount(&phonework.state(), 4);
     for used in [false, true] {
         if used {
@@ -104,7 +108,7 @@ async fn a_state_directory_that_cannot_be_written_to_stops_the_start_in_clear_wo
 
 #[tokio::test]
 async fn audit_lines_that_a_project_does_not_take_are_written_in_order_when_it_does() {
-    let mut phonework = practising(Options::default()).await;
+    let mut phonework = practising(EmulatorOptions::default()).await;
     let disk = Disk::mount(&phonework.projects().join("shop"), 1);
     phonework.start().await;
     phonework.open_shop().await;
@@ -138,11 +142,15 @@ async fn audit_lines_that_a_project_does_not_take_are_written_in_order_when_it_d
 #[cfg(feature = "crash-points")]
 #[tokio::test]
 async fn on_a_slow_disk_messages_come_again_and_are_run_once_and_the_connection_stays() {
-    use phonework::emulator::ClientConfig;
+    use phonework::emulator::ServedClientConfig;
 
-    let pings =
-        ClientConfig { reconnect_count: -1, reconnect_interval: 1, reconnect_nonce: 0, ping_interval: 1 };
-    let mut phonework = practising(Options { client_config: pings, ..impatient() }).await;
+    let pings = ServedClientConfig {
+        reconnect_count: -1,
+        reconnect_interval: 1,
+        reconnect_nonce: 0,
+        ping_interval: 1,
+    };
+    let mut phonework = practising(EmulatorOptions { client_config: pings, ..impatient() }).await;
     let slow = ["inbox", "turn", "settlement", "assignment", "confirmation", "sessions"];
     let slow = slow.map(|name| format!("{name}-write:wait=600@2-3")).join(",");
     phonework.set_env("PHONEWORK_CRASH", Some(slow));
@@ -166,7 +174,7 @@ async fn on_a_slow_disk_messages_come_again_and_are_run_once_and_the_connection_
 #[tokio::test]
 async fn a_daemon_that_is_told_to_leave_leaves_though_its_disk_takes_nothing_and_goes_on_after_the_next_start()
  {
-    let mut phonework = practising(Options::default()).await;
+    let mut phonework = practising(EmulatorOptions::default()).await;
     let broken = ["sessions", "settlement"].map(|name| format!("{name}-write:fail@2-1000000")).join(",");
     phonework.set_env("PHONEWORK_CRASH", Some(broken));
     phonework.start().await;
@@ -184,7 +192,7 @@ async fn a_daemon_that_is_told_to_leave_leaves_though_its_disk_takes_nothing_and
 #[cfg(feature = "crash-points")]
 #[tokio::test]
 async fn a_daemon_whose_disk_does_not_take_what_the_last_run_left_connects_and_leaves_and_tells_it_later() {
-    let mut phonework = practising(Options::default()).await;
+    let mut phonework = practising(EmulatorOptions::default()).await;
     phonework.start().await;
     phonework.open_shop().await;
     phonework.say("slow 3600");

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use phonework::emulator::{Delivering, Ending, Order, Shown};
+use phonework::emulator::{ConnectionEnding, DeliveryFaults, ReleaseOrder, ShownMessage};
 use phonework::ids::{ChatId, MessageId};
 
 use super::{CALM, Round, Sent};
@@ -20,12 +20,12 @@ impl Round {
         self.free_disk();
         let emulator = &self.phonework.emulator;
         emulator.stall(false);
-        emulator.delivering(Delivering::default());
+        emulator.delivering(DeliveryFaults::default());
         emulator.lift_all();
-        emulator.release_events(Order::AsTheyCame);
+        emulator.release_events(ReleaseOrder::AsTheyCame);
         if emulator.connections().is_empty() {
             // A connection that is on its way out is none.
-            emulator.drop_connections(Ending::Close);
+            emulator.drop_connections(ConnectionEnding::Close);
         }
         if !self.wait(|phonework, sent| missing(phonework, sent).is_empty()).await {
             let missing = missing(&self.phonework, &self.sent);
@@ -133,7 +133,7 @@ fn lists(phonework: &Phonework, sent: &[Sent], user: usize) -> usize {
     shown.filter(|shown| is_list_for(shown, sent, user)).count()
 }
 
-fn is_list_for(shown: &Shown, sent: &[Sent], user: usize) -> bool {
+fn is_list_for(shown: &ShownMessage, sent: &[Sent], user: usize) -> bool {
     let by = |id: &MessageId| sent.iter().find(|sent| sent.id == *id).map(|sent| sent.user);
     shown.from_bot() && phone::is_list(shown) && shown.reply_to.as_ref().is_none_or(|id| by(id) == Some(user))
 }

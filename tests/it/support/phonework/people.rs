@@ -1,6 +1,6 @@
 //! What people write, and what can be seen of the daemon from outside.
 
-use phonework::emulator::{ApiCall, Shown};
+use phonework::emulator::{ApiCall, ShownMessage};
 use phonework::ids::{ChatId, MessageId};
 use serde_json::Value;
 
@@ -106,8 +106,8 @@ impl Phonework {
     }
 }
 
-fn texts(shown: &[Shown]) -> Vec<String> {
+fn texts(shown: &[ShownMessage]) -> Vec<String> {
     let said = shown.iter().filter(|message| message.from_bot() && !message.is_unfinished());
     // A card may have nothing to say but small print.
-    said.map(Shown::answer).filter(|text| !text.is_empty()).collect()
+    said.map(ShownMessage::answer).filter(|text| !text.is_empty()).collect()
 }

@@ -34,7 +34,7 @@ fn broken_by(log: &str, emulator: &Emulator) -> Vec<String> {
 
 #[tokio::test]
 async fn what_a_log_must_not_tell_is_found_in_it() {
-    let emulator = Emulator::start(phonework::emulator::Options::default()).await.unwrap();
+    let emulator = Emulator::start(phonework::emulator::EmulatorOptions::default()).await.unwrap();
     let anna = emulator.user(0);
     emulator.say(&anna, &emulator.p2p(&anna), "a question\n  of two long lines  ");
     let log = format!("INFO of two long lines, {}, {NEVER_TO_BE_SEEN}", emulator.options().app_secret);

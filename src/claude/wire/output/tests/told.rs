@@ -1,7 +1,9 @@
 //! What a turn's card is made of: pieces of text, ends of tools, tokens, and what is asked.
 
 use super::*;
-use crate::claude::wire::{Choosable, FileChange, Grant, Hunk, Matter, Question, Rule, allow};
+use crate::claude::wire::{
+    FileChange, Hunk, PermissionRule, Question, QuestionOption, RequestMatter, SessionGrant, allow,
+};
 
 fn line(value: Value) -> Output {
     parse(value.to_string().as_bytes())
@@ -34,11 +36,11 @@ fn a_message_is_told_from_its_first_token_to_its_last() {
             event(json!({"type": "message_delta", "delta": {}, "usage": {"output_tokens": 7}})),
         ],
         [
-            Output::CallBegan { usage: Usage { input: 1023, output: 1 }, subagent: false },
+            Output::CallBegan { usage: TokenUsage { input: 1023, output: 1 }, subagent: false },
             Output::Other,
             Output::TextDelta { text: "hi ".into(), index: 1, subagent: false },
             Output::Other,
-            Output::CallEnded { usage: Usage { input: 0, output: 7 }, cut_off: false, subagent: false },
+            Output::CallEnded { usage: TokenUsage { input: 0, output: 7 }, cut_off: false, subagent: false },
         ]
     );
     let subagent = json!({"type": "stream_event", "parent_tool_use_id": "t",
@@ -138,10 +140,11 @@ fn of_the_suggestions_the_rule_and_the_accepting_of_edits_are_taken_and_nothing_
         let request = asked("Bash", json!({"permission_suggestions": suggestions}));
         (request.rules, request.edits)
     };
-    let make = Rule { tool: "Bash".into(), content: Some("make *".into()) };
+    let make = PermissionRule { tool: "Bash".into(), content: Some("make *".into()) };
     let (rules, edits) = read(suggestions(json!([rule("make *")]), "allow"));
     assert_eq!((&rules, edits), (&vec![make], true));
-    let granted: Value = serde_json::from_str(&allow("r", &json!({}), Some(&Grant::Rules(rules)))).unwrap();
+    let granted: Value =
+        serde_json::from_str(&allow("r", &json!({}), Some(&SessionGrant::Rules(rules)))).unwrap();
     assert_eq!(
         granted["response"]["response"],
         json!({"behavior": "allow", "updatedInput": {}, "updatedPermissions": [{"type": "addRules",
@@ -165,7 +168,7 @@ fn of_the_suggestions_the_rule_and_the_accepting_of_edits_are_taken_and_nothing_
 #[test]
 fn a_rule_is_written_as_claude_code_s_settings_have_it() {
     let rule = |tool: &str, content: Option<&str>| {
-        Rule { tool: tool.into(), content: content.map(str::to_owned) }.to_string()
+        PermissionRule { tool: tool.into(), content: content.map(str::to_owned) }.to_string()
     };
     assert_eq!(rule("WebSearch", None), "WebSearch");
     assert_eq!(rule("Bash", Some("npm test *")), "Bash(npm test *)");
@@ -179,16 +182,19 @@ fn questions_and_plans_are_told_from_tools() {
     let input = json!({"questions": [question, {"header": "no question"}, 7]});
     assert_eq!(
         asked("AskUserQuestion", json!({"input": input})).matter(),
-        Matter::Questions(vec![Question {
+        RequestMatter::Questions(vec![Question {
             text: "Colour?".into(),
             header: "C".into(),
             many: true,
-            options: vec![Choosable { label: "Red".into(), description: "r".into() }],
+            options: vec![QuestionOption { label: "Red".into(), description: "r".into() }],
         }])
     );
-    assert_eq!(asked("AskUserQuestion", json!({"input": {}})).matter(), Matter::Tool);
+    assert_eq!(asked("AskUserQuestion", json!({"input": {}})).matter(), RequestMatter::Tool);
     let plan = |input: Value| asked("ExitPlanMode", json!({ "input": input })).matter();
-    assert_eq!(plan(json!({"plan": "# One"})), Matter::Plan(Some("# One".into())));
-    assert_eq!([plan(json!({})), plan(json!({"plan": ""}))], [Matter::Plan(None), Matter::Plan(None)]);
-    assert_eq!(asked("Bash", json!({"input": {"plan": "x"}})).matter(), Matter::Tool);
+    assert_eq!(plan(json!({"plan": "# One"})), RequestMatter::Plan(Some("# One".into())));
+    assert_eq!(
+        [plan(json!({})), plan(json!({"plan": ""}))],
+        [RequestMatter::Plan(None), RequestMatter::Plan(None)]
+    );
+    assert_eq!(asked("Bash", json!({"input": {"plan": "x"}})).matter(), RequestMatter::Tool);
 }

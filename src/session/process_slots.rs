@@ -7,14 +7,14 @@ use crate::ids::ConvId;
 
 /// The seats for live sessions.
 #[derive(Debug)]
-pub struct Seats {
+pub struct ProcessSlots {
     places: usize,
-    taken: BTreeMap<ConvId, Seat>,
+    taken: BTreeMap<ConvId, SlotUse>,
     waiting: VecDeque<ConvId>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Seat {
+enum SlotUse {
     Busy,
     Idle { since: Instant },
     Leaving,
@@ -22,7 +22,7 @@ enum Seat {
 
 /// What a session is told that wants a seat.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Claim {
+pub enum SlotClaim {
     /// It has one already.
     Had,
     /// It has one now.
@@ -33,33 +33,33 @@ pub enum Claim {
     Later,
 }
 
-impl Seats {
+impl ProcessSlots {
     /// So many sessions may be live at once.
     #[must_use]
     pub fn new(places: usize) -> Self {
         Self { places, taken: BTreeMap::new(), waiting: VecDeque::new() }
     }
 
-    /// Asks for a seat in order to work; who gets none now is remembered, and named by [`Seats::next_waiting`] when
+    /// Asks for a seat in order to work; who gets none now is remembered, and named by [`ProcessSlots::next_waiting`] when
     /// there is one.
-    pub fn claim(&mut self, conv_id: &ConvId) -> Claim {
+    pub fn claim(&mut self, conv_id: &ConvId) -> SlotClaim {
         match self.taken.get_mut(conv_id) {
-            Some(Seat::Leaving) => {
+            Some(SlotUse::Leaving) => {
                 self.wait(conv_id);
-                return Claim::Later;
+                return SlotClaim::Later;
             }
             Some(seat) => {
-                *seat = Seat::Busy;
-                return Claim::Had;
+                *seat = SlotUse::Busy;
+                return SlotClaim::Had;
             }
             None => {}
         }
         if self.taken.len() < self.places {
-            self.taken.insert(conv_id.clone(), Seat::Busy);
-            return Claim::Taken;
+            self.taken.insert(conv_id.clone(), SlotUse::Busy);
+            return SlotClaim::Taken;
         }
         self.wait(conv_id);
-        self.make_room().map_or(Claim::Later, Claim::After)
+        self.make_room().map_or(SlotClaim::Later, SlotClaim::After)
     }
 
     /// So many sessions may be live from now on; those that are too many stay until they sleep.
@@ -70,9 +70,9 @@ impl Seats {
     /// A session is done; returns another that shall be put to sleep for one that waits.
     pub fn idle(&mut self, conv_id: &ConvId, now: Instant) -> Option<ConvId> {
         if let Some(seat) = self.taken.get_mut(conv_id)
-            && *seat == Seat::Busy
+            && *seat == SlotUse::Busy
         {
-            *seat = Seat::Idle { since: now };
+            *seat = SlotUse::Idle { since: now };
         }
         if self.waiting.is_empty() { None } else { self.make_room() }
     }
@@ -80,7 +80,7 @@ impl Seats {
     /// A session is being ended.
     pub fn leaving(&mut self, conv_id: &ConvId) {
         if let Some(seat) = self.taken.get_mut(conv_id) {
-            *seat = Seat::Leaving;
+            *seat = SlotUse::Leaving;
         }
     }
 
@@ -114,13 +114,13 @@ impl Seats {
     }
 
     fn make_room(&mut self) -> Option<ConvId> {
-        let leaving = self.taken.values().filter(|seat| **seat == Seat::Leaving).count();
+        let leaving = self.taken.values().filter(|seat| **seat == SlotUse::Leaving).count();
         if leaving >= self.waiting.len() {
             return None;
         }
         let idle = self.taken.iter().filter_map(|(id, seat)| match seat {
-            Seat::Idle { since } => Some((*since, id.clone())),
-            Seat::Busy | Seat::Leaving => None,
+            SlotUse::Idle { since } => Some((*since, id.clone())),
+            SlotUse::Busy | SlotUse::Leaving => None,
         });
         let (_, longest) = idle.min()?;
         self.leaving(&longest);
@@ -135,10 +135,10 @@ mod tests {
 
     #[test]
     fn one_that_still_leaves_waits_until_it_has_left_though_another_seat_is_free() {
-        let mut seats = Seats::new(2);
-        assert_eq!(seats.claim(&id("a")), Claim::Taken);
+        let mut seats = ProcessSlots::new(2);
+        assert_eq!(seats.claim(&id("a")), SlotClaim::Taken);
         seats.leaving(&id("a"));
-        assert_eq!(seats.claim(&id("a")), Claim::Later);
+        assert_eq!(seats.claim(&id("a")), SlotClaim::Later);
         assert_eq!(seats.next_waiting(), None);
         seats.leave(&id("a"));
         assert_eq!(seats.next_waiting(), Some(id("a")));
@@ -152,24 +152,24 @@ mod tests {
     #[test]
     fn the_longest_idle_session_makes_room() {
         let now = Instant::now();
-        let mut seats = Seats::new(2);
-        assert_eq!(seats.claim(&id("a")), Claim::Taken);
-        assert_eq!(seats.claim(&id("b")), Claim::Taken);
+        let mut seats = ProcessSlots::new(2);
+        assert_eq!(seats.claim(&id("a")), SlotClaim::Taken);
+        assert_eq!(seats.claim(&id("b")), SlotClaim::Taken);
         assert_eq!(seats.idle(&id("b"), now), None);
         assert_eq!(seats.idle(&id("a"), now + Duration::from_secs(1)), None);
-        assert_eq!(seats.claim(&id("c")), Claim::After(id("b")));
+        assert_eq!(seats.claim(&id("c")), SlotClaim::After(id("b")));
         seats.leave(&id("b"));
         assert_eq!(seats.next_waiting(), Some(id("c")));
-        assert_eq!(seats.claim(&id("c")), Claim::Taken);
+        assert_eq!(seats.claim(&id("c")), SlotClaim::Taken);
     }
 
     #[test]
     fn who_finds_all_busy_gets_the_seat_of_the_first_that_is_done() {
         let now = Instant::now();
-        let mut seats = Seats::new(1);
-        assert_eq!(seats.claim(&id("a")), Claim::Taken);
-        assert_eq!(seats.claim(&id("b")), Claim::Later);
-        assert_eq!(seats.claim(&id("b")), Claim::Later);
+        let mut seats = ProcessSlots::new(1);
+        assert_eq!(seats.claim(&id("a")), SlotClaim::Taken);
+        assert_eq!(seats.claim(&id("b")), SlotClaim::Later);
+        assert_eq!(seats.claim(&id("b")), SlotClaim::Later);
         assert_eq!(seats.idle(&id("a"), now), Some(id("a")));
         assert_eq!(seats.next_waiting(), None);
         seats.leave(&id("a"));
@@ -180,21 +180,21 @@ mod tests {
     #[test]
     fn one_session_makes_room_for_one_that_waits() {
         let now = Instant::now();
-        let mut seats = Seats::new(2);
+        let mut seats = ProcessSlots::new(2);
         seats.claim(&id("a"));
         seats.claim(&id("b"));
         seats.idle(&id("a"), now);
         seats.idle(&id("b"), now);
-        assert_eq!(seats.claim(&id("c")), Claim::After(id("a")));
-        assert_eq!(seats.claim(&id("c")), Claim::Later);
+        assert_eq!(seats.claim(&id("c")), SlotClaim::After(id("a")));
+        assert_eq!(seats.claim(&id("c")), SlotClaim::Later);
     }
 
     #[test]
     fn a_session_that_is_leaving_waits_for_its_own_seat() {
-        let mut seats = Seats::new(2);
+        let mut seats = ProcessSlots::new(2);
         seats.claim(&id("a"));
         seats.leaving(&id("a"));
-        assert_eq!(seats.claim(&id("a")), Claim::Later);
+        assert_eq!(seats.claim(&id("a")), SlotClaim::Later);
         seats.leave(&id("a"));
         assert_eq!(seats.next_waiting(), Some(id("a")));
     }

@@ -6,12 +6,12 @@ use futures_util::{StreamExt as _, stream};
 use tokio::sync::Notify;
 
 use super::*;
-use crate::emulator::{Effect, Fault, Lasting};
+use crate::emulator::{FaultDuration, FaultEffect, InjectedFault};
 
 /// The way to Feishu of a daemon that dies.
 #[derive(Clone)]
 struct Dying {
-    post: Post,
+    post: FeishuTransport,
     /// So many calls it makes before that.
     calls: usize,
     made: Arc<AtomicUsize>,
@@ -20,8 +20,8 @@ struct Dying {
     died: Arc<Notify>,
 }
 
-impl Deliver for Dying {
-    async fn run(&self, errand: &Errand) -> Result<Option<String>, Refused> {
+impl Transport for Dying {
+    async fn run(&self, errand: &ApiRequest) -> Result<Option<String>, RequestFailure> {
         let made = self.made.fetch_add(1, Ordering::SeqCst);
         if made < self.calls {
             return self.post.run(errand).await;
@@ -33,7 +33,7 @@ impl Deliver for Dying {
         std::future::pending().await
     }
 
-    fn in_place_of(&self, objection: Objection) -> String {
+    fn in_place_of(&self, objection: ContentObjection) -> String {
         self.post.in_place_of(objection)
     }
 
@@ -77,8 +77,9 @@ async fn death(story: Story, call: usize, after: bool) -> Option<Result<(), Stri
             office.take_back();
         }
         let Some(code) = refused else { return };
-        let (effect, lasting) = (Effect::Refuse { http: 400, code, reset: None }, Lasting::UntilLifted);
-        office.emulator.fault(Fault::api("PATCH", "/open-apis/im/v1/messages/*", effect, lasting));
+        let (effect, lasting) =
+            (FaultEffect::Refuse { http: 400, code, reset: None }, FaultDuration::UntilLifted);
+        office.emulator.fault(InjectedFault::api("PATCH", "/open-apis/im/v1/messages/*", effect, lasting));
     };
     let died = Arc::<Notify>::default();
     let (post, made) = (office.post.clone(), Arc::default());

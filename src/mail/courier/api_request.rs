@@ -6,17 +6,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ids::MessageId,
-    mail::{Recipient, pacing::Way},
+    mail::{Recipient, rate_limit::ApiRoute},
     words::Words,
 };
 
 /// What brings mail to Feishu.
-pub trait Deliver: Clone + Send + Sync + 'static {
+pub trait Transport: Clone + Send + Sync + 'static {
     /// Runs an errand; Feishu's id of what was sent, uploaded or made, if anything was.
-    fn run(&self, errand: &Errand) -> impl Future<Output = Result<Option<String>, Refused>> + Send;
+    fn run(&self, errand: &ApiRequest)
+    -> impl Future<Output = Result<Option<String>, RequestFailure>> + Send;
 
     /// What the reader is told in place of a message that Feishu does not take.
-    fn in_place_of(&self, objection: Objection) -> String;
+    fn in_place_of(&self, objection: ContentObjection) -> String;
 
     /// What the bot says by itself, as it is to be said now.
     fn words(&self) -> Words;
@@ -27,7 +28,7 @@ pub trait Deliver: Clone + Send + Sync + 'static {
 
 /// Something to ask of Feishu.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Errand {
+pub enum ApiRequest {
     /// A message.
     Send {
         /// Where it goes.
@@ -35,7 +36,7 @@ pub enum Errand {
         /// The message that it replies to.
         reply_to: Option<MessageId>,
         /// What it shows.
-        content: Content,
+        content: OutgoingContent,
         /// The same for each try (50 characters at most), so that Feishu shows one message.
         uuid: String,
     },
@@ -72,13 +73,13 @@ pub enum Errand {
         /// Higher than that of each operation before.
         sequence: i32,
         /// What changes.
-        operation: Operation,
+        operation: EntityChange,
     },
 }
 
 /// What a message shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Content {
+pub enum OutgoingContent {
     /// A text, as it is to be read.
     Text(String),
     /// A card: JSON of schema 2.0.
@@ -91,7 +92,7 @@ pub enum Content {
 
 /// A change of a card entity.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Operation {
+pub enum EntityChange {
     /// The whole text of the element that is streamed.
     Stream(String),
     /// Streaming goes on, or is over.
@@ -100,38 +101,38 @@ pub enum Operation {
     Replace(String),
 }
 
-impl Errand {
+impl ApiRequest {
     /// The API of Feishu's that it goes through.
     #[must_use]
-    pub fn way(&self) -> Way {
+    pub fn way(&self) -> ApiRoute {
         match self {
-            Self::Send { reply_to: Some(_), .. } => Way::Reply,
-            Self::Send { reply_to: None, .. } => Way::Create,
-            Self::React { .. } => Way::React,
-            Self::Update { .. } => Way::Update,
-            Self::Upload { .. } => Way::Upload,
-            Self::Make { .. } => Way::Make,
-            Self::Operate { operation: Operation::Stream(_), .. } => Way::Stream,
-            Self::Operate { operation: Operation::Streaming(_), .. } => Way::Settings,
-            Self::Operate { operation: Operation::Replace(_), .. } => Way::Replace,
+            Self::Send { reply_to: Some(_), .. } => ApiRoute::Reply,
+            Self::Send { reply_to: None, .. } => ApiRoute::Create,
+            Self::React { .. } => ApiRoute::React,
+            Self::Update { .. } => ApiRoute::Update,
+            Self::Upload { .. } => ApiRoute::Upload,
+            Self::Make { .. } => ApiRoute::Make,
+            Self::Operate { operation: EntityChange::Stream(_), .. } => ApiRoute::Stream,
+            Self::Operate { operation: EntityChange::Streaming(_), .. } => ApiRoute::Settings,
+            Self::Operate { operation: EntityChange::Replace(_), .. } => ApiRoute::Replace,
         }
     }
 }
 
 /// Feishu's no, or no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refused {
+pub struct RequestFailure {
     /// What to do about it.
-    pub advice: Advice,
+    pub advice: DeliveryAdvice,
     /// Why, for the log: nothing of what the message says.
     pub reason: String,
     /// The part of the reason that is the same every time that it is the reason.
     pub cause: String,
 }
 
-/// What to do about a [`Refused`].
+/// What to do about a [`RequestFailure`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Advice {
+pub enum DeliveryAdvice {
     /// Try again.
     Retry {
         /// When the server says so: not before this time is over.
@@ -152,7 +153,7 @@ pub enum Advice {
     /// The app may not do this; there is another way.
     NotForThisApp,
     /// Feishu does not take what the message says, but it may take something else in its place.
-    Unacceptable(Objection),
+    Unacceptable(ContentObjection),
     /// No further try will succeed.
     Undeliverable,
 }
@@ -160,7 +161,7 @@ pub enum Advice {
 /// What Feishu has against a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Objection {
+pub enum ContentObjection {
     /// It is too long.
     TooLong,
     /// It did not pass a check of contents.

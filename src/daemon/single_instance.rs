@@ -24,18 +24,18 @@ const LEFT_BEHIND: Duration = Duration::from_secs(1);
 const BREATH: Duration = Duration::from_millis(20);
 
 /// The app is this process's, as long as this lives.
-pub(super) struct Alone {
+pub(super) struct SingleInstance {
     answering: Option<JoinHandle<()>>,
 }
 
 /// Who has the app already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Holder {
+struct InstanceHolder {
     uid: u32,
     pid: Option<i32>,
 }
 
-impl Alone {
+impl SingleInstance {
     /// Takes the app at this Feishu for this process.
     ///
     /// # Errors
@@ -74,7 +74,7 @@ impl Alone {
     }
 }
 
-impl Drop for Alone {
+impl Drop for SingleInstance {
     fn drop(&mut self) {
         if let Some(answering) = &self.answering {
             answering.abort();
@@ -105,12 +105,12 @@ async fn answer(listener: UnixListener) {
     }
 }
 
-async fn holder(name: &[u8]) -> Option<Holder> {
+async fn holder(name: &[u8]) -> Option<InstanceHolder> {
     let path = [b"\0", name].concat();
     let path: &std::ffi::OsStr = std::os::unix::ffi::OsStrExt::from_bytes(&path);
     let peer = timeout(LEFT_BEHIND, UnixStream::connect(path)).await.ok()?.ok()?;
     let credentials = peer.peer_cred().ok()?;
-    Some(Holder { uid: credentials.uid(), pid: credentials.pid() })
+    Some(InstanceHolder { uid: credentials.uid(), pid: credentials.pid() })
 }
 
 #[cfg(test)]
@@ -120,16 +120,16 @@ mod tests {
     #[tokio::test]
     async fn an_app_is_one_processs_at_a_time_and_free_when_it_ends() {
         let domain = format!("http://{}.test", uuid::Uuid::new_v4());
-        let first = Alone::claim("cli_1", &domain).await.unwrap();
-        let refused = Alone::claim("cli_1", &domain).await.err().unwrap();
+        let first = SingleInstance::claim("cli_1", &domain).await.unwrap();
+        let refused = SingleInstance::claim("cli_1", &domain).await.err().unwrap();
         let expected = format!(
             "another phonework on this machine (process {}) is connected with the app cli_1, and Feishu gives each \
              message to only one of them, at random; stop it, or give this one an app of its own",
             std::process::id()
         );
         assert_eq!((refused.exit.code(), refused.sentence), (1, expected));
-        Alone::claim("cli_2", &domain).await.unwrap();
+        SingleInstance::claim("cli_2", &domain).await.unwrap();
         drop(first);
-        Alone::claim("cli_1", &domain).await.unwrap();
+        SingleInstance::claim("cli_1", &domain).await.unwrap();
     }
 }

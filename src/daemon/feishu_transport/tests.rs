@@ -12,16 +12,16 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::{
-    emulator::{ApiCall, Emulator, Options, Shown},
-    feishu::{Client, Credentials},
+    emulator::{ApiCall, Emulator, EmulatorOptions, ShownMessage},
+    feishu::{AppCredentials, HttpClient},
     ids::{ChatId, MessageId, SlotId},
-    keyring::{self, Checked},
+    keyring::{self, ResolvedKeyring},
     mail::{
-        self, Body, Depths, Post as Mail, Settlement, Slot, Store, courier,
-        stage::{Picture, Stage},
+        self, MailDepths, Post as Mail, PostBody, Settlement, Slot, Store, courier,
+        live_cards::{CardUpdate, LiveCards},
     },
     paths::Workspace,
-    render::document::{Block, Document, Long},
+    render::document::{Block, Document, LongAnswers},
 };
 
 /// Only ends a hang.
@@ -34,9 +34,9 @@ const ANSWER: &str = "forty-two";
 struct Office {
     emulator: Emulator,
     folder: TempDir,
-    post: Post,
+    post: FeishuTransport,
     store: Store,
-    stage: Stage,
+    stage: LiveCards,
     chat: ChatId,
     /// What all is said in reply to.
     asked: Option<MessageId>,
@@ -45,7 +45,9 @@ struct Office {
 
 impl Office {
     async fn new() -> Self {
-        let emulator = Emulator::start(Options { rate_limits: false, ..Options::default() }).await.unwrap();
+        let emulator = Emulator::start(EmulatorOptions { rate_limits: false, ..EmulatorOptions::default() })
+            .await
+            .unwrap();
         let folder = tempfile::tempdir().unwrap();
         let text = format!(
             "FEISHU_APP_ID: {}\nFEISHU_APP_SECRET: {}\nFEISHU_DOMAIN: {}\n",
@@ -55,16 +57,16 @@ impl Office {
         );
         let keyring = keyring::parse(&text).unwrap();
         let credentials =
-            Credentials { app_id: keyring.app_id.clone(), app_secret: keyring.app_secret.clone() };
-        let api = Api::new(keyring.domain.clone(), credentials, Client::new().unwrap());
+            AppCredentials { app_id: keyring.app_id.clone(), app_secret: keyring.app_secret.clone() };
+        let api = Api::new(keyring.domain.clone(), credentials, HttpClient::new().unwrap());
         let workspace = Workspace::open(folder.path(), None).unwrap();
-        let checked = Checked { keyring, workspace, notes: Vec::new(), let_in: BTreeSet::new() };
+        let checked = ResolvedKeyring { keyring, workspace, notes: Vec::new(), let_in: BTreeSet::new() };
         // Their senders may go: what was said last stays said.
         let settings = watch::Sender::new(Arc::new(checked)).subscribe();
         let connection = watch::Sender::new(ConnectionState::new(Timestamp::now())).subscribe();
         let (store, _) = mail::open(&folder.path().join("mail.db")).unwrap();
         let chat = emulator.p2p(&emulator.user(0));
-        let (post, stage) = (Post { api, connection, settings }, Stage::default());
+        let (post, stage) = (FeishuTransport { api, connection, settings }, LiveCards::default());
         Self { emulator, folder, post, store, stage, chat, asked: None, slot: SlotId::random() }
     }
 
@@ -93,7 +95,7 @@ impl Office {
         self.open_with(self.post.clone())
     }
 
-    fn open_with(&self, deliver: impl Deliver) -> JoinHandle<()> {
+    fn open_with(&self, deliver: impl Transport) -> JoinHandle<()> {
         let (store, stage, stop) = (self.store.clone(), self.stage.clone(), CancellationToken::new());
         tokio::spawn(courier::run(store, stage, deliver, stop, Duration::ZERO))
     }
@@ -101,14 +103,14 @@ impl Office {
     /// Another daemon takes the outbox over.
     fn reopen(&mut self) -> JoinHandle<()> {
         (self.store, _) = mail::open(&self.folder.path().join("mail.db")).unwrap();
-        self.stage = Stage::default();
+        self.stage = LiveCards::default();
         self.open()
     }
 
     fn show(&self, text: &str) {
         let document = Document::new(vec![Block::small("Bash ls"), Block::Stream { text: text.to_owned() }]);
         let to = Recipient::Chat(self.chat.clone());
-        self.stage.show(self.slot, Picture { to, reply_to: self.asked.clone(), document, epitaph: None });
+        self.stage.show(self.slot, CardUpdate { to, reply_to: self.asked.clone(), document, epitaph: None });
     }
 
     /// A picture, and the call that brings it.
@@ -132,14 +134,14 @@ impl Office {
 
     async fn answer(&self, document: Document) {
         let slot = Some(Slot { id: self.slot, epitaph: None });
-        let body = Body::Document { document, slot };
+        let body = PostBody::Document { document, slot };
         let post = Mail { to: Recipient::Chat(self.chat.clone()), reply_to: self.asked.clone(), body };
         let settlement = Settlement { posts: vec![post], ..Settlement::at(Timestamp::now()) };
         self.store.settle(settlement).await.unwrap();
     }
 
     /// Waits until nothing is pending.
-    async fn done(&self) -> Depths {
+    async fn done(&self) -> MailDepths {
         let done = async {
             loop {
                 let depths = self.store.depths().await.unwrap();
@@ -153,8 +155,8 @@ impl Office {
     }
 
     /// The bot's messages.
-    fn heard(&self) -> Vec<Shown> {
-        self.emulator.shown(&self.chat).into_iter().filter(Shown::from_bot).collect()
+    fn heard(&self) -> Vec<ShownMessage> {
+        self.emulator.shown(&self.chat).into_iter().filter(ShownMessage::from_bot).collect()
     }
 
     /// How often the answer is in the chat, in a message or in a file.
@@ -172,5 +174,5 @@ fn short() -> Document {
 /// One that goes out as a card and a file.
 fn as_file() -> Document {
     let text = format!("{}\n{ANSWER}\n", "line of many\n\n".repeat(2_000));
-    Document { long: Long::File, ..Document::new(vec![Block::markdown(text)]) }
+    Document { long: LongAnswers::File, ..Document::new(vec![Block::markdown(text)]) }
 }

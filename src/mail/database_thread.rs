@@ -12,7 +12,7 @@ use std::{
 use jiff::Timestamp;
 use rusqlite::{Connection, config::DbConfig};
 
-use super::{StoreError, place::Place, pruning};
+use super::{StoreError, database_files::DatabaseFiles, pruning};
 use crate::{logs::events, pulse::Pulse};
 
 /// Calls in one transaction.
@@ -37,13 +37,13 @@ const PRUNE_PATIENCE: Duration = Duration::from_secs(10);
 /// One call.
 pub(super) trait Job: Send {
     /// Does the work inside the transaction.
-    fn run(&mut self, db: &Connection) -> Ran;
+    fn run(&mut self, db: &Connection) -> JobOutcome;
     /// Tells the caller: what the work returned when it is committed, else the error.
     fn answer(self: Box<Self>, committed: Result<(), StoreError>);
 }
 
 /// What became of a call's work.
-pub(super) enum Ran {
+pub(super) enum JobOutcome {
     /// It is to be committed.
     Done,
     /// It is to be taken back: what it was to change is not as it has to be.
@@ -53,18 +53,18 @@ pub(super) enum Ran {
 }
 
 /// Writing fails.
-struct Broken {
+struct WriteFailure {
     since: Instant,
     /// When it last did.
     last: Instant,
 }
 
-pub(super) struct Keeper {
+pub(super) struct DatabaseThread {
     db: Connection,
-    place: Place,
+    place: DatabaseFiles,
     /// Whether a commit is on the disk when it is done.
     synced: bool,
-    broken: Option<Broken>,
+    broken: Option<WriteFailure>,
     /// Commits that are only in the log.
     commits: u32,
     /// When to write them back, if nobody calls.
@@ -73,8 +73,8 @@ pub(super) struct Keeper {
     pulse: Pulse,
 }
 
-impl Keeper {
-    pub(super) fn new(db: Connection, place: Place, pulse: Pulse) -> Self {
+impl DatabaseThread {
+    pub(super) fn new(db: Connection, place: DatabaseFiles, pulse: Pulse) -> Self {
         let prune_at = Instant::now();
         Self { db, place, synced: true, broken: None, commits: 0, checkpoint_at: None, prune_at, pulse }
     }
@@ -144,7 +144,7 @@ impl Keeper {
             reason,
             "mail.db cannot be written: new messages are not taken over until it can"
         );
-        self.broken = Some(Broken { since: now, last: now });
+        self.broken = Some(WriteFailure { since: now, last: now });
     }
 
     /// Says once that it does no more: when it did not for a while, and there is room again.
@@ -265,12 +265,12 @@ fn transaction(db: &Connection, jobs: &mut VecDeque<Box<dyn Job>>) -> Transactio
 fn savepoint(db: &Connection, job: &mut dyn Job) -> rusqlite::Result<Option<String>> {
     db.execute_batch("SAVEPOINT job")?;
     let failed = match job.run(db) {
-        Ran::Done => {
+        JobOutcome::Done => {
             db.execute_batch("RELEASE job")?;
             return Ok(None);
         }
-        Ran::Refused => None,
-        Ran::Failed(reason) => Some(reason),
+        JobOutcome::Refused => None,
+        JobOutcome::Failed(reason) => Some(reason),
     };
     if !db.is_autocommit() {
         db.execute_batch("ROLLBACK TO job; RELEASE job")?;

@@ -15,7 +15,7 @@ use crate::ids::ConvId;
 /// What a button asks for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "snake_case")]
-pub enum Act {
+pub enum CardAction {
     /// End this running turn.
     Stop {
         /// The session.
@@ -26,14 +26,14 @@ pub enum Act {
     /// Decide about what Claude asks: a permission or a plan.
     Decide {
         /// What is decided about.
-        about: About,
+        about: RequestRef,
         /// How.
-        choice: Choice,
+        choice: Verdict,
     },
     /// Answer Claude's questions, by the form's fields or by this one option of the only question.
     Answer {
         /// The questions.
-        about: About,
+        about: RequestRef,
         /// The option, from 0; none when the form's fields answer.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         option: Option<usize>,
@@ -97,7 +97,7 @@ pub enum Act {
     },
 }
 
-impl Act {
+impl CardAction {
     /// What it asks for, in one word, for the log.
     #[must_use]
     pub fn word(&self) -> &'static str {
@@ -122,7 +122,7 @@ impl Act {
 
 /// The request of Claude's that a decision is about. It counts for this very one: this input, in this running turn.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct About {
+pub struct RequestRef {
     /// The session.
     pub conv_id: ConvId,
     /// The turn that asks; of a turn that Claude began by itself, the id that the daemon gave it.
@@ -136,7 +136,7 @@ pub struct About {
 /// What is decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Choice {
+pub enum Verdict {
     /// It may run, once; of a plan: begin.
     Allow,
     /// It may run, and whatever the same rule covers, in this session.
@@ -179,7 +179,7 @@ pub fn fingerprint(tool: &str, input: &Value) -> String {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Press {
     /// What the button asks for.
-    pub act: Act,
+    pub act: CardAction,
     /// Whether the card is in a group.
     pub group: bool,
     /// What the form holds, if the button submits one: all that was chosen or typed, by the field's name. Empty fields
@@ -190,7 +190,7 @@ pub struct Press {
 impl Press {
     /// The value of a button that asks for this.
     #[must_use]
-    pub fn value(act: &Act, group: bool) -> Value {
+    pub fn value(act: &CardAction, group: bool) -> Value {
         json!({ "phonework": 1, "act": act, "group": group })
     }
 
@@ -201,7 +201,7 @@ impl Press {
         if value["phonework"] != 1 {
             return None;
         }
-        let act = Act::deserialize(&value["act"]).ok()?;
+        let act = CardAction::deserialize(&value["act"]).ok()?;
         let fields = form.and_then(Value::as_object).into_iter().flatten();
         let fields = fields.map(|(name, value)| (name.clone(), texts(value)));
         Some(Self {
@@ -249,18 +249,18 @@ mod tests {
 
     #[test]
     fn an_act_comes_back_as_it_went_out() {
-        let about = About {
+        let about = RequestRef {
             conv_id: "c-1".into(),
             turn: Uuid::from_u128(7),
             request: "r".into(),
             input: fingerprint("Bash", &json!({"command": "ls"})),
         };
         for act in [
-            Act::Stop { conv_id: "c-1".into(), turn: Uuid::from_u128(7) },
-            Act::Decide { about: about.clone(), choice: Choice::AllowRule },
-            Act::Answer { about, option: Some(2) },
-            Act::RunLate,
-            Act::Cancel { mail: 7 },
+            CardAction::Stop { conv_id: "c-1".into(), turn: Uuid::from_u128(7) },
+            CardAction::Decide { about: about.clone(), choice: Verdict::AllowRule },
+            CardAction::Answer { about, option: Some(2) },
+            CardAction::RunLate,
+            CardAction::Cancel { mail: 7 },
         ] {
             let press = Press::read(&Press::value(&act, true), None);
             assert_eq!(press, Some(Press { act, group: true, fields: BTreeMap::new() }));
@@ -270,7 +270,7 @@ mod tests {
     #[test]
     fn a_form_gives_what_was_chosen_and_typed() {
         let form = json!({"q0": ["a", "b"], "w0": " more ", "q1": "x", "w1": "", "n": 7});
-        let press = Press::read(&Press::value(&Act::RunLate, false), Some(&form)).unwrap();
+        let press = Press::read(&Press::value(&CardAction::RunLate, false), Some(&form)).unwrap();
         let fields: Vec<(String, String)> =
             press.fields.into_iter().map(|(name, texts)| (name, texts.join("|"))).collect();
         let expected = [("q0", "a|b"), ("q1", "x"), ("w0", "more")];

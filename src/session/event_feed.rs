@@ -9,10 +9,10 @@ use serde_json::Value;
 use tokio::sync::{broadcast, watch};
 use uuid::Uuid;
 
-use super::turn::{Approval, Done, ToolUse};
-use crate::audit::Past;
+use super::turn::{Approval, FinishedTurn, ToolUse};
+use crate::audit::AuditedTurn;
 use crate::claude::wire::PermissionRequest;
-use crate::control::wire::{Entry, Kind};
+use crate::control::wire::{TailEntry, TailEntryKind};
 use crate::ids::{ConvId, OpenId};
 
 /// Of longer texts, in bytes, the beginning is shown.
@@ -22,21 +22,21 @@ const KEPT: usize = 256;
 
 /// A handle of what goes on. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Tap {
-    entries: broadcast::Sender<Arc<Entry>>,
+pub struct EventFeed {
+    entries: broadcast::Sender<Arc<TailEntry>>,
     answered: watch::Sender<Option<(Timestamp, Duration)>>,
 }
 
-impl Default for Tap {
+impl Default for EventFeed {
     fn default() -> Self {
         Self { entries: broadcast::Sender::new(KEPT), answered: watch::Sender::new(None) }
     }
 }
 
-impl Tap {
+impl EventFeed {
     /// All that happens from now on.
     #[must_use]
-    pub fn listen(&self) -> broadcast::Receiver<Arc<Entry>> {
+    pub fn listen(&self) -> broadcast::Receiver<Arc<TailEntry>> {
         self.entries.subscribe()
     }
 
@@ -58,7 +58,7 @@ impl Tap {
     }
 
     /// Shows entries to all who look on.
-    pub fn show(&self, entries: impl IntoIterator<Item = Entry>) {
+    pub fn show(&self, entries: impl IntoIterator<Item = TailEntry>) {
         for entry in entries {
             // Nobody looks on any more.
             let _ = self.entries.send(Arc::new(entry));
@@ -68,7 +68,7 @@ impl Tap {
 
 /// Whose entries they are.
 #[derive(Clone, Copy, Debug)]
-pub struct Of<'a> {
+pub struct FeedScope<'a> {
     /// The session.
     pub conv_id: &'a ConvId,
     /// Its owner.
@@ -77,49 +77,53 @@ pub struct Of<'a> {
     pub turn: Uuid,
 }
 
-impl Of<'_> {
-    fn entry(self, at: Timestamp, kind: Kind) -> Entry {
-        Entry::new(at, self.conv_id.clone(), self.user.clone(), self.turn.to_string(), kind)
+impl FeedScope<'_> {
+    fn entry(self, at: Timestamp, kind: TailEntryKind) -> TailEntry {
+        TailEntry::new(at, self.conv_id.clone(), self.user.clone(), self.turn.to_string(), kind)
     }
 
-    fn said(self, at: Timestamp, kind: Kind, text: &str) -> Entry {
+    fn said(self, at: Timestamp, kind: TailEntryKind, text: &str) -> TailEntry {
         let (text, cut) = shortened(text);
-        Entry { text: Some(text), cut, ..self.entry(at, kind) }
+        TailEntry { text: Some(text), cut, ..self.entry(at, kind) }
     }
 
-    fn tooled(self, at: Timestamp, kind: Kind, tool: &str, input: &Value) -> Entry {
-        Entry { tool: Some(tool.to_owned()), ..self.said(at, kind, &input.to_string()) }
+    fn tooled(self, at: Timestamp, kind: TailEntryKind, tool: &str, input: &Value) -> TailEntry {
+        TailEntry { tool: Some(tool.to_owned()), ..self.said(at, kind, &input.to_string()) }
     }
 
     /// A prompt.
     #[must_use]
-    pub fn prompt(self, at: Timestamp, text: &str) -> Entry {
-        self.said(at, Kind::Prompt, text)
+    pub fn prompt(self, at: Timestamp, text: &str) -> TailEntry {
+        self.said(at, TailEntryKind::Prompt, text)
     }
 
     /// A tool that was just used.
     #[must_use]
-    pub fn tool(self, at: Timestamp, tool: &ToolUse) -> Entry {
-        self.tooled(at, Kind::Tool, &tool.name, &tool.input)
+    pub fn tool(self, at: Timestamp, tool: &ToolUse) -> TailEntry {
+        self.tooled(at, TailEntryKind::Tool, &tool.name, &tool.input)
     }
 
     /// A permission that is asked for.
     #[must_use]
-    pub fn asked(self, at: Timestamp, request: &PermissionRequest) -> Entry {
-        self.tooled(at, Kind::Approval, &request.tool, &request.input)
+    pub fn asked(self, at: Timestamp, request: &PermissionRequest) -> TailEntry {
+        self.tooled(at, TailEntryKind::Approval, &request.tool, &request.input)
     }
 
     /// A permission that was decided.
     #[must_use]
-    pub fn decided(self, at: Timestamp, approval: &Approval) -> Entry {
+    pub fn decided(self, at: Timestamp, approval: &Approval) -> TailEntry {
         let by = approval.decision.by_a_person().then(|| self.user.to_string());
         let decision = Some(approval.decision.word().to_owned());
-        Entry { decision, by, ..self.tooled(at, Kind::Approval, &approval.tool, &approval.input) }
+        TailEntry {
+            decision,
+            by,
+            ..self.tooled(at, TailEntryKind::Approval, &approval.tool, &approval.input)
+        }
     }
 
     /// A turn's answer, if there is one, and its end.
     #[must_use]
-    pub fn over(self, at: Timestamp, done: &Done) -> Vec<Entry> {
+    pub fn over(self, at: Timestamp, done: &FinishedTurn) -> Vec<TailEntry> {
         self.end(
             at,
             &done.text,
@@ -136,46 +140,46 @@ impl Of<'_> {
         outcome: &str,
         duration_ms: u64,
         cost_usd: Option<f64>,
-    ) -> Vec<Entry> {
-        let answer = (!text.is_empty()).then(|| self.said(at, Kind::Answer, text));
-        let over = Entry {
+    ) -> Vec<TailEntry> {
+        let answer = (!text.is_empty()).then(|| self.said(at, TailEntryKind::Answer, text));
+        let over = TailEntry {
             outcome: Some(outcome.to_owned()),
             duration_ms: Some(duration_ms),
             cost_usd,
-            ..self.entry(at, Kind::Over)
+            ..self.entry(at, TailEntryKind::Over)
         };
         answer.into_iter().chain([over]).collect()
     }
 
     /// Entries that were left out for one who was too slow.
     #[must_use]
-    pub fn missed(self, at: Timestamp, count: u64) -> Entry {
-        Entry { count: Some(count), ..self.entry(at, Kind::Missed) }
+    pub fn missed(self, at: Timestamp, count: u64) -> TailEntry {
+        TailEntry { count: Some(count), ..self.entry(at, TailEntryKind::Missed) }
     }
 }
 
 /// A turn of the past as entries, in the order of their times.
 #[must_use]
-pub fn past(past: &Past) -> Vec<Entry> {
+pub fn past(past: &AuditedTurn) -> Vec<TailEntry> {
     let line = &past.line;
     // Lines of earlier versions are told apart by their ends.
     let turn = line.turn.unwrap_or_else(|| Uuid::from_u128(line.at.as_nanosecond().unsigned_abs()));
-    let of = Of { conv_id: &line.conv_id, user: &line.user, turn };
+    let of = FeedScope { conv_id: &line.conv_id, user: &line.user, turn };
     let took = Duration::from_millis(line.duration_ms);
     let began = line.at.checked_sub(took).unwrap_or(line.at);
     let mut entries = Vec::new();
     if !line.prompt.is_empty() {
         entries.push(of.prompt(began, &line.prompt));
     }
-    let mut between: Vec<Entry> = Vec::new();
+    let mut between: Vec<TailEntry> = Vec::new();
     for tool in &line.tools {
-        let used = of.tooled(tool.at.unwrap_or(began), Kind::Tool, &tool.name, &tool.input);
-        between.push(Entry { failed: tool.is_error, ..used });
+        let used = of.tooled(tool.at.unwrap_or(began), TailEntryKind::Tool, &tool.name, &tool.input);
+        between.push(TailEntry { failed: tool.is_error, ..used });
     }
     for approval in &line.approvals {
-        let asked = of.tooled(approval.at, Kind::Approval, &approval.tool, &approval.input);
+        let asked = of.tooled(approval.at, TailEntryKind::Approval, &approval.tool, &approval.input);
         let by = approval.by.as_ref().map(ToString::to_string);
-        between.push(Entry { decision: Some(approval.decision.clone()), by, ..asked });
+        between.push(TailEntry { decision: Some(approval.decision.clone()), by, ..asked });
     }
     between.sort_by_key(|entry| entry.at);
     entries.extend(between);
@@ -234,17 +238,17 @@ mod tests {
                 at: at(20),
             }],
         };
-        let entries = past(&Past { line, hash: String::new(), altered: true });
+        let entries = past(&AuditedTurn { line, hash: String::new(), altered: true });
         let told: Vec<_> =
             entries.iter().map(|entry| (entry.at.as_second(), entry.kind, entry.text.as_deref())).collect();
         assert_eq!(
             told,
             [
-                (10, Kind::Prompt, Some("go")),
-                (20, Kind::Approval, Some("\"ls\"")),
-                (30, Kind::Tool, Some("\"ls\"")),
-                (60, Kind::Answer, Some("gone")),
-                (60, Kind::Over, None)
+                (10, TailEntryKind::Prompt, Some("go")),
+                (20, TailEntryKind::Approval, Some("\"ls\"")),
+                (30, TailEntryKind::Tool, Some("\"ls\"")),
+                (60, TailEntryKind::Answer, Some("gone")),
+                (60, TailEntryKind::Over, None)
             ]
         );
         assert!(entries.iter().all(|entry| entry.altered && entry.turn == entries[0].turn));

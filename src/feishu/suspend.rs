@@ -10,18 +10,18 @@ pub(super) const LOOK: Duration = Duration::from_secs(5);
 const NAP: Duration = Duration::from_secs(3);
 
 /// Tells how long the host has slept since it was started.
-pub(super) type Asleep = fn() -> Duration;
+pub(super) type SuspendClock = fn() -> Duration;
 
 /// What was noticed so far.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Sleeps {
-    asleep: Asleep,
+pub(super) struct SuspendDetector {
+    asleep: SuspendClock,
     noticed: Duration,
 }
 
-impl Sleeps {
+impl SuspendDetector {
     /// Notices what comes from now on.
-    pub(super) fn new(asleep: Asleep) -> Self {
+    pub(super) fn new(asleep: SuspendClock) -> Self {
         Self { asleep, noticed: asleep() }
     }
 
@@ -56,7 +56,7 @@ mod tests {
     #[test]
     fn sleeps_are_noticed_once_and_naps_when_they_add_up() {
         static ASLEEP: AtomicU64 = AtomicU64::new(70);
-        let mut sleeps = Sleeps::new(|| Duration::from_secs(ASLEEP.load(Ordering::Relaxed)));
+        let mut sleeps = SuspendDetector::new(|| Duration::from_secs(ASLEEP.load(Ordering::Relaxed)));
         let noticed = [70, 72, 73, 73, 75, 100_000].map(|asleep| {
             ASLEEP.store(asleep, Ordering::Relaxed);
             sleeps.notice().map(|slept| slept.as_secs())
@@ -66,7 +66,7 @@ mod tests {
 
     #[test]
     fn a_host_that_is_awake_does_not_seem_to_sleep() {
-        let mut sleeps = Sleeps::new(by_the_clocks);
+        let mut sleeps = SuspendDetector::new(by_the_clocks);
         assert_eq!(sleeps.notice(), None);
     }
 }

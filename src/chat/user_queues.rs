@@ -11,7 +11,7 @@ pub const LONGEST_QUEUE: usize = 200;
 
 /// A message that waits for its turn.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Waiting<T> {
+pub struct QueuedMessage<T> {
     /// When it was sent.
     pub sent: Timestamp,
     /// The session that it goes to.
@@ -21,8 +21,8 @@ pub struct Waiting<T> {
 }
 
 #[derive(Debug)]
-struct Line<T> {
-    waiting: VecDeque<Waiting<T>>,
+struct UserQueue<T> {
+    waiting: VecDeque<QueuedMessage<T>>,
     running: Option<ConvId>,
     /// Whether it was full when the last message came.
     full: bool,
@@ -30,8 +30,8 @@ struct Line<T> {
 
 /// The desks of all people who have a message waiting or running.
 #[derive(Debug)]
-pub struct Desk<T> {
-    people: BTreeMap<OpenId, Line<T>>,
+pub struct UserQueues<T> {
+    people: BTreeMap<OpenId, UserQueue<T>>,
     /// Of all people.
     waiting: usize,
     running: usize,
@@ -41,28 +41,32 @@ pub struct Desk<T> {
 
 /// The person's queue is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Full {
+pub enum QueueFull {
     /// This is the first message that is not taken.
     Now,
     /// It was full before, and has not become half empty since.
     Still,
 }
 
-impl<T> Default for Desk<T> {
+impl<T> Default for UserQueues<T> {
     fn default() -> Self {
         Self { people: BTreeMap::new(), waiting: 0, running: 0, changed: BTreeSet::new() }
     }
 }
 
-impl<T> Desk<T> {
+impl<T> UserQueues<T> {
     /// Takes a message; says how many are before it, the running one included.
     ///
     /// # Errors
-    /// [`Full`] when too many wait.
-    pub fn add(&mut self, user: &OpenId, waiting: Waiting<T>) -> Result<usize, Full> {
+    /// [`QueueFull`] when too many wait.
+    pub fn add(&mut self, user: &OpenId, waiting: QueuedMessage<T>) -> Result<usize, QueueFull> {
         let line = self.line(user);
         if line.waiting.len() >= LONGEST_QUEUE {
-            return Err(if std::mem::replace(&mut line.full, true) { Full::Still } else { Full::Now });
+            return Err(if std::mem::replace(&mut line.full, true) {
+                QueueFull::Still
+            } else {
+                QueueFull::Now
+            });
         }
         line.full &= line.waiting.len() > LONGEST_QUEUE / 2;
         // Feishu does not promise the order of its events.
@@ -75,7 +79,7 @@ impl<T> Desk<T> {
     }
 
     /// Puts a message back that could not be begun.
-    pub fn put_back(&mut self, user: &OpenId, waiting: Waiting<T>) {
+    pub fn put_back(&mut self, user: &OpenId, waiting: QueuedMessage<T>) {
         let line = self.line(user);
         let ran = line.running.take().is_some();
         line.waiting.push_front(waiting);
@@ -91,8 +95,8 @@ impl<T> Desk<T> {
         line.waiting.front().map(|waiting| &waiting.conv_id)
     }
 
-    /// Takes the next message; it runs until [`Desk::done`].
-    pub fn take(&mut self, user: &OpenId) -> Option<Waiting<T>> {
+    /// Takes the next message; it runs until [`UserQueues::done`].
+    pub fn take(&mut self, user: &OpenId) -> Option<QueuedMessage<T>> {
         let line = self.people.get_mut(user).filter(|line| line.running.is_none())?;
         let waiting = line.waiting.pop_front()?;
         line.running = Some(waiting.conv_id.clone());
@@ -147,7 +151,7 @@ impl<T> Desk<T> {
     }
 
     /// Takes away all that wait for this session.
-    pub fn withdraw(&mut self, user: &OpenId, conv_id: &ConvId) -> Vec<Waiting<T>> {
+    pub fn withdraw(&mut self, user: &OpenId, conv_id: &ConvId) -> Vec<QueuedMessage<T>> {
         let Some(line) = self.people.get_mut(user) else { return Vec::new() };
         let (gone, kept): (Vec<_>, Vec<_>) =
             std::mem::take(&mut line.waiting).into_iter().partition(|waiting| &waiting.conv_id == conv_id);
@@ -158,7 +162,7 @@ impl<T> Desk<T> {
     }
 
     /// Takes away all that wait of those who do not `belong`; names them, too, who have but a running one.
-    pub fn expel(&mut self, belongs: impl Fn(&OpenId) -> bool) -> Vec<(OpenId, Vec<Waiting<T>>)> {
+    pub fn expel(&mut self, belongs: impl Fn(&OpenId) -> bool) -> Vec<(OpenId, Vec<QueuedMessage<T>>)> {
         let strangers = self.people.iter_mut().filter(|(user, _)| !belongs(user));
         let expelled: Vec<(OpenId, Vec<_>)> =
             strangers.map(|(user, line)| (user.clone(), std::mem::take(&mut line.waiting).into())).collect();
@@ -168,7 +172,7 @@ impl<T> Desk<T> {
     }
 
     /// Takes away the waiting message that `is` picks, wherever it waits.
-    pub fn take_back(&mut self, is: impl Fn(&T) -> bool) -> Option<Waiting<T>> {
+    pub fn take_back(&mut self, is: impl Fn(&T) -> bool) -> Option<QueuedMessage<T>> {
         let (user, taken) = self.people.iter_mut().find_map(|(user, line)| {
             let place = line.waiting.iter().position(|waiting| is(&waiting.item))?;
             Some((user.clone(), line.waiting.remove(place)?))
@@ -191,7 +195,7 @@ impl<T> Desk<T> {
     }
 
     /// What waits of a person's, the next one first.
-    pub fn queue(&self, user: &OpenId) -> impl Iterator<Item = &Waiting<T>> {
+    pub fn queue(&self, user: &OpenId) -> impl Iterator<Item = &QueuedMessage<T>> {
         self.people.get(user).into_iter().flat_map(|line| &line.waiting)
     }
 
@@ -200,8 +204,8 @@ impl<T> Desk<T> {
         std::mem::take(&mut self.changed)
     }
 
-    fn line(&mut self, user: &OpenId) -> &mut Line<T> {
-        self.people.entry(user.clone()).or_insert(Line {
+    fn line(&mut self, user: &OpenId) -> &mut UserQueue<T> {
+        self.people.entry(user.clone()).or_insert(UserQueue {
             waiting: VecDeque::new(),
             running: None,
             full: false,
@@ -213,13 +217,13 @@ impl<T> Desk<T> {
 mod tests {
     use super::*;
 
-    fn message(second: i64, conv_id: &str) -> Waiting<i64> {
-        Waiting { sent: Timestamp::from_second(second).unwrap(), conv_id: conv_id.into(), item: second }
+    fn message(second: i64, conv_id: &str) -> QueuedMessage<i64> {
+        QueuedMessage { sent: Timestamp::from_second(second).unwrap(), conv_id: conv_id.into(), item: second }
     }
 
     #[test]
     fn messages_run_one_at_a_time_in_the_order_they_were_sent() {
-        let (mut desk, user) = (Desk::default(), OpenId::from("ou_1"));
+        let (mut desk, user) = (UserQueues::default(), OpenId::from("ou_1"));
         assert_eq!(desk.add(&user, message(1, "a")), Ok(0));
         assert_eq!(desk.take(&user).map(|w| w.item), Some(1));
         assert_eq!(desk.add(&user, message(3, "a")), Ok(1));
@@ -234,7 +238,7 @@ mod tests {
 
     #[test]
     fn a_message_can_be_put_before_the_others_and_stays_there() {
-        let (mut desk, user) = (Desk::default(), OpenId::from("ou_1"));
+        let (mut desk, user) = (UserQueues::default(), OpenId::from("ou_1"));
         for second in [1, 2, 3, 5] {
             desk.add(&user, message(second, "a")).unwrap();
         }
@@ -249,12 +253,12 @@ mod tests {
 
     #[test]
     fn whose_queue_changed_is_told_once() {
-        let (mut desk, one, other) = (Desk::default(), OpenId::from("ou_1"), OpenId::from("ou_2"));
+        let (mut desk, one, other) = (UserQueues::default(), OpenId::from("ou_1"), OpenId::from("ou_2"));
         desk.add(&one, message(1, "a")).unwrap();
         desk.add(&other, message(2, "b")).unwrap();
         assert_eq!(desk.take_changed(), BTreeSet::from([one.clone(), other.clone()]));
         assert_eq!(desk.take_changed(), BTreeSet::new());
-        let told = |desk: &mut Desk<i64>| desk.take_changed().into_iter().collect::<Vec<_>>();
+        let told = |desk: &mut UserQueues<i64>| desk.take_changed().into_iter().collect::<Vec<_>>();
         let taken = desk.take(&one).unwrap();
         assert_eq!(told(&mut desk), std::slice::from_ref(&one));
         desk.put_back(&one, taken);
@@ -269,7 +273,7 @@ mod tests {
 
     #[test]
     fn one_persons_messages_do_not_wait_for_anothers() {
-        let mut desk = Desk::default();
+        let mut desk = UserQueues::default();
         desk.add(&"ou_1".into(), message(1, "a")).unwrap();
         desk.take(&"ou_1".into());
         desk.add(&"ou_2".into(), message(2, "b")).unwrap();
@@ -278,7 +282,7 @@ mod tests {
 
     #[test]
     fn a_message_that_was_put_back_is_next() {
-        let (mut desk, user) = (Desk::default(), OpenId::from("ou_1"));
+        let (mut desk, user) = (UserQueues::default(), OpenId::from("ou_1"));
         desk.add(&user, message(1, "a")).unwrap();
         let first = desk.take(&user).unwrap();
         desk.add(&user, message(2, "a")).unwrap();
@@ -288,8 +292,8 @@ mod tests {
 
     #[test]
     fn what_waits_and_what_runs_is_counted_whatever_happens() {
-        let (mut desk, one, other) = (Desk::default(), OpenId::from("ou_1"), OpenId::from("ou_2"));
-        let told = |desk: &Desk<i64>| (desk.all_waiting(), desk.all_running());
+        let (mut desk, one, other) = (UserQueues::default(), OpenId::from("ou_1"), OpenId::from("ou_2"));
+        let told = |desk: &UserQueues<i64>| (desk.all_waiting(), desk.all_running());
         for second in 1..=5 {
             desk.add(&one, message(second, if second == 5 { "b" } else { "a" })).unwrap();
             desk.add(&other, message(second + 10, "c")).unwrap();
@@ -315,27 +319,27 @@ mod tests {
 
     #[test]
     fn a_full_queue_is_told_of_once_until_it_is_half_empty() {
-        let (mut desk, user) = (Desk::default(), OpenId::from("ou_1"));
-        let fill = |desk: &mut Desk<i64>| (0..).find_map(|n| desk.add(&user, message(n, "a")).err());
-        assert_eq!(fill(&mut desk), Some(Full::Now));
-        let take = |desk: &mut Desk<i64>| {
+        let (mut desk, user) = (UserQueues::default(), OpenId::from("ou_1"));
+        let fill = |desk: &mut UserQueues<i64>| (0..).find_map(|n| desk.add(&user, message(n, "a")).err());
+        assert_eq!(fill(&mut desk), Some(QueueFull::Now));
+        let take = |desk: &mut UserQueues<i64>| {
             desk.take(&"ou_1".into()).unwrap();
             desk.done(&"ou_1".into());
         };
         take(&mut desk);
-        assert_eq!(fill(&mut desk), Some(Full::Still));
+        assert_eq!(fill(&mut desk), Some(QueueFull::Still));
         (0..LONGEST_QUEUE / 2).for_each(|_| take(&mut desk));
-        assert_eq!(fill(&mut desk), Some(Full::Now));
+        assert_eq!(fill(&mut desk), Some(QueueFull::Now));
     }
 
     #[test]
     fn the_queue_is_bounded_and_what_waits_for_a_session_can_be_withdrawn() {
-        let (mut desk, user) = (Desk::default(), OpenId::from("ou_1"));
+        let (mut desk, user) = (UserQueues::default(), OpenId::from("ou_1"));
         for second in 0..i64::try_from(LONGEST_QUEUE).unwrap() {
             desk.add(&user, message(second, if second == 7 { "b" } else { "a" })).unwrap();
         }
-        assert_eq!(desk.add(&user, message(999, "a")), Err(Full::Now));
-        assert_eq!(desk.add(&user, message(999, "a")), Err(Full::Still));
+        assert_eq!(desk.add(&user, message(999, "a")), Err(QueueFull::Now));
+        assert_eq!(desk.add(&user, message(999, "a")), Err(QueueFull::Still));
         assert_eq!(desk.withdraw(&user, &"b".into()).len(), 1);
         assert_eq!(desk.take_back(|second| *second == 9).map(|waiting| waiting.item), Some(9));
         assert_eq!(desk.take_back(|second| *second == 9), None);

@@ -3,7 +3,7 @@
 use futures_util::{StreamExt as _, stream};
 
 use super::*;
-use crate::emulator::{Effect, Fault, FaultId, Lasting};
+use crate::emulator::{FaultDuration, FaultEffect, FaultId, InjectedFault};
 
 /// A method and a path.
 type Api = (&'static str, &'static str);
@@ -20,20 +20,20 @@ const REPLACE: Api = ("PUT", "/open-apis/cardkit/v1/cards/*");
 /// Offices at work at once.
 const AT_ONCE: usize = 16;
 
-fn code(code: i64) -> Effect {
-    Effect::Refuse { http: 400, code, reset: None }
+fn code(code: i64) -> FaultEffect {
+    FaultEffect::Refuse { http: 400, code, reset: None }
 }
 
 /// What a call may meet.
-fn troubles(api: Api) -> Vec<Effect> {
-    let refuse = |http, code, reset| Effect::Refuse { http, code, reset };
+fn troubles(api: Api) -> Vec<FaultEffect> {
+    let refuse = |http, code, reset| FaultEffect::Refuse { http, code, reset };
     let mut troubles = vec![
-        Effect::Page { http: 502 },
-        Effect::Page { http: 413 },
-        Effect::Garbage,
-        Effect::Lose,
-        Effect::Cut,
-        Effect::Delay { ms: 300 },
+        FaultEffect::Page { http: 502 },
+        FaultEffect::Page { http: 413 },
+        FaultEffect::Garbage,
+        FaultEffect::Lose,
+        FaultEffect::Cut,
+        FaultEffect::Delay { ms: 300 },
         refuse(429, 99_991_400, Some(0)),
         refuse(500, 1, None),
         refuse(200, 2_200, None),
@@ -59,7 +59,7 @@ fn troubles(api: Api) -> Vec<Effect> {
 }
 
 /// The reasons that Feishu names for not building a card.
-fn cards_that_cannot_be_built() -> impl Iterator<Item = Effect> {
+fn cards_that_cannot_be_built() -> impl Iterator<Item = FaultEffect> {
     let words = [
         (11_310, "element exceeds the limit"),
         (11_310, "card table number over limit"),
@@ -82,42 +82,42 @@ fn cards_that_cannot_be_built() -> impl Iterator<Item = Effect> {
         (300_230, "audio is not there"),
         (300_240, "audio is not the app's"),
     ];
-    words.into_iter().map(|(sub_code, words)| Effect::RefuseCard { sub_code, words: words.to_owned() })
+    words.into_iter().map(|(sub_code, words)| FaultEffect::RefuseCard { sub_code, words: words.to_owned() })
 }
 
 /// Which of them leave a message unsent for good, as its chat does not take it whatever it is. A reply may be taken as a
 /// plain message.
-fn says_no_for_good(api: Api, effect: &Effect) -> bool {
+fn says_no_for_good(api: Api, effect: &FaultEffect) -> bool {
     match effect {
-        Effect::Refuse { code, .. } => {
+        FaultEffect::Refuse { code, .. } => {
             api == CREATE && [230_050, 230_054, 230_011, 230_110, 231_003].contains(code)
         }
-        Effect::RefuseCard { .. }
-        | Effect::Page { .. }
-        | Effect::Garbage
-        | Effect::RefuseHandshake { .. }
-        | Effect::Delay { .. }
-        | Effect::Hold
-        | Effect::Silence
-        | Effect::Lose
-        | Effect::Cut => false,
+        FaultEffect::RefuseCard { .. }
+        | FaultEffect::Page { .. }
+        | FaultEffect::Garbage
+        | FaultEffect::RefuseHandshake { .. }
+        | FaultEffect::Delay { .. }
+        | FaultEffect::Hold
+        | FaultEffect::Silence
+        | FaultEffect::Lose
+        | FaultEffect::Cut => false,
     }
 }
 
 /// Which of them say that a message cannot be replied to, so that what was to be a reply is sent without.
-fn says_that_the_message_is_gone(effect: &Effect) -> bool {
+fn says_that_the_message_is_gone(effect: &FaultEffect) -> bool {
     let codes = [230_011, 230_019, 230_050, 230_054, 230_071, 230_072, 230_110, 230_111, 231_003];
-    matches!(effect, Effect::Refuse { code, .. } if codes.contains(code))
+    matches!(effect, FaultEffect::Refuse { code, .. } if codes.contains(code))
 }
 
-async fn each<F: Future<Output = Result<(), String>>>(api: Api, run: impl Fn(Effect) -> F) {
+async fn each<F: Future<Output = Result<(), String>>>(api: Api, run: impl Fn(FaultEffect) -> F) {
     each_of([(api, ())], |(), effect| run(effect)).await;
 }
 
 /// Runs all that each of these calls may meet.
 async fn each_of<C: Copy, F: Future<Output = Result<(), String>>>(
     calls: impl IntoIterator<Item = (Api, C)>,
-    run: impl Fn(C, Effect) -> F,
+    run: impl Fn(C, FaultEffect) -> F,
 ) {
     let met = |(api, case)| troubles(api).into_iter().map(move |effect| (case, effect));
     let runs = calls.into_iter().flat_map(met).map(|(case, effect)| run(case, effect));
@@ -127,7 +127,7 @@ async fn each_of<C: Copy, F: Future<Output = Result<(), String>>>(
 }
 
 /// Whether the answer is there once, and how it came to it if not.
-fn once(office: &Office, depths: Depths, what: &str) -> Result<(), String> {
+fn once(office: &Office, depths: MailDepths, what: &str) -> Result<(), String> {
     if office.answers() == 1 && depths.wedged == 0 {
         return Ok(());
     }
@@ -135,7 +135,7 @@ fn once(office: &Office, depths: Depths, what: &str) -> Result<(), String> {
 }
 
 /// The same, with everything said in reply to what was asked, or nothing.
-fn once_in_reply(office: &Office, depths: Depths, in_reply: bool, what: &str) -> Result<(), String> {
+fn once_in_reply(office: &Office, depths: MailDepths, in_reply: bool, what: &str) -> Result<(), String> {
     once(office, depths, what)?;
     let to = office.asked.as_ref().filter(|_| in_reply);
     if office.heard().iter().all(|shown| shown.reply_to.as_ref() == to) {
@@ -144,7 +144,7 @@ fn once_in_reply(office: &Office, depths: Depths, in_reply: bool, what: &str) ->
     Err(told(office, depths, &format!("{what}, in reply: {in_reply}")))
 }
 
-fn told(office: &Office, depths: Depths, what: &str) -> String {
+fn told(office: &Office, depths: MailDepths, what: &str) -> String {
     let heard = office.heard().into_iter().map(|shown| (shown.msg_type, shown.reply_to, shown.text));
     let calls = office.sendings().into_iter().map(|call| (call.method, call.path, call.http, call.code));
     let (heard, calls): (Vec<_>, Vec<_>) = (heard.collect(), calls.collect());
@@ -152,13 +152,13 @@ fn told(office: &Office, depths: Depths, what: &str) -> String {
 }
 
 /// Whether nothing but so many messages is in the chat, and the answer put aside.
-fn silent(office: &Office, depths: Depths, messages: usize, what: &str) -> Result<(), String> {
+fn silent(office: &Office, depths: MailDepths, messages: usize, what: &str) -> Result<(), String> {
     let silent = office.heard().len() == messages && office.answers() == 0 && depths.wedged == 1;
     if silent { Ok(()) } else { Err(told(office, depths, what)) }
 }
 
-fn fault(api: Api, effect: &Effect, times: u32) -> Fault {
-    Fault::api(api.0, api.1, effect.clone(), Lasting::Times(times))
+fn fault(api: Api, effect: &FaultEffect, times: u32) -> InjectedFault {
+    InjectedFault::api(api.0, api.1, effect.clone(), FaultDuration::Times(times))
 }
 
 /// Waits until a fault has struck.
@@ -283,7 +283,7 @@ async fn an_answer_is_there_once_whatever_the_message_with_its_file_meets() {
     each_of([CREATE, REPLY].map(|api| (api, api)), |api, effect| async move {
         let office = Office::without_entities().await;
         let office = if api == REPLY { office.in_group() } else { office };
-        let upload = office.emulator.fault(fault(FILES, &Effect::Hold, 1));
+        let upload = office.emulator.fault(fault(FILES, &FaultEffect::Hold, 1));
         office.open();
         office.answer(as_file()).await;
         struck(&office, upload).await?;

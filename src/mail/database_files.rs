@@ -15,21 +15,21 @@ const ROOM: u64 = 1024 * 1024;
 
 /// The files as they were when they were opened.
 #[derive(Debug)]
-pub(super) struct Place {
-    db: Known,
-    log: Known,
+pub(super) struct DatabaseFiles {
+    db: KnownFile,
+    log: KnownFile,
     /// The database was not shorter than this when its log was last written back.
     least: u64,
 }
 
 #[derive(Debug)]
-struct Known {
+struct KnownFile {
     path: PathBuf,
     /// Device and inode; none when there was no such file.
     id: Option<(u64, u64)>,
 }
 
-impl Known {
+impl KnownFile {
     fn of(path: PathBuf) -> Self {
         let id = fs::metadata(&path).ok().map(|metadata| (metadata.dev(), metadata.ino()));
         Self { path, id }
@@ -49,12 +49,12 @@ impl Known {
     }
 }
 
-impl Place {
+impl DatabaseFiles {
     /// The place of a database that is open.
     pub(super) fn of(path: &Path) -> Self {
         let mut log = path.as_os_str().to_owned();
         log.push("-wal");
-        let mut place = Self { db: Known::of(path.to_owned()), log: Known::of(log.into()), least: 0 };
+        let mut place = Self { db: KnownFile::of(path.to_owned()), log: KnownFile::of(log.into()), least: 0 };
         place.written_back();
         place
     }
@@ -99,7 +99,7 @@ mod tests {
         let [path, log, aside] = ["mail.db", "mail.db-wal", "aside"].map(|name| folder.path().join(name));
         fs::write(&path, "0123456789").unwrap();
         fs::write(&log, "").unwrap();
-        let place = Place::of(&path);
+        let place = DatabaseFiles::of(&path);
         assert_eq!(place.check(), Ok(()));
         for file in [&path, &log] {
             fs::rename(file, &aside).unwrap();

@@ -7,14 +7,14 @@ use jiff::Timestamp;
 
 use super::{Owned, Registry, Session};
 use crate::ids::{ConvId, OpenId};
-use crate::render::document::Long;
+use crate::render::document::LongAnswers;
 
 /// So many rules of a session are kept; the oldest are asked about again.
 const RULES_KEPT: usize = 200;
 
 /// How a person stands to a session that a button of his names.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Standing<'a> {
+pub enum Ownership<'a> {
     /// It is his, and open.
     His(&'a Session),
     /// It is closed, or nobody knows it any more.
@@ -48,8 +48,8 @@ impl Registry {
     }
 
     /// What becomes of a person's long answers from now on.
-    pub fn set_long(&mut self, user: &OpenId, long: Long) {
-        if long == Long::default() {
+    pub fn set_long(&mut self, user: &OpenId, long: LongAnswers) {
+        if long == LongAnswers::default() {
             self.long.remove(user);
         } else {
             self.long.insert(user.clone(), long);
@@ -58,19 +58,19 @@ impl Registry {
 
     /// What becomes of a person's long answers.
     #[must_use]
-    pub fn long(&self, user: &OpenId) -> Long {
+    pub fn long(&self, user: &OpenId) -> LongAnswers {
         self.long.get(user).copied().unwrap_or_default()
     }
 
     /// The same of all who chose something.
     #[must_use]
-    pub fn all_long(&self) -> &BTreeMap<OpenId, Long> {
+    pub fn all_long(&self) -> &BTreeMap<OpenId, LongAnswers> {
         &self.long
     }
 
     /// The registry with these choices.
     #[must_use]
-    pub fn with_long(self, long: BTreeMap<OpenId, Long>) -> Self {
+    pub fn with_long(self, long: BTreeMap<OpenId, LongAnswers>) -> Self {
         Self { long, ..self }
     }
 }
@@ -78,11 +78,11 @@ impl Registry {
 impl<'a> Owned<'a> {
     /// How he stands to a session.
     #[must_use]
-    pub fn standing(&self, conv_id: &ConvId) -> Standing<'a> {
+    pub fn standing(&self, conv_id: &ConvId) -> Ownership<'a> {
         match self.registry.running(conv_id) {
-            Some(session) if &session.owner != self.owner => Standing::NotHis,
-            Some(session) if session.closed_at.is_none() => Standing::His(session),
-            Some(_) | None => Standing::Over,
+            Some(session) if &session.owner != self.owner => Ownership::NotHis,
+            Some(session) if session.closed_at.is_none() => Ownership::His(session),
+            Some(_) | None => Ownership::Over,
         }
     }
 
@@ -120,12 +120,12 @@ mod tests {
         registry.close(&"ou_1".into(), &"b".into(), None, Timestamp::UNIX_EPOCH);
         let (anna, ming) = (OpenId::from("ou_1"), OpenId::from("ou_2"));
         let standing = |user, conv: &str| registry.of(user).standing(&conv.into());
-        assert_eq!(standing(&anna, "a"), Standing::His(registry.running(&"a".into()).unwrap()));
-        assert_eq!(standing(&ming, "a"), Standing::NotHis);
-        assert_eq!(standing(&anna, "b"), Standing::Over);
+        assert_eq!(standing(&anna, "a"), Ownership::His(registry.running(&"a".into()).unwrap()));
+        assert_eq!(standing(&ming, "a"), Ownership::NotHis);
+        assert_eq!(standing(&anna, "b"), Ownership::Over);
         // That it was there is not his to know, but that it is not his is.
-        assert_eq!(standing(&ming, "b"), Standing::NotHis);
-        assert_eq!(standing(&ming, "x"), Standing::Over);
+        assert_eq!(standing(&ming, "b"), Ownership::NotHis);
+        assert_eq!(standing(&ming, "x"), Ownership::Over);
     }
 
     #[test]
@@ -176,9 +176,9 @@ mod tests {
     fn what_everybody_has_is_not_kept() {
         let mut registry = Registry::default();
         let anna = OpenId::from("ou_1");
-        registry.set_long(&anna, Long::File);
-        assert_eq!((registry.long(&anna), registry.all_long().len()), (Long::File, 1));
-        registry.set_long(&anna, Long::Parts);
-        assert_eq!((registry.long(&anna), registry.all_long().len()), (Long::Parts, 0));
+        registry.set_long(&anna, LongAnswers::File);
+        assert_eq!((registry.long(&anna), registry.all_long().len()), (LongAnswers::File, 1));
+        registry.set_long(&anna, LongAnswers::Parts);
+        assert_eq!((registry.long(&anna), registry.all_long().len()), (LongAnswers::Parts, 0));
     }
 }

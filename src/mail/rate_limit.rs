@@ -11,15 +11,15 @@ const SECOND: Duration = Duration::from_secs(1);
 
 /// Feishu: 5 messages a second to one chat or person. Emojis are held to it, too, so that a flood of one person's
 /// leaves room for the others' in what Feishu takes of all.
-const LANE_LIMITS: &[Limit] = &[Limit { calls: 5, span: SECOND }];
+const LANE_LIMITS: &[RateLimit] = &[RateLimit { calls: 5, span: SECOND }];
 
 /// Feishu: 50 calls a second and 1,000 a minute of one API.
-const API_LIMITS: &[Limit] =
-    &[Limit { calls: 50, span: SECOND }, Limit { calls: 1_000, span: Duration::from_secs(60) }];
+const API_LIMITS: &[RateLimit] =
+    &[RateLimit { calls: 50, span: SECOND }, RateLimit { calls: 1_000, span: Duration::from_secs(60) }];
 
 /// What pictures leave to the mail that is owed: they are never the ones that use up what Feishu takes.
-const SPARE_LIMITS: &[Limit] =
-    &[Limit { calls: 30, span: SECOND }, Limit { calls: 600, span: Duration::from_secs(60) }];
+const SPARE_LIMITS: &[RateLimit] =
+    &[RateLimit { calls: 30, span: SECOND }, RateLimit { calls: 600, span: Duration::from_secs(60) }];
 
 /// The waits after the first failure and after many.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
@@ -30,7 +30,7 @@ const LONGEST_GRANTED: Duration = Duration::from_secs(600);
 
 /// The APIs of Feishu that mail goes through; each has limits of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Way {
+pub enum ApiRoute {
     /// A message of its own.
     Create,
     /// A message that replies to another.
@@ -51,7 +51,7 @@ pub enum Way {
     Replace,
 }
 
-impl Way {
+impl ApiRoute {
     /// Whether it puts something into the chat.
     fn is_for_the_chat(self) -> bool {
         match self {
@@ -63,7 +63,7 @@ impl Way {
 
 /// Whether something has to be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Haste {
+pub enum Priority {
     /// It is owed.
     Owed,
     /// It can be left out.
@@ -72,21 +72,27 @@ pub enum Haste {
 
 /// Knows what was sent lately.
 #[derive(Debug, Default)]
-pub struct Pacing {
-    lanes: BTreeMap<Recipient, Window>,
-    ways: BTreeMap<Way, Window>,
+pub struct RateLimiter {
+    lanes: BTreeMap<Recipient, CallWindow>,
+    ways: BTreeMap<ApiRoute, CallWindow>,
 }
 
-impl Pacing {
+impl RateLimiter {
     /// Whether something may leave now; if so it counts against the API's limits.
     ///
     /// # Errors
     /// When to ask again.
-    pub fn ask(&mut self, lane: &Recipient, way: Way, haste: Haste, now: Instant) -> Result<(), Instant> {
+    pub fn ask(
+        &mut self,
+        lane: &Recipient,
+        way: ApiRoute,
+        haste: Priority,
+        now: Instant,
+    ) -> Result<(), Instant> {
         let calls = self.ways.entry(way).or_default();
         let limits = match haste {
-            Haste::Owed => API_LIMITS,
-            Haste::Spare => SPARE_LIMITS,
+            Priority::Owed => API_LIMITS,
+            Priority::Spare => SPARE_LIMITS,
         };
         let mut at = calls.free_at(limits, now);
         if let Some(lane) = self.lanes.get(lane).filter(|_| way.is_for_the_chat()) {
@@ -101,7 +107,7 @@ impl Pacing {
 
     /// Notes that Feishu has answered. A lane has one message under way at a time, and it counts from the answer on:
     /// Feishu has counted it by then, however slow the network is.
-    pub fn answered(&mut self, lane: &Recipient, way: Way, now: Instant) {
+    pub fn answered(&mut self, lane: &Recipient, way: ApiRoute, now: Instant) {
         if !way.is_for_the_chat() {
             return;
         }
@@ -110,28 +116,28 @@ impl Pacing {
     }
 }
 
-struct Limit {
+struct RateLimit {
     calls: usize,
     span: Duration,
 }
 
 /// The times of the latest calls, in order.
 #[derive(Debug, Default)]
-struct Window {
+struct CallWindow {
     times: VecDeque<Instant>,
 }
 
-impl Window {
+impl CallWindow {
     /// The first moment from `now` on at which one more call breaks no limit.
-    fn free_at(&self, limits: &[Limit], now: Instant) -> Instant {
-        let free = |limit: &Limit| {
+    fn free_at(&self, limits: &[RateLimit], now: Instant) -> Instant {
+        let free = |limit: &RateLimit| {
             let first = self.times.len().checked_sub(limit.calls)?;
             self.times.get(first).map(|time| *time + limit.span)
         };
         limits.iter().filter_map(free).fold(now, Instant::max)
     }
 
-    fn add(&mut self, limits: &[Limit], now: Instant) {
+    fn add(&mut self, limits: &[RateLimit], now: Instant) {
         let most = limits.iter().map(|limit| limit.calls).max().unwrap_or(0);
         if self.times.len() >= most {
             self.times.pop_front();
@@ -172,55 +178,61 @@ mod tests {
 
     #[test]
     fn the_sixth_message_to_a_chat_waits_for_a_second_from_the_first_answer() {
-        let (mut pacing, start) = (Pacing::default(), Instant::now());
+        let (mut pacing, start) = (RateLimiter::default(), Instant::now());
         for n in 0..5 {
-            assert_eq!(pacing.ask(&chat(1), Way::Create, Haste::Owed, start + ms(n * 20)), Ok(()));
-            pacing.answered(&chat(1), Way::Create, start + ms(n * 20 + 10));
+            assert_eq!(pacing.ask(&chat(1), ApiRoute::Create, Priority::Owed, start + ms(n * 20)), Ok(()));
+            pacing.answered(&chat(1), ApiRoute::Create, start + ms(n * 20 + 10));
         }
-        assert_eq!(pacing.ask(&chat(1), Way::Reply, Haste::Owed, start + ms(100)), Err(start + ms(1010)));
-        assert_eq!(pacing.ask(&chat(2), Way::Create, Haste::Owed, start + ms(100)), Ok(()));
-        assert_eq!(pacing.ask(&chat(1), Way::React, Haste::Owed, start + ms(100)), Err(start + ms(1010)));
-        assert_eq!(pacing.ask(&chat(1), Way::Reply, Haste::Owed, start + ms(1010)), Ok(()));
+        assert_eq!(
+            pacing.ask(&chat(1), ApiRoute::Reply, Priority::Owed, start + ms(100)),
+            Err(start + ms(1010))
+        );
+        assert_eq!(pacing.ask(&chat(2), ApiRoute::Create, Priority::Owed, start + ms(100)), Ok(()));
+        assert_eq!(
+            pacing.ask(&chat(1), ApiRoute::React, Priority::Owed, start + ms(100)),
+            Err(start + ms(1010))
+        );
+        assert_eq!(pacing.ask(&chat(1), ApiRoute::Reply, Priority::Owed, start + ms(1010)), Ok(()));
     }
 
     #[test]
     fn one_api_takes_fifty_calls_a_second_and_a_thousand_a_minute() {
-        let (mut pacing, start) = (Pacing::default(), Instant::now());
+        let (mut pacing, start) = (RateLimiter::default(), Instant::now());
         for n in 0..50 {
-            assert_eq!(pacing.ask(&chat(n), Way::Create, Haste::Owed, start), Ok(()));
+            assert_eq!(pacing.ask(&chat(n), ApiRoute::Create, Priority::Owed, start), Ok(()));
         }
-        assert_eq!(pacing.ask(&chat(50), Way::Create, Haste::Owed, start), Err(start + SECOND));
-        assert_eq!(pacing.ask(&chat(50), Way::Reply, Haste::Owed, start), Ok(()));
+        assert_eq!(pacing.ask(&chat(50), ApiRoute::Create, Priority::Owed, start), Err(start + SECOND));
+        assert_eq!(pacing.ask(&chat(50), ApiRoute::Reply, Priority::Owed, start), Ok(()));
         for n in 50..1000 {
             let now = start + SECOND * (n / 50);
-            assert_eq!(pacing.ask(&chat(n), Way::Create, Haste::Owed, now), Ok(()));
+            assert_eq!(pacing.ask(&chat(n), ApiRoute::Create, Priority::Owed, now), Ok(()));
         }
         assert_eq!(
-            pacing.ask(&chat(0), Way::Create, Haste::Owed, start + SECOND * 20),
+            pacing.ask(&chat(0), ApiRoute::Create, Priority::Owed, start + SECOND * 20),
             Err(start + SECOND * 60)
         );
     }
 
     #[test]
     fn pictures_leave_room_for_what_is_owed_and_changes_of_cards_do_not_count_for_the_chat() {
-        let (mut pacing, start) = (Pacing::default(), Instant::now());
+        let (mut pacing, start) = (RateLimiter::default(), Instant::now());
         for _ in 0..30 {
-            assert_eq!(pacing.ask(&chat(1), Way::Update, Haste::Spare, start), Ok(()));
-            pacing.answered(&chat(1), Way::Update, start);
+            assert_eq!(pacing.ask(&chat(1), ApiRoute::Update, Priority::Spare, start), Ok(()));
+            pacing.answered(&chat(1), ApiRoute::Update, start);
         }
-        assert_eq!(pacing.ask(&chat(1), Way::Update, Haste::Spare, start), Err(start + SECOND));
+        assert_eq!(pacing.ask(&chat(1), ApiRoute::Update, Priority::Spare, start), Err(start + SECOND));
         for _ in 30..50 {
-            assert_eq!(pacing.ask(&chat(1), Way::Update, Haste::Owed, start), Ok(()));
+            assert_eq!(pacing.ask(&chat(1), ApiRoute::Update, Priority::Owed, start), Ok(()));
         }
-        assert_eq!(pacing.ask(&chat(1), Way::Update, Haste::Owed, start), Err(start + SECOND));
-        assert_eq!(pacing.ask(&chat(1), Way::Create, Haste::Owed, start), Ok(()));
+        assert_eq!(pacing.ask(&chat(1), ApiRoute::Update, Priority::Owed, start), Err(start + SECOND));
+        assert_eq!(pacing.ask(&chat(1), ApiRoute::Create, Priority::Owed, start), Ok(()));
     }
 
     #[test]
     fn quiet_chats_are_forgotten() {
-        let (mut pacing, start) = (Pacing::default(), Instant::now());
-        pacing.answered(&chat(1), Way::Create, start);
-        pacing.answered(&chat(2), Way::Create, start + SECOND);
+        let (mut pacing, start) = (RateLimiter::default(), Instant::now());
+        pacing.answered(&chat(1), ApiRoute::Create, start);
+        pacing.answered(&chat(2), ApiRoute::Create, start + SECOND);
         assert_eq!(pacing.lanes.keys().collect::<Vec<_>>(), vec![&chat(2)]);
     }
 
@@ -242,20 +254,20 @@ mod tests {
         fn no_second_sees_more_than_five_messages_to_a_chat(
             steps in proptest::collection::vec((0u64..400, 0u32..3, 0u64..300), 1..200),
         ) {
-            let mut pacing = Pacing::default();
+            let mut pacing = RateLimiter::default();
             let start = Instant::now();
             let mut now = start;
             let mut sent: BTreeMap<u32, Vec<(Instant, Instant)>> = BTreeMap::new();
             for (pause, lane, takes) in steps {
                 now += ms(pause);
-                if let Err(at) = pacing.ask(&chat(lane), Way::Create, Haste::Owed, now) {
+                if let Err(at) = pacing.ask(&chat(lane), ApiRoute::Create, Priority::Owed, now) {
                     prop_assert!(at > now && at <= now + SECOND);
                     now = at;
-                    prop_assert_eq!(pacing.ask(&chat(lane), Way::Create, Haste::Owed, now), Ok(()));
+                    prop_assert_eq!(pacing.ask(&chat(lane), ApiRoute::Create, Priority::Owed, now), Ok(()));
                 }
                 let asked = now;
                 now += ms(takes);
-                pacing.answered(&chat(lane), Way::Create, now);
+                pacing.answered(&chat(lane), ApiRoute::Create, now);
                 sent.entry(lane).or_default().push((asked, now));
             }
             // Feishu may count a message at any moment between the call and its answer.

@@ -34,7 +34,7 @@ const KEPT_IN_MIND: usize = 10_000;
 
 /// A message that an event names.
 #[derive(Debug)]
-struct Named {
+struct NamedMessage {
     message_id: MessageId,
     seen: Instant,
     at: Timestamp,
@@ -44,29 +44,32 @@ struct Named {
 
 /// What the intake notes of the events that pass.
 #[derive(Debug)]
-pub struct Hints {
-    named: mpsc::Sender<Named>,
+pub struct MisdeliveryHints {
+    named: mpsc::Sender<NamedMessage>,
     chats_of_two: BTreeSet<ChatId>,
     left_out: VecDeque<MessageId>,
 }
 
 /// Looks at the messages that the hints name.
 #[derive(Debug)]
-pub struct Watcher {
-    named: mpsc::Receiver<Named>,
+pub struct MisdeliveryWatcher {
+    named: mpsc::Receiver<NamedMessage>,
     store: Store,
     connection: watch::Receiver<ConnectionState>,
 }
 
 /// Both ends.
 #[must_use]
-pub fn watcher(store: Store, connection: watch::Receiver<ConnectionState>) -> (Hints, Watcher) {
+pub fn watcher(
+    store: Store,
+    connection: watch::Receiver<ConnectionState>,
+) -> (MisdeliveryHints, MisdeliveryWatcher) {
     let (named, queue) = mpsc::channel(WAITING);
-    let hints = Hints { named, chats_of_two: BTreeSet::new(), left_out: VecDeque::new() };
-    (hints, Watcher { named: queue, store, connection })
+    let hints = MisdeliveryHints { named, chats_of_two: BTreeSet::new(), left_out: VecDeque::new() };
+    (hints, MisdeliveryWatcher { named: queue, store, connection })
 }
 
-impl Hints {
+impl MisdeliveryHints {
     /// This is a chat of the bot with one person.
     pub fn of_two(&mut self, chat: &ChatId) {
         if self.chats_of_two.len() < KEPT_IN_MIND {
@@ -103,11 +106,11 @@ impl Hints {
     fn note(&self, message: &MessageId, known_then: Option<Committed<bool>>) {
         let (seen, at) = (Instant::now(), Timestamp::now());
         // What does not fit is one of many: another will do.
-        let _ = self.named.try_send(Named { message_id: message.clone(), seen, at, known_then });
+        let _ = self.named.try_send(NamedMessage { message_id: message.clone(), seen, at, known_then });
     }
 }
 
-impl Watcher {
+impl MisdeliveryWatcher {
     /// Watches until the hints end.
     pub async fn run(mut self, api: Api) {
         let mut warned: Option<Instant> = None;
@@ -126,8 +129,8 @@ impl Watcher {
         }
     }
 
-    async fn went_elsewhere(&self, api: &Api, named: Named) -> bool {
-        let Named { message_id, seen, at, known_then } = named;
+    async fn went_elsewhere(&self, api: &Api, named: NamedMessage) -> bool {
+        let NamedMessage { message_id, seen, at, known_then } = named;
         let (known, by) = match known_then {
             Some(known) => (known.await, at),
             None => {

@@ -9,20 +9,20 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::{
-    Advice, Content, Deliver, Errand, Operation, Refused,
-    lane::{Ended, Gone, Lane},
+    ApiRequest, DeliveryAdvice, EntityChange, OutgoingContent, RequestFailure, Transport,
+    lane::{Lane, LaneEnd, PostEnd},
 };
 use crate::{
     ids::{MessageId, SlotId},
     mail::{
-        Card, StoreError,
-        card::Mark,
-        pacing::{Haste, backoff},
-        stage::Picture,
+        CardRecord, StoreError,
+        card::UpdateMark,
+        live_cards::CardUpdate,
+        rate_limit::{Priority, backoff},
     },
     render::{
         document::Document,
-        ladder::{self, Moment},
+        ladder::{self, CardSnapshot},
     },
 };
 
@@ -43,13 +43,13 @@ const DOUBT: Duration = Duration::from_secs(5 * 60);
 
 /// A card on the stage as Feishu has it.
 #[derive(Debug, Default)]
-pub(in crate::mail) struct Screen {
+pub(in crate::mail) struct CardState {
     /// What is known of it; none before it was looked up.
-    card: Option<Card>,
+    card: Option<CardRecord>,
     /// The epitaph that is on record.
     epitaph: Option<Option<Document>>,
     /// What the card shows; none when that is not known.
-    shows: Option<Shows>,
+    shows: Option<CardContent>,
     /// When streaming was last switched on.
     streaming: Option<Instant>,
     /// The number of the last operation on the entity.
@@ -66,12 +66,12 @@ pub(in crate::mail) struct Screen {
 
 /// What a card shows: the shape, and the streamed text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Shows {
+struct CardContent {
     shape: u64,
     text: Option<String>,
 }
 
-impl Screen {
+impl CardState {
     /// When the next picture may come.
     pub(in crate::mail) fn not_before(&self) -> Option<Instant> {
         self.not_before
@@ -83,7 +83,7 @@ impl Screen {
     }
 
     /// What the card's last word needs to know.
-    pub(super) fn leave(self) -> (Option<Card>, i32, bool) {
+    pub(super) fn leave(self) -> (Option<CardRecord>, i32, bool) {
         let in_doubt = self.is_in_doubt();
         (self.card, self.sequence, in_doubt)
     }
@@ -94,7 +94,7 @@ impl Screen {
 }
 
 /// What became of a picture.
-enum Shown {
+enum UpdateOutcome {
     /// It is in the chat.
     Yes,
     /// It may be later.
@@ -107,44 +107,44 @@ enum Shown {
     Ended,
 }
 
-impl<D: Deliver> Lane<D> {
+impl<D: Transport> Lane<D> {
     /// Brings a picture, or not; nobody waits for it.
     pub(super) async fn picture(
         &mut self,
         slot: SlotId,
-        picture: Picture,
-        mut screen: Screen,
-    ) -> Result<(), Gone> {
+        picture: CardUpdate,
+        mut screen: CardState,
+    ) -> Result<(), LaneEnd> {
         let shown = match self.lookup(slot, &mut screen).await? {
             Some(mut card) => {
                 let shown = self.project(&picture, &mut card, &mut screen).await?;
                 screen.card = Some(card);
                 shown
             }
-            None => Shown::Later(None),
+            None => UpdateOutcome::Later(None),
         };
         let mut again = None;
         let wait = match shown {
-            Shown::Yes => {
+            UpdateOutcome::Yes => {
                 screen.failures = 0;
                 let is_entity = screen.card.as_ref().is_some_and(|card| card.entity.is_some());
                 if is_entity { BETWEEN_OPERATIONS } else { BETWEEN_PATCHES }
             }
-            Shown::Later(after) => {
+            UpdateOutcome::Later(after) => {
                 // Where a time is named for it, it need not wait longer.
                 screen.failures += u32::from(after.is_none());
                 again = Some(picture);
                 backoff(screen.failures, after, fastrand::f64()).max(BETWEEN_OPERATIONS)
             }
-            Shown::No => {
+            UpdateOutcome::No => {
                 screen.failures += 1;
                 backoff(screen.failures, None, fastrand::f64()).max(BETWEEN_PATCHES)
             }
-            Shown::Never => {
+            UpdateOutcome::Never => {
                 screen.over = true;
                 Duration::ZERO
             }
-            Shown::Ended => {
+            UpdateOutcome::Ended => {
                 // The last word, which waits, has to know.
                 if screen.is_in_doubt() {
                     self.office.stage.put_back(slot, screen, None);
@@ -159,45 +159,45 @@ impl<D: Deliver> Lane<D> {
         Ok(())
     }
 
-    async fn lookup(&self, slot: SlotId, screen: &mut Screen) -> Result<Option<Card>, Gone> {
-        let of_slot = |ended: &Ended| ended.card.clone().filter(|card| card.slot == slot);
+    async fn lookup(&self, slot: SlotId, screen: &mut CardState) -> Result<Option<CardRecord>, LaneEnd> {
+        let of_slot = |ended: &PostEnd| ended.card.clone().filter(|card| card.slot == slot);
         let known = screen.card.take().or_else(|| self.unrecorded.iter().rev().find_map(of_slot));
         if known.is_some() {
             return Ok(known);
         }
         match self.office.store.card(slot).await {
-            Ok(card) => Ok(Some(card.unwrap_or_else(|| Card::new(slot, Timestamp::now())))),
-            Err(StoreError::Stopped) => Err(Gone),
+            Ok(card) => Ok(Some(card.unwrap_or_else(|| CardRecord::new(slot, Timestamp::now())))),
+            Err(StoreError::Stopped) => Err(LaneEnd),
             Err(StoreError::Busy | StoreError::Conflict(_) | StoreError::Failed(_)) => Ok(None),
         }
     }
 
     async fn project(
         &mut self,
-        picture: &Picture,
-        card: &mut Card,
-        screen: &mut Screen,
-    ) -> Result<Shown, Gone> {
+        picture: &CardUpdate,
+        card: &mut CardRecord,
+        screen: &mut CardState,
+    ) -> Result<UpdateOutcome, LaneEnd> {
         if card.gone {
-            return Ok(Shown::Never);
+            return Ok(UpdateOutcome::Never);
         }
         let words = self.office.deliver.words();
         let untried = card.message_id.is_none() && !card.unsure && card.entity.is_none();
         if untried && screen.unmade < MOST_UNMADE && self.office.stage.scope().may_make(Instant::now()) {
             let made = ladder::moment(&picture.document, words, true);
-            let errand = Errand::Make { card: made.card };
-            match self.attempt(&errand, Haste::Spare).await? {
+            let errand = ApiRequest::Make { card: made.card };
+            match self.attempt(&errand, Priority::Spare).await? {
                 Ok(entity) => {
                     self.office.stage.scope().granted();
                     (card.entity, screen.streaming) = (entity, Some(Instant::now()));
                 }
-                Err(Refused { advice: Advice::NotForThisApp, reason, .. }) => {
+                Err(RequestFailure { advice: DeliveryAdvice::NotForThisApp, reason, .. }) => {
                     self.office.stage.scope().denied(&reason, Instant::now());
                 }
-                Err(Refused { advice: Advice::Retry { after, own, .. }, reason, .. }) => {
+                Err(RequestFailure { advice: DeliveryAdvice::Retry { after, own, .. }, reason, .. }) => {
                     screen.unmade += u32::from(own);
                     if screen.unmade < MOST_UNMADE {
-                        return Ok(Shown::Later(after));
+                        return Ok(UpdateOutcome::Later(after));
                     }
                     tracing::debug!(%reason, "no card entity can be made, the card is sent as it is");
                 }
@@ -215,36 +215,44 @@ impl<D: Deliver> Lane<D> {
         {
             return Ok(not);
         }
-        let Some(message_id) = card.message_id.clone() else { return Ok(Shown::No) };
+        let Some(message_id) = card.message_id.clone() else { return Ok(UpdateOutcome::No) };
         let changed = self.next(card, screen, &message_id, &moment).await?;
-        let Err(Refused { advice, reason, .. }) = changed else { return Ok(Shown::Yes) };
+        let Err(RequestFailure { advice, reason, .. }) = changed else { return Ok(UpdateOutcome::Yes) };
         screen.shows = None;
         Ok(match advice {
-            Advice::Retry { after, .. } => Shown::Later(after),
-            Advice::CardGone | Advice::NotForThisApp | Advice::TargetGone | Advice::Undeliverable => {
+            DeliveryAdvice::Retry { after, .. } => UpdateOutcome::Later(after),
+            DeliveryAdvice::CardGone
+            | DeliveryAdvice::NotForThisApp
+            | DeliveryAdvice::TargetGone
+            | DeliveryAdvice::Undeliverable => {
                 tracing::info!(%reason, "a card cannot be changed any more, its last word comes as a new message");
                 card.gone = true;
                 self.learn(card).await;
-                Shown::Never
+                UpdateOutcome::Never
             }
-            Advice::StreamClosed | Advice::Sequence | Advice::Unacceptable(_) => {
+            DeliveryAdvice::StreamClosed | DeliveryAdvice::Sequence | DeliveryAdvice::Unacceptable(_) => {
                 tracing::debug!(%reason, "a picture is refused");
-                Shown::No
+                UpdateOutcome::No
             }
         })
     }
 
     /// Puts on record that a message is about to be sent, and the epitaph. The answer is there when the picture must
     /// not be shown.
-    async fn mark(&self, picture: &Picture, card: &Card, screen: &mut Screen) -> Result<Option<Shown>, Gone> {
+    async fn mark(
+        &self,
+        picture: &CardUpdate,
+        card: &CardRecord,
+        screen: &mut CardState,
+    ) -> Result<Option<UpdateOutcome>, LaneEnd> {
         let first = card.message_id.is_none();
         if !first && screen.epitaph.as_ref() == Some(&picture.epitaph) {
             return Ok(None);
         }
-        let mark = Mark {
+        let mark = UpdateMark {
             to: self.to.clone(),
             reply_to: picture.reply_to.clone(),
-            card: Card { unsure: first, ..card.clone() },
+            card: CardRecord { unsure: first, ..card.clone() },
             epitaph: picture.epitaph.clone(),
         };
         Ok(match self.office.store.picture_begins(mark).await {
@@ -252,11 +260,11 @@ impl<D: Deliver> Lane<D> {
                 screen.epitaph = Some(picture.epitaph.clone());
                 None
             }
-            Ok(false) => Some(Shown::Ended),
-            Err(StoreError::Stopped) => return Err(Gone),
+            Ok(false) => Some(UpdateOutcome::Ended),
+            Err(StoreError::Stopped) => return Err(LaneEnd),
             Err(error) => {
                 tracing::debug!(%error, "a picture could not be put on record");
-                Some(Shown::Later(None))
+                Some(UpdateOutcome::Later(None))
             }
         })
     }
@@ -264,32 +272,32 @@ impl<D: Deliver> Lane<D> {
     /// Sends the message that shows the card from then on.
     async fn first(
         &self,
-        picture: &Picture,
-        card: &mut Card,
-        screen: &mut Screen,
-        moment: &Moment,
-    ) -> Result<Option<Shown>, Gone> {
+        picture: &CardUpdate,
+        card: &mut CardRecord,
+        screen: &mut CardState,
+        moment: &CardSnapshot,
+    ) -> Result<Option<UpdateOutcome>, LaneEnd> {
         let content = match &card.entity {
-            Some(entity) => Content::Entity(entity.clone()),
-            None => Content::Card(moment.card.clone()),
+            Some(entity) => OutgoingContent::Entity(entity.clone()),
+            None => OutgoingContent::Card(moment.card.clone()),
         };
-        let mut errand = Errand::Send {
+        let mut errand = ApiRequest::Send {
             to: self.to.clone(),
             reply_to: picture.reply_to.clone(),
             content,
             uuid: card.slot.to_string(),
         };
-        let mut sent = self.attempt(&errand, Haste::Spare).await?;
-        if let Errand::Send { reply_to: target @ Some(_), .. } = &mut errand
-            && sent.as_ref().is_err_and(|refused| refused.advice == Advice::TargetGone)
+        let mut sent = self.attempt(&errand, Priority::Spare).await?;
+        if let ApiRequest::Send { reply_to: target @ Some(_), .. } = &mut errand
+            && sent.as_ref().is_err_and(|refused| refused.advice == DeliveryAdvice::TargetGone)
         {
             *target = None;
-            sent = self.attempt(&errand, Haste::Spare).await?;
+            sent = self.attempt(&errand, Priority::Spare).await?;
         }
         let refused = match sent {
             Ok(message_id) => {
                 // One that was there before shows what was sent first.
-                let shows = Shows { shape: moment.shape, text: moment.stream.clone() };
+                let shows = CardContent { shape: moment.shape, text: moment.stream.clone() };
                 screen.shows = (!card.unsure).then_some(shows);
                 (card.message_id, card.unsure) = (message_id.map(MessageId::from), false);
                 self.learn(card).await;
@@ -299,19 +307,19 @@ impl<D: Deliver> Lane<D> {
         };
         tracing::debug!(reason = %refused.reason, "the first picture of a card is not shown");
         Ok(Some(match refused.advice {
-            Advice::Retry { after, outcome_known, .. } => {
+            DeliveryAdvice::Retry { after, outcome_known, .. } => {
                 card.unsure |= !outcome_known;
-                Shown::Later(after)
+                UpdateOutcome::Later(after)
             }
-            Advice::Undeliverable => Shown::Never,
-            Advice::TargetGone
-            | Advice::CardGone
-            | Advice::StreamClosed
-            | Advice::Sequence
-            | Advice::NotForThisApp
-            | Advice::Unacceptable(_) => {
+            DeliveryAdvice::Undeliverable => UpdateOutcome::Never,
+            DeliveryAdvice::TargetGone
+            | DeliveryAdvice::CardGone
+            | DeliveryAdvice::StreamClosed
+            | DeliveryAdvice::Sequence
+            | DeliveryAdvice::NotForThisApp
+            | DeliveryAdvice::Unacceptable(_) => {
                 card.entity = None;
-                Shown::No
+                UpdateOutcome::No
             }
         }))
     }
@@ -319,20 +327,24 @@ impl<D: Deliver> Lane<D> {
     /// Changes the card that is in the chat.
     async fn next(
         &self,
-        card: &Card,
-        screen: &mut Screen,
+        card: &CardRecord,
+        screen: &mut CardState,
         message_id: &MessageId,
-        moment: &Moment,
-    ) -> Result<Result<(), Refused>, Gone> {
-        let shows = Shows { shape: moment.shape, text: moment.stream.clone() };
+        moment: &CardSnapshot,
+    ) -> Result<Result<(), RequestFailure>, LaneEnd> {
+        let shows = CardContent { shape: moment.shape, text: moment.stream.clone() };
         if screen.shows.as_ref() == Some(&shows) {
             return Ok(Ok(()));
         }
         let done = match card.entity.as_deref() {
             None => {
-                let errand = Errand::Update { message_id: message_id.clone(), card: moment.card.clone() };
-                let patched = self.attempt(&errand, Haste::Spare).await?;
-                if let Err(Refused { advice: Advice::Retry { outcome_known: false, .. }, .. }) = patched {
+                let errand = ApiRequest::Update { message_id: message_id.clone(), card: moment.card.clone() };
+                let patched = self.attempt(&errand, Priority::Spare).await?;
+                if let Err(RequestFailure {
+                    advice: DeliveryAdvice::Retry { outcome_known: false, .. },
+                    ..
+                }) = patched
+                {
                     screen.in_doubt = Some(Instant::now());
                 }
                 patched.map(|_| ())
@@ -348,11 +360,11 @@ impl<D: Deliver> Lane<D> {
     /// Changes an entity: its text alone, if that is all that is new.
     async fn stream(
         &self,
-        card: &Card,
+        card: &CardRecord,
         entity: &str,
-        screen: &mut Screen,
-        moment: &Moment,
-    ) -> Result<Result<(), Refused>, Gone> {
+        screen: &mut CardState,
+        moment: &CardSnapshot,
+    ) -> Result<Result<(), RequestFailure>, LaneEnd> {
         if screen.streaming.is_none_or(|since| since.elapsed() >= REARM) {
             let armed = self.arm(card, entity, screen).await?;
             if armed.is_err() {
@@ -361,10 +373,10 @@ impl<D: Deliver> Lane<D> {
         }
         let same_shape = screen.shows.as_ref().is_some_and(|shows| shows.shape == moment.shape);
         if let Some(text) = moment.stream.as_ref().filter(|text| same_shape && !text.is_empty()) {
-            let stream = || Operation::Stream(text.clone());
+            let stream = || EntityChange::Stream(text.clone());
             let mut streamed = self.operate(card.made, entity, &mut screen.sequence, stream()).await?;
             // Feishu has ended it early: once more, and then in the other way.
-            if streamed.as_ref().is_err_and(|refused| refused.advice == Advice::StreamClosed) {
+            if streamed.as_ref().is_err_and(|refused| refused.advice == DeliveryAdvice::StreamClosed) {
                 let armed = self.arm(card, entity, screen).await?;
                 if armed.is_err() {
                     return Ok(armed);
@@ -372,17 +384,26 @@ impl<D: Deliver> Lane<D> {
                 streamed = self.operate(card.made, entity, &mut screen.sequence, stream()).await?;
             }
             match streamed {
-                Err(Refused { advice: Advice::StreamClosed | Advice::Unacceptable(_), .. }) => {}
+                Err(RequestFailure {
+                    advice: DeliveryAdvice::StreamClosed | DeliveryAdvice::Unacceptable(_),
+                    ..
+                }) => {}
                 done => return Ok(done),
             }
         }
-        let whole = Operation::Replace(moment.card.clone());
+        let whole = EntityChange::Replace(moment.card.clone());
         self.operate(card.made, entity, &mut screen.sequence, whole).await
     }
 
     /// Switches streaming on for the next 10 minutes.
-    async fn arm(&self, card: &Card, entity: &str, screen: &mut Screen) -> Result<Result<(), Refused>, Gone> {
-        let armed = self.operate(card.made, entity, &mut screen.sequence, Operation::Streaming(true)).await?;
+    async fn arm(
+        &self,
+        card: &CardRecord,
+        entity: &str,
+        screen: &mut CardState,
+    ) -> Result<Result<(), RequestFailure>, LaneEnd> {
+        let armed =
+            self.operate(card.made, entity, &mut screen.sequence, EntityChange::Streaming(true)).await?;
         if armed.is_ok() {
             screen.streaming = Some(Instant::now());
         }
@@ -390,7 +411,7 @@ impl<D: Deliver> Lane<D> {
     }
 
     /// Puts on record what is known of a card. What cannot be written is known on the stage.
-    async fn learn(&self, card: &Card) {
+    async fn learn(&self, card: &CardRecord) {
         if let Err(error) = self.office.store.card_known(card.clone()).await {
             tracing::debug!(%error, "what is known of a card could not be noted");
         }

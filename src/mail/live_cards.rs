@@ -11,7 +11,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{Recipient, call::Bell, courier::Screen, scope::Scope};
+use super::{Recipient, call::WakeSet, courier::CardState, scope::CardScopeState};
 use crate::{
     ids::{MessageId, SlotId},
     render::document::Document,
@@ -19,7 +19,7 @@ use crate::{
 
 /// A picture of a card.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Picture {
+pub struct CardUpdate {
     /// Where the card is or comes to.
     pub to: Recipient,
     /// The message that it replies to.
@@ -33,43 +33,43 @@ pub struct Picture {
 
 /// The stage. Cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub struct Stage {
-    house: Arc<House>,
+pub struct LiveCards {
+    house: Arc<LiveCardsState>,
 }
 
 #[derive(Debug, Default)]
-struct House {
-    scenes: Mutex<BTreeMap<SlotId, Scene>>,
+struct LiveCardsState {
+    scenes: Mutex<BTreeMap<SlotId, LiveCard>>,
     /// For the courier: whose pictures are new.
-    bell: Bell<Recipient>,
-    scope: Scope,
+    bell: WakeSet<Recipient>,
+    scope: CardScopeState,
 }
 
 /// A card on the stage.
 #[derive(Debug)]
-struct Scene {
+struct LiveCard {
     to: Recipient,
     /// The newest picture, until somebody brings it.
-    picture: Option<Picture>,
-    screen: Screen,
+    picture: Option<CardUpdate>,
+    screen: CardState,
 }
 
 /// What a lane may do for the stage.
 #[derive(Debug)]
-pub(super) enum Due {
+pub(super) enum DueUpdate {
     /// Bring this picture.
-    Now(SlotId, Box<(Picture, Screen)>),
+    Now(SlotId, Box<(CardUpdate, CardState)>),
     /// Wait until then.
     At(Instant),
     /// Nothing.
     Nothing,
 }
 
-impl Stage {
+impl LiveCards {
     /// Shows this in the place of what the card showed before; nothing where no picture can come any more.
-    pub fn show(&self, slot: SlotId, picture: Picture) {
+    pub fn show(&self, slot: SlotId, picture: CardUpdate) {
         let to = picture.to.clone();
-        let scene = Scene { to: to.clone(), picture: None, screen: Screen::default() };
+        let scene = LiveCard { to: to.clone(), picture: None, screen: CardState::default() };
         {
             let mut scenes = self.scenes();
             let scene = scenes.entry(slot).or_insert(scene);
@@ -93,33 +93,35 @@ impl Stage {
     }
 
     /// What is known of the app's permission to make card entities.
-    pub(super) fn scope(&self) -> &Scope {
+    pub(super) fn scope(&self) -> &CardScopeState {
         &self.house.scope
     }
 
     /// Takes a card off the stage because its last word is about to be sent; what is known of it.
-    pub(super) fn end(&self, slot: SlotId) -> Option<Screen> {
+    pub(super) fn end(&self, slot: SlotId) -> Option<CardState> {
         self.scenes().remove(&slot).map(|scene| scene.screen)
     }
 
     /// Takes the picture of a recipient's that is due first.
-    pub(super) fn due(&self, to: &Recipient, now: Instant) -> Due {
+    pub(super) fn due(&self, to: &Recipient, now: Instant) -> DueUpdate {
         let mut scenes = self.scenes();
         let waiting = scenes.iter_mut().filter(|(_, scene)| scene.picture.is_some() && scene.to == *to);
         let Some((slot, scene)) = waiting.min_by_key(|(_, scene)| scene.screen.not_before()) else {
-            return Due::Nothing;
+            return DueUpdate::Nothing;
         };
         match scene.screen.not_before() {
-            Some(at) if at > now => Due::At(at),
+            Some(at) if at > now => DueUpdate::At(at),
             Some(_) | None => match scene.picture.take() {
-                Some(picture) => Due::Now(*slot, Box::new((picture, std::mem::take(&mut scene.screen)))),
-                None => Due::Nothing,
+                Some(picture) => {
+                    DueUpdate::Now(*slot, Box::new((picture, std::mem::take(&mut scene.screen))))
+                }
+                None => DueUpdate::Nothing,
             },
         }
     }
 
     /// Gives back what is known of a card, and a picture that is to be tried again unless there is a newer one.
-    pub(super) fn put_back(&self, slot: SlotId, screen: Screen, again: Option<Picture>) {
+    pub(super) fn put_back(&self, slot: SlotId, screen: CardState, again: Option<CardUpdate>) {
         if let Some(scene) = self.scenes().get_mut(&slot) {
             scene.screen = screen;
             scene.picture = scene.picture.take().or(again);
@@ -134,7 +136,7 @@ impl Stage {
         self.house.bell.take().await
     }
 
-    fn scenes(&self) -> MutexGuard<'_, BTreeMap<SlotId, Scene>> {
+    fn scenes(&self) -> MutexGuard<'_, BTreeMap<SlotId, LiveCard>> {
         self.house.scenes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -2,9 +2,9 @@
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
-use crate::render::card::{self, Element, Frame};
+use crate::render::card::{self, CardElement, CardFrame};
 use crate::render::document::{Block, Document};
-use crate::render::layout::{Detail, Layout};
+use crate::render::layout::{CardLayout, Detail};
 use crate::render::limits;
 use crate::render::split::fence::Fence;
 use crate::words::Words;
@@ -14,7 +14,7 @@ pub const STREAM: &str = "stream";
 
 /// A picture as it is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Moment {
+pub struct CardSnapshot {
     /// The card: JSON of schema 2.0, never too large for Feishu.
     pub card: String,
     /// What the element [`STREAM`] says; none when there is no such element.
@@ -26,16 +26,16 @@ pub struct Moment {
 /// A document as one card, whatever its length: of long texts the end is shown. `streaming` is for a card entity, whose
 /// text Feishu types out; an inline card goes without.
 #[must_use]
-pub fn moment(document: &Document, words: Words, streaming: bool) -> Moment {
-    let frame = Frame {
+pub fn moment(document: &Document, words: Words, streaming: bool) -> CardSnapshot {
+    let frame = CardFrame {
         heading: document.heading.as_ref(),
         preview: document.preview.as_deref(),
         streaming,
-        ..Frame::default()
+        ..CardFrame::default()
     };
     let of = |most| {
         let blocks = document.blocks.iter().map(|block| ending(block, most)).collect();
-        Layout::of(&Document { blocks, group: document.group, ..Document::default() }, true)
+        CardLayout::of(&Document { blocks, group: document.group, ..Document::default() }, true)
     };
     let mut most = limits::PICTURE_BYTES;
     let mut layout = of(most);
@@ -54,9 +54,9 @@ pub fn moment(document: &Document, words: Words, streaming: bool) -> Moment {
         // Of what is streamed only that it is there.
         element.streamed().map_or(element.json(), |_| STREAM).hash(&mut hasher);
     }
-    Moment {
+    CardSnapshot {
         card: frame.around(&elements),
-        stream: stream.and_then(Element::streamed).map(str::to_owned),
+        stream: stream.and_then(CardElement::streamed).map(str::to_owned),
         shape: hasher.finish(),
     }
 }
@@ -64,15 +64,15 @@ pub fn moment(document: &Document, words: Words, streaming: bool) -> Moment {
 /// Bytes of each text below which nothing is gained by showing less of it.
 const LEAST: usize = 200;
 
-fn fits(frame: &Frame<'_>, elements: &[Element]) -> bool {
-    let of = |what: fn(&Element) -> usize| elements.iter().map(what).sum::<usize>();
-    frame.bytes() + of(Element::bytes) <= limits::CARD_BYTES
-        && of(Element::count) <= limits::CARD_ELEMENTS
-        && of(Element::tables) <= limits::CARD_TABLES
+fn fits(frame: &CardFrame<'_>, elements: &[CardElement]) -> bool {
+    let of = |what: fn(&CardElement) -> usize| elements.iter().map(what).sum::<usize>();
+    frame.bytes() + of(CardElement::bytes) <= limits::CARD_BYTES
+        && of(CardElement::count) <= limits::CARD_ELEMENTS
+        && of(CardElement::tables) <= limits::CARD_TABLES
 }
 
 /// The last elements, as many as find room; what comes above them is not shown.
-fn fitting(frame: &Frame<'_>, elements: Vec<Element>, words: Words) -> Vec<Element> {
+fn fitting(frame: &CardFrame<'_>, elements: Vec<CardElement>, words: Words) -> Vec<CardElement> {
     let mut kept = vec![card::small(&words.more_above())];
     let at = kept.len();
     for element in elements.into_iter().rev() {
@@ -157,5 +157,5 @@ fn from(text: &str, most: usize) -> usize {
 /// The card in a slot whose words had to go out as messages of their own.
 #[must_use]
 pub fn below(words: Words) -> String {
-    Frame::default().around(&[card::small(&words.said_below())])
+    CardFrame::default().around(&[card::small(&words.said_below())])
 }

@@ -27,7 +27,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// Writes the lines of these sessions and those that come, until `stop`; then all that can be written within `drain`.
 pub async fn run(store: Store, left: BTreeSet<ConvId>, stop: CancellationToken, drain: Duration) {
-    let mut clerk = Clerk {
+    let mut clerk = AuditWriter {
         store: store.clone(),
         ready: left,
         at_work: BTreeMap::new(),
@@ -62,22 +62,22 @@ pub async fn run(store: Store, left: BTreeSet<ConvId>, stop: CancellationToken, 
     }
 }
 
-struct Clerk {
+struct AuditWriter {
     store: Store,
     /// Sessions that have lines, as far as nobody writes them.
     ready: BTreeSet<ConvId>,
     at_work: BTreeMap<Id, ConvId>,
     writers: JoinSet<Result<(), String>>,
-    troubled: BTreeMap<ConvId, Trouble>,
+    troubled: BTreeMap<ConvId, WriteTrouble>,
 }
 
-struct Trouble {
+struct WriteTrouble {
     failures: u32,
     /// When it is tried again; none while it is.
     next: Option<Instant>,
 }
 
-impl Clerk {
+impl AuditWriter {
     fn set_to_work(&mut self) {
         let busy: BTreeSet<&ConvId> = self.at_work.values().collect();
         let waits =
@@ -109,7 +109,7 @@ impl Clerk {
             }
             Err(reason) => {
                 let trouble =
-                    self.troubled.entry(conv_id.clone()).or_insert(Trouble { failures: 0, next: None });
+                    self.troubled.entry(conv_id.clone()).or_insert(WriteTrouble { failures: 0, next: None });
                 if trouble.failures == 0 {
                     error!(%conv_id, reason, "the audit log cannot be written; its lines are kept, and it is tried again");
                 }

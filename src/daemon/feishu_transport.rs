@@ -1,0 +1,149 @@
+//! The courier's way to Feishu.
+
+use tokio::sync::{mpsc, watch};
+use uuid::Uuid;
+
+use super::config::Settings;
+use crate::chat::alarm::StorageAlert;
+use crate::crash::{self, Point};
+use crate::feishu::api::{self, Api, Outgoing, Recipient};
+use crate::feishu::content;
+use crate::feishu::failure::{self, ApiError, RefusalReason};
+use crate::feishu::socket::{ConnectionState, Phase};
+use crate::mail::courier::{
+    ApiRequest, ContentObjection, DeliveryAdvice, EntityChange, OutgoingContent, RequestFailure, Transport,
+};
+use crate::render::ladder;
+use crate::words::Words;
+
+/// Feishu's API, for the courier, and the long connection, which tells when Feishu can be reached again.
+#[derive(Clone)]
+pub(super) struct FeishuTransport {
+    pub(super) api: Api,
+    pub(super) connection: watch::Receiver<ConnectionState>,
+    pub(super) settings: Settings,
+}
+
+impl Transport for FeishuTransport {
+    async fn run(&self, errand: &ApiRequest) -> Result<Option<String>, RequestFailure> {
+        crash::at(Point::RequestSending);
+        let answer = self.ask(errand).await;
+        crash::at(Point::RequestAnswered);
+        answer.map_err(|error| refused(error, is_up(&self.connection.borrow())))
+    }
+
+    fn in_place_of(&self, objection: ContentObjection) -> String {
+        match objection {
+            ContentObjection::TooLong => self.words().not_taken_too_long(),
+            ContentObjection::Content => self.words().not_taken(),
+            ContentObjection::Shape => self.words().not_taken_as_it_is(),
+        }
+    }
+
+    fn words(&self) -> Words {
+        Words(self.settings.borrow().keyring.language)
+    }
+
+    async fn recovered(&self) {
+        let mut connection = self.connection.clone();
+        // One look only: two at a time, with a writer between them, wait for each other.
+        let now = connection.borrow().clone();
+        let (was_up, before) = (is_up(&now), now.reconnects);
+        let again = |state: &ConnectionState| is_up(state) && (!was_up || state.reconnects != before);
+        if connection.wait_for(again).await.is_err() {
+            // The connection is not kept any more: the daemon leaves.
+            std::future::pending().await
+        }
+    }
+}
+
+impl FeishuTransport {
+    async fn ask(&self, errand: &ApiRequest) -> Result<Option<String>, ApiError> {
+        match errand {
+            ApiRequest::Send { to, reply_to, content, uuid } => {
+                let (msg_type, content) = match content {
+                    OutgoingContent::Text(text) => ("text", content::text(text)),
+                    OutgoingContent::Card(card) => ("interactive", card.clone()),
+                    OutgoingContent::Entity(id) => ("interactive", content::entity(id)),
+                    OutgoingContent::File(key) => ("file", content::file(key)),
+                };
+                let outgoing = Outgoing {
+                    to: to.clone(),
+                    reply_to: reply_to.clone(),
+                    msg_type: msg_type.to_owned(),
+                    content,
+                    uuid: uuid.clone(),
+                };
+                self.api.send(&outgoing).await.map(|id| Some(id.to_string()))
+            }
+            ApiRequest::React { on, emoji } => self.api.react(on, emoji).await.map(|()| None),
+            ApiRequest::Update { message_id, card } => self.api.update(message_id, card).await.map(|()| None),
+            ApiRequest::Upload { name, text } => self.api.upload(name, text.clone().into()).await.map(Some),
+            ApiRequest::Make { card } => self.api.make_entity(card).await.map(Some),
+            ApiRequest::Operate { entity, sequence, operation } => {
+                let operation = match operation {
+                    EntityChange::Stream(text) => {
+                        api::CardOperation::Stream { element: ladder::STREAM, text }
+                    }
+                    EntityChange::Streaming(on) => api::CardOperation::Streaming(*on),
+                    EntityChange::Replace(card) => api::CardOperation::Replace(card),
+                };
+                self.api.operate(entity, *sequence, operation).await.map(|()| None)
+            }
+        }
+    }
+}
+
+fn is_up(state: &ConnectionState) -> bool {
+    state.phase == Phase::Connected
+}
+
+/// What a failure means for the courier. Whether the long connection is up tells what did not come from Feishu: without
+/// it the network is to blame, whatever the errand was.
+fn refused(error: ApiError, is_up: bool) -> RequestFailure {
+    let own = error.may_be_its_own() && (error.code.is_some() || is_up);
+    let advice = match error.advice {
+        failure::RetryAdvice::Retry { after, outcome_known } => {
+            DeliveryAdvice::Retry { after, outcome_known, own }
+        }
+        failure::RetryAdvice::Refused(RefusalReason::TargetGone) => DeliveryAdvice::TargetGone,
+        failure::RetryAdvice::Refused(RefusalReason::TooLong) => {
+            DeliveryAdvice::Unacceptable(ContentObjection::TooLong)
+        }
+        failure::RetryAdvice::Refused(RefusalReason::Content) => {
+            DeliveryAdvice::Unacceptable(ContentObjection::Content)
+        }
+        // The answer is owed until the app is mended.
+        failure::RetryAdvice::Refused(RefusalReason::Operator) => {
+            DeliveryAdvice::Retry { after: None, outcome_known: true, own }
+        }
+        failure::RetryAdvice::Refused(RefusalReason::Shape | RefusalReason::Bug) => {
+            DeliveryAdvice::Unacceptable(ContentObjection::Shape)
+        }
+        failure::RetryAdvice::Refused(RefusalReason::CardGone) => DeliveryAdvice::CardGone,
+        failure::RetryAdvice::Refused(RefusalReason::StreamClosed) => DeliveryAdvice::StreamClosed,
+        failure::RetryAdvice::Refused(RefusalReason::Sequence) => DeliveryAdvice::Sequence,
+        failure::RetryAdvice::Refused(RefusalReason::Scope) => DeliveryAdvice::NotForThisApp,
+        failure::RetryAdvice::Refused(RefusalReason::Undeliverable) => DeliveryAdvice::Undeliverable,
+    };
+    RequestFailure { advice, reason: error.to_string(), cause: error.cause() }
+}
+
+/// Sends what cannot be put into the outbox: each once, whatever comes of it.
+pub(super) async fn alert(api: Api, mut alerts: mpsc::Receiver<StorageAlert>) {
+    while let Some(StorageAlert { chat, under, text }) = alerts.recv().await {
+        let outgoing = Outgoing {
+            to: Recipient::Chat(chat),
+            reply_to: under,
+            msg_type: "text".to_owned(),
+            content: content::text(&text),
+            uuid: Uuid::new_v4().to_string(),
+        };
+        if let Err(error) = api.send(&outgoing).await {
+            tracing::debug!(%error, "a person could not be told that his message is not on record");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
