@@ -17,6 +17,5 @@ pub mod orphans;
 pub mod probe;
 pub mod process;
 pub mod running;
-pub mod tree;
 pub mod warden;
 pub mod wire;

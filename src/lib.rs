@@ -18,6 +18,7 @@ pub mod logs;
 pub mod mail;
 pub mod paths;
 pub mod people;
+pub mod process_tree;
 pub mod pulse;
 pub mod render;
 pub mod session;

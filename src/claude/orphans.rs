@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, WaitOptions, getpid, kill_process, waitpid};
 use tokio::process::Child;
 
-use super::tree;
+use crate::process_tree;
 
 /// How long a process that cannot be killed (stuck in the kernel) is waited for.
 const KILLING: Duration = Duration::from_secs(10);
@@ -32,7 +32,7 @@ fn known() -> MutexGuard<'static, Option<Vec<Pid>>> {
 pub fn adopt() -> std::io::Result<()> {
     rustix::process::set_child_subreaper(Some(getpid()))?;
     if !getpid().is_init() {
-        *known() = Some(tree::children(getpid()).into_iter().map(|child| child.pid).collect());
+        *known() = Some(process_tree::children(getpid()).into_iter().map(|child| child.pid).collect());
     }
     Ok(())
 }
@@ -61,14 +61,14 @@ pub(super) fn end_all() {
 fn end_some() -> bool {
     let mut known = known();
     let Some(known) = &mut *known else { return false };
-    let children = tree::children(getpid());
+    let children = process_tree::children(getpid());
     // A warden that was reaped is nobody any more, and its pid may become another's.
     known.retain(|pid| children.iter().any(|child| child.pid == *pid));
     let mut any = false;
     for orphan in children.into_iter().filter(|child| !known.contains(&child.pid)) {
         any = true;
         if !orphan.zombie {
-            tree::kill_descendants(orphan.pid);
+            process_tree::kill_descendants(orphan.pid);
             // The only errors are "gone already" and "not ours to kill" (a set-user-id program).
             let _ = kill_process(orphan.pid, Signal::KILL);
         }

@@ -26,8 +26,9 @@ use tokio_util::sync::CancellationToken;
 use self::lines::{OutputLine, OutputLines};
 use super::launch::{Launch, LaunchError};
 use super::wire::{self, Output};
-use super::{orphans, tree, warden};
+use super::{orphans, warden};
 use crate::crash::{self, Point};
+use crate::process_tree;
 
 /// Events that wait for the consumer before Claude Code is held up.
 const EVENTS: usize = 64;
@@ -259,7 +260,7 @@ impl WardenChild {
     fn kill_tree(&self) {
         if let Some(pid) = self.pid() {
             for _ in 0..100 {
-                if !tree::kill_descendants(pid) {
+                if !process_tree::kill_descendants(pid) {
                     break;
                 }
             }

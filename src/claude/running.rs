@@ -20,8 +20,8 @@ use rustix::fs::{Mode, OFlags};
 use rustix::process::Pid;
 use serde::Deserialize;
 
-use super::tree;
 use crate::ids::ClaudeSessionId;
+use crate::process_tree;
 
 /// Of one entry so much is read; a real one has 700 bytes.
 const LONGEST_ENTRY: u64 = 64 * 1024;
@@ -92,7 +92,7 @@ pub fn look(folder: &Path, conversation: &ClaudeSessionId, ours: Pid) -> Convers
         })
         .collect();
     if !elsewhere.is_empty() {
-        let family = tree::descendants(ours);
+        let family = process_tree::descendants(ours);
         elsewhere.retain(|other| !family.iter().any(|pid| pid.as_raw_pid().cast_unsigned() == other.pid));
         elsewhere.sort();
     }
@@ -123,7 +123,7 @@ fn read(path: &Path) -> Option<Vec<u8>> {
 
 fn lives(entry: &RunningProcess) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", entry.pid));
-    stat.is_ok_and(|stat| tree::started(&stat) == Some(entry.proc_start.as_str()))
+    stat.is_ok_and(|stat| process_tree::start_time(&stat) == Some(entry.proc_start.as_str()))
 }
 
 /// A conversation lies in the folder of the project in which it was begun; a folder's name does not tell its project.
@@ -142,7 +142,7 @@ mod tests {
 
     fn start_of(pid: u32) -> String {
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-        tree::started(&stat).unwrap().to_owned()
+        process_tree::start_time(&stat).unwrap().to_owned()
     }
 
     fn entry(pid: u32, start: &str, id: &str) -> String {

@@ -19,7 +19,7 @@ use rustix::process::{Pid, Signal, WaitOptions, WaitStatus};
 use tokio::signal::unix::{Signal as Signals, SignalKind, signal};
 use tokio::time::Instant;
 
-use super::tree;
+use crate::process_tree;
 
 /// The variable that names the process that must stay alive; the program does not see it.
 pub const PARENT_VARIABLE: &str = "PHONEWORK_WARDEN_PARENT";
@@ -98,7 +98,7 @@ async fn kill_everything(child: Pid, child_ended: &mut Signals) -> Option<u8> {
     let deadline = Instant::now() + KILLING;
     let mut status = None;
     loop {
-        tree::kill_descendants(rustix::process::getpid());
+        process_tree::kill_descendants(rustix::process::getpid());
         let (ended, any_left) = reap(child);
         status = status.or(ended);
         if !any_left || Instant::now() >= deadline {

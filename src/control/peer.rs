@@ -7,7 +7,7 @@
 use rustix::process::{Pid, geteuid, getpid};
 
 use super::Peer;
-use crate::claude::tree;
+use crate::process_tree;
 
 /// A caller, as far as the kernel knows him.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,7 +105,7 @@ fn lineage(pid: i32) -> Lineage {
 /// None when the way up broke off: who has ended has handed his children on by now.
 fn walk(first: Pid) -> Option<Lineage> {
     let mut pid = first;
-    while let Some(parent) = tree::parent(pid)? {
+    while let Some(parent) = process_tree::parent(pid)? {
         if parent == getpid() {
             return Some(Lineage::Daemon);
         }

@@ -14,7 +14,6 @@ use super::config::Settings;
 use super::proof::ClaudeProver;
 use crate::chat::operator::{OperatorRequest, SessionCounts, SessionsSnapshot};
 use crate::chat::router::RouterEvent;
-use crate::claude::tree;
 use crate::control::wire::{
     ApiHealth, ClaudeHealth, ClaudeProof, ConnectionHealth, ControlError, HealthCounts, HealthReport as Told,
     LinkState, MailHealth, ProcessUsage, ProofSource, StuckTaskInfo, TroubleInfo, WedgedInfo,
@@ -22,6 +21,7 @@ use crate::control::wire::{
 use crate::feishu::api::Api;
 use crate::feishu::socket::{ConnectionState, Phase};
 use crate::mail::{MailDepths, Recipient, Store, live_cards::LiveCards};
+use crate::process_tree;
 use crate::pulse::{self, Pulses};
 use crate::session::event_feed::EventFeed;
 use judge::{JudgeInputs, judge};
@@ -196,7 +196,7 @@ async fn sessions(glance: SessionCounts) -> HealthCounts {
         let weighed = tops.into_iter().filter_map(|(conv_id, pid)| {
             let pid = pid?;
             let top = Pid::from_raw(i32::try_from(pid).ok()?)?;
-            let below = tree::descendants(top);
+            let below = process_tree::descendants(top);
             let memory_below =
                 below.iter().filter_map(|pid| u32::try_from(pid.as_raw_pid()).ok()).map(memory);
             let memory = memory(pid) + memory_below.sum::<u64>();

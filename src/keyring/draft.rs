@@ -149,7 +149,10 @@ impl KeyringDraft {
             "OPENAI_MODEL" => self.openai_model = Some(one_word(text)?.to_owned()),
             // Not reached: the reader takes known keys only, and these are all that are text.
             _ => {
-                return Err(UnplacedFault::new("is no key that takes text", "keyring.yaml(5) lists the keys"));
+                return Err(UnplacedFault::new(
+                    "is no key that takes text",
+                    "keyring.yaml(5) lists the keys",
+                ));
             }
         }
         Ok(())

@@ -4,7 +4,7 @@ use std::fmt;
 use std::fs;
 use std::time::Duration;
 
-use phonework::claude::tree;
+use phonework::process_tree;
 
 use crate::rig::Rig;
 
@@ -63,7 +63,7 @@ pub(crate) fn look(rig: &Rig, unanswered: usize) -> Sample {
         private: memory.private,
         descriptors: entries("fd"),
         threads: entries("task"),
-        children: tree::descendants(pid).len() as u64,
+        children: process_tree::descendants(pid).len() as u64,
         database: size(rig.state().join("mail.db")),
         wal: size(rig.state().join("mail.db-wal")),
         log: size(rig.log_path()),

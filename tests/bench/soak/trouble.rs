@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use phonework::claude::tree;
 use phonework::emulator::{
     ConnectionEnding, DeliveryFaults, Duplicate, FaultDuration, FaultEffect, InjectedFault,
 };
+use phonework::process_tree;
 use rustix::process::{Signal, kill_process};
 
 use crate::rig::Rig;
@@ -61,7 +61,7 @@ impl Troubles {
 
 /// A warden or an agent.
 fn kill_one(rig: &Rig) {
-    let there = tree::descendants(rig.pid());
+    let there = process_tree::descendants(rig.pid());
     if !there.is_empty() {
         // It may just have ended.
         let _ = kill_process(there[fastrand::usize(..there.len())], Signal::KILL);

@@ -122,7 +122,7 @@ async fn ctrl_c_at_the_daemon_s_terminal_does_not_reach_the_program() {
     session.line().await;
     let warden = rustix::process::Pid::from_raw(session.process.pid().unwrap().cast_signed()).unwrap();
     assert_eq!(rustix::process::getsid(Some(warden)).unwrap(), warden);
-    for pid in phonework::claude::tree::descendants(warden) {
+    for pid in phonework::process_tree::descendants(warden) {
         assert_eq!(rustix::process::getsid(Some(pid)).unwrap(), warden);
     }
 }

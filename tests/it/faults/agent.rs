@@ -2,8 +2,8 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
-use phonework::claude::tree;
 use phonework::emulator::{Emulator, ShownMessage};
+use phonework::process_tree;
 use rustix::process::{Signal, kill_process};
 use serde_json::json;
 
@@ -158,16 +158,16 @@ async fn a_warden_that_is_killed_takes_all_that_was_below_it_along_while_the_dae
     phonework.say("/approve");
     let begun = phonework.projects().join("shop/begun");
     let below = until(|| {
-        let below = tree::descendants(phonework.pid());
+        let below = process_tree::descendants(phonework.pid());
         (begun.exists() && below.len() >= 5).then_some(below)
     })
     .await;
-    let warden = tree::children(phonework.pid())[0].pid;
+    let warden = process_tree::children(phonework.pid())[0].pid;
     kill_process(warden, Signal::KILL).unwrap();
     let told = |texts: &[String]| texts.last().is_some_and(|text| text.contains("was killed (signal 9)"));
     phonework.hear_until(&phonework.chat, told).await;
-    assert_eq!(tree::descendants(phonework.pid()), []);
-    assert_eq!(tree::children(phonework.pid()), [], "nor a zombie");
+    assert_eq!(process_tree::descendants(phonework.pid()), []);
+    assert_eq!(process_tree::children(phonework.pid()), [], "nor a zombie");
     for pid in below {
         assert!(rustix::process::test_kill_process(pid).is_err(), "{pid:?} lives");
     }
@@ -181,7 +181,7 @@ fn opened_by_another(phonework: &Phonework, entrypoint: &str) -> (tokio::process
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
     let sessions = phonework.claude_folder().join("sessions");
     std::fs::create_dir_all(&sessions).unwrap();
-    let entry = json!({"pid": pid, "procStart": tree::started(&stat), "sessionId": phonework.conversation(),
+    let entry = json!({"pid": pid, "procStart": process_tree::start_time(&stat), "sessionId": phonework.conversation(),
         "cwd": "/", "kind": "interactive", "entrypoint": entrypoint, "startedAt": 200_000_000, "status": "idle"});
     std::fs::write(sessions.join(format!("{pid}.json")), entry.to_string()).unwrap();
     (other, pid)

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use phonework::claude::tree;
+use phonework::process_tree;
 use rustix::process::{Signal, kill_process};
 
 use super::*;
@@ -62,8 +62,8 @@ async fn a_claude_that_is_killed_in_the_middle_of_a_turn_costs_that_turn_and_no_
     phonework.ask("speak of herons", 1).await;
     phonework.say("think long");
     gate.reached().await;
-    let warden = tree::children(phonework.pid())[0].pid;
-    kill_process(tree::children(warden)[0].pid, Signal::KILL).unwrap();
+    let warden = process_tree::children(phonework.pid())[0].pid;
+    kill_process(process_tree::children(warden)[0].pid, Signal::KILL).unwrap();
     let told = |texts: &[String]| texts.last().is_some_and(|text| text.contains("was killed (signal 9)"));
     phonework.hear_until(&phonework.chat, told).await;
     assert_eq!(phonework.ask("well?", 1).await, ["You said: well?"]);

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 
-use phonework::claude::tree;
+use phonework::process_tree;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
@@ -152,7 +152,7 @@ async fn leader(container: &mut Child, before: Option<Pid>) -> Pid {
                 && has(&|line| line == "Name:\tsystemd")
                 && has(&|line| line.starts_with("NSpid:") && line.ends_with("\t1"))
         };
-        tree::descendants(outer).into_iter().find(is_init)
+        process_tree::descendants(outer).into_iter().find(is_init)
     })
     .await
 }
@@ -161,7 +161,7 @@ impl Drop for SystemdBox {
     /// The end of its first process is the end of all of them, and of the mounts.
     fn drop(&mut self) {
         let outer = self.container.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
-        let below = outer.map(tree::descendants).unwrap_or_default();
+        let below = outer.map(process_tree::descendants).unwrap_or_default();
         let _ = self.container.start_kill();
         for pid in below.into_iter().chain([self.leader]) {
             let _ = kill_process(pid, Signal::KILL);

@@ -1,11 +1,15 @@
-//! The tree of processes below one, as `/proc` shows it.
+//! The process tree as `/proc` shows it: who descends from whom, and killing everything below a process.
+//!
+//! The warden, the daemon and the control socket's check of its callers all look at the same tree. Every function
+//! reads `/proc`; none waits for anything else.
 
 use std::collections::BTreeMap;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// Every living descendant of a process, parents first. Zombies are not among them. A process whose parent ended
-/// is found as long as the root is a subreaper, as the warden is.
+/// Every living descendant of a process, parents first; zombies are left out.
+///
+/// A process whose parent has ended is found only if `root` is a subreaper, as the daemon and the wardens are.
 #[must_use]
 pub fn descendants(root: Pid) -> Vec<Pid> {
     let mut children: BTreeMap<i32, Vec<i32>> = BTreeMap::new();
@@ -26,17 +30,17 @@ pub fn descendants(root: Pid) -> Vec<Pid> {
     found.into_iter().filter_map(Pid::from_raw).collect()
 }
 
-/// The parent of a living process; within, none for the topmost of a pid namespace.
-#[must_use]
-pub fn parent(pid: Pid) -> Option<Option<Pid>> {
+/// The parent of a living process: `None` if the process is gone, `Some(None)` if it is the topmost of the pid
+/// namespace.
+pub(crate) fn parent(pid: Pid) -> Option<Option<Pid>> {
     let stat = std::fs::read(format!("/proc/{}/stat", pid.as_raw_pid())).ok()?;
     living_parent(&String::from_utf8_lossy(&stat)).map(Pid::from_raw)
 }
 
-/// A child of a process.
+/// A child process, as [`children`] finds it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChildOf {
-    /// The child.
+    /// The child's pid.
     pub pid: Pid,
     /// Whether it has ended and waits to be reaped.
     pub zombie: bool,
@@ -55,9 +59,9 @@ pub fn children(parent: Pid) -> Vec<ChildOf> {
     children.collect()
 }
 
-/// Kills every descendant of a process with SIGKILL and says whether there was any. One pass: a process that was
-/// being born meanwhile is found by the next.
-pub fn kill_descendants(root: Pid) -> bool {
+/// Sends SIGKILL to every descendant of a process; false if there was none. This is one pass: a process that was
+/// forked meanwhile is found by the next call.
+pub(crate) fn kill_descendants(root: Pid) -> bool {
     let found = descendants(root);
     for &pid in &found {
         // The only errors are "gone already" and "not ours to kill" (a set-user-id program).
@@ -66,12 +70,20 @@ pub fn kill_descendants(root: Pid) -> bool {
     !found.is_empty()
 }
 
-/// The parent in a line of `/proc/PID/stat`; none for a zombie.
+/// The start time in a line of `/proc/PID/stat`, in clock ticks since boot. With the pid it identifies a process, as
+/// pids are used again.
+#[must_use]
+pub fn start_time(stat: &str) -> Option<&str> {
+    // It is field 22. The first two are cut off here, as the second, the name, may hold anything.
+    stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(19)
+}
+
+/// The parent in a line of `/proc/PID/stat`; `None` for a zombie.
 fn living_parent(stat: &str) -> Option<i32> {
     state_and_parent(stat).filter(|(state, _)| !is_dead(*state)).map(|(_, parent)| parent)
 }
 
-/// The name before them may hold blanks and parentheses.
+/// State and parent follow the name, which may itself hold spaces and parentheses.
 fn state_and_parent(stat: &str) -> Option<(char, i32)> {
     let (_, after_name) = stat.rsplit_once(')')?;
     let mut fields = after_name.split_ascii_whitespace();
@@ -82,25 +94,18 @@ fn is_dead(state: char) -> bool {
     matches!(state, 'Z' | 'X')
 }
 
-/// When a process was started, in ticks since the machine was, from its line of `/proc/PID/stat`.
-#[must_use]
-pub fn started(stat: &str) -> Option<&str> {
-    // Field 22 of the line; the second, which may hold anything, and the first are cut off here.
-    stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(19)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn the_parent_is_read_behind_any_name() {
+    fn fields_are_found_behind_any_process_name() {
         assert_eq!(living_parent("12 (a) S 3) (b) S 7 12 12 0"), Some(7));
         assert_eq!(living_parent("12 (sleep) Z 7 12 12 0"), None);
         assert_eq!(living_parent("12 (sleep"), None);
         assert_eq!(living_parent(""), None);
         let numbers: Vec<String> = (4..30).map(|n| n.to_string()).collect();
-        assert_eq!(started(&format!("12 (a) b) S {}", numbers.join(" "))), Some("22"));
-        assert_eq!(started("12 (a) S 4 5"), None);
+        assert_eq!(start_time(&format!("12 (a) b) S {}", numbers.join(" "))), Some("22"));
+        assert_eq!(start_time("12 (a) S 4 5"), None);
     }
 }
