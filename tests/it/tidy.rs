@@ -1,56 +1,29 @@
 //! The rules that the source tree keeps: each is an invariant that ARCHITECTURE.md or CONTRIBUTING.md promises.
+//! `tests/structure` prints what they measure.
 
-use std::path::{Path, PathBuf};
+mod items;
+mod report;
+mod rooms;
+mod source;
 
-/// A file's path below the package, and its text.
-type Source = (String, String);
+use std::path::Path;
 
-/// The Rust files of `folder`.
-fn sources(folder: &str) -> Vec<Source> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut found = Vec::new();
-    let mut folders: Vec<PathBuf> = vec![root.join(folder)];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                // Build output of the fuzz targets.
-                if path.file_name().is_some_and(|name| name != "target") {
-                    folders.push(path);
-                }
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                let name = path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
-                found.push((name, std::fs::read_to_string(path).unwrap()));
-            }
-        }
-    }
-    found.sort();
-    found
+use self::report::MAX_LINES;
+use self::source::{Source, sources};
+
+/// The package.
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The text without what only tests see, and without comments.
-fn code(text: &str) -> String {
-    let text = text.split("\n#[cfg(test)]\nmod tests {").next().unwrap_or_default();
-    text.lines()
-        .filter(|line| !line.trim_start().starts_with("//"))
-        .map(|line| line.split(" // ").next().unwrap_or_default())
-        .collect::<Vec<_>>()
-        .join("\n")
+/// The Rust files of `src`.
+fn product() -> Vec<Source> {
+    sources(root(), "src")
 }
 
-/// Whether a file belongs to a module: `src/feishu.rs` and `src/feishu/…` to `src/feishu`.
-fn belongs(name: &str, module: &str) -> bool {
-    name.strip_prefix(module).is_some_and(|rest| rest == ".rs" || rest.starts_with('/'))
-}
-
-/// Whether code names a module of the crate, on its own (`crate::chat::…`) or in braces (`crate::{chat, …}`).
-fn mentions(code: &str, module: &str) -> bool {
-    let names =
-        |list: &str| list.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == module);
-    code.split("crate::").skip(1).any(|after| match after.strip_prefix('{') {
-        Some(list) => names(list.split(';').next().unwrap_or_default()),
-        None => after.split(|c: char| !c.is_alphanumeric() && c != '_').next() == Some(module),
-    })
+/// All Rust files.
+fn everything() -> Vec<Source> {
+    product().into_iter().chain(sources(root(), "tests")).collect()
 }
 
 /// Fails with the list of what breaks a rule.
@@ -69,10 +42,10 @@ fn layers_know_only_what_is_below_them() {
         ("src/keyring", &["feishu", "claude", "mail", "chat", "session", "daemon", "cli"]),
     ];
     let mut broken = Vec::new();
-    for (name, text) in sources("src") {
-        let code = code(&text);
-        for (layer, above) in layers.iter().filter(|(layer, _)| belongs(&name, layer)) {
-            for module in above.iter().filter(|module| mentions(&code, module)) {
+    for file in product() {
+        let (name, named) = (&file.name, rooms::named(&file));
+        for (layer, above) in layers.iter().filter(|(layer, _)| file.is_of(layer)) {
+            for module in above.iter().filter(|module| named.contains(**module)) {
                 broken.push(format!("{name} names crate::{module}, which {layer} does not know"));
             }
         }
@@ -105,28 +78,23 @@ fn pure_parts_have_no_runtime_no_files_and_no_clock() {
     let impure =
         ["tokio::", "std::fs", "fs::", "std::env", "SystemTime::now", "Instant::now", "Timestamp::now"];
     let mut broken = Vec::new();
-    for (name, text) in sources("src") {
-        let excepted = shells.contains(&name.as_str()) || name.ends_with("/tests.rs");
-        if excepted || !pure.iter().any(|module| belongs(&name, module)) {
+    for file in product() {
+        let name = file.name.as_str();
+        let excepted = shells.contains(&name) || file.is_test();
+        if excepted || !pure.iter().any(|module| file.is_of(module)) {
             continue;
         }
-        let code = code(&text);
-        broken.extend(
-            impure.iter().filter(|word| code.contains(*word)).map(|word| format!("{name} uses {word}")),
-        );
+        let used = impure.iter().filter(|word| file.code.contains(**word));
+        broken.extend(used.map(|word| format!("{name} uses {word}")));
     }
     none("Pure parts", &broken);
 }
 
 #[test]
-fn a_file_has_one_job_and_at_most_400_lines() {
-    let mut broken = Vec::new();
-    for (name, text) in sources("src").into_iter().chain(sources("tests")) {
-        let lines = text.lines().count();
-        if lines > 400 {
-            broken.push(format!("{name} has {lines} lines"));
-        }
-    }
+fn a_file_has_one_job_and_at_most_400_lines_of_code() {
+    let long = everything().into_iter().filter(|file| file.lines_of_code() > MAX_LINES);
+    let broken: Vec<_> =
+        long.map(|file| format!("{} has {} lines", file.name, file.lines_of_code())).collect();
     none("Length", &broken);
 }
 
@@ -134,9 +102,8 @@ fn a_file_has_one_job_and_at_most_400_lines() {
 fn lints_about_panics_are_not_allowed_away() {
     let lints = ["unwrap_used", "expect_used", "await_holding_lock", "unsafe_code", "missing_docs"];
     let mut broken = Vec::new();
-    for (name, text) in sources("src") {
+    for Source { name, code, .. } in product() {
         // Attributes only, outside of tests; the word in a comment is nobody's concern.
-        let code = code(&text);
         for attribute in code.split("allow(").chain(code.split("expect(clippy")).skip(1) {
             let list = attribute.split(')').next().unwrap_or_default();
             for lint in lints.iter().filter(|lint| list.contains(**lint)) {
@@ -150,7 +117,7 @@ fn lints_about_panics_are_not_allowed_away() {
 #[test]
 fn modules_are_named_for_what_they_are() {
     let mut broken = Vec::new();
-    for (name, _) in sources("src").into_iter().chain(sources("tests")) {
+    for Source { name, .. } in everything() {
         let vague = ["utils", "util", "common", "manager", "helpers", "helper", "misc", "mod"];
         for part in Path::new(&name).with_extension("").components() {
             if vague.iter().any(|word| part.as_os_str() == *word) {
@@ -164,12 +131,11 @@ fn modules_are_named_for_what_they_are() {
 #[test]
 fn printing_is_for_the_command_line() {
     let mut broken = Vec::new();
-    for (name, text) in sources("src") {
-        let allowed = belongs(&name, "src/cli") || belongs(&name, "src/emulator");
-        let code = code(&text);
+    for file in product() {
+        let allowed = file.is_of("src/cli") || file.is_of("src/emulator");
         let prints = ["println!", "eprintln!", "print!(", "io::stdout()"];
-        if !allowed && prints.iter().any(|word| code.contains(word)) {
-            broken.push(name);
+        if !allowed && prints.iter().any(|word| file.code.contains(word)) {
+            broken.push(file.name);
         }
     }
     none("Printing", &broken);
@@ -177,7 +143,7 @@ fn printing_is_for_the_command_line() {
 
 #[test]
 fn the_operator_guide_lists_exactly_the_keys_of_the_keyring() {
-    let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/operator-guide.md");
+    let guide = root().join("docs/operator-guide.md");
     let guide = std::fs::read_to_string(guide).unwrap();
     let table = guide.split("| key | meaning | default |").nth(1).expect("the guide has the table of keys");
     let listed: Vec<&str> = table
@@ -191,15 +157,106 @@ fn the_operator_guide_lists_exactly_the_keys_of_the_keyring() {
 }
 
 #[test]
+fn the_table_in_tests_run_says_what_each_test_needs() {
+    // What stands in a file whose tests need something.
+    let signs: [(&str, &str); 10] = [
+        ("tool(\"", "clients"),
+        ("BROWSER", "chromium"),
+        ("Command::new(\"node\")", "node"),
+        ("Command::new(\"man\")", "man"),
+        ("Command::new(\"openssl\")", "openssl"),
+        ("\"strace\"", "strace"),
+        ("\"fish\"", "fish"),
+        ("Disk::mount(", "root"),
+        ("SystemdBox::", "systemd"),
+        ("package(\"", "packaging"),
+    ];
+    let run = std::fs::read_to_string(root().join("tests/run")).unwrap();
+    let table = run.split("\nneeds='").nth(1).and_then(|rest| rest.split('\'').next()).expect("the table");
+    let rows: Vec<(&str, Vec<&str>)> = table
+        .lines()
+        .filter_map(|line| line.split_once(' '))
+        .map(|(prefix, words)| (prefix, words.split_whitespace().collect()))
+        .collect();
+    let tests = sources(root(), "tests/it");
+    let module = |file: &Source| {
+        let path = file.name.trim_start_matches("tests/it/").trim_end_matches(".rs");
+        format!("{}::", path.replace('/', "::"))
+    };
+    let mut broken = Vec::new();
+    for file in tests.iter().filter(|file| !file.is_of("tests/it/support") && !file.is_of("tests/it/tidy")) {
+        let module = module(file);
+        for (_, need) in signs.iter().filter(|(sign, _)| file.text.contains(sign)) {
+            let fits = |prefix: &str| prefix.starts_with(&module) || module.starts_with(prefix);
+            if !rows.iter().any(|(prefix, words)| fits(prefix) && words.contains(need)) {
+                broken.push(format!("{} needs {need}, which no row says", file.name));
+            }
+        }
+    }
+    for (prefix, _) in &rows {
+        let (of, function) = prefix.rsplit_once("::").expect("a module");
+        let named = |file: &&Source| module(file).starts_with(&format!("{of}::"));
+        let begins = |file: &Source| file.code.contains(&format!("fn {function}"));
+        if !tests.iter().filter(named).any(|file| function.is_empty() || begins(file)) {
+            broken.push(format!("no test is called {prefix}…"));
+        }
+    }
+    none("tests/run", &broken);
+}
+
+#[test]
 fn the_rules_can_tell_right_from_wrong() {
-    assert!(mentions("use crate::chat::Router;", "chat"));
-    assert!(mentions("use crate::{chat, ids};", "chat"));
-    assert!(mentions("crate::{\n    ids,\n    chat::Router,\n};", "chat"));
-    assert!(!mentions("use crate::chats::Router; let chat = 1;", "chat"));
-    assert!(belongs("src/feishu.rs", "src/feishu") && belongs("src/feishu/api.rs", "src/feishu"));
-    assert!(!belongs("src/feishus.rs", "src/feishu"));
-    assert_eq!(
-        code("//! tokio::\nlet a = 1; // tokio::\n\n#[cfg(test)]\nmod tests {\n std::fs"),
-        "let a = 1;"
-    );
+    let named = |name: &str, text: &str| {
+        rooms::named(&Source::new(name, text)).into_iter().collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(named("src/a.rs", "use crate::chat::Router;"), "chat");
+    assert_eq!(named("src/a.rs", "use crate::{chat::{a, b}, ids};"), "chat ids");
+    assert_eq!(named("src/a.rs", "use crate::{\n    ids,\n    chat::Router,\n};"), "chat ids");
+    assert_eq!(named("src/a.rs", "use crate::chats::Router; let chat = 1; // crate::ids"), "chats");
+    assert_eq!(named("src/a.rs", "use super::chat;"), "chat");
+    assert_eq!(named("src/a/b.rs", "use super::chat; use super::super::ids;"), "ids");
+    assert!(Source::new("src/feishu.rs", "").is_of("src/feishu"));
+    assert!(Source::new("src/feishu/api.rs", "").is_of("src/feishu"));
+    assert!(!Source::new("src/feishus.rs", "").is_of("src/feishu"));
+    let text = "//! tokio::\nlet a = 1; // tokio::\n\n#[cfg(test)]\nmod tests {\n std::fs}\nlet b = '\"';";
+    let file = Source::new("src/a.rs", text);
+    assert_eq!(file.code.split_whitespace().collect::<Vec<_>>().join(" "), "let a = 1; let b = ;");
+    assert_eq!((file.lines_of_code(), file.code.lines().count()), (2, 7));
+    let literal = Source::new("src/a.rs", r##"f(r#"fs:: "x" "#, "\"fs::", b'\'', &'a str)"##);
+    assert!(!literal.code.contains("fs::") && literal.code.ends_with("&'a str)"), "{}", literal.code);
+}
+
+#[test]
+fn the_report_counts_what_there_is() {
+    let file = |name: &str, text: &str| Source::new(name, text);
+    let files = [
+        file(
+            "src/mail.rs",
+            "use crate::render;\n/// A post.\npub struct Post { pub to: Lane, rest: Rest }\n",
+        ),
+        file("src/mail/lane.rs", "pub enum Lane { A }\npub struct Rest;\npub(crate) fn hidden() {}\n"),
+        file(
+            "src/render.rs",
+            "impl Iterator for Lane {\n    type Item = u8;\n}\nfn a() {\n    crate::mail::b();\n}\n",
+        ),
+        file(
+            "src/ids.rs",
+            "struct Lane;\n#[cfg(test)]\nmod tests {\n    struct Post;\n    use crate::mail;\n}\n",
+        ),
+    ];
+    let arrows = rooms::arrows(&files);
+    assert_eq!(rooms::circles(&arrows), [["mail", "render"]]);
+    assert_eq!(rooms::arrows_back(&arrows).len(), 1);
+    let types = items::types(&files);
+    assert_eq!(types.keys().collect::<Vec<_>>(), ["Lane", "Post", "Rest"]);
+    assert_eq!(types["Lane"], ["src/mail/lane.rs:1", "src/ids.rs:1"]);
+    let pub_items = items::pub_items(&files);
+    assert_eq!(pub_items.iter().map(|item| item.name.as_str()).collect::<Vec<_>>(), ["Post", "Lane", "Rest"]);
+    let users = [file("tests/it/main.rs", "fn main() { Post::new() }")];
+    let nobody = items::needed_by_nobody(&pub_items, &users);
+    assert_eq!(nobody.iter().map(|item| item.name.as_str()).collect::<Vec<_>>(), ["Rest"]);
+    assert_eq!(items::short_docs(&files, 3), [("src/mail.rs:2".to_owned(), "A post.".to_owned())]);
+    assert_eq!(items::functions(&files)[0], (3, "a".to_owned(), "src/render.rs:4".to_owned()));
+    let report = report::report(root(), true);
+    assert!(report.starts_with("rooms ") && report.contains("\nfiles over 400 lines of code"), "{report}");
 }
