@@ -1,5 +1,5 @@
 //! What cards cost: the calls to Feishu of turns that are shown while they run, and how long the first words take to the
-//! phone. The real daemon, built for release, against the emulated Feishu with its rates, with the practice agent as
+//! phone. The real daemon, built as it is packaged, against the emulated Feishu with its rates, with the practice agent as
 //! Claude.
 //!
 //! `cargo bench --bench cards` takes seven minutes, prints a table and asserts nothing but that Feishu refused no call.

@@ -1,4 +1,4 @@
-//! What a message costs on its way: the real daemon, built for release, against the emulated Feishu, with the practice agent as
+//! What a message costs on its way: the real daemon, built as it is packaged, against the emulated Feishu, with the practice agent as
 //! Claude.
 //!
 //! `cargo bench --bench message` prints a table and asserts nothing: times are the machine's. The emulated Feishu runs in this

@@ -1,4 +1,4 @@
-//! Hours of steady traffic and regular faults: the real daemon, built for release and never restarted, against the
+//! Hours of steady traffic and regular faults: the real daemon, built as it is packaged and never restarted, against the
 //! emulated Feishu, with the practice agent as Claude.
 //!
 //! `cargo bench --bench soak -- --minutes 60` prints what was measured, and fails when a message did not get its one
