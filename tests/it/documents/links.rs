@@ -1,7 +1,10 @@
-//! What the documents name is there: files of the tree, and the places that links lead to.
+//! What the documents name is there: files of the tree, the places that links lead to, and the commands of the chat.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+
+use phonework::language::Language;
+use phonework::words::Words;
 
 use super::root;
 
@@ -95,9 +98,32 @@ fn every_picture_is_shown_in_a_document() {
     }
 }
 
+/// The commands that a text names, without Claude Code's own.
+fn commands(text: &str) -> BTreeSet<&str> {
+    let words = text.split(|c: char| !c.is_ascii_lowercase() && c != '/');
+    words
+        .filter(|word| word.starts_with('/') && word.len() > 1 && !["/compact", "/cost"].contains(word))
+        .collect()
+}
+
+#[test]
+fn the_user_guides_list_exactly_the_commands_that_help_names() {
+    for (guide, language) in [("user-guide.md", Language::En), ("user-guide.zh.md", Language::Zh)] {
+        let guide = std::fs::read_to_string(root().join("docs").join(guide)).unwrap();
+        let cells = guide.lines().filter_map(|line| line.strip_prefix("| `/")?.split(" | ").next());
+        let listed: Vec<String> = cells.map(|cell| format!("/{cell}")).collect();
+        let listed: BTreeSet<_> = listed.iter().flat_map(|cell| commands(cell)).collect();
+        let help = Words(language).help();
+        let mut known = commands(&help);
+        known.insert("/help");
+        assert_eq!(listed, known);
+    }
+}
+
 #[test]
 fn the_readers_of_documents_can_tell_right_from_wrong() {
     assert_eq!(names("see `src/lib.rs`, src/chat/ and src/<room>/x.rs"), ["src/lib.rs", "src/chat"].into());
     assert_eq!(links("[a](b.md#c) ![d](e.png)").collect::<Vec<_>>(), ["b.md#c", "e.png"]);
+    assert_eq!(commands("/new <dir>: one · /now [n], then /cost"), ["/new", "/now"].into());
     assert_eq!(anchors("# One two\n\n## It's 3, `x`"), ["one-two".to_owned(), "its-3-x".to_owned()].into());
 }
