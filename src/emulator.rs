@@ -10,47 +10,37 @@
 //! One lock owns the state and is never held across an await; every change rings a bell, so that nothing polls.
 
 mod answer;
-mod card_entity;
 pub(crate) mod cards;
-mod clicks;
-mod console;
 mod content;
-mod control;
-mod delivery;
-mod faults;
+mod handle;
 mod http;
-mod messages;
+mod injected_faults;
 mod options;
 mod page;
-mod people;
 pub mod practice;
-mod pressing;
-mod rates;
-mod shown;
 mod socket;
-mod state;
-mod trouble;
 mod wire;
+mod world;
 
 use std::{io, net::Ipv4Addr, sync::Arc, time::Duration};
 
 use tokio::net::{TcpListener, TcpSocket};
 use tokio_util::sync::DropGuard;
 
-use self::state::SharedWorld;
+use self::world::SharedWorld;
 pub use self::{
-    clicks::{Click, Clicked, PressTarget, ShownToast},
-    control::NotShown,
-    delivery::Ack,
-    faults::{
+    handle::NotShown,
+    http::ApiCall,
+    injected_faults::{
         ConnectionEnding, DeliveryFaults, Duplicate, FaultDuration, FaultEffect, FaultId, InjectedFault,
         MalformedInput, Outage, ReleaseOrder,
     },
-    http::ApiCall,
     options::{Chat, EmulatedChatKind, EmulatorOptions, ServedClientConfig, User},
-    people::{PeopleError, PhoneUtterance},
-    shown::{Reaction, ShownMessage},
     socket::ConnectionInfo,
+    world::delivery::Ack,
+    world::people::{PeopleError, PhoneUtterance},
+    world::presses::{Click, Clicked, PressTarget, ShownToast},
+    world::shown::{Reaction, ShownMessage},
 };
 
 /// A running emulated Feishu; it ends when this is dropped.

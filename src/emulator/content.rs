@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{
+use crate::emulator::{
     answer::FeishuRefusal,
     cards::{self, CardFault},
 };

@@ -19,10 +19,10 @@ use hyper::{body::Incoming, service::Service as _};
 use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::{
-    faults::Outage,
+use crate::emulator::{
+    injected_faults::Outage,
     page, socket,
-    state::{SharedWorld, World},
+    world::{SharedWorld, World},
 };
 pub use gate::ApiCall;
 pub(crate) use gate::refuse_handshake;

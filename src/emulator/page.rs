@@ -19,11 +19,11 @@ use futures_util::stream;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{
-    clicks::Click,
-    faults::{ConnectionEnding, DeliveryFaults, FaultId, InjectedFault, ReleaseOrder},
-    people::{PeopleError, PhoneUtterance},
-    state::SharedWorld,
+use crate::emulator::{
+    injected_faults::{ConnectionEnding, DeliveryFaults, FaultId, InjectedFault, ReleaseOrder},
+    world::SharedWorld,
+    world::people::{PeopleError, PhoneUtterance},
+    world::presses::Click,
 };
 use crate::ids::{ChatId, MessageId, OpenId};
 

@@ -13,6 +13,7 @@ mod agent;
 mod call;
 mod command;
 mod deed;
+mod failures;
 mod files;
 mod journal;
 mod lines;
@@ -22,7 +23,6 @@ mod person;
 mod progress;
 mod texts;
 mod tool;
-mod trouble;
 
 use std::ffi::OsString;
 use std::io::{Read, Write};

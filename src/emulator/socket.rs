@@ -23,13 +23,13 @@ use tokio_tungstenite::{
     tungstenite::{Message, handshake::derive_accept_key, protocol::Role},
 };
 
-use super::{
+use crate::emulator::{
     answer::{FeishuRefusal, answer, refuse},
-    faults::ConnectionEnding,
     http::refuse_handshake,
+    injected_faults::ConnectionEnding,
     options::ServedClientConfig,
-    state::{SharedWorld, World, new_id},
     wire,
+    world::{SharedWorld, World, new_id},
 };
 use crate::feishu::frame::Frame;
 

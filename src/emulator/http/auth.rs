@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::emulator::{
     answer::{FeishuRefusal, refuse, whole},
-    state::{SharedWorld, new_id},
+    world::{SharedWorld, new_id},
 };
 
 /// Feishu: while 30 minutes or more remain, the same token is given again.

@@ -12,8 +12,8 @@ use serde_json::Value;
 use super::im::json_of;
 use crate::emulator::{
     answer::{FeishuRefusal, answer},
-    card_entity::EntityOperation,
-    state::SharedWorld,
+    world::SharedWorld,
+    world::card_entity::EntityOperation,
 };
 
 type Feishu = State<Arc<SharedWorld>>;

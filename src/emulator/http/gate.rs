@@ -17,8 +17,8 @@ use super::{DropConnection, LARGEST_REQUEST};
 use crate::emulator::{
     answer::{AgainstCard, AnswerCode, FeishuRefusal, gateway_page, refuse},
     content::not_built,
-    faults::{FaultEffect, FaultId},
-    state::{SharedWorld, World, log},
+    injected_faults::{FaultEffect, FaultId},
+    world::{SharedWorld, World, log},
 };
 use crate::ids::{ChatId, MessageId};
 
@@ -155,7 +155,7 @@ async fn pass(shared: &Arc<SharedWorld>, number: u64, request: Request, next: Ne
                 return Ok(());
             }
             check_token(world, request.headers(), life)?;
-            world.console.check(request.method(), request.uri().path())
+            world.app.check(request.method(), request.uri().path())
         });
         if let Err(refusal) = admitted {
             return refuse(&refusal);

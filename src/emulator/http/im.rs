@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use crate::{
     emulator::{
         answer::{FeishuRefusal, answer},
-        messages::OutgoingBotMessage,
-        state::{Sender, SharedWorld},
+        world::messages::OutgoingBotMessage,
+        world::{Sender, SharedWorld},
     },
     ids::MessageId,
 };

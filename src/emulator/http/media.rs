@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::{
     emulator::{
         answer::{FeishuRefusal, answer, refuse},
-        state::{SharedWorld, StoredFile, new_id},
+        world::{SharedWorld, StoredFile, new_id},
     },
     ids::MessageId,
 };

@@ -11,10 +11,10 @@ use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::oneshot;
 
-use super::{
-    faults::{Duplicate, ReleaseOrder},
-    state::{SharedWorld, World, log, new_id},
+use crate::emulator::{
+    injected_faults::{Duplicate, ReleaseOrder},
     wire,
+    world::{SharedWorld, World, log, new_id},
 };
 use crate::{
     feishu::frame::Frame,

@@ -1,18 +1,21 @@
-//! What a test does with the emulated Feishu and learns of it.
+//! The handle that tests and the demo hold: how they drive the emulated Feishu and what they learn of it.
+
+mod faults;
+mod presses;
 
 use std::{fmt, time::Duration};
 
 use serde_json::Value;
 
-use super::{
+use crate::emulator::{
     Emulator,
-    clicks::{Click, Clicked},
-    delivery::Ack,
     http::ApiCall,
     options::{Chat, EmulatedChatKind, EmulatorOptions, User},
-    people::{PeopleError, PhoneUtterance, envelope},
-    shown::ShownMessage,
     socket::ConnectionInfo,
+    world::delivery::Ack,
+    world::people::{PeopleError, PhoneUtterance, envelope},
+    world::presses::{Click, Clicked},
+    world::shown::ShownMessage,
 };
 use crate::ids::{ChatId, MessageId, OpenId};
 

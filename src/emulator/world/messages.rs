@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{
+use crate::emulator::{
     answer::FeishuRefusal,
     cards::{self, CardFault},
     content::{self, ContentExtras},
     options::EmulatedChatKind,
-    shown::Reaction,
-    state::{ChatMessage, Sender, World, new_id},
+    world::shown::Reaction,
+    world::{ChatMessage, Sender, World, new_id},
 };
 use crate::ids::{ChatId, MessageId};
 

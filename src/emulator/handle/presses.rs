@@ -1,13 +1,13 @@
-//! How a test presses what is on a card, and what it is shown then.
+//! The orders by which a test presses what is on a card and waits for what the card shows then.
 
 use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{
+use crate::emulator::{
     Emulator,
-    clicks::{Click, Clicked, PressTarget, ShownToast},
-    shown::ShownMessage,
+    world::presses::{Click, Clicked, PressTarget, ShownToast},
+    world::shown::ShownMessage,
 };
 use crate::ids::{ChatId, MessageId, OpenId};
 

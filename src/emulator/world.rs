@@ -1,5 +1,16 @@
-//! All that the emulated Feishu knows, behind one lock that is never held across an await, and the bell that rings
-//! after each change.
+//! The state of the emulated Feishu: one [`World`] behind one lock that is never held across an await, and a counter of
+//! changes that waiters watch, so that nothing polls.
+//!
+//! Each child holds the part of the state that it is named for, and the `impl World` that changes it.
+
+pub(crate) mod app_settings;
+pub(crate) mod card_entity;
+pub(crate) mod delivery;
+pub(crate) mod messages;
+pub(crate) mod people;
+pub(crate) mod presses;
+pub(crate) mod rates;
+pub(crate) mod shown;
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet, VecDeque},
@@ -12,17 +23,17 @@ use serde_json::Value;
 use tokio::{runtime::Handle, sync::watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{
+use crate::emulator::{
     answer::FeishuRefusal,
-    card_entity::CardEntity,
-    console::AppConsole,
-    delivery::{Ack, PendingEvent},
-    faults::Faults,
     http::ApiCall,
+    injected_faults::Faults,
     options::{Chat, EmulatorOptions, User},
-    rates::Rates,
-    shown::Reaction,
     socket::LiveConnection,
+    world::app_settings::AppSettings,
+    world::card_entity::CardEntity,
+    world::delivery::{Ack, PendingEvent},
+    world::rates::Rates,
+    world::shown::Reaction,
 };
 use crate::ids::{ChatId, MessageId, OpenId};
 
@@ -190,7 +201,7 @@ pub(crate) struct World {
     pub(crate) cards: BTreeMap<String, CardEntity>,
     pub(crate) stored: BTreeMap<String, StoredFile>,
     pub(crate) callback_tokens: HashMap<String, CallbackToken>,
-    pub(crate) console: AppConsole,
+    pub(crate) app: AppSettings,
     pub(crate) revision: u64,
 }
 
@@ -222,7 +233,7 @@ impl World {
             cards: BTreeMap::new(),
             stored: BTreeMap::new(),
             callback_tokens: HashMap::new(),
-            console: AppConsole::default(),
+            app: AppSettings::default(),
             revision: 0,
         }
     }

@@ -4,9 +4,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{
+use crate::emulator::{
     cards, content,
-    state::{ChatMessage, Sender, World},
+    world::{ChatMessage, Sender, World},
 };
 use crate::ids::{ChatId, MessageId, OpenId};
 

@@ -1,14 +1,15 @@
-//! What a test makes go wrong at the emulated Feishu.
+//! The orders by which a test injects faults, ends connections and delays events; the faults themselves are in
+//! `injected_faults`.
 
 use tokio_tungstenite::tungstenite::Message;
 
-use super::{
+use crate::emulator::{
     Emulator,
-    faults::{
+    injected_faults::{
         ConnectionEnding, DeliveryFaults, FaultId, InjectedFault, MalformedInput, Outage, ReleaseOrder,
     },
-    people::envelope,
     wire,
+    world::people::envelope,
 };
 
 impl Emulator {

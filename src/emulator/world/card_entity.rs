@@ -11,10 +11,10 @@ use std::{
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{
+use crate::emulator::{
     answer::FeishuRefusal,
     cards::{self, CardFault},
-    state::World,
+    world::World,
 };
 use crate::ids::MessageId;
 

@@ -4,24 +4,24 @@ use std::{collections::BTreeSet, time::Duration};
 
 use axum::http::Method;
 
-use super::{Emulator, answer::FeishuRefusal, state::World};
+use crate::emulator::{Emulator, answer::FeishuRefusal, world::World};
 use crate::ids::MessageId;
 
 /// What the app may do.
 #[derive(Debug)]
-pub(crate) struct AppConsole {
+pub(crate) struct AppSettings {
     /// Whether `card.action.trigger` is subscribed to.
     pub(crate) callbacks: bool,
     withheld: BTreeSet<String>,
 }
 
-impl Default for AppConsole {
+impl Default for AppSettings {
     fn default() -> Self {
         Self { callbacks: true, withheld: BTreeSet::new() }
     }
 }
 
-impl AppConsole {
+impl AppSettings {
     /// Whether a request needs a scope that the app was not given.
     pub(crate) fn check(&self, method: &Method, path: &str) -> Result<(), FeishuRefusal> {
         match scope(method, path).filter(|scope| self.withheld.contains(*scope)) {
@@ -55,18 +55,18 @@ fn scope(method: &Method, path: &str) -> Option<&'static str> {
 impl Emulator {
     /// Whether the app is subscribed to presses on cards; if not, each brings 200340.
     pub fn subscribe_callbacks(&self, subscribed: bool) {
-        self.shared.change(|world| world.console.callbacks = subscribed);
+        self.shared.change(|world| world.app.callbacks = subscribed);
     }
 
     /// Takes a scope away from the app, `cardkit:card:write` or `im:resource` for example: requests that need it are
     /// refused with 99991672.
     pub fn withhold_scope(&self, scope: &str) {
-        self.shared.change(|world| world.console.withheld.insert(scope.to_owned()));
+        self.shared.change(|world| world.app.withheld.insert(scope.to_owned()));
     }
 
     /// Gives the scope back.
     pub fn grant_scope(&self, scope: &str) {
-        self.shared.change(|world| world.console.withheld.remove(scope));
+        self.shared.change(|world| world.app.withheld.remove(scope));
     }
 
     /// The 10 minutes of every card that streams are over.

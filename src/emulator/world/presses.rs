@@ -11,11 +11,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::{
+use crate::emulator::{
     answer::FeishuRefusal,
     cards, content,
-    people::{PeopleError, envelope},
-    state::{CallbackToken, SharedWorld, World, new_id},
+    world::people::{PeopleError, envelope},
+    world::{CallbackToken, SharedWorld, World, new_id},
 };
 use crate::ids::{MessageId, OpenId};
 
@@ -103,7 +103,7 @@ impl SharedWorld {
         let Some((token, envelope)) = self.change(|world| world.press(user, id, &click, app_id))? else {
             return Ok(Clicked { toast: None, card_replaced: false, error: None });
         };
-        if !self.look(|world| world.console.callbacks) {
+        if !self.look(|world| world.app.callbacks) {
             return Ok(Clicked { toast: None, card_replaced: false, error: Some(200_340) });
         }
         let answered = self.call_back(&envelope).await;

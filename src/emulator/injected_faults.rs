@@ -1,4 +1,5 @@
-//! Everything that can go wrong at Feishu, on demand.
+//! The faults that can be injected (requests, connections, event delivery, outages, malformed input), and those in
+//! force now. Who orders them is `handle::faults`.
 
 use std::time::Duration;
 

@@ -3,10 +3,10 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{
+use crate::emulator::{
     http::image_type,
     options::EmulatedChatKind,
-    state::{ChatMessage, NamedPerson, Sender, StoredFile, World, new_id},
+    world::{ChatMessage, NamedPerson, Sender, StoredFile, World, new_id},
 };
 use crate::ids::{ChatId, MessageId, OpenId};
 

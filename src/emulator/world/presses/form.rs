@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::emulator::people::PeopleError;
+use crate::emulator::world::people::PeopleError;
 
 /// Feishu: an input takes 1,000 characters where nothing else is said.
 const LONGEST_INPUT: u64 = 1000;
