@@ -34,6 +34,8 @@ use crate::claude::warden;
 use crate::emulator::practice;
 use crate::error::Failure;
 use crate::paths::Environment;
+use crate::sandbox::limits::ResourceLimits;
+use crate::sandbox::{self, confine};
 
 /// Does what the command line asks.
 pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environment) -> ExitCode {
@@ -56,11 +58,21 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environm
         CliCommand::Allow(args) => allow::run(&args, environment),
         CliCommand::Check(args) => check::run(args, environment),
         CliCommand::Demo(args) => demo::run(&args, environment),
-        CliCommand::Warden(WardenArgs { directory, command }) => {
+        CliCommand::Warden(WardenArgs { directory, memory, processes, command }) => {
+            let limits = ResourceLimits { memory, processes };
             return command
                 .split_first()
-                .map_or(ExitCode::FAILURE, |(program, rest)| warden::run(directory, program, rest));
+                .map_or(ExitCode::FAILURE, |(program, rest)| warden::run(directory, limits, program, rest));
         }
+        CliCommand::Confine { command } => {
+            return command
+                .split_first()
+                .map_or(ExitCode::FAILURE, |(program, rest)| confine::run(program, rest));
+        }
+        CliCommand::SandboxCheck { targets } => sandbox::check::run(&targets)
+            .map_err(|error| Failure::failed(format!("the check cannot be run: {error}")))
+            .and_then(|line| say([line]))
+            .map_err(|failure| vec![failure]),
         CliCommand::PracticeAgent { arguments } => return practice::run(&arguments),
         CliCommand::Emulator(args) => demo::emulator_alone(&args),
     };

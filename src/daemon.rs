@@ -34,6 +34,7 @@ use crate::mail::{
     self, Mail, PastTurn, Post as Mailed, PostBody, Recipient, Settlement, Slot, Store, TurnStart, courier,
 };
 use crate::paths::StateDir;
+use crate::sandbox::SandboxLayout;
 use crate::session::audit_writer;
 use crate::session::event_feed::EventFeed;
 use crate::session::file::{self, Saver};
@@ -46,6 +47,7 @@ mod health;
 pub mod notify;
 mod proof;
 pub mod pulse;
+mod sandbox;
 pub mod signals;
 mod single_instance;
 
@@ -87,6 +89,8 @@ pub struct Daemon {
     pub control: Option<Listener>,
     /// This program, which Claude is started through.
     pub phonework: PathBuf,
+    /// What a session's sandbox is made of, and what it must hide.
+    pub layout: SandboxLayout,
     /// How long running turns may take to end when it is told to leave.
     pub drain: Duration,
 }
@@ -140,9 +144,11 @@ impl Daemon {
         let (news, news_rx) = mpsc::channel(NEWS);
         let (leave, leave_rx) = oneshot::channel();
         let (load, load_rx) = watch::channel(RouterLoad::default());
+        let sandboxes = sandbox::start(settings.clone(), self.layout, self.phonework.clone()).await;
         let parts = RouterParts {
             settings: settings.clone(),
             phonework: self.phonework.clone(),
+            sandboxes: sandboxes.clone(),
             registry,
             saver,
             store: store.clone(),
@@ -163,7 +169,8 @@ impl Daemon {
         let alarm = tokio::spawn(feishu_transport::alert(api, alerts_rx));
         let (_watch, stuck) = pulse::watch(pulses.clone());
         let serving = self.control.map(|listener| {
-            let prover = ClaudeProver::start(settings.clone(), self.phonework, tap.clone());
+            let prover =
+                ClaudeProver::start(settings.clone(), self.phonework, sandboxes.clone(), tap.clone());
             let health = HealthSources {
                 settings: settings.clone(),
                 connection: post.connection.clone(),
@@ -173,6 +180,7 @@ impl Daemon {
                 stage: stage.clone(),
                 tap,
                 prover,
+                sandboxes,
                 pulses: pulses.clone(),
                 started,
                 last: watch::Sender::default(),

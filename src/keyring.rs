@@ -24,13 +24,15 @@ pub use self::disk::{ResolvedKeyring, checked, load, missing_claude, read};
 pub use self::fault::{KeyringFault, TextPosition};
 pub use self::reader::{parse, parse_all};
 pub use self::values::{
-    DurationError, LONGEST_DURATION, PermissionMode, PermissionModeError, Sandbox, duration, is_model_name,
+    DurationError, LONGEST_DURATION, PermissionMode, PermissionModeError, duration, is_model_name,
 };
 use crate::ids::OpenId;
 use crate::language::Language;
+use crate::sandbox::Extra;
+use crate::sandbox::verdict::Wanted;
 
 /// Every key that a keyring may hold.
-pub const KEYS: [&str; 20] = [
+pub const KEYS: [&str; 22] = [
     "FEISHU_APP_ID",
     "FEISHU_APP_SECRET",
     "FEISHU_DOMAIN",
@@ -46,6 +48,8 @@ pub const KEYS: [&str; 20] = [
     "MAX_LIVE_SESSIONS",
     "STALE_AFTER",
     "SANDBOX",
+    "SANDBOX_PATHS",
+    "LIMITS",
     "TRUSTED_PROJECTS",
     "OPENAI_BASE_URL",
     "OPENAI_API_KEY",
@@ -86,8 +90,12 @@ pub struct Keyring {
     pub max_live_sessions: usize,
     /// `STALE_AFTER`: a message older than this is not run without asking; default 5 min.
     pub stale_after: Duration,
-    /// `SANDBOX`.
-    pub sandbox: Sandbox,
+    /// `SANDBOX`: default the strongest that works here.
+    pub sandbox: Wanted,
+    /// `SANDBOX_PATHS` and `LIMITS: processes`; default no path, 1,000 processes.
+    pub sandbox_extra: Extra,
+    /// `LIMITS: memory`: maximum number of bytes that a session's processes hold together; default 4 GiB.
+    pub memory_limit: u64,
     /// `TRUSTED_PROJECTS`: projects whose own hooks and MCP servers may start; default none.
     pub trusted_projects: Vec<PathBuf>,
     /// `OPENAI_…`: the mail boy; default none.
@@ -130,13 +138,6 @@ impl Keyring {
         if self.mail_boy.is_some() {
             notes.push("the OPENAI_… keys have no effect yet, as this version has no mail boy".to_owned());
         }
-        if self.sandbox == Sandbox::Auto {
-            notes.push(
-                "SANDBOX is auto, which in this version is the same as off: Claude runs with the rights of the \
-                 daemon's user"
-                    .to_owned(),
-            );
-        }
         notes
     }
 }
@@ -159,6 +160,8 @@ impl fmt::Debug for Keyring {
             .field("max_live_sessions", &self.max_live_sessions)
             .field("stale_after", &self.stale_after)
             .field("sandbox", &self.sandbox)
+            .field("sandbox_extra", &self.sandbox_extra)
+            .field("memory_limit", &self.memory_limit)
             .field("trusted_projects", &self.trusted_projects)
             .field("mail_boy", &self.mail_boy.as_ref().map(|mail_boy| &mail_boy.model))
             .field("language", &self.language)

@@ -21,5 +21,6 @@ pub mod people;
 pub mod process_tree;
 pub mod pulse;
 pub mod render;
+pub mod sandbox;
 pub mod session;
 pub mod words;

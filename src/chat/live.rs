@@ -10,6 +10,8 @@ use super::router::{LAST_WORDS, Router};
 use crate::claude::launch::{ClaudeProgram, Conversation, Launch};
 use crate::ids::ConvId;
 use crate::mail::Recipient;
+use crate::sandbox::limits::ResourceLimits;
+use crate::sandbox::{Isolation, SessionScope};
 use crate::session::actor::{self, ActorSetup, ControlMessage, SessionReport, SessionWork};
 use crate::session::machine::{Input, SessionLimits};
 use crate::session::process_slots::SlotClaim;
@@ -34,6 +36,30 @@ impl Router {
         let keyring = &self.settings.keyring;
         let id = session.cc_session_id.clone();
         let seconds = |own: Option<u64>, configured| own.map_or(configured, Duration::from_secs);
+        let mut launch = Launch {
+            program: ClaudeProgram::default(),
+            cwd: session.cwd.clone(),
+            conversation: if session.begun { Conversation::Resume(id) } else { Conversation::New(id) },
+            model: session.model.clone().or_else(|| keyring.claude_model.clone()),
+            permission_mode: self.mode(session),
+            rules: session.rules.clone(),
+            trusted: keyring.trusted_projects.contains(&session.cwd),
+            env: keyring.claude_env.clone(),
+            isolation: Isolation::None,
+            git_runs_programs: true,
+            limits: ResourceLimits {
+                memory: keyring.memory_limit,
+                processes: keyring.sandbox_extra.processes.unwrap_or(u64::MAX),
+            },
+        };
+        let scope =
+            SessionScope { project: &session.cwd, user: session.owner.as_str(), trusted: launch.trusted };
+        let environment = launch.environment(std::env::vars_os());
+        launch.isolation = if self.settings.workspace.holds(&session.cwd) {
+            self.sandboxes.isolation(&keyring.sandbox_extra, &scope, &environment)
+        } else {
+            Isolation::Refused("the project does not lie in WORKING_DIR any more".to_owned())
+        };
         let setup = ActorSetup {
             conv_id: session.conv_id.clone(),
             owner: SessionOwner {
@@ -41,16 +67,7 @@ impl Router {
                 home: ReplyTarget { to: Recipient::Chat(session.chat_id.clone()), under: None },
             },
             command: keyring.claude_command.clone(),
-            launch: Launch {
-                program: ClaudeProgram::default(),
-                cwd: session.cwd.clone(),
-                conversation: if session.begun { Conversation::Resume(id) } else { Conversation::New(id) },
-                model: session.model.clone().or_else(|| keyring.claude_model.clone()),
-                permission_mode: self.mode(session),
-                rules: session.rules.clone(),
-                trusted: keyring.trusted_projects.contains(&session.cwd),
-                env: keyring.claude_env.clone(),
-            },
+            launch,
             phonework: self.phonework.clone(),
             limits: SessionLimits {
                 turn: seconds(session.turn_timeout_s, keyring.turn_timeout),

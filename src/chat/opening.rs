@@ -94,6 +94,11 @@ impl Router {
         let DirectoryLookup { asked, new, found } = lookup;
         let held = self.opening.end(&asked.user);
         match found {
+            // What Claude may write in such a folder is another person's project.
+            Ok(cwd) if self.registry.has_another_below(&asked.user, &cwd) => {
+                let sentence = self.words().above_another(&new.directory);
+                self.declined(asked, sentence);
+            }
             Ok(cwd) => self.open(asked, new, cwd),
             Err(sentence) => self.declined(asked, sentence),
         }
@@ -158,6 +163,7 @@ async fn find(workspace: Workspace, new: &NewSession, words: Words) -> Result<Pa
         ProjectError::Missing { would_be } => words.missing_directory(&would_be.display().to_string(), asked),
         other @ (ProjectError::NotADirectory
         | ProjectError::Reserved
+        | ProjectError::Private(_)
         | ProjectError::BadName
         | ProjectError::Unreadable(_)) => words.unusable_directory(asked, &other.to_string()),
     })

@@ -30,6 +30,7 @@ use crate::keyring::ResolvedKeyring;
 use crate::mail::live_cards::LiveCards;
 use crate::mail::{Mail, Recipient, Settlement, Store};
 use crate::pulse::Pulse;
+use crate::sandbox::Sandboxes;
 use crate::session::actor::{SessionHandle, SessionReport};
 use crate::session::event_feed::EventFeed;
 use crate::session::file::Saver;
@@ -65,6 +66,8 @@ pub struct RouterParts {
     pub settings: watch::Receiver<Arc<ResolvedKeyring>>,
     /// This program, which Claude is started through.
     pub phonework: PathBuf,
+    /// What sessions can reach.
+    pub sandboxes: Sandboxes,
     /// The sessions.
     pub registry: Registry,
     /// Writes them down.
@@ -85,6 +88,7 @@ pub struct RouterParts {
 pub struct Router {
     pub(super) settings: Arc<ResolvedKeyring>,
     pub(super) phonework: PathBuf,
+    pub(super) sandboxes: Sandboxes,
     pub(super) registry: Registry,
     pub(super) saver: Saver,
     pub(super) store: Store,
@@ -150,6 +154,7 @@ impl Router {
             seats: ProcessSlots::new(settings.keyring.max_live_sessions),
             settings,
             phonework: parts.phonework,
+            sandboxes: parts.sandboxes,
             registry: parts.registry,
             saver: parts.saver,
             store: parts.store,

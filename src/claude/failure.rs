@@ -10,6 +10,7 @@ use super::launch::LaunchError;
 use super::process::ProcessExit;
 use super::wire::TurnResult;
 use crate::language::Language;
+use crate::sandbox::limits::OVER_LIMIT;
 
 /// A failure of a turn, as far as it asks a different thing of somebody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +57,8 @@ pub enum Cause {
     Deaf,
     /// A process that was killed does not go.
     Stuck,
+    /// The session's processes used more than they may, and were ended.
+    OverLimit,
     /// None of these.
     Unknown,
 }
@@ -142,6 +145,8 @@ fn start_cause(words: &str) -> Cause {
         Cause::ConversationMissing
     } else if words.contains("Session ID") && words.contains("already in use") {
         Cause::ConversationExists
+    } else if words.lines().any(|line| line.starts_with(OVER_LIMIT)) {
+        Cause::OverLimit
     } else {
         Cause::Unknown
     }

@@ -7,9 +7,13 @@
 //! which Claude Code reads anywhere on the disk without a question, are always off. The environment is built from a
 //! short list, as Claude hands it on to every command that it runs.
 //!
-//! Not here: the check that the mode may be used at all, and a sandbox.
+//! Not here: the check that the mode may be used at all. [`crate::sandbox`] makes the sandbox that the isolation
+//! asks for.
 
+mod asked;
 mod program;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -17,8 +21,11 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+pub use self::asked::git_runs_programs;
 pub use self::program::ClaudeProgram;
 use crate::ids::ClaudeSessionId;
+use crate::sandbox::Isolation;
+use crate::sandbox::limits::ResourceLimits;
 
 /// How to start Claude Code for one session.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +47,12 @@ pub struct Launch {
     pub trusted: bool,
     /// Variables of the operator (`CLAUDE_ENV`), which win over the inherited ones.
     pub env: BTreeMap<String, String>,
+    /// What the process can reach.
+    pub isolation: Isolation,
+    /// Whether git may run programs of the project's choosing ([`git_runs_programs`]).
+    pub git_runs_programs: bool,
+    /// What all processes of the session may use together.
+    pub limits: ResourceLimits,
 }
 
 /// The conversation that a process carries on.
@@ -76,6 +89,12 @@ pub enum LaunchError {
     ProjectMissing {
         /// The directory.
         path: PathBuf,
+    },
+    /// There is no sandbox, and without one nothing is to run.
+    #[error("there is no sandbox for it: {why}")]
+    NoSandbox {
+        /// Why there is none.
+        why: String,
     },
     /// A disk does not answer.
     #[error("the disk of the project, or that of CLAUDE_COMMAND, does not answer")]
@@ -143,8 +162,9 @@ impl Launch {
     /// # Errors
     /// [`LaunchError::ProjectMissing`].
     pub fn find_project(cwd: &Path) -> Result<(), LaunchError> {
-        // A search permission is what the process needs; `.` can only be looked up with it.
-        let found = cwd.join(".").is_dir();
+        // A search permission is what the process needs; `.` can only be looked up with it. A path that has become a link
+        // leads elsewhere.
+        let found = cwd.join(".").is_dir() && cwd.canonicalize().is_ok_and(|real| real == cwd);
         found.then_some(()).ok_or_else(|| LaunchError::ProjectMissing { path: cwd.to_owned() })
     }
 
@@ -167,8 +187,8 @@ impl Launch {
         if !self.trusted {
             arguments.push("--setting-sources=user".to_owned());
             arguments.push("--strict-mcp-config".to_owned());
-            arguments.push("--settings={\"disableAllHooks\":true}".to_owned());
         }
+        arguments.extend(self.settings());
         if let Some(model) = &self.model {
             arguments.push(format!("--model={model}"));
         }
@@ -183,6 +203,19 @@ impl Launch {
             arguments.push(directory);
         }
         arguments
+    }
+
+    /// Settings that stand above the project's and the person's own.
+    fn settings(&self) -> Option<String> {
+        let mut settings = serde_json::Map::new();
+        if !self.trusted {
+            settings.insert("disableAllHooks".to_owned(), true.into());
+        }
+        let asked = asked::rules(&self.isolation, self.trusted, self.git_runs_programs);
+        if !asked.is_empty() {
+            settings.insert("permissions".to_owned(), serde_json::json!({ "ask": asked }));
+        }
+        (!settings.is_empty()).then(|| format!("--settings={}", serde_json::Value::from(settings)))
     }
 
     /// The whole environment of the process: what is on the short list of `inherited`, then phonework's choices,
@@ -227,131 +260,4 @@ fn is_private(name: &OsStr) -> bool {
     ];
     let name = name.to_string_lossy();
     name.starts_with("PHONEWORK_") || NAMES.contains(&name.as_ref())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn launch() -> Launch {
-        Launch {
-            program: ClaudeProgram { path: "/usr/bin/claude".into(), arguments: Vec::new() },
-            cwd: "/p".into(),
-            conversation: Conversation::New("5c3e".into()),
-            model: None,
-            permission_mode: "default".to_owned(),
-            rules: Vec::new(),
-            trusted: false,
-            env: BTreeMap::new(),
-        }
-    }
-
-    fn pairs(list: &[(&str, &str)]) -> BTreeMap<OsString, OsString> {
-        list.iter().map(|&(name, value)| (name.into(), value.into())).collect()
-    }
-
-    #[test]
-    fn an_untrusted_project_has_no_settings_no_hooks_and_no_mcp_servers() {
-        let arguments = launch().arguments();
-        assert_eq!(
-            arguments,
-            [
-                "-p",
-                "--output-format=stream-json",
-                "--input-format=stream-json",
-                "--verbose",
-                "--include-partial-messages",
-                "--permission-prompt-tool=stdio",
-                "--permission-mode=default",
-                "--setting-sources=user",
-                "--strict-mcp-config",
-                "--settings={\"disableAllHooks\":true}",
-                "--session-id=5c3e",
-                "--add-dir=/p",
-            ]
-        );
-    }
-
-    #[test]
-    fn a_trusted_project_keeps_its_hooks_and_a_resume_names_its_conversation() {
-        let arguments = Launch {
-            trusted: true,
-            model: Some("opus".to_owned()),
-            conversation: Conversation::Resume("5c3e".into()),
-            permission_mode: "plan".to_owned(),
-            ..launch()
-        }
-        .arguments();
-        assert_eq!(arguments[6..], ["--permission-mode=plan", "--model=opus", "--resume=5c3e"]);
-    }
-
-    #[test]
-    fn what_a_person_chose_is_never_taken_for_a_flag() {
-        let hostile = "--dangerously-skip-permissions";
-        let launch = Launch {
-            model: Some(hostile.to_owned()),
-            permission_mode: hostile.to_owned(),
-            rules: vec![hostile.to_owned()],
-            conversation: Conversation::Resume(hostile.into()),
-            ..launch()
-        };
-        assert!(launch.arguments().iter().all(|argument| argument != hostile));
-        let bypass = Launch { permission_mode: BYPASS.to_owned(), ..self::launch() };
-        assert_eq!(bypass.arguments(), self::launch().arguments());
-    }
-
-    #[test]
-    fn the_environment_comes_from_a_short_list() {
-        let inherited = pairs(&[
-            ("PATH", "/bin"),
-            ("LC_ALL", "C.UTF-8"),
-            ("ANTHROPIC_API_KEY", "k"),
-            ("CLAUDECODE", "1"),
-            ("CLAUDE_CODE_SSE_PORT", "1"),
-            ("CREDENTIALS_DIRECTORY", "/run/credentials"),
-            ("FEISHU_APP_SECRET", "s"),
-            ("NOTIFY_SOCKET", "/run/n"),
-            ("OPENAI_API_KEY", "s"),
-            ("PHONEWORK_KEYRING", "/k"),
-            ("LD_PRELOAD", "/evil.so"),
-        ]);
-        assert_eq!(
-            launch().environment(inherited.into_iter()),
-            pairs(&[
-                ("ANTHROPIC_API_KEY", "k"),
-                ("CLAUDE_CODE_ADDITIONAL_DIRECTORIES_CLAUDE_MD", "1"),
-                ("CLAUDE_CODE_DISABLE_FILE_MENTIONS", "1"),
-                ("CLAUDE_CODE_EMIT_SESSION_STATE_EVENTS", "1"),
-                ("CLAUDE_CODE_MAX_RETRIES", "4"),
-                ("CLAUDE_CODE_STREAM_EVENT_HOLD_MS", "500"),
-                ("DISABLE_AUTOUPDATER", "1"),
-                ("LC_ALL", "C.UTF-8"),
-                ("PATH", "/bin"),
-            ])
-        );
-    }
-
-    #[test]
-    fn the_operator_changes_what_is_chosen_and_not_what_is_fixed() {
-        let env = [
-            ("CLAUDE_CODE_MAX_RETRIES", "1"),
-            ("CLAUDE_CODE_DISABLE_FILE_MENTIONS", "0"),
-            ("PATH", "/opt/bin"),
-            ("NOTIFY_SOCKET", "/run/n"),
-            ("PHONEWORK_SOCKET", "/s"),
-        ];
-        let launch =
-            Launch { env: env.map(|(name, value)| (name.to_owned(), value.to_owned())).into(), ..launch() };
-        let environment = launch.environment(pairs(&[("PATH", "/bin")]).into_iter());
-        let expected = [
-            ("CLAUDE_CODE_MAX_RETRIES", Some("1")),
-            ("CLAUDE_CODE_DISABLE_FILE_MENTIONS", Some("1")),
-            ("PATH", Some("/opt/bin")),
-            ("NOTIFY_SOCKET", None),
-            ("PHONEWORK_SOCKET", None),
-        ];
-        for (name, value) in expected {
-            assert_eq!(environment.get(OsStr::new(name)).map(OsString::as_os_str), value.map(OsStr::new));
-        }
-    }
 }

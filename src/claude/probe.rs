@@ -15,6 +15,8 @@ use super::launch::{ClaudeProgram, Conversation, Launch, LaunchError};
 use super::orphans;
 use super::process::{spawner, warden_of};
 use crate::ids::ClaudeSessionId;
+use crate::sandbox::Isolation;
+use crate::sandbox::limits::ResourceLimits;
 
 /// The longest time for an answer.
 pub const PATIENCE: Duration = Duration::from_secs(120);
@@ -42,6 +44,8 @@ pub struct Probe {
     pub cwd: PathBuf,
     /// This program, which Claude is started through.
     pub phonework: PathBuf,
+    /// What it can reach: the same as a session.
+    pub isolation: Isolation,
     /// The longest time for an answer; [`PATIENCE`] but in tests.
     pub patience: Duration,
 }
@@ -95,6 +99,22 @@ impl Probe {
         ProbeResult { took, why, ..self.version(&program).await }
     }
 
+    /// Runs a program in the place of Claude Code and gives the first line that it prints.
+    ///
+    /// # Errors
+    /// A sentence: why there is no such line.
+    pub async fn line_of(&self, program: &ClaudeProgram, arguments: &[&str]) -> Result<String, String> {
+        let ran = self.run(program, arguments, self.patience).await.map_err(|error| error.to_string())?;
+        let said = first_line(&ran.stderr);
+        match ran.status {
+            None => Err(format!("it did not end within {} s", self.patience.as_secs())),
+            Some(status) if status.success() => {
+                String::from_utf8(ran.stdout).map_err(|_| "it printed what is not text".to_owned())
+            }
+            Some(status) => Err(said.unwrap_or_else(|| format!("it ended with {status}"))),
+        }
+    }
+
     async fn find(&self) -> Result<ClaudeProgram, LaunchError> {
         let command = self.command.clone();
         let find = move || ClaudeProgram::find(&command, std::env::var_os("PATH").as_deref());
@@ -117,7 +137,7 @@ impl Probe {
         program: &ClaudeProgram,
         arguments: &[&str],
         patience: Duration,
-    ) -> std::io::Result<ProbeRun> {
+    ) -> Result<ProbeRun, LaunchError> {
         let launch = Launch {
             program: program.clone(),
             cwd: self.cwd.clone(),
@@ -127,8 +147,11 @@ impl Probe {
             rules: Vec::new(),
             trusted: false,
             env: self.env.clone(),
+            isolation: self.isolation.clone(),
+            git_runs_programs: false,
+            limits: ResourceLimits::NONE,
         };
-        let mut command = warden_of(&launch, &self.phonework);
+        let mut command = warden_of(&launch, &self.phonework)?;
         command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut warden = spawner::spawn(command)?;
         let (stdout, stderr) = (warden.stdout.take(), warden.stderr.take());

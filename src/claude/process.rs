@@ -29,6 +29,7 @@ use super::wire::{self, Output};
 use super::{orphans, warden};
 use crate::crash::{self, Point};
 use crate::process_tree;
+use crate::sandbox::{Isolation, REQUEST_VARIABLE};
 
 /// Events that wait for the consumer before Claude Code is held up.
 const EVENTS: usize = 64;
@@ -99,7 +100,7 @@ impl ClaudeProcess {
         launch: &Launch,
         phonework: &Path,
     ) -> Result<(Self, mpsc::Receiver<ProcessEvent>), LaunchError> {
-        let mut command = warden_of(launch, phonework);
+        let mut command = warden_of(launch, phonework)?;
         command.args(launch.arguments()).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut warden = WardenChild { child: spawner::spawn(command)?, pid: Arc::default() };
         let pipes = (warden.child.stdin.take(), warden.child.stdout.take(), warden.child.stderr.take());
@@ -177,12 +178,18 @@ impl ClaudeProcess {
     }
 }
 
-/// The warden of the program of a launch, in its directory and environment; the program's arguments are to follow.
-pub(super) fn warden_of(launch: &Launch, phonework: &Path) -> Command {
+/// The warden of the program of a launch, in its directory, environment and sandbox; the program's arguments are to
+/// follow.
+///
+/// # Errors
+/// When there is to be a sandbox and there is none.
+pub(super) fn warden_of(launch: &Launch, phonework: &Path) -> Result<Command, LaunchError> {
     let mut command = Command::new(phonework);
     command
         .args(["warden", "--in"])
         .arg(&launch.cwd)
+        .args(["--memory", &launch.limits.memory.to_string()])
+        .args(["--processes", &launch.limits.processes.to_string()])
         .arg("--")
         .arg(&launch.program.path)
         .args(&launch.program.arguments)
@@ -192,7 +199,15 @@ pub(super) fn warden_of(launch: &Launch, phonework: &Path) -> Command {
         .env("PWD", &launch.cwd)
         // A daemon that was started in a project would hold its disk.
         .current_dir("/");
-    command
+    match &launch.isolation {
+        Isolation::None => {}
+        Isolation::Sandbox(request) => {
+            let request = serde_json::to_string(request).map_err(std::io::Error::from)?;
+            command.env(REQUEST_VARIABLE, request);
+        }
+        Isolation::Refused(why) => return Err(LaunchError::NoSandbox { why: why.clone() }),
+    }
+    Ok(command)
 }
 
 impl Drop for ClaudeProcess {

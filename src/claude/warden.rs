@@ -11,8 +11,8 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io::Write;
-use std::path::PathBuf;
-use std::process::{Command, ExitCode};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus};
@@ -20,6 +20,9 @@ use tokio::signal::unix::{Signal as Signals, SignalKind, signal};
 use tokio::time::Instant;
 
 use crate::process_tree;
+use crate::sandbox::REQUEST_VARIABLE;
+use crate::sandbox::enter::{self, Entered};
+use crate::sandbox::limits::{self, LOOK_INTERVAL, OVER_LIMIT, ResourceLimits};
 
 /// The variable that names the process that must stay alive; the program does not see it.
 pub const PARENT_VARIABLE: &str = "PHONEWORK_WARDEN_PARENT";
@@ -33,14 +36,15 @@ const KILLING: Duration = Duration::from_secs(10);
 /// cannot be run, with a line on stderr. It is the warden, not the daemon, that waits for the directory's disk. To be called outside of any tokio runtime, by a process that does nothing
 /// else.
 #[must_use]
-pub fn run(directory: Option<PathBuf>, program: &OsStr, arguments: &[OsString]) -> ExitCode {
+pub fn run(
+    directory: Option<PathBuf>,
+    limits: ResourceLimits,
+    program: &OsStr,
+    arguments: &[OsString],
+) -> ExitCode {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let mut command = Command::new(program);
-    command.args(arguments).env_remove(PARENT_VARIABLE);
-    if let Some(directory) = directory {
-        command.current_dir(directory);
-    }
-    match runtime.map(|runtime| runtime.block_on(watch(command))) {
+    let prepare = || prepare(directory, program, arguments);
+    match runtime.map(|runtime| runtime.block_on(watch(prepare, limits))) {
         Ok(Ok(status)) => ExitCode::from(status),
         Ok(Err(error)) | Err(error) => {
             complain(format_args!("the warden cannot do its work: {error}"));
@@ -49,7 +53,27 @@ pub fn run(directory: Option<PathBuf>, program: &OsStr, arguments: &[OsString]) 
     }
 }
 
-async fn watch(mut command: Command) -> std::io::Result<u8> {
+/// The command to be run, in its sandbox where the daemon asks for one.
+fn prepare(
+    directory: Option<PathBuf>,
+    program: &OsStr,
+    arguments: &[OsString],
+) -> Result<Entered, Box<dyn std::error::Error>> {
+    let mut entered = match enter::requested()? {
+        Some(request) => {
+            let phonework = std::env::current_exe()?;
+            enter::enter(&request, Path::new(program), arguments, &phonework)?
+        }
+        None => Entered::outside(program, arguments, directory.as_deref())?,
+    };
+    entered.command.env_remove(PARENT_VARIABLE).env_remove(REQUEST_VARIABLE);
+    Ok(entered)
+}
+
+async fn watch(
+    prepare: impl FnOnce() -> Result<Entered, Box<dyn std::error::Error>>,
+    limits: ResourceLimits,
+) -> std::io::Result<u8> {
     // The handlers come first: nothing that happens from here on is missed.
     let mut stop = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -62,17 +86,37 @@ async fn watch(mut command: Command) -> std::io::Result<u8> {
     if parent_is_gone() {
         return Ok(status_of_signal(Signal::TERM.as_raw()));
     }
-    let child = match command.spawn() {
+    let mut entered = match prepare() {
+        Ok(entered) => entered,
+        Err(error) => {
+            complain(format_args!("{error}"));
+            let kind = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+            return Ok(if kind == Some(std::io::ErrorKind::NotFound) { 127 } else { 126 });
+        }
+    };
+    let child = match entered.command.spawn() {
         Ok(child) => Pid::from_child(&child),
         Err(error) => {
-            complain(format_args!("{} could not be started: {error}", command.get_program().display()));
+            complain(format_args!(
+                "{} could not be started: {error}",
+                entered.command.get_program().display()
+            ));
             return Ok(if error.kind() == std::io::ErrorKind::NotFound { 127 } else { 126 });
         }
     };
+    entered.started();
     let_go_of_its_pipes();
     let mut status = None;
+    let mut look = tokio::time::interval(LOOK_INTERVAL);
     while status.is_none() {
         tokio::select! {
+            _ = look.tick(), if limits != ResourceLimits::NONE => {
+                let usage = limits::usage(&process_tree::descendants(rustix::process::getpid()));
+                if let Some(why) = limits.exceeded_by(usage) {
+                    let _ = writeln!(std::io::stderr(), "{OVER_LIMIT}: {why}");
+                    break;
+                }
+            }
             _ = child_ended.recv() => status = reap(child).0,
             _ = stop.recv() => break,
             _ = interrupt.recv() => break,

@@ -64,6 +64,19 @@ pub enum CliCommand {
     /// Run a program below the daemon, and end everything it started when it ends
     #[command(hide = true)]
     Warden(WardenArgs),
+    /// Give up what a session must not have, and become a program
+    #[command(hide = true)]
+    Confine {
+        /// The program and its arguments
+        #[arg(required = true, last = true, value_name = "PROGRAM")]
+        command: Vec<OsString>,
+    },
+    /// Try what a sandbox must stop, from inside, and print what could be reached
+    #[command(hide = true)]
+    SandboxCheck {
+        /// What to try, as JSON
+        targets: String,
+    },
     /// Speak Claude Code's protocol without a model, for the demo and for tests
     #[command(hide = true, disable_help_flag = true, disable_version_flag = true)]
     PracticeAgent {
@@ -258,6 +271,12 @@ pub struct WardenArgs {
     /// Directory to run the program in
     #[arg(long = "in", value_name = "DIR")]
     pub directory: Option<PathBuf>,
+    /// Maximum number of bytes of memory of all its processes together
+    #[arg(long, value_name = "BYTES", default_value_t = u64::MAX)]
+    pub memory: u64,
+    /// Maximum number of processes
+    #[arg(long, value_name = "N", default_value_t = u64::MAX)]
+    pub processes: u64,
     /// The program and its arguments
     #[arg(required = true, last = true, value_name = "PROGRAM")]
     pub command: Vec<OsString>,

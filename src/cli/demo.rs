@@ -126,6 +126,8 @@ fn prepare(
         "WORKING_DIR": projects,
         "CLAUDE_COMMAND": if real { "claude" } else { &practice },
         "CLAUDE_ENV": written,
+        // The practice agent runs nothing.
+        "SANDBOX": if real { "auto" } else { "off" },
     });
     let mut file = std::fs::OpenOptions::new()
         .write(true)
@@ -134,7 +136,7 @@ fn prepare(
         .open(&path)
         .map_err(unwritable)?;
     file.write_all(keyring.to_string().as_bytes()).map_err(unwritable)?;
-    let origin = KeyringOrigin { path, environment: environment.clone() };
+    let origin = KeyringOrigin { path: path.clone(), environment: environment.clone(), private: Vec::new() };
     let checked = origin.read()?;
 
     let state = StateDir::open(&folder.join("state"))?;
@@ -148,8 +150,9 @@ fn prepare(
         "No `claude` is on your PATH, so a practice agent answers; it says what it can do."
     };
     let config = ConfigHandle::start(origin, checked, state.path().join("allowed.json"))?;
-    let daemon =
-        Daemon { config, state, control: None, phonework: phonework.to_owned(), drain: Duration::ZERO };
+    let layout = super::serve::layout(environment, &state, vec![path]);
+    let phonework = phonework.to_owned();
+    let daemon = Daemon { config, state, control: None, phonework, layout, drain: Duration::ZERO };
     Ok((daemon, agent))
 }
 

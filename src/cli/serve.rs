@@ -1,8 +1,9 @@
 //! `phonework serve`: the daemon.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit};
 use tokio::runtime::{Builder, Runtime};
 use tokio_util::sync::CancellationToken;
 
@@ -13,6 +14,7 @@ use crate::daemon::{DRAIN, Daemon, notify, signals};
 use crate::error::Failure;
 use crate::logs;
 use crate::paths::{self, Environment, StateDir};
+use crate::sandbox::SandboxLayout;
 
 /// Most of the work is waiting: two threads, so that one slow computation does not hold up an ack.
 const THREADS: usize = 2;
@@ -25,16 +27,20 @@ pub(super) fn run(args: &ServeArgs, environment: &Environment) -> Result<(), Vec
 }
 
 fn serve(args: &ServeArgs, environment: &Environment) -> Result<(), Failure> {
+    close_memory();
     let passed = Passed::take()?;
     logs::begin(environment, "info")?;
     let chosen = args.chosen();
     let path = paths::keyring(&chosen, environment, |path| path.exists())?;
-    let origin = KeyringOrigin { path, environment: environment.clone() };
+    let (state, socket) = (paths::state_dir(&chosen, environment)?, paths::socket(&chosen, environment)?);
+    let private =
+        [Some(state.as_path()), socket.parent()].into_iter().flatten().map(Path::to_owned).collect();
+    let origin = KeyringOrigin { path: path.clone(), environment: environment.clone(), private };
     let checked = origin.read()?;
     origin.warn_of(&checked);
-    let state = StateDir::open(&paths::state_dir(&chosen, environment)?)?;
-    let socket = paths::socket(&chosen, environment)?;
+    let state = StateDir::open(&state)?;
     let phonework = this_program()?;
+    let layout = layout(environment, &state, vec![path, socket.clone()]);
     let runtime = runtime()?;
     let ended = runtime.block_on(async {
         let stop = CancellationToken::new();
@@ -43,11 +49,30 @@ fn serve(args: &ServeArgs, environment: &Environment) -> Result<(), Failure> {
         let reloaded = config.clone();
         signals::on_hangup(move || reloaded.reload())?;
         let control = Some(Listener::open(&socket, passed)?);
-        Daemon { config, state, control, phonework, drain: DRAIN }.run(stop).await
+        Daemon { config, state, control, phonework, layout, drain: DRAIN }.run(stop).await
     });
     // All that matters is done: a disk or a name server that does not answer must not keep the process.
     runtime.shutdown_timeout(Duration::from_secs(2));
     ended
+}
+
+/// Closes `/proc/PID` of this process to other processes of its user, and keeps its memory out of core files: there are
+/// secrets in it. What it starts is not affected.
+fn close_memory() {
+    // A kernel that refuses this has neither.
+    let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+    let _ =
+        setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: getrlimit(Resource::Core).maximum });
+}
+
+/// What a session's sandbox is made of, and what it must hide: `files`, beside the state.
+pub(super) fn layout(environment: &Environment, state: &StateDir, files: Vec<PathBuf>) -> SandboxLayout {
+    let credentials = environment.get("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+    SandboxLayout {
+        state: state.path().to_owned(),
+        home: environment.home().map(Path::to_owned).unwrap_or_default(),
+        hidden: files.into_iter().chain(credentials).collect(),
+    }
 }
 
 /// The path of the running program, which it starts Claude Code through.

@@ -38,6 +38,8 @@ pub struct KeyringOrigin {
     pub path: PathBuf,
     /// What its values are looked at with.
     pub environment: Environment,
+    /// Places of phonework's own in which no project may lie.
+    pub private: Vec<PathBuf>,
 }
 
 /// A handle of the task that owns the configuration. The task ends with the last handle.
@@ -64,7 +66,27 @@ impl KeyringOrigin {
     /// One sentence with what is wrong.
     pub fn read(&self) -> Result<ResolvedKeyring, Failure> {
         let keyring = keyring::load(&self.path, &self.environment)?;
-        keyring::checked(&keyring, &self.path, &self.environment)
+        let mut checked = keyring::checked(&keyring, &self.path, &self.environment)?;
+        let private = self.places(&checked.keyring);
+        checked.workspace = checked.workspace.with_private(private);
+        Ok(checked)
+    }
+
+    /// Places of secrets: phonework's own, Claude Code's folder, and the keys of the daemon's user.
+    fn places(&self, keyring: &Keyring) -> Vec<PathBuf> {
+        let mut places = self.private.clone();
+        places.extend(self.path.parent().map(Path::to_owned));
+        places.push(self.path.clone());
+        let named = |name: &str| {
+            let own = keyring.claude_env.get(name).map(PathBuf::from);
+            own.or_else(|| self.environment.get(name).map(PathBuf::from)).filter(|path| path.is_absolute())
+        };
+        places.extend(named("CLAUDE_CONFIG_DIR"));
+        let homes = [named("HOME"), self.environment.home().map(Path::to_owned)];
+        for home in homes.into_iter().flatten() {
+            places.extend([".claude", ".claude.json", ".ssh", ".gnupg"].map(|name| home.join(name)));
+        }
+        places
     }
 
     /// Logs what an operator should know of what was read.

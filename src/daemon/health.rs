@@ -23,6 +23,7 @@ use crate::feishu::socket::{ConnectionState, Phase};
 use crate::mail::{MailDepths, Recipient, Store, live_cards::LiveCards};
 use crate::process_tree;
 use crate::pulse::{self, Pulses};
+use crate::sandbox::Sandboxes;
 use crate::session::event_feed::EventFeed;
 use judge::{JudgeInputs, judge};
 
@@ -42,6 +43,7 @@ pub(super) struct HealthSources {
     pub(super) news: mpsc::Sender<RouterEvent>,
     pub(super) tap: EventFeed,
     pub(super) prover: ClaudeProver,
+    pub(super) sandboxes: Sandboxes,
     pub(super) pulses: Pulses,
     pub(super) started: Timestamp,
     /// What `mail.db` last said.
@@ -63,6 +65,7 @@ impl HealthSources {
             None => HealthCounts::default(),
         };
         let settings = self.settings.borrow().clone();
+        let verdict = self.sandboxes.verdict();
         let api = self.api.state();
         let by_turn = self.tap.answered().map(|(at, took)| ClaudeProof {
             at,
@@ -93,7 +96,7 @@ impl HealthSources {
                 version: known.version,
                 proof: by_turn.into_iter().chain(known.proof).max_by_key(|proof| proof.at),
             },
-            sandbox: "off".to_owned(),
+            sandbox: verdict.as_str().to_owned(),
             stuck: self.pulses.stuck().iter().map(stuck).collect(),
         };
         let besides = JudgeInputs {
@@ -101,6 +104,7 @@ impl HealthSources {
             nobody: settings.keyring.allowed.is_empty() && settings.let_in.is_empty(),
             looked,
             redrawn: self.stage.is_redrawn(),
+            verdict,
         };
         (told.problems, told.notes) = judge(&told, &besides, Timestamp::now());
         if !router_answers {

@@ -10,9 +10,11 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{info, warn};
 
 use super::config::Settings;
+use super::sandbox::NOBODY;
 use crate::claude::probe::{PATIENCE, Probe, ProbeResult};
 use crate::control::wire::{ClaudeProof, ProofSource};
 use crate::logs::events;
+use crate::sandbox::{Isolation, Sandboxes, SessionScope};
 use crate::session::event_feed::EventFeed;
 
 /// The first proof is due so long after the start: a daemon that is started again and again costs nothing.
@@ -60,10 +62,15 @@ pub(super) struct ClaudeProver {
 
 impl ClaudeProver {
     /// Starts the task; it ends with the last handle.
-    pub(super) fn start(settings: Settings, phonework: PathBuf, tap: EventFeed) -> Self {
+    pub(super) fn start(
+        settings: Settings,
+        phonework: PathBuf,
+        sandboxes: Sandboxes,
+        tap: EventFeed,
+    ) -> Self {
         let (asks, asks_rx) = mpsc::channel(WAITING);
         let (newest, known) = watch::channel(ProofState::default());
-        tokio::spawn(ProverTask { settings, phonework, tap, newest, failing: false }.run(asks_rx));
+        tokio::spawn(ProverTask { settings, phonework, sandboxes, tap, newest, failing: false }.run(asks_rx));
         Self { asks, known }
     }
 
@@ -87,6 +94,7 @@ impl ClaudeProver {
 struct ProverTask {
     settings: Settings,
     phonework: PathBuf,
+    sandboxes: Sandboxes,
     tap: EventFeed,
     newest: watch::Sender<ProofState>,
     /// Whether the journal says that Claude does not answer.
@@ -172,12 +180,21 @@ impl ProverTask {
 
     fn what(&self) -> Probe {
         let settings = self.settings.borrow();
+        let project = self.sandboxes.trial_project();
+        let scope = SessionScope { project: &project, user: NOBODY, trusted: false };
+        let environment = std::env::vars_os().collect();
+        let isolation = self.sandboxes.isolation(&settings.keyring.sandbox_extra, &scope, &environment);
+        let cwd = match isolation {
+            Isolation::Sandbox(_) => project,
+            Isolation::None | Isolation::Refused(_) => settings.workspace.root().to_owned(),
+        };
         Probe {
             command: settings.keyring.claude_command.clone(),
             env: settings.keyring.claude_env.clone(),
             model: settings.keyring.claude_model.clone(),
-            cwd: settings.workspace.root().to_owned(),
+            cwd,
             phonework: self.phonework.clone(),
+            isolation,
             patience: PATIENCE,
         }
     }

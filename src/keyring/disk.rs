@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 
@@ -13,6 +13,7 @@ use super::{Keyring, KeyringFault, TextPosition, parse_all};
 use crate::error::Failure;
 use crate::ids::OpenId;
 use crate::paths::{Environment, ProjectError, Workspace};
+use crate::sandbox::Extra;
 
 /// No keyring is longer: 1 MiB.
 const LARGEST: u64 = 1 << 20;
@@ -146,6 +147,7 @@ pub fn checked(
         }
         error @ (ProjectError::Outside
         | ProjectError::Reserved
+        | ProjectError::Private(_)
         | ProjectError::BadName
         | ProjectError::Unreadable(_)) => {
             wrong(format!("is {shown}: {error}"), "let this user read it or name another")
@@ -177,7 +179,11 @@ pub fn checked(
     let claude_command =
         environment.expand(Path::new(&keyring.claude_command)).to_string_lossy().into_owned();
     let working_dir = workspace.root().to_owned();
-    let keyring = Keyring { working_dir, trusted_projects, claude_command, ..keyring.clone() };
+    let expanded = |paths: &[PathBuf]| paths.iter().map(|path| environment.expand(path)).collect();
+    let extra = &keyring.sandbox_extra;
+    let sandbox_extra =
+        Extra { read: expanded(&extra.read), write: expanded(&extra.write), processes: extra.processes };
+    let keyring = Keyring { working_dir, trusted_projects, claude_command, sandbox_extra, ..keyring.clone() };
     Ok(ResolvedKeyring { keyring, workspace, notes, let_in: BTreeSet::new() })
 }
 

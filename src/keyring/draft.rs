@@ -9,17 +9,20 @@ use secrecy::SecretString;
 use super::fault::{KeyringFault, TextPosition, UnplacedFault, quoted};
 use super::reader::GivenValue;
 use super::values::{
-    PermissionMode, PermissionModeError, Sandbox, base_url, domain, duration, is_model_name, language,
-    sandbox,
+    PermissionMode, PermissionModeError, base_url, domain, duration, is_model_name, language, sandbox, size,
 };
 use super::{Keyring, MailBoy};
 use crate::language::Language;
+use crate::sandbox::Extra;
+use crate::sandbox::verdict::Wanted;
 
 /// The values found so far, defaults for the others.
 pub(super) struct KeyringDraft {
     /// Keys found, with good values or bad ones.
     pub(super) seen: BTreeSet<&'static str>,
     keyring: Keyring,
+    /// Parts found of keys that have parts.
+    parts: BTreeSet<(&'static str, &'static str)>,
     openai_base_url: Option<String>,
     openai_api_key: Option<SecretString>,
     openai_model: Option<String>,
@@ -33,6 +36,8 @@ pub(super) enum ValueKind {
     Count,
     Texts,
     Variables,
+    /// A map whose names are known.
+    Parts,
 }
 
 impl ValueKind {
@@ -42,6 +47,7 @@ impl ValueKind {
             "MAX_LIVE_SESSIONS" => Self::Count,
             "ALLOWED_OPEN_IDS" | "TRUSTED_PROJECTS" => Self::Texts,
             "CLAUDE_ENV" => Self::Variables,
+            "LIMITS" | "SANDBOX_PATHS" => Self::Parts,
             _ => Self::Text,
         }
     }
@@ -53,6 +59,7 @@ impl ValueKind {
             Self::Count => "give a whole number from 1 to 1000",
             Self::Texts => "give a list of texts, like [\"a\", \"b\"]",
             Self::Variables => "give a map of names to texts, like {NAME: \"value\"}",
+            Self::Parts => "give a map, like {name: value}",
         }
     }
 }
@@ -76,12 +83,15 @@ impl Default for KeyringDraft {
                 approval_timeout: Duration::from_mins(10),
                 max_live_sessions: 8,
                 stale_after: Duration::from_mins(5),
-                sandbox: Sandbox::Auto,
+                sandbox: Wanted::Auto,
+                sandbox_extra: Extra { processes: Some(1000), ..Extra::default() },
+                memory_limit: 4 << 30,
                 trusted_projects: Vec::new(),
                 mail_boy: None,
                 language: Language::En,
                 places: BTreeMap::new(),
             },
+            parts: BTreeSet::new(),
             openai_base_url: None,
             openai_api_key: None,
             openai_model: None,
@@ -203,6 +213,50 @@ impl KeyringDraft {
             return Err(UnplacedFault::new("has a NUL character", "take it out: no variable can hold one"));
         }
         self.keyring.claude_env.insert(name.to_owned(), text.to_owned());
+        Ok(())
+    }
+
+    /// Takes the name of a part of `LIMITS` or `SANDBOX_PATHS` and gives it back.
+    pub(super) fn part_name(&mut self, key: &'static str, name: &str) -> Result<&'static str, UnplacedFault> {
+        let (known, expected): (&[&'static str], _) = match key {
+            "LIMITS" => (&["memory", "processes"], "give memory or processes"),
+            _ => (&["read", "write"], "give read or write"),
+        };
+        let Some(known) = known.iter().find(|known| **known == name) else {
+            return Err(UnplacedFault::new(format!("has {}", quoted(name)), expected));
+        };
+        if self.parts.insert((key, *known)) {
+            Ok(known)
+        } else {
+            Err(UnplacedFault::new(format!("has {known} twice"), "take one of the two out"))
+        }
+    }
+
+    /// Takes a limit.
+    pub(super) fn limit(&mut self, name: &str, given: GivenValue<'_>) -> Result<(), UnplacedFault> {
+        match (name, given) {
+            ("memory", GivenValue::Text(text)) => {
+                self.keyring.memory_limit = size(text)?;
+                Ok(())
+            }
+            ("processes", GivenValue::Whole(count @ 1..=1_000_000)) => {
+                self.keyring.sandbox_extra.processes = Some(count);
+                Ok(())
+            }
+            ("memory", given) => Err(UnplacedFault::new(given.is(), "give a size with its unit: 512M, 4G")),
+            (_, given) => Err(UnplacedFault::new(given.is(), "give a whole number from 1 to 1000000")),
+        }
+    }
+
+    /// Takes a path of `SANDBOX_PATHS`.
+    pub(super) fn sandbox_path(&mut self, name: &str, text: &str) -> Result<(), UnplacedFault> {
+        let path = home_or_absolute(text)?;
+        let extra = &mut self.keyring.sandbox_extra;
+        if name == "read" {
+            extra.read.push(path)
+        } else {
+            extra.write.push(path)
+        }
         Ok(())
     }
 

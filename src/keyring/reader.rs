@@ -85,6 +85,9 @@ enum Role {
     Item(&'static str),
     VariableName,
     Variable(String),
+    PartName(&'static str),
+    Part(&'static str, String),
+    PartItem(&'static str, String),
 }
 
 /// What stands there.
@@ -148,15 +151,25 @@ impl<'a> ReadPass<'a> {
             )),
             (Role::Value(key), given) => self.draft.value(key, given).map(|()| None),
             (Role::Item(key), GivenValue::Text(text)) => self.draft.item(key, text).map(|()| None),
-            (Role::Item(_), given) => {
+            (Role::PartItem(_, name), GivenValue::Text(text)) => {
+                self.draft.sandbox_path(name, text).map(|()| None)
+            }
+            (Role::Item(_) | Role::PartItem(..), given) => {
                 Err(UnplacedFault::new(format!("has an item that {}", given.is()), "put each item in quotes"))
             }
             (Role::VariableName, GivenValue::Text(name)) => self.draft.variable_name(name).map(Some),
-            (Role::VariableName, given) => {
+            (Role::PartName(key), GivenValue::Text(name)) => {
+                self.draft.part_name(key, name).map(|name| Some(name.to_owned()))
+            }
+            (Role::VariableName | Role::PartName(_), given) => {
                 Err(UnplacedFault::new(format!("has a name that {}", given.is()), "put it in quotes"))
             }
             (Role::Variable(name), GivenValue::Text(text)) => self.draft.variable(name, text).map(|()| None),
             (Role::Variable(_), given) => Err(UnplacedFault::new(given.is(), "give text, in quotes")),
+            (Role::Part("LIMITS", name), given) => self.draft.limit(name, given).map(|()| None),
+            (Role::Part(..), given) => {
+                Err(UnplacedFault::new(given.is(), "give a list of paths, like [\"/srv/data\"]"))
+            }
         }
     }
 
@@ -204,6 +217,8 @@ impl<'a> ReadPass<'a> {
             (Role::Value(key) | Role::Item(key), _) => Some((*key).to_owned()),
             (Role::VariableName, _) => Some("CLAUDE_ENV".to_owned()),
             (Role::Variable(name), _) => Some(format!("CLAUDE_ENV.{name}")),
+            (Role::PartName(key), _) => Some((*key).to_owned()),
+            (Role::Part(key, name) | Role::PartItem(key, name), _) => Some(format!("{key}.{name}")),
         }
     }
 }
@@ -310,32 +325,43 @@ impl<'de> Visitor<'de> for Node<'_, '_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
-        let Role::Value(key) = self.role else { return self.take(GivenValue::List) };
-        if ValueKind::of(key) != ValueKind::Texts || self.is_the_end() {
+        let item = if let Role::Part(key @ "SANDBOX_PATHS", name) = &self.role {
+            Role::PartItem(key, name.clone())
+        } else if let Role::Value(key) = self.role
+            && ValueKind::of(key) == ValueKind::Texts
+            && !self.is_the_end()
+        {
+            Role::Item(key)
+        } else {
             return self.take(GivenValue::List);
-        }
+        };
         let Self { pass, .. } = self;
-        while items.next_element_seed(Node { pass: &mut *pass, role: Role::Item(key) })?.is_some() {}
+        while items.next_element_seed(Node { pass: &mut *pass, role: item.clone() })?.is_some() {}
         Ok(None)
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        match self.role {
-            Role::Top => self.entries(map).map(|()| None),
-            Role::Value(key) if ValueKind::of(key) == ValueKind::Variables => {
-                let Self { pass, .. } = self;
-                while let Some(name) =
-                    map.next_key_seed(Node { pass: &mut *pass, role: Role::VariableName })?
-                {
-                    let role = Role::Variable(name.unwrap_or_default());
-                    map.next_value_seed(Node { pass: &mut *pass, role })?;
-                }
-                Ok(None)
-            }
-            Role::Value(_) | Role::Key | Role::Item(_) | Role::VariableName | Role::Variable(_) => {
-                self.take(GivenValue::Map)
-            }
+        if let Role::Top = self.role {
+            return self.entries(map).map(|()| None);
         }
+        // A map whose entries have names of their own; all that is inside is taken entry by entry.
+        let Role::Value(key) = self.role else { return self.take(GivenValue::Map) };
+        let (name_of, parts_of) = match ValueKind::of(key) {
+            ValueKind::Variables => (Role::VariableName, None),
+            ValueKind::Parts => (Role::PartName(key), Some(key)),
+            ValueKind::Text | ValueKind::Time | ValueKind::Count | ValueKind::Texts => {
+                return self.take(GivenValue::Map);
+            }
+        };
+        let Self { pass, .. } = self;
+        while let Some(name) = map.next_key_seed(Node { pass: &mut *pass, role: name_of.clone() })? {
+            let role = match (parts_of, name.unwrap_or_default()) {
+                (Some(key), name) => Role::Part(key, name),
+                (None, name) => Role::Variable(name),
+            };
+            map.next_value_seed(Node { pass: &mut *pass, role })?;
+        }
+        Ok(None)
     }
 }
 

@@ -44,6 +44,14 @@ fn two_keys_are_enough() {
         max_live_sessions: 8,
         stale_after: 300s,
         sandbox: Auto,
+        sandbox_extra: Extra {
+            read: [],
+            write: [],
+            processes: Some(
+                1000,
+            ),
+        },
+        memory_limit: 4294967296,
         trusted_projects: [],
         mail_boy: None,
         language: En,
@@ -72,6 +80,8 @@ APPROVAL_TIMEOUT: "90s"
 MAX_LIVE_SESSIONS: 1000
 STALE_AFTER: 1m
 SANDBOX: off
+SANDBOX_PATHS: {read: [/srv/data, ~/fonts], write: [/srv/out]}
+LIMITS: {memory: 512M, processes: 300}
 TRUSTED_PROJECTS:
   - shop
   - /srv/sites/shop
@@ -84,7 +94,7 @@ LANGUAGE: zh
     assert_eq!(keyring.app_secret.expose_secret(), "0123");
     assert_eq!(keyring.claude_env["ANTHROPIC_API_KEY"], "sk-hidden");
     assert_eq!(keyring.place("WORKING_DIR"), Some(TextPosition { line: 6, column: 14 }));
-    assert_eq!(keyring.place("TRUSTED_PROJECTS"), Some(TextPosition { line: 20, column: 3 }));
+    assert_eq!(keyring.place("TRUSTED_PROJECTS"), Some(TextPosition { line: 22, column: 3 }));
     let debug = format!("{keyring:#?}");
     assert!(!debug.contains("hidden"));
     insta::assert_snapshot!(debug, @r#"
@@ -115,6 +125,19 @@ LANGUAGE: zh
         max_live_sessions: 1000,
         stale_after: 60s,
         sandbox: Off,
+        sandbox_extra: Extra {
+            read: [
+                "/srv/data",
+                "~/fonts",
+            ],
+            write: [
+                "/srv/out",
+            ],
+            processes: Some(
+                300,
+            ),
+        },
+        memory_limit: 536870912,
         trusted_projects: [
             "shop",
             "/srv/sites/shop",
@@ -307,9 +330,18 @@ fn bad_values_are_refused_with_what_is_expected() {
         "MAX_LIVE_SESSIONS: many",
         "PERMISSION_MODE: bypassPermissions",
         "PERMISSION_MODE: acceptedits",
-        "SANDBOX: bwrap",
-        "SANDBOX: landlock",
         "SANDBOX: docker",
+        "SANDBOX_PATHS: /srv",
+        "SANDBOX_PATHS: {read: /srv}",
+        "SANDBOX_PATHS: {read: [srv]}",
+        "SANDBOX_PATHS: {exec: [/srv]}",
+        "SANDBOX_PATHS: {read: [/a], read: [/b]}",
+        "LIMITS: 4G",
+        "LIMITS: {memory: 4096}",
+        "LIMITS: {memory: 4T}",
+        "LIMITS: {memory: 100M}",
+        "LIMITS: {processes: 0}",
+        "LIMITS: {parallel: many}",
         "LANGUAGE: de",
         "FEISHU_DOMAIN: feishu.cn",
         "FEISHU_DOMAIN: https://me:s3cr3t@host",
@@ -332,9 +364,18 @@ fn bad_values_are_refused_with_what_is_expected() {
     keyring.yaml:3:20: MAX_LIVE_SESSIONS is text; give a whole number from 1 to 1000
     keyring.yaml:3:18: PERMISSION_MODE is bypassPermissions, which would let Claude run everything unasked; give default, acceptEdits, plan, dontAsk or auto
     keyring.yaml:3:18: PERMISSION_MODE is "acceptedits"; give default, acceptEdits, plan, dontAsk or auto
-    keyring.yaml:3:10: SANDBOX is bwrap, which is not available in this version; give auto or off, and know that Claude then runs with the rights of the daemon's user
-    keyring.yaml:3:10: SANDBOX is landlock, which is not available in this version; give auto or off, and know that Claude then runs with the rights of the daemon's user
     keyring.yaml:3:10: SANDBOX is "docker"; give auto, bwrap, landlock or off
+    keyring.yaml:3:16: SANDBOX_PATHS is text; give a map, like {name: value}
+    keyring.yaml:3:23: SANDBOX_PATHS.read is text; give a list of paths, like ["/srv/data"]
+    keyring.yaml:3:24: SANDBOX_PATHS.read is "srv"; give a path that begins with / or ~/
+    keyring.yaml:3:17: SANDBOX_PATHS has "exec"; give read or write
+    keyring.yaml:3:29: SANDBOX_PATHS has read twice; take one of the two out
+    keyring.yaml:3:9: LIMITS is text; give a map, like {name: value}
+    keyring.yaml:3:18: LIMITS.memory is a number; give a size with its unit: 512M, 4G
+    keyring.yaml:3:18: LIMITS.memory is "4T"; give a size with its unit, 256M at least: 512M, 4G
+    keyring.yaml:3:18: LIMITS.memory is "100M"; give a size with its unit, 256M at least: 512M, 4G
+    keyring.yaml:3:21: LIMITS.processes is a number; give a whole number from 1 to 1000000
+    keyring.yaml:3:10: LIMITS has "parallel"; give memory or processes
     keyring.yaml:3:11: LANGUAGE is "de"; give en or zh
     keyring.yaml:3:16: FEISHU_DOMAIN is "feishu.cn"; give feishu, lark or a base URL like https://host
     keyring.yaml:3:16: FEISHU_DOMAIN is a URL with a name or password in it; give a URL like https://host or https://host/path
@@ -352,14 +393,14 @@ fn bad_values_are_refused_with_what_is_expected() {
 #[test]
 fn all_faults_are_found_at_once_in_the_order_of_the_text() {
     insta::assert_snapshot!(sentences(&[
-        "LANGUAGE: de\nFEISHU_APP_ID: 5\nTURN_TIMEOUT: 0\nFOO: bar\nSANDBOX: bwrap\n",
+        "LANGUAGE: de\nFEISHU_APP_ID: 5\nTURN_TIMEOUT: 0\nFOO: bar\nSANDBOX: docker\n",
         "LANGUAGE: de\nTURN_TIMEOUT: 0\n\tX: 1\n",
     ]), @r#"
     keyring.yaml:1:11: LANGUAGE is "de"; give en or zh
     keyring.yaml:2:16: FEISHU_APP_ID is a number; give text, in quotes
     keyring.yaml:3:15: TURN_TIMEOUT is "0", which is zero; give seconds (300) or a time like 90s, 10m or 2h
     keyring.yaml:4:1: FOO is no key of the keyring; keyring.yaml(5) lists the keys
-    keyring.yaml:5:10: SANDBOX is bwrap, which is not available in this version; give auto or off, and know that Claude then runs with the rights of the daemon's user
+    keyring.yaml:5:10: SANDBOX is "docker"; give auto, bwrap, landlock or off
     keyring.yaml: FEISHU_APP_SECRET is missing; give it as the Credentials page of the app in Feishu's developer console shows it
     keyring.yaml:1:11: LANGUAGE is "de"; give en or zh
     keyring.yaml:3:1: the keyring has a tab where YAML takes spaces only; put spaces in its place

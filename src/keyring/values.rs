@@ -9,6 +9,8 @@ use url::Url;
 
 use super::fault::{UnplacedFault, quoted};
 use crate::language::Language;
+use crate::sandbox::Mode;
+use crate::sandbox::verdict::Wanted;
 
 /// The longest time that may be asked for: 30 days, far from where adding to a clock would overflow.
 pub const LONGEST_DURATION: Duration = Duration::from_hours(30 * 24);
@@ -116,28 +118,32 @@ pub enum PermissionModeError {
     Unknown,
 }
 
-/// What is put around a `claude` process.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Sandbox {
-    /// The strongest that works here. In this version: nothing.
-    #[default]
-    Auto,
-    /// Nothing.
-    Off,
-}
-
-/// Reads `SANDBOX`. The one place that says which sandboxes this version has.
-pub(super) fn sandbox(text: &str) -> Result<Sandbox, UnplacedFault> {
+/// Reads `SANDBOX`.
+pub(super) fn sandbox(text: &str) -> Result<Wanted, UnplacedFault> {
     match text {
-        "auto" => Ok(Sandbox::Auto),
-        "off" => Ok(Sandbox::Off),
-        "bwrap" | "landlock" => Err(UnplacedFault::new(
-            format!("is {text}, which is not available in this version"),
-            "give auto or off, and know that Claude then runs with the rights of the daemon's user",
-        )),
+        "auto" => Ok(Wanted::Auto),
+        "bwrap" => Ok(Wanted::Only(Mode::Bwrap)),
+        "landlock" => Ok(Wanted::Only(Mode::Landlock)),
+        "off" => Ok(Wanted::Off),
         other => {
             Err(UnplacedFault::new(format!("is {}", quoted(other)), "give auto, bwrap, landlock or off"))
         }
+    }
+}
+
+/// Reads a size: whole mebibytes (`512M`) or gibibytes (`4G`), at least 256 MiB, which Claude Code needs to run at all.
+pub(super) fn size(text: &str) -> Result<u64, UnplacedFault> {
+    let expected = "give a size with its unit, 256M at least: 512M, 4G";
+    let (digits, unit) = match text.as_bytes() {
+        [.., b'M'] => (&text[..text.len() - 1], 1 << 20),
+        [.., b'G'] => (&text[..text.len() - 1], 1 << 30),
+        _ => ("", 0),
+    };
+    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let bytes = digits.parse::<u64>().ok().filter(|_| is_number).and_then(|count| count.checked_mul(unit));
+    match bytes {
+        Some(bytes) if bytes >= 256 << 20 => Ok(bytes),
+        Some(_) | None => Err(UnplacedFault::new(format!("is {}", quoted(text)), expected)),
     }
 }
 

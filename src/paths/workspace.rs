@@ -20,6 +20,8 @@ const RESERVED: &str = ".phonework";
 pub struct Workspace {
     root: PathBuf,
     home: Option<PathBuf>,
+    /// Files and folders with secrets: no project holds one or lies in one.
+    private: Vec<PathBuf>,
 }
 
 /// Why a directory cannot be a project.
@@ -40,6 +42,9 @@ pub enum ProjectError {
     /// It is, or lies in, a folder that phonework keeps for itself.
     #[error("that folder is phonework's own")]
     Reserved,
+    /// It holds, is, or lies in a place of secrets: phonework's configuration and state, Claude Code's folder, keys.
+    #[error("it holds or lies in {}, which no session may reach", .0.display())]
+    Private(PathBuf),
     /// The name is empty, or has characters that cannot be shown.
     #[error("that is no name for a directory")]
     BadName,
@@ -59,7 +64,20 @@ impl Workspace {
         if root.to_str().is_none_or(|text| text.contains(char::is_control)) {
             return Err(ProjectError::BadName);
         }
-        Ok(Self { root, home: home.map(Path::to_owned) })
+        Ok(Self { root, home: home.map(Path::to_owned), private: Vec::new() })
+    }
+
+    /// The same with places of secrets. Those that do not exist yet count by the names that they are given.
+    #[must_use]
+    pub fn with_private(self, places: impl IntoIterator<Item = PathBuf>) -> Self {
+        let private = places.into_iter().map(|place| place.canonicalize().unwrap_or(place)).collect();
+        Self { private, ..self }
+    }
+
+    /// Whether a canonical path lies below the root as it is now.
+    #[must_use]
+    pub fn holds(&self, project: &Path) -> bool {
+        project.starts_with(&self.root)
     }
 
     /// `WORKING_DIR`, canonical.
@@ -88,6 +106,7 @@ impl Workspace {
         match path.canonicalize() {
             Ok(real) => {
                 self.judge(&real)?;
+                self.keep_private(&real)?;
                 if real.is_dir() { Ok(real) } else { Err(ProjectError::NotADirectory) }
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Err(self.missing(&path)),
@@ -145,6 +164,18 @@ impl Workspace {
         }
     }
 
+    /// A canonical path must neither hold a place of secrets nor lie in it. A place that holds the root itself is no
+    /// reason: all projects lie in it then, as the operator wants it.
+    fn keep_private(&self, real: &Path) -> Result<(), ProjectError> {
+        let is_closed = |place: &Path| {
+            place.starts_with(real) || (real.starts_with(place) && !self.root.starts_with(place))
+        };
+        match self.private.iter().find(|place| is_closed(place)) {
+            Some(place) => Err(ProjectError::Private(place.clone())),
+            None => Ok(()),
+        }
+    }
+
     /// What is missing of a path, and whether it could be made.
     fn missing(&self, path: &Path) -> ProjectError {
         // A symlink that leads nowhere is there: what is behind it is not ours to make.
@@ -160,11 +191,12 @@ impl Workspace {
         if let Err(error) = self.judge(&real) {
             return error;
         }
-        match path.strip_prefix(ancestor) {
-            Ok(rest) if !rest.as_os_str().is_empty() => ProjectError::Missing { would_be: real.join(rest) },
+        let would_be = match path.strip_prefix(ancestor) {
+            Ok(rest) if !rest.as_os_str().is_empty() => real.join(rest),
             // It has come to be there meanwhile.
-            Ok(_) | Err(_) => ProjectError::Missing { would_be: real },
-        }
+            Ok(_) | Err(_) => real,
+        };
+        self.keep_private(&would_be).err().unwrap_or(ProjectError::Missing { would_be })
     }
 
     /// Makes the directories from the root down to a path that was judged.
@@ -305,6 +337,29 @@ mod tests {
         let error = workspace.make(&workspace.root().join("out/new")).unwrap_err();
         assert!(matches!(error, ProjectError::Outside));
         assert_eq!(fs::read_dir(folder.path().join("secret")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn no_project_holds_a_place_of_secrets_or_lies_in_one() {
+        let (folder, workspace) = workspace();
+        let base = folder.path().canonicalize().unwrap();
+        fs::create_dir_all(base.join("code/config/phonework")).unwrap();
+        let private = ["code/config/phonework", "code/absent", "secret"].map(|name| base.join(name));
+        let workspace = workspace.with_private(private.into_iter().chain([base.clone()]));
+        let cases = [
+            ("shop", "/code/shop"),
+            ("config", "Private"),
+            ("config/phonework", "Private"),
+            ("config/phonework/new", "Private"),
+            (".", "Private"),
+            ("absent", "Private"),
+            ("absent/new", "Private"),
+            ("other/new", "missing /code/other/new"),
+        ];
+        for (asked, expected) in cases {
+            assert_eq!(outcome(&workspace, asked), expected, "{asked:?}");
+        }
+        assert!(workspace.holds(&base.join("code/shop")) && !workspace.holds(&base.join("secret")));
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! knows only his own sessions. The other ways in take ids that the daemon itself handed out.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -192,6 +192,15 @@ impl Registry {
     #[must_use]
     pub fn running(&self, conv_id: &ConvId) -> Option<&Session> {
         self.sessions.get(conv_id).map(Arc::as_ref)
+    }
+
+    /// Whether another person has an open session in a project below this folder.
+    #[must_use]
+    pub fn has_another_below(&self, user: &OpenId, folder: &Path) -> bool {
+        self.sessions.values().any(|session| {
+            let is_open = session.closed_at.is_none() && session.owner != *user;
+            is_open && session.cwd.starts_with(folder) && session.cwd != folder
+        })
     }
 
     /// How many sessions are not closed.

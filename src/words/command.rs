@@ -128,6 +128,17 @@ impl Words {
         )
     }
 
+    /// To a directory in which another person's project lies.
+    #[must_use]
+    pub fn above_another(self, asked: &str) -> String {
+        say!(
+            self,
+            "Another person's project lies below {asked}, and Claude would reach it from there. Choose a directory of \
+             your own.",
+            "{asked} 之下有其他人的项目，Claude 会从那里访问到它。请选择你自己的目录。"
+        )
+    }
+
     /// To a directory that is not there, with the offer to make it.
     #[must_use]
     pub fn missing_directory(self, path: &str, asked: &str) -> String {

@@ -14,6 +14,8 @@ use phonework::claude::launch::{ClaudeProgram, Conversation, Launch};
 use phonework::claude::process::{ClaudeProcess, ProcessEvent, ProcessExit};
 use phonework::claude::wire::{self, ContentBlock, Output, PermissionRequest, TurnResult};
 use phonework::ids::ClaudeSessionId;
+use phonework::sandbox::Isolation;
+use phonework::sandbox::limits::ResourceLimits;
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
@@ -39,6 +41,9 @@ fn launch(program: ClaudeProgram, cwd: &Path) -> Launch {
         rules: Vec::new(),
         trusted: false,
         env: BTreeMap::new(),
+        isolation: Isolation::None,
+        git_runs_programs: false,
+        limits: ResourceLimits::NONE,
     }
 }
 

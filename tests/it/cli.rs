@@ -82,7 +82,6 @@ fn what_has_no_effect_is_said() {
     exit 0
     HOME/keyring.yaml is good
     note: the OPENAI_… keys have no effect yet, as this version has no mail boy
-    note: SANDBOX is auto, which in this version is the same as off: Claude runs with the rights of the daemon's user
     note: ALLOWED_OPEN_IDS has "somebody", but an open_id begins with ou_
     note: FEISHU_DOMAIN is http, so the app's secret will cross the network in the clear
     note: HOME/keyring.yaml:5:19: TRUSTED_PROJECTS has gone, which no session can be in: there is no such directory; it is passed over
@@ -91,7 +90,6 @@ fn what_has_no_effect_is_said() {
     insta::assert_snapshot!(Home::new(CREDENTIALS).check(), @r"
     exit 0
     HOME/keyring.yaml is good
-    note: SANDBOX is auto, which in this version is the same as off: Claude runs with the rights of the daemon's user
     note: ALLOWED_OPEN_IDS is empty, so the bot only tells people their open_id
     ");
 }
@@ -108,7 +106,7 @@ fn bad_configurations_are_told_in_one_sentence_each_and_exit_78() {
         with("LANGUAGE: en\nLANGUAGE: zh"),
         with("TURN_TIMEOUT: soon\nMAX_LIVE_SESSIONS: 0"),
         with("PERMISSION_MODE: bypassPermissions"),
-        with("SANDBOX: landlock"),
+        with("SANDBOX: docker"),
         with("CLAUDE_ENV: {A: 1}"),
         with("WORKING_DIR: ~/nowhere"),
         with("WORKING_DIR: ~/keyring.yaml"),
@@ -136,7 +134,7 @@ fn bad_configurations_are_told_in_one_sentence_each_and_exit_78() {
     exit 78
     phonework: HOME/keyring.yaml:3:18: PERMISSION_MODE is bypassPermissions, which would let Claude run everything unasked; give default, acceptEdits, plan, dontAsk or auto
     exit 78
-    phonework: HOME/keyring.yaml:3:10: SANDBOX is landlock, which is not available in this version; give auto or off, and know that Claude then runs with the rights of the daemon's user
+    phonework: HOME/keyring.yaml:3:10: SANDBOX is "docker"; give auto, bwrap, landlock or off
     exit 78
     phonework: HOME/keyring.yaml:3:17: CLAUDE_ENV.A is a number; give text, in quotes
     exit 78
@@ -147,7 +145,6 @@ fn bad_configurations_are_told_in_one_sentence_each_and_exit_78() {
     phonework: HOME/keyring.yaml:4:14: WORKING_DIR is /nowhere, which does not exist; make the directory or name another
     phonework: HOME/keyring.yaml:3:17: CLAUDE_COMMAND is clod, which is not on this user's PATH; install Claude Code, or give the program's absolute path
     exit 78
-    note: SANDBOX is auto, which in this version is the same as off: Claude runs with the rights of the daemon's user
     note: ALLOWED_OPEN_IDS is empty, so the bot only tells people their open_id
     phonework: HOME/keyring.yaml:3:17: CLAUDE_COMMAND is ~/clod, which cannot be run; install Claude Code there or give its path
     exit 78

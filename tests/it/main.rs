@@ -17,6 +17,7 @@ mod harness;
 mod mail;
 mod packages;
 mod real;
+mod red_team;
 mod sdk;
 mod support;
 mod systemd;

@@ -24,9 +24,13 @@ async fn real(
 /// The same with more in Claude's environment.
 async fn with_env(
     script: impl Fn(&Asked) -> Reply + Send + Sync + 'static,
-    more: Value,
+    mut more: Value,
     env: Value,
 ) -> (Phonework, MessagesApi) {
+    // The real one runs as it does where phonework is installed.
+    if more.get("SANDBOX").is_none() {
+        more["SANDBOX"] = "auto".into();
+    }
     let api = MessagesApi::start(script).await;
     let mut phonework = Phonework::installed(claude().to_str().unwrap(), more).await;
     phonework

@@ -91,6 +91,11 @@ fn english(cause: Cause) -> (&'static str, bool) {
              answer. The operator should look at this machine.",
             false,
         ),
+        Cause::OverLimit => (
+            "The session used more memory, or more processes, than it may, and was ended. /retry runs the prompt again; \
+             the operator can raise LIMITS in the keyring.",
+            false,
+        ),
         Cause::Deaf => {
             ("Claude Code did not read what it was sent and was ended: /retry runs it again.", false)
         }
@@ -135,6 +140,10 @@ fn chinese(cause: Cause) -> (&'static str, bool) {
         ),
         Cause::Stuck => (
             "这一轮的一个进程已被终止却没有退出：它被内核占住（例如磁盘没有响应）。请管理员检查这台机器。",
+            false,
+        ),
+        Cause::OverLimit => (
+            "会话占用的内存或进程数超过上限，已被结束。/retry 可重新运行；管理员可在 keyring 的 LIMITS 中调高上限。",
             false,
         ),
         Cause::Deaf => ("Claude Code 没有读取发给它的内容，已终止：/retry 重新执行。", false),
@@ -190,6 +199,9 @@ pub(super) fn launch(error: &LaunchError, language: Language) -> String {
                 "无法启动 Claude Code：目录 {} 不存在或无法进入。请重新创建它，或在别处新建会话。",
                 path.display()
             )
+        }
+        (Language::Zh, LaunchError::NoSandbox { why }) => {
+            format!("无法启动 Claude Code：沙箱不可用，而没有沙箱就不会运行：{why}。")
         }
         (Language::Zh, LaunchError::DiskSilent) => {
             "无法启动 Claude Code：项目或 CLAUDE_COMMAND 所在的磁盘没有响应。".to_owned()

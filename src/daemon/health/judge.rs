@@ -1,10 +1,12 @@
 //! What of the daemon's state is wrong, and what an operator should know besides. Pure.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use crate::control::wire::{HealthReport, LinkState, TroubleInfo};
+use crate::sandbox::verdict::SandboxVerdict;
 
 /// A message that Feishu has not taken for so long is a trouble.
 const OUTBOX: Duration = Duration::from_secs(5 * 60);
@@ -20,6 +22,8 @@ pub(super) struct JudgeInputs {
     pub(super) looked: bool,
     /// Whether the app may not make card entities.
     pub(super) redrawn: bool,
+    /// What sessions run in.
+    pub(super) verdict: Arc<SandboxVerdict>,
 }
 
 /// The problems and the notes: sentences.
@@ -94,10 +98,25 @@ pub(super) fn judge(
     if besides.nobody {
         notes.push("nobody may talk to the bot: let somebody in with `phonework allow OPEN_ID`".to_owned());
     }
-    if health.sandbox == "off" {
-        notes.push("there is no sandbox: Claude runs with the rights of the daemon's user".to_owned());
-    }
+    sandbox(&besides.verdict, &mut problems, &mut notes);
     (problems, notes)
+}
+
+fn sandbox(verdict: &SandboxVerdict, problems: &mut Vec<String>, notes: &mut Vec<String>) {
+    match verdict {
+        SandboxVerdict::In { mode, why_not_better, open } => {
+            if let Some(why) = why_not_better {
+                notes.push(format!("the sandbox is {mode}, as bwrap does not work here: {why}"));
+            }
+            let always = "use the network as this machine does, its own services on 127.0.0.1 included";
+            let open: Vec<_> = open.iter().map(|reach| reach.as_str()).chain([always]).collect();
+            notes.push(format!("the sandbox does not stop everything: Claude can {}", open.join("; ")));
+        }
+        SandboxVerdict::Off => {
+            notes.push("there is no sandbox: Claude runs with the rights of the daemon's user".to_owned());
+        }
+        SandboxVerdict::Refused(why) => problems.push(format!("sessions are refused: {why}")),
+    }
 }
 
 /// A time as a sentence tells it.
@@ -112,6 +131,7 @@ mod tests {
         ApiHealth, ClaudeHealth, ClaudeProof, ConnectionHealth, HealthCounts, MailHealth, ProofSource,
         StuckTaskInfo, WedgedInfo,
     };
+    use crate::sandbox::Mode;
 
     const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
@@ -153,11 +173,17 @@ mod tests {
         }
     }
 
-    const NOTHING: JudgeInputs = JudgeInputs { failing: None, nobody: false, looked: true, redrawn: false };
+    fn nothing() -> JudgeInputs {
+        let verdict = SandboxVerdict::In { mode: Mode::Bwrap, why_not_better: None, open: Vec::new() };
+        JudgeInputs { failing: None, nobody: false, looked: true, redrawn: false, verdict: Arc::new(verdict) }
+    }
+
+    const NETWORK: &str = "the sandbox does not stop everything: Claude can use the network as this machine does, its \
+        own services on 127.0.0.1 included";
 
     #[test]
-    fn when_all_works_there_is_nothing_to_say() {
-        assert_eq!(judge(&well(), &NOTHING, NOW), (Vec::new(), Vec::new()));
+    fn when_all_works_only_what_the_sandbox_leaves_open_is_said() {
+        assert_eq!(judge(&well(), &nothing(), NOW), (Vec::new(), vec![NETWORK.to_owned()]));
     }
 
     #[test]
@@ -175,13 +201,13 @@ mod tests {
             Some(ClaudeProof { at: NOW, by: ProofSource::Probe, passed: false, took_ms: 1, why });
         health.stuck = vec![StuckTaskInfo { task: "router".into(), for_ms: 21_000 }];
         let failing = TroubleInfo { at: NOW, what: "HTTP 503".into() };
-        let (mut problems, notes) = judge(&health, &JudgeInputs { failing: Some(failing), ..NOTHING }, NOW);
-        assert_eq!(notes, Vec::<String>::new());
+        let (mut problems, notes) = judge(&health, &JudgeInputs { failing: Some(failing), ..nothing() }, NOW);
+        assert_eq!(notes, [NETWORK]);
         for (link, error) in [(LinkState::Connecting, None), (LinkState::Stopped, None)] {
             let mut health = well();
             (health.connection.state, health.connection.last_error) = (link, error);
             health.claude.path = None;
-            problems.extend(judge(&health, &NOTHING, NOW).0);
+            problems.extend(judge(&health, &nothing(), NOW).0);
         }
         insta::assert_snapshot!(problems.join("\n"), @r#"
         there is no connection to Feishu (the connection ended); it is tried again by itself
@@ -201,13 +227,15 @@ mod tests {
     fn what_is_no_fault_is_a_note() {
         let mut health = well();
         health.claude.proof = None;
-        health.sandbox = "off".into();
         health.mail.wedged = 2;
         health.mail.last_wedged = vec![WedgedInfo { at: NOW, to: "oc_1".into(), why: "code 230028".into() }];
-        let (problems, mut notes) =
-            judge(&health, &JudgeInputs { nobody: true, redrawn: true, ..NOTHING }, NOW);
+        let (problems, mut notes) = judge(
+            &health,
+            &JudgeInputs { nobody: true, redrawn: true, verdict: Arc::new(SandboxVerdict::Off), ..nothing() },
+            NOW,
+        );
         health.claude.path = None;
-        notes.extend(judge(&health, &JudgeInputs { looked: false, ..NOTHING }, NOW).1.into_iter().take(1));
+        notes.extend(judge(&health, &JudgeInputs { looked: false, ..nothing() }, NOW).1.into_iter().take(1));
         assert_eq!(problems, Vec::<String>::new());
         insta::assert_snapshot!(notes.join("\n"), @r"
         whether Claude Code answers is not known yet: nobody was answered since the start; `phonework health --probe` tries it

@@ -9,7 +9,7 @@ use tracing::{info, warn};
 
 use super::{Actor, SessionReport, staging};
 use crate::claude::failure;
-use crate::claude::launch::{ClaudeProgram, Conversation, Launch, LaunchError};
+use crate::claude::launch::{ClaudeProgram, Conversation, Launch, LaunchError, git_runs_programs};
 use crate::claude::process::{ClaudeProcess, SendError};
 use crate::logs::events;
 use crate::mail::Settlement;
@@ -121,10 +121,11 @@ impl Actor {
         let (command, cwd) = (self.setup.command.clone(), launch.cwd.clone());
         let find = move || {
             Launch::find_project(&cwd)?;
-            ClaudeProgram::find(&command, std::env::var_os("PATH").as_deref())
+            let program = ClaudeProgram::find(&command, std::env::var_os("PATH").as_deref())?;
+            Ok::<_, LaunchError>((program, git_runs_programs(&cwd)))
         };
         let found = tokio::time::timeout(FINDING, tokio::task::spawn_blocking(find)).await;
-        launch.program = match found {
+        (launch.program, launch.git_runs_programs) = match found {
             Ok(Ok(found)) => found?,
             Ok(Err(_)) | Err(_) => return Err(LaunchError::DiskSilent),
         };

@@ -15,6 +15,7 @@ fn probe(launch: &Launch) -> Probe {
         model: None,
         cwd: launch.cwd.clone(),
         phonework: phonework().to_owned(),
+        isolation: Isolation::None,
         patience: USUAL,
     }
 }

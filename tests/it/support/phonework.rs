@@ -77,6 +77,8 @@ impl Phonework {
             "WORKING_DIR": folder.path().join("projects"),
             "CLAUDE_COMMAND": claude,
             "CLAUDE_ENV": { "CLAUDE_CONFIG_DIR": folder.path().join("claude") },
+            // What plays Claude Code leaves its traces in the folder of the test.
+            "SANDBOX": "off",
         });
         for (key, value) in more.as_object().into_iter().flatten() {
             keyring[key] = value.clone();
@@ -188,7 +190,6 @@ impl Phonework {
     }
 
     /// The daemon's next start is by this program.
-    #[cfg(feature = "crash-points")]
     pub(crate) fn set_wrapper(&mut self, words: &[&str]) {
         self.wrapper = words.iter().map(|word| (*word).to_owned()).collect();
     }
