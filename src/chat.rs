@@ -1,32 +1,21 @@
-//! The two sides brought together: Feishu's events become messages in the inbox, and those become commands or prompts.
+//! Both sides together: Feishu's events become messages in the inbox, and those become commands or prompts.
 //!
-//! socket → `intake` (seen before? allowed? whose? commit, ack) → `router` (commands, each person's queue, seats) → a
-//! session's actor. A press of a button goes the same way (`press`), and who pressed is answered in time. What is shown
-//! is made in `show`. What is not here: what Feishu's events look like (`feishu::event`), what a session does with a
-//! prompt (`session::machine`).
+//! A message goes from `intake` (seen before? allowed? whose? commit, ack) to the `router` and from there to a session's
+//! actor; `router::dispatch` shows what happens to a prompt. A press of a button takes the same way. Beside the router
+//! stand the pure states that it owns: `user_queues`, `process_slots`, `stale_messages` and `typed_answers`. `show` makes
+//! the documents that people see.
+//!
+//! Not here: the shape of Feishu's events (`feishu::event`), and what a session does with a prompt (`session::machine`).
 
-mod after;
-pub mod alarm;
-mod answers;
-mod asked;
 pub mod command;
 mod fault;
-mod follow;
-pub mod intake;
-mod late;
-mod live;
-pub mod load;
-mod look;
-pub mod misdelivery;
-mod opening;
-pub mod operator;
-mod ordered_writer;
-pub mod press;
-mod queue;
-mod reports;
-pub mod router;
+pub(crate) mod intake;
+pub(crate) mod misdelivery;
+mod process_slots;
+pub(crate) mod router;
 pub mod show;
-pub mod stale;
-pub mod strangers;
-mod turns;
-pub mod user_queues;
+mod stale_messages;
+pub(crate) mod storage_alarm;
+mod strangers;
+mod typed_answers;
+mod user_queues;

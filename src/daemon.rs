@@ -15,9 +15,8 @@ use tracing::{debug, info, warn};
 
 use crate::audit::{AuditLine, AuditRecord};
 use crate::chat::intake::Intake;
-use crate::chat::load::RouterLoad;
 use crate::chat::misdelivery;
-use crate::chat::router::{Router, RouterEvent, RouterParts};
+use crate::chat::router::{Router, RouterEvent, RouterLoad, RouterParts};
 use crate::chat::show;
 use crate::claude::orphans;
 use crate::control::listener::Listener;
@@ -152,8 +151,8 @@ impl Daemon {
             registry,
             saver,
             store: store.clone(),
-            tap: tap.clone(),
-            stage: stage.clone(),
+            event_feed: tap.clone(),
+            live_cards: stage.clone(),
             load,
             pulse: pulses.pulse("router"),
         };
@@ -202,7 +201,7 @@ impl Daemon {
         let (hints, watcher) = misdelivery::watcher(store.clone(), post.connection.clone());
         let watching = tokio::spawn(watcher.run(post.api.clone()));
         let pulse = pulses.pulse("intake");
-        let intake = Intake { settings, store: store.clone(), bot: bot_rx, news, alerts, pulse };
+        let intake = Intake { settings, store: store.clone(), bot: bot_rx, router: news, alerts, pulse };
         let intake = tokio::spawn(intake.run(deliveries_rx, hints));
         let whoami = tokio::spawn(learn_name(post, bot, stop.clone()));
 

@@ -1,8 +1,9 @@
-//! Who was let in at run time: `allowed.json` in the state directory, with when and by whom.
+//! Who may talk to the bot: the people whom the keyring names ([`AccessList`]), and those who were let in at run time,
+//! with when and by whom (`allowed.json` in the state directory).
 //!
-//! A file that cannot be understood is never overwritten: the start ends there.
+//! A file that cannot be understood is never overwritten: the daemon does not start with it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
 
@@ -46,6 +47,46 @@ struct StoredPerson {
 #[derive(Deserialize)]
 struct AllowedFileVersion {
     version: u32,
+}
+
+/// Everybody who may talk to the bot. This is the one place that answers the question.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AccessList {
+    /// From `ALLOWED_OPEN_IDS`.
+    configured: BTreeSet<OpenId>,
+    /// From `allowed.json`.
+    let_in: BTreeSet<OpenId>,
+}
+
+impl AccessList {
+    /// The people whom the keyring allows, and nobody else yet.
+    pub fn of_keyring(configured: impl IntoIterator<Item = OpenId>) -> Self {
+        Self { configured: configured.into_iter().collect(), let_in: BTreeSet::new() }
+    }
+
+    /// The same list with these people let in, in the place of those who were.
+    #[must_use]
+    pub fn with(self, people: &AllowedPeople) -> Self {
+        Self { let_in: people.0.keys().cloned().collect(), ..self }
+    }
+
+    /// Whether this person may talk to the bot.
+    #[must_use]
+    pub fn allows(&self, user: &OpenId) -> bool {
+        self.configured.contains(user) || self.let_in.contains(user)
+    }
+
+    /// Whether nobody may talk to the bot.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.configured.is_empty() && self.let_in.is_empty()
+    }
+
+    /// Whether the keyring itself allows this person, so that they cannot be shut out at run time.
+    #[must_use]
+    pub fn is_configured(&self, user: &OpenId) -> bool {
+        self.configured.contains(user)
+    }
 }
 
 impl AllowedPeople {
@@ -126,6 +167,17 @@ mod tests {
 
     fn let_in(by: &str) -> AllowRecord {
         AllowRecord { at: Timestamp::UNIX_EPOCH, by: by.to_owned() }
+    }
+
+    #[test]
+    fn people_of_the_keyring_and_people_who_were_let_in_are_allowed() {
+        let mut people = AllowedPeople::default();
+        people.add("ou_b".into(), let_in("uid 0"));
+        let access = AccessList::of_keyring(["ou_a".into()]).with(&people);
+        let allowed = |access: &AccessList| ["ou_a", "ou_b", "ou_c"].map(|user| access.allows(&user.into()));
+        assert_eq!(allowed(&access), [true, true, false]);
+        assert!(access.is_configured(&"ou_a".into()) && !access.is_configured(&"ou_b".into()));
+        assert_eq!(allowed(&access.with(&AllowedPeople::default())), [true, false, false]);
     }
 
     #[test]

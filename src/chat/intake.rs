@@ -1,12 +1,12 @@
-//! From Feishu's events to the inbox: seen before? allowed? whose? Then the commit, then the ack, and only then the
-//! work.
+//! From Feishu's events to the inbox. The intake decides for each event: seen before? allowed? whose? Then comes the
+//! commit, then the ack, and only then the work.
 //!
-//! Deliveries are committed in the order they came, many at a time; none waits for another's disk write to begin.
+//! Events are committed in the order they came, many at a time; none waits for the disk write of another to begin.
 
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesOrdered;
@@ -14,14 +14,13 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{debug, info, warn};
 
-use super::alarm::{StorageAlarm, StorageAlert};
-use super::asked::show;
 use super::misdelivery::MisdeliveryHints;
-use super::press::{ButtonPress, answer_in_time};
-use super::router::RouterEvent;
+use super::router::{ButtonPress, RouterEvent, show_toast};
+use super::storage_alarm::{StorageAlarm, StorageAlert};
 use super::strangers::Strangers;
-use crate::card_action::{Press, ToastKind};
+use crate::card_action::{Press, Toast, ToastKind};
 use crate::crash::{self, Point};
+use crate::feishu::content;
 use crate::feishu::event::{self, CardCallback, ChatKind, FeishuEvent, IncomingMessage, MessageContent};
 use crate::feishu::socket::{Answer, Delivery};
 use crate::ids::{ChatId, MessageId, OpenId};
@@ -31,27 +30,29 @@ use crate::mail::{Mail, NewMail, Post, PostBody, Recipient, Store, StoreError};
 use crate::pulse::Pulse;
 use crate::words::Words;
 
-/// So many deliveries may be on their way to the disk: half of what the store takes, so that answers find room.
-const IN_FLIGHT: usize = 512;
+/// Maximum number of deliveries on their way to the disk: half of what the store takes, so that answers find room.
+const MAX_IN_FLIGHT: usize = 512;
+/// Time after which a press is answered whether it is done or not. Feishu shows an error of its own after 3 s.
+const PRESS_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// All that the intake needs.
+/// All that the intake needs from the daemon.
 #[derive(Debug)]
-pub struct Intake {
+pub(crate) struct Intake {
     /// The configuration in force.
-    pub settings: watch::Receiver<Arc<ResolvedKeyring>>,
+    pub(crate) settings: watch::Receiver<Arc<ResolvedKeyring>>,
     /// The inbox.
-    pub store: Store,
+    pub(crate) store: Store,
     /// The bot's own open_id, once Feishu has told it.
-    pub bot: watch::Receiver<Option<OpenId>>,
+    pub(crate) bot: watch::Receiver<Option<OpenId>>,
     /// The router.
-    pub news: mpsc::Sender<RouterEvent>,
+    pub(crate) router: mpsc::Sender<RouterEvent>,
     /// What people are told past the outbox.
-    pub alerts: mpsc::Sender<StorageAlert>,
-    /// Its sign of life.
-    pub pulse: Pulse,
+    pub(crate) alerts: mpsc::Sender<StorageAlert>,
+    /// The intake's sign of life, for the watchdog.
+    pub(crate) pulse: Pulse,
 }
 
-/// What it keeps in mind of the events that came.
+/// What the intake remembers of past deliveries.
 struct RecentDeliveries {
     strangers: Strangers,
     hints: MisdeliveryHints,
@@ -61,13 +62,13 @@ type Commit = Pin<Box<dyn Future<Output = (Delivered, Result<DeliveryOutcome, St
 
 /// What follows from a delivery that is on record.
 enum DeliveryOutcome {
-    /// It is acknowledged, and that is all.
+    /// The ack, and nothing else.
     Nothing,
-    /// It is acknowledged, and the router gets this.
-    News(RouterEvent),
-    /// The router sees to it, and acknowledges it when that is done.
+    /// The ack, then this event for the router.
+    Event(RouterEvent),
+    /// The router drops the recalled message, and acknowledges the event when that is on record.
     Recalled(MessageId),
-    /// The router sees to it; who pressed is answered by then, or in time.
+    /// The router follows the press. Its answer to Feishu goes its own way, see `answer_press`.
     Pressed(ButtonPress),
 }
 
@@ -75,14 +76,14 @@ enum DeliveryOutcome {
 struct Delivered {
     answer: oneshot::Sender<Answer>,
     received: Instant,
-    /// Where its sender is told if it cannot be put on record.
-    told_in: Option<(ChatId, Option<MessageId>)>,
+    /// Where its sender is told if it cannot be put on record: the chat, and the message to reply to.
+    alert_to: Option<(ChatId, Option<MessageId>)>,
 }
 
 impl Intake {
-    /// Serves until the connection's end of the channel closes.
-    pub async fn run(self, mut deliveries: mpsc::Receiver<Delivery>, hints: MisdeliveryHints) {
-        let mut memory = RecentDeliveries { strangers: Strangers::default(), hints };
+    /// Serves until the connection closes its end of the channel.
+    pub(crate) async fn run(self, mut deliveries: mpsc::Receiver<Delivery>, hints: MisdeliveryHints) {
+        let mut recent = RecentDeliveries { strangers: Strangers::default(), hints };
         let mut alarm = StorageAlarm::new(self.alerts.clone());
         let mut commits: FuturesOrdered<Commit> = FuturesOrdered::new();
         loop {
@@ -90,8 +91,8 @@ impl Intake {
             tokio::select! {
                 biased;
                 Some((delivered, outcome)) = commits.next() => self.committed(delivered, outcome, &mut alarm).await,
-                delivery = deliveries.recv(), if commits.len() < IN_FLIGHT => match delivery {
-                    Some(delivery) => commits.push_back(self.take(delivery, &mut memory)),
+                delivery = deliveries.recv(), if commits.len() < MAX_IN_FLIGHT => match delivery {
+                    Some(delivery) => commits.push_back(self.begin_commit(delivery, &mut recent)),
                     None => break,
                 },
                 () = self.pulse.rest() => {}
@@ -108,20 +109,20 @@ impl Intake {
         outcome: Result<DeliveryOutcome, StoreError>,
         alarm: &mut StorageAlarm,
     ) {
-        let (code, news) = match outcome {
+        let (code, event) = match outcome {
             Ok(DeliveryOutcome::Nothing) => (200, None),
-            Ok(DeliveryOutcome::News(news)) => (200, Some(news)),
+            Ok(DeliveryOutcome::Event(event)) => (200, Some(event)),
             Ok(DeliveryOutcome::Recalled(message_id)) => {
-                let _ = self.news.send(RouterEvent::Recalled(message_id, delivered.answer)).await;
+                let _ = self.router.send(RouterEvent::Recalled(message_id, delivered.answer)).await;
                 return;
             }
             Ok(DeliveryOutcome::Pressed(pressed)) => {
-                let _ = self.news.send(RouterEvent::Press(pressed)).await;
+                let _ = self.router.send(RouterEvent::ButtonPressed(pressed)).await;
                 return;
             }
             Err(error) => {
-                debug!(%error, "an event is not on record; Feishu will send it again");
-                if let (StoreError::Failed(_), Some((chat, under))) = (error, delivered.told_in) {
+                debug!(%error, "event not on record; Feishu will send it again");
+                if let (StoreError::Failed(_), Some((chat, under))) = (error, delivered.alert_to) {
                     let text = self.words().not_on_record();
                     alarm.raise(StorageAlert { chat, under, text }, Instant::now());
                 }
@@ -132,14 +133,14 @@ impl Intake {
         let _ = delivered.answer.send(Answer { code, data: None });
         crash::at(Point::AckHanded);
         debug!(micros = delivered.received.elapsed().as_micros(), code, "acknowledged");
-        if let Some(news) = news {
+        if let Some(event) = event {
             // The router outlives the intake.
-            let _ = self.news.send(news).await;
+            let _ = self.router.send(event).await;
         }
     }
 
     fn is_allowed(&self, user: &OpenId) -> bool {
-        self.settings.borrow().allows(user)
+        self.settings.borrow().access.allows(user)
     }
 
     fn words(&self) -> Words {
@@ -147,28 +148,33 @@ impl Intake {
     }
 
     /// Decides what becomes of a delivery and starts its commit.
-    fn take(&self, delivery: Delivery, memory: &mut RecentDeliveries) -> Commit {
+    fn begin_commit(&self, delivery: Delivery, recent: &mut RecentDeliveries) -> Commit {
         let Delivery { payload, received, answer } = delivery;
-        let delivered = Delivered { answer, received, told_in: None };
+        let delivered = Delivered { answer, received, alert_to: None };
         let event = event::parse(&payload);
         crash::at(Point::EventRead);
         match event {
-            FeishuEvent::Message(message) => self.message(delivered, message, memory),
+            FeishuEvent::Message(message) => self.accept_message(delivered, message, recent),
             FeishuEvent::ChatEntered { event_id, chat_id, user, last_message } if self.is_allowed(&user) => {
-                memory.hints.of_two(&chat_id);
+                recent.hints.note_private_chat(&chat_id);
                 if let Some(last) = last_message {
-                    memory.hints.names(&chat_id, &last);
+                    recent.hints.note_named(&chat_id, &last);
                 }
                 let first = self.store.first_time(&event_id, Timestamp::now());
                 Box::pin(async move {
                     let first = first.await;
                     crash::at(Point::EventCommitted);
-                    (delivered, first.map(|first| news(first.then_some(RouterEvent::Entered(chat_id, user)))))
+                    (
+                        delivered,
+                        first.map(|first| {
+                            event_outcome(first.then_some(RouterEvent::ChatEntered(chat_id, user)))
+                        }),
+                    )
                 })
             }
-            // Doing it again changes nothing, so that it need not be known whether it is the first time.
+            // To note it twice changes nothing, so it does not matter whether this is the first time.
             FeishuEvent::Recalled { message_id, chat_id, .. } => {
-                memory.hints.taken_back(&chat_id, &message_id, &self.store);
+                recent.hints.note_recalled(&chat_id, &message_id, &self.store);
                 let noted = self.store.taken_back(&message_id, Timestamp::now());
                 Box::pin(async move {
                     let noted = noted.await;
@@ -176,28 +182,30 @@ impl Intake {
                     (delivered, noted.map(|()| DeliveryOutcome::Recalled(message_id)))
                 })
             }
-            FeishuEvent::CardAction(action) => self.press(delivered, action),
+            FeishuEvent::CardAction(action) => self.pass_on_press(delivered, action),
             FeishuEvent::ChatEntered { .. } | FeishuEvent::Menu { .. } => {
                 done(delivered, Ok(DeliveryOutcome::Nothing))
             }
             FeishuEvent::Other { event_type, .. } => {
-                debug!(event_type, "event of no interest");
+                debug!(event_type, "event ignored");
                 done(delivered, Ok(DeliveryOutcome::Nothing))
             }
             FeishuEvent::Malformed { reason } => {
-                warn!(reason, "event that cannot be understood");
+                warn!(reason, "event not understood");
                 done(delivered, Ok(DeliveryOutcome::Nothing))
             }
         }
     }
 
-    /// A press goes to the router behind what came before it; who pressed is answered in time, whatever holds that up.
-    fn press(&self, delivered: Delivered, action: CardCallback) -> Commit {
-        let (toast, shown) = oneshot::channel();
-        let (waits, _) = oneshot::channel();
+    /// Passes a press on to the router, behind what came before it. The presser is answered in time, whatever holds the
+    /// router up.
+    fn pass_on_press(&self, delivered: Delivered, action: CardCallback) -> Commit {
+        let (toast, toast_rx) = oneshot::channel();
+        // The delivery itself needs no answer any more.
+        let (unused, _) = oneshot::channel();
         let Delivered { answer, received, .. } = delivered;
-        tokio::spawn(answer_in_time(answer, shown, received, self.words()));
-        let delivered = Delivered { answer: waits, received, told_in: None };
+        tokio::spawn(answer_press(answer, toast_rx, received, self.words()));
+        let delivered = Delivered { answer: unused, received, alert_to: None };
         let CardCallback { operator, message_id, chat_id, value, form_value, .. } = action;
         let press = Press::read(&value, form_value.as_ref());
         let refused = match press {
@@ -211,20 +219,20 @@ impl Intake {
                     name: events::MESSAGE_REFUSED,
                     user = %operator,
                     %message_id,
-                    "press refused: who pressed is not allowed"
+                    "press refused: the presser is not allowed"
                 );
                 self.words().not_let_in()
             }
         };
-        show(toast, ToastKind::Error, refused);
+        show_toast(toast, ToastKind::Error, refused);
         done(delivered, Ok(DeliveryOutcome::Nothing))
     }
 
-    fn message(
+    fn accept_message(
         &self,
         delivered: Delivered,
         message: IncomingMessage,
-        memory: &mut RecentDeliveries,
+        recent: &mut RecentDeliveries,
     ) -> Commit {
         if !message.sender_is_user {
             return done(delivered, Ok(DeliveryOutcome::Nothing));
@@ -233,7 +241,7 @@ impl Intake {
         let bot = self.bot.borrow().clone();
         let bot = match bot {
             Some(bot) => bot,
-            // Whether it is mentioned cannot be told yet: Feishu sends the event again in 15 s.
+            // Whether the bot is mentioned cannot be told yet: Feishu sends the event again in 15 s.
             None if group => return done(delivered, Err(StoreError::Busy)),
             None => OpenId::from(""),
         };
@@ -252,8 +260,8 @@ impl Intake {
         let under = group.then(|| message.message_id.clone());
         if !self.is_allowed(&message.sender) {
             let text = self.words().stranger(message.sender.as_str());
-            if !memory.strangers.answer(&message.sender, Instant::now()) {
-                memory.hints.left_out(&message.message_id);
+            if !recent.strangers.answer(&message.sender, Instant::now()) {
+                recent.hints.note_left_out(&message.message_id);
                 return done(delivered, Ok(DeliveryOutcome::Nothing));
             }
             info!(
@@ -264,12 +272,12 @@ impl Intake {
             );
             return self.decline(delivered, mail, under, text);
         }
-        let told_in = Some((message.chat_id.clone(), under.clone()));
-        let delivered = Delivered { told_in, ..delivered };
+        let alert_to = Some((message.chat_id.clone(), under.clone()));
+        let delivered = Delivered { alert_to, ..delivered };
         if !group {
-            memory.hints.of_two(&message.chat_id);
+            recent.hints.note_private_chat(&message.chat_id);
             if let Some(parent) = &message.parent_id {
-                memory.hints.names(&message.chat_id, parent);
+                recent.hints.note_named(&message.chat_id, parent);
             }
         }
         if let MessageContent::Unsupported { kind } = &message.content {
@@ -281,13 +289,11 @@ impl Intake {
         Box::pin(async move {
             let seq = accepted.await;
             crash::at(Point::InboxCommitted);
-            (delivered, seq.map(|seq| news(seq.map(|seq| RouterEvent::Mail(Mail::new(seq, mail))))))
+            (delivered, seq.map(|seq| event_outcome(seq.map(|seq| RouterEvent::Mail(Mail::new(seq, mail))))))
         })
     }
-}
 
-impl Intake {
-    /// Takes a message over with its answer: nothing more is done for it.
+    /// Takes a message over together with its answer: nothing more is done about it.
     fn decline(&self, delivered: Delivered, mail: NewMail, under: Option<MessageId>, text: String) -> Commit {
         let to = Recipient::Chat(mail.chat_id.clone());
         let declined = self.store.decline(mail, Post { to, reply_to: under, body: PostBody::Text(text) });
@@ -299,10 +305,27 @@ impl Intake {
     }
 }
 
-fn news(news: Option<RouterEvent>) -> DeliveryOutcome {
-    news.map_or(DeliveryOutcome::Nothing, DeliveryOutcome::News)
+fn event_outcome(event: Option<RouterEvent>) -> DeliveryOutcome {
+    event.map_or(DeliveryOutcome::Nothing, DeliveryOutcome::Event)
 }
 
 fn done(delivered: Delivered, outcome: Result<DeliveryOutcome, StoreError>) -> Commit {
     Box::pin(std::future::ready((delivered, outcome)))
+}
+
+/// Answers a press with its toast. If that takes longer than [`PRESS_TIMEOUT`], says that the press was heard.
+async fn answer_press(
+    answer: oneshot::Sender<Answer>,
+    toast: oneshot::Receiver<Toast>,
+    received: Instant,
+    words: Words,
+) {
+    let toast = match tokio::time::timeout_at((received + PRESS_TIMEOUT).into(), toast).await {
+        Ok(Ok(toast)) => toast,
+        // The daemon leaves.
+        Ok(Err(_)) => Toast { kind: ToastKind::Warning, text: words.press_again() },
+        Err(_) => Toast { kind: ToastKind::Info, text: words.takes_a_moment() },
+    };
+    // A connection that is gone cannot be answered.
+    let _ = answer.send(Answer { code: 200, data: Some(content::toast(&toast)) });
 }

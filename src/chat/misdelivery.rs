@@ -1,9 +1,9 @@
-//! Whether messages go elsewhere: Feishu gives each event to one random connection of the app, so that a forgotten
-//! second program looks like lost messages.
+//! Finds out whether another program receives this app's messages. Feishu gives each event to one random connection of the
+//! app, so a forgotten second program looks like lost messages.
 //!
-//! It shows when an event names a message of a person that never came here, although this connection has been up since
-//! before it was written. Such a message is looked up at Feishu before anybody is alarmed, and long enough after it was
-//! written that Feishu would have pushed it again. Only chats of two count: in a group the bot is not told of every
+//! It shows when an event names a person's message that never came here, although this connection has been up since
+//! before the message was written. Such a message is looked up at Feishu before anybody is warned, and only after Feishu
+//! would have pushed it again. Only chats between the bot and one person count: in a group the bot is not told of every
 //! message.
 
 use std::collections::{BTreeSet, VecDeque};
@@ -19,18 +19,18 @@ use crate::feishu::socket::{ConnectionState, Phase};
 use crate::ids::{ChatId, MessageId};
 use crate::mail::{Committed, Store};
 
-/// Feishu pushes a missed event again after 15 s; what is not here by then went elsewhere.
-const PUSHED_AGAIN: Duration = Duration::from_secs(20);
-/// So much the clocks here and at Feishu may differ.
-const SKEW: SignedDuration = SignedDuration::from_secs(5);
-/// What was taken over is known for 7 days; older messages prove nothing.
-const REMEMBERED: SignedDuration = SignedDuration::from_hours(6 * 24);
-/// A warning holds for so long.
-const SILENCE: Duration = Duration::from_secs(3600);
-/// So many messages wait to be looked at.
-const WAITING: usize = 64;
-/// So many chats, and messages that were left out, are kept in mind.
-const KEPT_IN_MIND: usize = 10_000;
+/// Time after which a message must have come here if it ever does: Feishu pushes a missed event again after 15 s.
+const PUSH_TIMEOUT: Duration = Duration::from_secs(20);
+/// Maximum difference between the clocks here and at Feishu that is allowed for.
+const MAX_SKEW: SignedDuration = SignedDuration::from_secs(5);
+/// Age from which on a message proves nothing: the inbox knows messages for 7 days.
+const MAX_AGE: SignedDuration = SignedDuration::from_hours(6 * 24);
+/// Minimum time between two warnings.
+const WARNING_INTERVAL: Duration = Duration::from_secs(3600);
+/// Maximum number of named messages that wait to be looked up.
+const MAX_QUEUED: usize = 64;
+/// Maximum number of chats, and of left-out messages, that are remembered.
+const MAX_REMEMBERED: usize = 10_000;
 
 /// A message that an event names.
 #[derive(Debug)]
@@ -38,87 +38,87 @@ struct NamedMessage {
     message_id: MessageId,
     seen: Instant,
     at: Timestamp,
-    /// Whether it was known then, when it is put on record as known by the very event.
-    known_then: Option<Committed<bool>>,
+    /// Whether it was known before the event itself put it on record as known; `None` for events that do not.
+    was_known: Option<Committed<bool>>,
 }
 
-/// What the intake notes of the events that pass.
+/// What the intake notes about the events that pass.
 #[derive(Debug)]
-pub struct MisdeliveryHints {
+pub(crate) struct MisdeliveryHints {
     named: mpsc::Sender<NamedMessage>,
-    chats_of_two: BTreeSet<ChatId>,
+    private_chats: BTreeSet<ChatId>,
     left_out: VecDeque<MessageId>,
 }
 
-/// Looks at the messages that the hints name.
+/// Looks up the messages that the hints name.
 #[derive(Debug)]
-pub struct MisdeliveryWatcher {
+pub(crate) struct MisdeliveryWatcher {
     named: mpsc::Receiver<NamedMessage>,
     store: Store,
     connection: watch::Receiver<ConnectionState>,
 }
 
-/// Both ends.
+/// Both ends: the hints for the intake, and the watcher, which runs beside it.
 #[must_use]
-pub fn watcher(
+pub(crate) fn watcher(
     store: Store,
     connection: watch::Receiver<ConnectionState>,
 ) -> (MisdeliveryHints, MisdeliveryWatcher) {
-    let (named, queue) = mpsc::channel(WAITING);
-    let hints = MisdeliveryHints { named, chats_of_two: BTreeSet::new(), left_out: VecDeque::new() };
+    let (named, queue) = mpsc::channel(MAX_QUEUED);
+    let hints = MisdeliveryHints { named, private_chats: BTreeSet::new(), left_out: VecDeque::new() };
     (hints, MisdeliveryWatcher { named: queue, store, connection })
 }
 
 impl MisdeliveryHints {
-    /// This is a chat of the bot with one person.
-    pub fn of_two(&mut self, chat: &ChatId) {
-        if self.chats_of_two.len() < KEPT_IN_MIND {
-            self.chats_of_two.insert(chat.clone());
+    /// Notes that this is a chat of the bot with one person.
+    pub(super) fn note_private_chat(&mut self, chat: &ChatId) {
+        if self.private_chats.len() < MAX_REMEMBERED {
+            self.private_chats.insert(chat.clone());
         }
     }
 
-    /// This message came and was not put on record.
-    pub fn left_out(&mut self, message: &MessageId) {
-        if self.left_out.len() == KEPT_IN_MIND {
+    /// Notes that this message came, but was not put on record.
+    pub(super) fn note_left_out(&mut self, message: &MessageId) {
+        if self.left_out.len() == MAX_REMEMBERED {
             self.left_out.pop_front();
         }
         self.left_out.push_back(message.clone());
     }
 
-    /// An event from this chat names this message.
-    pub fn names(&self, chat: &ChatId, message: &MessageId) {
-        if self.is_telling(chat, message) {
+    /// Notes that an event from this chat names this message.
+    pub(super) fn note_named(&self, chat: &ChatId, message: &MessageId) {
+        if self.is_evidence(chat, message) {
             self.note(message, None);
         }
     }
 
-    /// A message of this chat was taken back, which `store` has not noted yet.
-    pub fn taken_back(&self, chat: &ChatId, message: &MessageId, store: &Store) {
-        if self.is_telling(chat, message) {
+    /// Notes that a message of this chat was recalled; call it before `store` puts that on record.
+    pub(super) fn note_recalled(&self, chat: &ChatId, message: &MessageId, store: &Store) {
+        if self.is_evidence(chat, message) {
             self.note(message, Some(store.knows(message)));
         }
     }
 
-    fn is_telling(&self, chat: &ChatId, message: &MessageId) -> bool {
-        self.chats_of_two.contains(chat) && !self.left_out.contains(message)
+    fn is_evidence(&self, chat: &ChatId, message: &MessageId) -> bool {
+        self.private_chats.contains(chat) && !self.left_out.contains(message)
     }
 
-    fn note(&self, message: &MessageId, known_then: Option<Committed<bool>>) {
+    fn note(&self, message: &MessageId, was_known: Option<Committed<bool>>) {
         let (seen, at) = (Instant::now(), Timestamp::now());
-        // What does not fit is one of many: another will do.
-        let _ = self.named.try_send(NamedMessage { message_id: message.clone(), seen, at, known_then });
+        // One that finds no room is one of many: another will do.
+        let _ = self.named.try_send(NamedMessage { message_id: message.clone(), seen, at, was_known });
     }
 }
 
 impl MisdeliveryWatcher {
-    /// Watches until the hints end.
-    pub async fn run(mut self, api: Api) {
+    /// Watches until the hints are dropped.
+    pub(crate) async fn run(mut self, api: Api) {
         let mut warned: Option<Instant> = None;
         while let Some(named) = self.named.recv().await {
             let message_id = named.message_id.clone();
-            let quiet = warned.is_some_and(|at| at.elapsed() < SILENCE);
-            if quiet || !self.went_elsewhere(&api, named).await {
-                debug!(%message_id, "a message that an event names is no cause for alarm");
+            let warned_lately = warned.is_some_and(|at| at.elapsed() < WARNING_INTERVAL);
+            if warned_lately || !self.was_misdelivered(&api, named).await {
+                debug!(%message_id, "no sign of another program in a message that an event names");
                 continue;
             }
             warned = Some(Instant::now());
@@ -129,16 +129,16 @@ impl MisdeliveryWatcher {
         }
     }
 
-    async fn went_elsewhere(&self, api: &Api, named: NamedMessage) -> bool {
-        let NamedMessage { message_id, seen, at, known_then } = named;
-        let (known, by) = match known_then {
+    async fn was_misdelivered(&self, api: &Api, named: NamedMessage) -> bool {
+        let NamedMessage { message_id, seen, at, was_known } = named;
+        let (known, by) = match was_known {
             Some(known) => (known.await, at),
             None => {
-                sleep_until(seen + PUSHED_AGAIN).await;
+                sleep_until(seen + PUSH_TIMEOUT).await;
                 (self.store.knows(&message_id).await, Timestamp::now())
             }
         };
-        // When it cannot be told, nobody is alarmed.
+        // Where the disk does not say, nobody is warned.
         if known.unwrap_or(true) {
             return false;
         }
@@ -150,21 +150,22 @@ impl MisdeliveryWatcher {
                 return false;
             }
         };
-        passed_by(written, by, &self.connection.borrow())
+        must_have_come(written, by, &self.connection.borrow())
     }
 }
 
-/// Whether Feishu must have given a message to another connection that was not known here by that time.
-fn passed_by(written: Timestamp, by: Timestamp, connection: &ConnectionState) -> bool {
-    let before = written.saturating_sub(SKEW).unwrap_or(Timestamp::MIN);
+/// Whether a message that was not known here at the time `by` must have come here if it came anywhere: this connection
+/// has been up since before it was written, and Feishu has had the time to push it again.
+fn must_have_come(written: Timestamp, by: Timestamp, connection: &ConnectionState) -> bool {
+    let before = written.saturating_sub(MAX_SKEW).unwrap_or(Timestamp::MIN);
     let age = by.duration_since(written);
     connection.phase == Phase::Connected
         && connection.since <= before
-        // An event that was turned away comes again, hours later perhaps.
+        // An event that was turned away comes again, perhaps hours later.
         && connection.turned_away.is_none_or(|at| at < before)
-        && age.unsigned_abs() >= PUSHED_AGAIN
+        && age.unsigned_abs() >= PUSH_TIMEOUT
         && age.is_positive()
-        && age <= REMEMBERED
+        && age <= MAX_AGE
 }
 
 #[cfg(test)]
@@ -180,56 +181,59 @@ mod tests {
     }
 
     #[test]
-    fn only_what_was_written_while_the_connection_was_up_went_elsewhere() {
-        assert!(passed_by(at(105), at(125), &connected(100)));
+    fn only_a_message_written_while_the_connection_was_up_must_have_come_here() {
+        assert!(must_have_come(at(105), at(125), &connected(100)));
         assert!(
-            !passed_by(at(104), at(125), &connected(100)),
+            !must_have_come(at(104), at(125), &connected(100)),
             "written too close to the connection's beginning"
         );
-        assert!(!passed_by(at(105), at(125), &ConnectionState::new(at(100))), "not connected");
-        assert!(!passed_by(at(106), at(125), &connected(100)), "it may be pushed again yet");
-        assert!(!passed_by(at(200), at(125), &connected(100)), "written in the future");
-        assert!(!passed_by(at(105), at(106 + 6 * 24 * 3600), &connected(100)), "perhaps forgotten");
+        assert!(!must_have_come(at(105), at(125), &ConnectionState::new(at(100))), "not connected");
+        assert!(!must_have_come(at(106), at(125), &connected(100)), "it may still be pushed again");
+        assert!(!must_have_come(at(200), at(125), &connected(100)), "written in the future");
+        assert!(
+            !must_have_come(at(105), at(106 + 6 * 24 * 3600), &connected(100)),
+            "the inbox may have forgotten it"
+        );
     }
 
     #[test]
-    fn what_was_turned_away_since_it_was_written_may_come_yet() {
+    fn a_message_that_was_turned_away_may_still_come() {
         let turned_away = |seconds| ConnectionState { turned_away: Some(at(seconds)), ..connected(0) };
-        assert!(passed_by(at(100), at(130), &turned_away(94)));
-        assert!(!passed_by(at(100), at(130), &turned_away(95)));
+        assert!(must_have_come(at(100), at(130), &turned_away(94)));
+        assert!(!must_have_come(at(100), at(130), &turned_away(95)));
     }
 
     #[tokio::test]
-    async fn a_message_that_is_taken_back_is_looked_for_before_that_is_on_record() {
+    async fn a_recalled_message_is_looked_for_before_the_recall_is_on_record() {
         let directory = tempfile::tempdir().unwrap();
         let (store, _) = crate::mail::open(&directory.path().join("mail.db")).unwrap();
         let (_, connection) = watch::channel(connected(0));
         let (mut hints, mut watcher) = watcher(store.clone(), connection);
         let two = ChatId::from("oc_two");
-        hints.of_two(&two);
+        hints.note_private_chat(&two);
         let now = Timestamp::now();
         store.taken_back(&"om_known".into(), now).await.unwrap();
         for message in ["om_known", "om_unknown"] {
-            hints.taken_back(&two, &message.into(), &store);
+            hints.note_recalled(&two, &message.into(), &store);
             store.taken_back(&message.into(), now).await.unwrap();
         }
         for known in [true, false] {
-            assert_eq!(watcher.named.recv().await.unwrap().known_then.unwrap().await, Ok(known));
+            assert_eq!(watcher.named.recv().await.unwrap().was_known.unwrap().await, Ok(known));
         }
     }
 
     #[tokio::test]
-    async fn groups_and_what_was_left_out_on_purpose_prove_nothing() {
+    async fn groups_and_messages_left_out_on_purpose_prove_nothing() {
         let directory = tempfile::tempdir().unwrap();
         let (store, _) = crate::mail::open(&directory.path().join("mail.db")).unwrap();
         let (_, connection) = watch::channel(connected(0));
         let (mut hints, mut watcher) = watcher(store, connection);
         let (two, group) = (ChatId::from("oc_two"), ChatId::from("oc_group"));
-        hints.of_two(&two);
-        hints.left_out(&"om_left".into());
-        hints.names(&group, &"om_group".into());
-        hints.names(&two, &"om_left".into());
-        hints.names(&two, &"om_named".into());
+        hints.note_private_chat(&two);
+        hints.note_left_out(&"om_left".into());
+        hints.note_named(&group, &"om_group".into());
+        hints.note_named(&two, &"om_left".into());
+        hints.note_named(&two, &"om_named".into());
         drop(hints);
         assert_eq!(watcher.named.recv().await.unwrap().message_id, "om_named".into());
         assert!(watcher.named.recv().await.is_none());

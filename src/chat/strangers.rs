@@ -1,30 +1,30 @@
-//! Who is not allowed gets one line an hour, and nothing else. Pure.
+//! People who are not allowed get one line an hour, and nothing else. Pure.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use crate::ids::OpenId;
 
-/// A stranger is answered again after so long.
-const SILENCE: Duration = Duration::from_secs(60 * 60);
-/// So many strangers are remembered; while all of them are fresh, further ones get no answer.
-const REMEMBERED: usize = 1000;
+/// Minimum time between two answers to the same stranger.
+const ANSWER_INTERVAL: Duration = Duration::from_secs(60 * 60);
+/// Maximum number of strangers remembered; while all of them were answered lately, nobody else is.
+const MAX_REMEMBERED: usize = 1000;
 
-/// The strangers who were answered lately.
+/// The strangers who were answered within the last hour.
 #[derive(Debug, Default)]
-pub struct Strangers {
+pub(super) struct Strangers {
     answered: BTreeMap<OpenId, Instant>,
 }
 
 impl Strangers {
-    /// Whether this stranger is to be answered now.
-    pub fn answer(&mut self, user: &OpenId, now: Instant) -> bool {
-        if self.answered.len() >= REMEMBERED {
-            self.answered.retain(|_, at| now.duration_since(*at) < SILENCE);
+    /// Whether this stranger is answered now; if so, that is remembered.
+    pub(super) fn answer(&mut self, user: &OpenId, now: Instant) -> bool {
+        if self.answered.len() >= MAX_REMEMBERED {
+            self.answered.retain(|_, at| now.duration_since(*at) < ANSWER_INTERVAL);
         }
         match self.answered.get(user) {
-            Some(at) if now.duration_since(*at) < SILENCE => false,
-            None if self.answered.len() >= REMEMBERED => false,
+            Some(at) if now.duration_since(*at) < ANSWER_INTERVAL => false,
+            None if self.answered.len() >= MAX_REMEMBERED => false,
             Some(_) | None => {
                 self.answered.insert(user.clone(), now);
                 true
@@ -48,11 +48,11 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_of_strangers_is_met_with_silence() {
+    fn of_a_flood_of_strangers_only_the_first_are_answered() {
         let (mut strangers, start) = (Strangers::default(), Instant::now());
         let answered =
             (0..5000).filter(|n| strangers.answer(&OpenId::from(format!("ou_{n}")), start)).count();
-        assert_eq!(answered, REMEMBERED);
-        assert!(strangers.answer(&"ou_new".into(), start + SILENCE));
+        assert_eq!(answered, MAX_REMEMBERED);
+        assert!(strangers.answer(&"ou_new".into(), start + ANSWER_INTERVAL));
     }
 }

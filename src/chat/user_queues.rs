@@ -1,4 +1,4 @@
-//! Each person's messages, one at a time, in the order they were sent. Pure.
+//! The messages that wait for their turn: a queue for each person, in the order they were sent. Pure.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -6,206 +6,217 @@ use jiff::Timestamp;
 
 use crate::ids::{ConvId, OpenId};
 
-/// So many messages of one person may wait; the next one is not taken.
-pub const LONGEST_QUEUE: usize = 200;
+/// Maximum number of messages of one person that may wait; the next one is refused.
+pub(crate) const MAX_WAITING: usize = 200;
 
 /// A message that waits for its turn.
 #[derive(Clone, Debug, PartialEq)]
-pub struct QueuedMessage<T> {
-    /// When it was sent.
-    pub sent: Timestamp,
-    /// The session that it goes to.
-    pub conv_id: ConvId,
-    /// The message.
-    pub item: T,
+pub(crate) struct QueuedMessage<T> {
+    /// When it was sent, by Feishu's clock: this orders the queue.
+    pub(crate) sent: Timestamp,
+    /// The session that it is for.
+    pub(crate) conv_id: ConvId,
+    /// The message itself; the queue does not look into it.
+    pub(crate) item: T,
 }
 
 #[derive(Debug)]
 struct UserQueue<T> {
     waiting: VecDeque<QueuedMessage<T>>,
+    /// The session whose message runs now.
     running: Option<ConvId>,
-    /// Whether it was full when the last message came.
+    /// Whether the queue was full when the last message came.
     full: bool,
 }
 
-/// The desks of all people who have a message waiting or running.
+/// The queues of all people who have a message waiting or running. Of each person one message runs at a time.
 #[derive(Debug)]
-pub struct UserQueues<T> {
-    people: BTreeMap<OpenId, UserQueue<T>>,
-    /// Of all people.
+pub(crate) struct UserQueues<T> {
+    users: BTreeMap<OpenId, UserQueue<T>>,
+    /// Number of waiting messages, of all people.
     waiting: usize,
+    /// Number of running messages, of all people.
     running: usize,
-    /// Whose queue is not as it was when that was last asked.
+    /// People whose queue has changed since [`UserQueues::take_changed`] was last called.
     changed: BTreeSet<OpenId>,
 }
 
-/// The person's queue is full.
+/// A message was refused because its sender's queue is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum QueueFull {
-    /// This is the first message that is not taken.
+pub(crate) enum QueueFull {
+    /// This is the first message that was refused.
     Now,
-    /// It was full before, and has not become half empty since.
+    /// Others were refused before, and the queue has not been half empty since.
     Still,
 }
 
 impl<T> Default for UserQueues<T> {
     fn default() -> Self {
-        Self { people: BTreeMap::new(), waiting: 0, running: 0, changed: BTreeSet::new() }
+        Self { users: BTreeMap::new(), waiting: 0, running: 0, changed: BTreeSet::new() }
     }
 }
 
 impl<T> UserQueues<T> {
-    /// Takes a message; says how many are before it, the running one included.
+    /// Adds a message; returns how many are before it, the running one included.
     ///
     /// # Errors
-    /// [`QueueFull`] when too many wait.
-    pub fn add(&mut self, user: &OpenId, waiting: QueuedMessage<T>) -> Result<usize, QueueFull> {
-        let line = self.line(user);
-        if line.waiting.len() >= LONGEST_QUEUE {
-            return Err(if std::mem::replace(&mut line.full, true) {
+    /// [`QueueFull`] when [`MAX_WAITING`] messages wait already.
+    pub(crate) fn add(&mut self, user: &OpenId, message: QueuedMessage<T>) -> Result<usize, QueueFull> {
+        let queue = self.queue_of(user);
+        if queue.waiting.len() >= MAX_WAITING {
+            return Err(if std::mem::replace(&mut queue.full, true) {
                 QueueFull::Still
             } else {
                 QueueFull::Now
             });
         }
-        line.full &= line.waiting.len() > LONGEST_QUEUE / 2;
+        queue.full &= queue.waiting.len() > MAX_WAITING / 2;
         // Feishu does not promise the order of its events.
-        let place = line.waiting.partition_point(|other| other.sent <= waiting.sent);
-        line.waiting.insert(place, waiting);
-        let before = place + usize::from(line.running.is_some());
+        let place = queue.waiting.partition_point(|other| other.sent <= message.sent);
+        queue.waiting.insert(place, message);
+        let before = place + usize::from(queue.running.is_some());
         self.waiting += 1;
         self.changed.insert(user.clone());
         Ok(before)
     }
 
-    /// Puts a message back that could not be begun.
-    pub fn put_back(&mut self, user: &OpenId, waiting: QueuedMessage<T>) {
-        let line = self.line(user);
-        let ran = line.running.take().is_some();
-        line.waiting.push_front(waiting);
-        self.running -= usize::from(ran);
+    /// Puts a message that [`UserQueues::start_next`] gave out, but that could not be started, back to the front.
+    pub(crate) fn put_back(&mut self, user: &OpenId, message: QueuedMessage<T>) {
+        let queue = self.queue_of(user);
+        let was_running = queue.running.take().is_some();
+        queue.waiting.push_front(message);
+        self.running -= usize::from(was_running);
         self.waiting += 1;
         self.changed.insert(user.clone());
     }
 
-    /// The session of the message that is next, unless one runs.
+    /// The session of the next message; `None` while a message of this person runs.
     #[must_use]
-    pub fn next(&self, user: &OpenId) -> Option<&ConvId> {
-        let line = self.people.get(user).filter(|line| line.running.is_none())?;
-        line.waiting.front().map(|waiting| &waiting.conv_id)
+    pub(crate) fn next_session(&self, user: &OpenId) -> Option<&ConvId> {
+        let queue = self.users.get(user).filter(|queue| queue.running.is_none())?;
+        queue.waiting.front().map(|message| &message.conv_id)
     }
 
-    /// Takes the next message; it runs until [`UserQueues::done`].
-    pub fn take(&mut self, user: &OpenId) -> Option<QueuedMessage<T>> {
-        let line = self.people.get_mut(user).filter(|line| line.running.is_none())?;
-        let waiting = line.waiting.pop_front()?;
-        line.running = Some(waiting.conv_id.clone());
+    /// Takes the next message; it counts as running until [`UserQueues::finish`]. `None` while another one runs.
+    pub(crate) fn start_next(&mut self, user: &OpenId) -> Option<QueuedMessage<T>> {
+        let queue = self.users.get_mut(user).filter(|queue| queue.running.is_none())?;
+        let message = queue.waiting.pop_front()?;
+        queue.running = Some(message.conv_id.clone());
         self.waiting -= 1;
         self.running += 1;
         self.changed.insert(user.clone());
-        Some(waiting)
+        Some(message)
     }
 
-    /// The running message is done.
-    pub fn done(&mut self, user: &OpenId) {
-        if let Some(line) = self.people.get_mut(user) {
-            self.running -= usize::from(line.running.take().is_some());
-            if line.waiting.is_empty() {
-                self.people.remove(user);
+    /// The person's running message is over.
+    pub(crate) fn finish(&mut self, user: &OpenId) {
+        if let Some(queue) = self.users.get_mut(user) {
+            self.running -= usize::from(queue.running.take().is_some());
+            if queue.waiting.is_empty() {
+                self.users.remove(user);
             }
         }
     }
 
-    /// The session whose message runs.
+    /// The session of the person's running message.
     #[must_use]
-    pub fn running(&self, user: &OpenId) -> Option<&ConvId> {
-        self.people.get(user)?.running.as_ref()
+    pub(crate) fn running_session(&self, user: &OpenId) -> Option<&ConvId> {
+        self.users.get(user)?.running.as_ref()
     }
 
-    /// How many messages wait.
-    #[must_use]
-    pub fn waiting(&self, user: &OpenId) -> usize {
-        self.people.get(user).map_or(0, |line| line.waiting.len())
+    /// The person's waiting messages, the next one first.
+    pub(crate) fn waiting(&self, user: &OpenId) -> impl Iterator<Item = &QueuedMessage<T>> {
+        self.users.get(user).into_iter().flat_map(|queue| &queue.waiting)
     }
 
-    /// How many messages wait for each session.
+    /// Number of the person's waiting messages.
     #[must_use]
-    pub fn queues(&self) -> BTreeMap<ConvId, usize> {
-        let mut queues = BTreeMap::new();
-        for waiting in self.people.values().flat_map(|line| &line.waiting) {
-            *queues.entry(waiting.conv_id.clone()).or_default() += 1;
+    pub(crate) fn waiting_count(&self, user: &OpenId) -> usize {
+        self.users.get(user).map_or(0, |queue| queue.waiting.len())
+    }
+
+    /// Number of waiting messages for each session that has any.
+    #[must_use]
+    pub(crate) fn waiting_by_session(&self) -> BTreeMap<ConvId, usize> {
+        let mut counts = BTreeMap::new();
+        for message in self.users.values().flat_map(|queue| &queue.waiting) {
+            *counts.entry(message.conv_id.clone()).or_default() += 1;
         }
-        queues
+        counts
     }
 
-    /// How many messages wait, of all people; it costs nothing to know.
+    /// Number of waiting messages of all people, in constant time.
     #[must_use]
-    pub fn all_waiting(&self) -> usize {
+    pub(crate) fn total_waiting(&self) -> usize {
         self.waiting
     }
 
-    /// How many messages run.
+    /// Number of running messages of all people, in constant time.
     #[must_use]
-    pub fn all_running(&self) -> usize {
+    pub(crate) fn total_running(&self) -> usize {
         self.running
     }
 
-    /// Takes away all that wait for this session.
-    pub fn withdraw(&mut self, user: &OpenId, conv_id: &ConvId) -> Vec<QueuedMessage<T>> {
-        let Some(line) = self.people.get_mut(user) else { return Vec::new() };
-        let (gone, kept): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut line.waiting).into_iter().partition(|waiting| &waiting.conv_id == conv_id);
-        line.waiting = kept.into();
-        self.waiting -= gone.len();
+    /// Removes all messages of this person that wait for this session.
+    pub(crate) fn remove_session(&mut self, user: &OpenId, conv_id: &ConvId) -> Vec<QueuedMessage<T>> {
+        let Some(queue) = self.users.get_mut(user) else { return Vec::new() };
+        let (removed, kept): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut queue.waiting).into_iter().partition(|message| &message.conv_id == conv_id);
+        queue.waiting = kept.into();
+        self.waiting -= removed.len();
         self.changed.insert(user.clone());
-        gone
+        removed
     }
 
-    /// Takes away all that wait of those who do not `belong`; names them, too, who have but a running one.
-    pub fn expel(&mut self, belongs: impl Fn(&OpenId) -> bool) -> Vec<(OpenId, Vec<QueuedMessage<T>>)> {
-        let strangers = self.people.iter_mut().filter(|(user, _)| !belongs(user));
-        let expelled: Vec<(OpenId, Vec<_>)> =
-            strangers.map(|(user, line)| (user.clone(), std::mem::take(&mut line.waiting).into())).collect();
-        self.waiting -= expelled.iter().map(|(_, gone)| gone.len()).sum::<usize>();
-        self.changed.extend(expelled.iter().map(|(user, _)| user.clone()));
-        expelled
+    /// Removes all waiting messages of people who are not allowed any more. The result also names those of whom only a
+    /// message runs.
+    pub(crate) fn remove_disallowed(
+        &mut self,
+        is_allowed: impl Fn(&OpenId) -> bool,
+    ) -> Vec<(OpenId, Vec<QueuedMessage<T>>)> {
+        let disallowed = self.users.iter_mut().filter(|(user, _)| !is_allowed(user));
+        let removed: Vec<(OpenId, Vec<_>)> = disallowed
+            .map(|(user, queue)| (user.clone(), std::mem::take(&mut queue.waiting).into()))
+            .collect();
+        self.waiting -= removed.iter().map(|(_, messages)| messages.len()).sum::<usize>();
+        self.changed.extend(removed.iter().map(|(user, _)| user.clone()));
+        removed
     }
 
-    /// Takes away the waiting message that `is` picks, wherever it waits.
-    pub fn take_back(&mut self, is: impl Fn(&T) -> bool) -> Option<QueuedMessage<T>> {
-        let (user, taken) = self.people.iter_mut().find_map(|(user, line)| {
-            let place = line.waiting.iter().position(|waiting| is(&waiting.item))?;
-            Some((user.clone(), line.waiting.remove(place)?))
+    /// Removes the first waiting message that matches, in anybody's queue.
+    pub(crate) fn remove(&mut self, matches: impl Fn(&T) -> bool) -> Option<QueuedMessage<T>> {
+        let (user, removed) = self.users.iter_mut().find_map(|(user, queue)| {
+            let place = queue.waiting.iter().position(|message| matches(&message.item))?;
+            Some((user.clone(), queue.waiting.remove(place)?))
         })?;
         self.waiting -= 1;
         self.changed.insert(user);
-        Some(taken)
+        Some(removed)
     }
 
-    /// Puts a waiting message of a person's before his others; which one.
-    pub fn promote(&mut self, user: &OpenId, is: impl Fn(&T) -> bool) -> Option<&T> {
-        let line = self.people.get_mut(user)?;
-        let place = line.waiting.iter().position(|waiting| is(&waiting.item))?;
-        let mut waiting = line.waiting.remove(place)?;
-        // Those that come later are sorted in behind it.
-        waiting.sent = line.waiting.front().map_or(waiting.sent, |first| first.sent.min(waiting.sent));
-        line.waiting.push_front(waiting);
+    /// Moves the person's first waiting message that matches to the front; returns it.
+    pub(crate) fn promote(
+        &mut self,
+        user: &OpenId,
+        matches: impl Fn(&T) -> bool,
+    ) -> Option<&QueuedMessage<T>> {
+        let queue = self.users.get_mut(user)?;
+        let place = queue.waiting.iter().position(|message| matches(&message.item))?;
+        let mut message = queue.waiting.remove(place)?;
+        // Messages that come later are sorted in behind it.
+        message.sent = queue.waiting.front().map_or(message.sent, |first| first.sent.min(message.sent));
+        queue.waiting.push_front(message);
         self.changed.insert(user.clone());
-        line.waiting.front().map(|waiting| &waiting.item)
+        queue.waiting.front()
     }
 
-    /// What waits of a person's, the next one first.
-    pub fn queue(&self, user: &OpenId) -> impl Iterator<Item = &QueuedMessage<T>> {
-        self.people.get(user).into_iter().flat_map(|line| &line.waiting)
-    }
-
-    /// Whose queue is not as it was when this was last asked.
-    pub fn take_changed(&mut self) -> BTreeSet<OpenId> {
+    /// The people whose queue has changed since this was last called.
+    pub(crate) fn take_changed(&mut self) -> BTreeSet<OpenId> {
         std::mem::take(&mut self.changed)
     }
 
-    fn line(&mut self, user: &OpenId) -> &mut UserQueue<T> {
-        self.people.entry(user.clone()).or_insert(UserQueue {
+    fn queue_of(&mut self, user: &OpenId) -> &mut UserQueue<T> {
+        self.users.entry(user.clone()).or_insert(UserQueue {
             waiting: VecDeque::new(),
             running: None,
             full: false,
@@ -223,129 +234,130 @@ mod tests {
 
     #[test]
     fn messages_run_one_at_a_time_in_the_order_they_were_sent() {
-        let (mut desk, user) = (UserQueues::default(), OpenId::from("ou_1"));
-        assert_eq!(desk.add(&user, message(1, "a")), Ok(0));
-        assert_eq!(desk.take(&user).map(|w| w.item), Some(1));
-        assert_eq!(desk.add(&user, message(3, "a")), Ok(1));
-        assert_eq!(desk.add(&user, message(2, "b")), Ok(1));
-        assert_eq!(desk.next(&user), None);
-        assert_eq!(desk.take(&user), None);
-        desk.done(&user);
-        assert_eq!(desk.next(&user), Some(&"b".into()));
-        assert_eq!(desk.take(&user).map(|w| w.item), Some(2));
-        assert_eq!(desk.running(&user), Some(&"b".into()));
+        let (mut queues, user) = (UserQueues::default(), OpenId::from("ou_1"));
+        assert_eq!(queues.add(&user, message(1, "a")), Ok(0));
+        assert_eq!(queues.start_next(&user).map(|w| w.item), Some(1));
+        assert_eq!(queues.add(&user, message(3, "a")), Ok(1));
+        assert_eq!(queues.add(&user, message(2, "b")), Ok(1));
+        assert_eq!(queues.next_session(&user), None);
+        assert_eq!(queues.start_next(&user), None);
+        queues.finish(&user);
+        assert_eq!(queues.next_session(&user), Some(&"b".into()));
+        assert_eq!(queues.start_next(&user).map(|w| w.item), Some(2));
+        assert_eq!(queues.running_session(&user), Some(&"b".into()));
     }
 
     #[test]
-    fn a_message_can_be_put_before_the_others_and_stays_there() {
-        let (mut desk, user) = (UserQueues::default(), OpenId::from("ou_1"));
+    fn a_promoted_message_stays_before_the_others() {
+        let (mut queues, user) = (UserQueues::default(), OpenId::from("ou_1"));
         for second in [1, 2, 3, 5] {
-            desk.add(&user, message(second, "a")).unwrap();
+            queues.add(&user, message(second, "a")).unwrap();
         }
-        desk.take(&user);
-        assert_eq!(desk.promote(&user, |second| *second == 5), Some(&5));
-        assert_eq!(desk.promote(&user, |second| *second == 1), None);
-        // One that was sent between them and came late.
-        assert_eq!(desk.add(&user, message(4, "a")), Ok(4));
-        let order: Vec<_> = desk.queue(&user).map(|waiting| waiting.item).collect();
+        queues.start_next(&user);
+        assert_eq!(queues.promote(&user, |second| *second == 5).map(|message| message.item), Some(5));
+        assert_eq!(queues.promote(&user, |second| *second == 1), None);
+        // Sent between the others, but delivered late.
+        assert_eq!(queues.add(&user, message(4, "a")), Ok(4));
+        let order: Vec<_> = queues.waiting(&user).map(|waiting| waiting.item).collect();
         assert_eq!(order, [5, 2, 3, 4]);
     }
 
     #[test]
-    fn whose_queue_changed_is_told_once() {
-        let (mut desk, one, other) = (UserQueues::default(), OpenId::from("ou_1"), OpenId::from("ou_2"));
-        desk.add(&one, message(1, "a")).unwrap();
-        desk.add(&other, message(2, "b")).unwrap();
-        assert_eq!(desk.take_changed(), BTreeSet::from([one.clone(), other.clone()]));
-        assert_eq!(desk.take_changed(), BTreeSet::new());
-        let told = |desk: &mut UserQueues<i64>| desk.take_changed().into_iter().collect::<Vec<_>>();
-        let taken = desk.take(&one).unwrap();
-        assert_eq!(told(&mut desk), std::slice::from_ref(&one));
-        desk.put_back(&one, taken);
-        assert_eq!(told(&mut desk), std::slice::from_ref(&one));
-        desk.take_back(|second| *second == 2);
-        assert_eq!(told(&mut desk), std::slice::from_ref(&other));
-        desk.promote(&one, |_| true);
-        assert_eq!(told(&mut desk), std::slice::from_ref(&one));
-        desk.withdraw(&one, &"a".into());
-        assert_eq!(told(&mut desk), [one]);
+    fn a_changed_queue_is_reported_once() {
+        let (mut queues, one, other) = (UserQueues::default(), OpenId::from("ou_1"), OpenId::from("ou_2"));
+        queues.add(&one, message(1, "a")).unwrap();
+        queues.add(&other, message(2, "b")).unwrap();
+        assert_eq!(queues.take_changed(), BTreeSet::from([one.clone(), other.clone()]));
+        assert_eq!(queues.take_changed(), BTreeSet::new());
+        let changed = |queues: &mut UserQueues<i64>| queues.take_changed().into_iter().collect::<Vec<_>>();
+        let taken = queues.start_next(&one).unwrap();
+        assert_eq!(changed(&mut queues), std::slice::from_ref(&one));
+        queues.put_back(&one, taken);
+        assert_eq!(changed(&mut queues), std::slice::from_ref(&one));
+        queues.remove(|second| *second == 2);
+        assert_eq!(changed(&mut queues), std::slice::from_ref(&other));
+        queues.promote(&one, |_| true);
+        assert_eq!(changed(&mut queues), std::slice::from_ref(&one));
+        queues.remove_session(&one, &"a".into());
+        assert_eq!(changed(&mut queues), [one]);
     }
 
     #[test]
     fn one_persons_messages_do_not_wait_for_anothers() {
-        let mut desk = UserQueues::default();
-        desk.add(&"ou_1".into(), message(1, "a")).unwrap();
-        desk.take(&"ou_1".into());
-        desk.add(&"ou_2".into(), message(2, "b")).unwrap();
-        assert_eq!(desk.take(&"ou_2".into()).map(|w| w.item), Some(2));
+        let mut queues = UserQueues::default();
+        queues.add(&"ou_1".into(), message(1, "a")).unwrap();
+        queues.start_next(&"ou_1".into());
+        queues.add(&"ou_2".into(), message(2, "b")).unwrap();
+        assert_eq!(queues.start_next(&"ou_2".into()).map(|w| w.item), Some(2));
     }
 
     #[test]
-    fn a_message_that_was_put_back_is_next() {
-        let (mut desk, user) = (UserQueues::default(), OpenId::from("ou_1"));
-        desk.add(&user, message(1, "a")).unwrap();
-        let first = desk.take(&user).unwrap();
-        desk.add(&user, message(2, "a")).unwrap();
-        desk.put_back(&user, first);
-        assert_eq!(desk.take(&user).map(|w| w.item), Some(1));
+    fn a_message_that_was_put_back_is_the_next() {
+        let (mut queues, user) = (UserQueues::default(), OpenId::from("ou_1"));
+        queues.add(&user, message(1, "a")).unwrap();
+        let first = queues.start_next(&user).unwrap();
+        queues.add(&user, message(2, "a")).unwrap();
+        queues.put_back(&user, first);
+        assert_eq!(queues.start_next(&user).map(|w| w.item), Some(1));
     }
 
     #[test]
-    fn what_waits_and_what_runs_is_counted_whatever_happens() {
-        let (mut desk, one, other) = (UserQueues::default(), OpenId::from("ou_1"), OpenId::from("ou_2"));
-        let told = |desk: &UserQueues<i64>| (desk.all_waiting(), desk.all_running());
+    fn the_totals_match_the_queues_after_every_operation() {
+        let (mut queues, one, other) = (UserQueues::default(), OpenId::from("ou_1"), OpenId::from("ou_2"));
+        let counts = |queues: &UserQueues<i64>| (queues.total_waiting(), queues.total_running());
         for second in 1..=5 {
-            desk.add(&one, message(second, if second == 5 { "b" } else { "a" })).unwrap();
-            desk.add(&other, message(second + 10, "c")).unwrap();
+            queues.add(&one, message(second, if second == 5 { "b" } else { "a" })).unwrap();
+            queues.add(&other, message(second + 10, "c")).unwrap();
         }
-        assert_eq!(told(&desk), (10, 0));
-        let first = desk.take(&one).unwrap();
-        desk.take(&other).unwrap();
-        assert_eq!((desk.take(&one), told(&desk)), (None, (8, 2)));
-        desk.put_back(&one, first);
-        assert_eq!(told(&desk), (9, 1));
-        desk.withdraw(&one, &"b".into());
-        desk.take_back(|second| *second == 2);
-        assert_eq!((desk.take_back(|second| *second == 2), told(&desk)), (None, (7, 1)));
-        desk.expel(|user| *user == one);
-        desk.done(&other);
-        desk.done(&other);
-        assert_eq!(told(&desk), (3, 0));
-        while desk.take(&one).is_some() {
-            desk.done(&one);
+        assert_eq!(counts(&queues), (10, 0));
+        let first = queues.start_next(&one).unwrap();
+        queues.start_next(&other).unwrap();
+        assert_eq!((queues.start_next(&one), counts(&queues)), (None, (8, 2)));
+        queues.put_back(&one, first);
+        assert_eq!(counts(&queues), (9, 1));
+        queues.remove_session(&one, &"b".into());
+        queues.remove(|second| *second == 2);
+        assert_eq!((queues.remove(|second| *second == 2), counts(&queues)), (None, (7, 1)));
+        queues.remove_disallowed(|user| *user == one);
+        queues.finish(&other);
+        queues.finish(&other);
+        assert_eq!(counts(&queues), (3, 0));
+        while queues.start_next(&one).is_some() {
+            queues.finish(&one);
         }
-        assert_eq!(told(&desk), (0, 0));
+        assert_eq!(counts(&queues), (0, 0));
     }
 
     #[test]
-    fn a_full_queue_is_told_of_once_until_it_is_half_empty() {
-        let (mut desk, user) = (UserQueues::default(), OpenId::from("ou_1"));
-        let fill = |desk: &mut UserQueues<i64>| (0..).find_map(|n| desk.add(&user, message(n, "a")).err());
-        assert_eq!(fill(&mut desk), Some(QueueFull::Now));
-        let take = |desk: &mut UserQueues<i64>| {
-            desk.take(&"ou_1".into()).unwrap();
-            desk.done(&"ou_1".into());
+    fn a_full_queue_is_reported_once_until_it_is_half_empty() {
+        let (mut queues, user) = (UserQueues::default(), OpenId::from("ou_1"));
+        let fill =
+            |queues: &mut UserQueues<i64>| (0..).find_map(|n| queues.add(&user, message(n, "a")).err());
+        assert_eq!(fill(&mut queues), Some(QueueFull::Now));
+        let take = |queues: &mut UserQueues<i64>| {
+            queues.start_next(&"ou_1".into()).unwrap();
+            queues.finish(&"ou_1".into());
         };
-        take(&mut desk);
-        assert_eq!(fill(&mut desk), Some(QueueFull::Still));
-        (0..LONGEST_QUEUE / 2).for_each(|_| take(&mut desk));
-        assert_eq!(fill(&mut desk), Some(QueueFull::Now));
+        take(&mut queues);
+        assert_eq!(fill(&mut queues), Some(QueueFull::Still));
+        (0..MAX_WAITING / 2).for_each(|_| take(&mut queues));
+        assert_eq!(fill(&mut queues), Some(QueueFull::Now));
     }
 
     #[test]
-    fn the_queue_is_bounded_and_what_waits_for_a_session_can_be_withdrawn() {
-        let (mut desk, user) = (UserQueues::default(), OpenId::from("ou_1"));
-        for second in 0..i64::try_from(LONGEST_QUEUE).unwrap() {
-            desk.add(&user, message(second, if second == 7 { "b" } else { "a" })).unwrap();
+    fn the_queue_is_bounded_and_messages_can_be_removed_from_it() {
+        let (mut queues, user) = (UserQueues::default(), OpenId::from("ou_1"));
+        for second in 0..i64::try_from(MAX_WAITING).unwrap() {
+            queues.add(&user, message(second, if second == 7 { "b" } else { "a" })).unwrap();
         }
-        assert_eq!(desk.add(&user, message(999, "a")), Err(QueueFull::Now));
-        assert_eq!(desk.add(&user, message(999, "a")), Err(QueueFull::Still));
-        assert_eq!(desk.withdraw(&user, &"b".into()).len(), 1);
-        assert_eq!(desk.take_back(|second| *second == 9).map(|waiting| waiting.item), Some(9));
-        assert_eq!(desk.take_back(|second| *second == 9), None);
-        assert_eq!(desk.expel(|_| true), []);
-        assert_eq!(desk.waiting(&user), LONGEST_QUEUE - 2);
-        let expelled = desk.expel(|_| false);
-        assert_eq!((expelled[0].1.len(), desk.waiting(&user)), (LONGEST_QUEUE - 2, 0));
+        assert_eq!(queues.add(&user, message(999, "a")), Err(QueueFull::Now));
+        assert_eq!(queues.add(&user, message(999, "a")), Err(QueueFull::Still));
+        assert_eq!(queues.remove_session(&user, &"b".into()).len(), 1);
+        assert_eq!(queues.remove(|second| *second == 9).map(|waiting| waiting.item), Some(9));
+        assert_eq!(queues.remove(|second| *second == 9), None);
+        assert_eq!(queues.remove_disallowed(|_| true), []);
+        assert_eq!(queues.waiting_count(&user), MAX_WAITING - 2);
+        let removed = queues.remove_disallowed(|_| false);
+        assert_eq!((removed[0].1.len(), queues.waiting_count(&user)), (MAX_WAITING - 2, 0));
     }
 }

@@ -262,7 +262,7 @@ impl ConfigOwner {
         if was_in {
             self.take(people).await?;
         }
-        if self.newest.borrow().keyring.allowed.contains(&open_id) {
+        if self.newest.borrow().access.is_configured(&open_id) {
             let keyring = self.origin.path.display().to_string();
             return Err(ControlError::InKeyring { open_id, keyring });
         }
@@ -288,7 +288,7 @@ impl ConfigOwner {
 
     fn list(&self) -> Vec<Person> {
         let newest = self.newest.borrow();
-        let in_keyring = |open_id: &OpenId| newest.keyring.allowed.contains(open_id);
+        let in_keyring = |open_id: &OpenId| newest.access.is_configured(open_id);
         let of_keyring = newest.keyring.allowed.iter().map(|open_id| Person {
             open_id: open_id.clone(),
             source: AllowSource::Keyring,
@@ -309,7 +309,7 @@ impl ConfigOwner {
 }
 
 fn with(checked: ResolvedKeyring, people: &AllowedPeople) -> ResolvedKeyring {
-    ResolvedKeyring { let_in: people.iter().map(|(open_id, _)| open_id.clone()).collect(), ..checked }
+    ResolvedKeyring { access: checked.access.with(people), ..checked }
 }
 
 /// Tells how a reload went.

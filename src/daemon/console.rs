@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use super::config::ConfigHandle;
 use super::health::{HealthSources, ask, look};
-use crate::chat::operator::OperatorRequest;
+use crate::chat::router::operator::OperatorRequest;
 use crate::control::wire::{self, CloseCall, ControlCall, ControlError, PeopleList, SessionsCall};
 use crate::control::{Handler, NoReply, Peer, Replies};
 use crate::ids::ConvId;

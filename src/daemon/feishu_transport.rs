@@ -4,7 +4,7 @@ use tokio::sync::{mpsc, watch};
 use uuid::Uuid;
 
 use super::config::Settings;
-use crate::chat::alarm::StorageAlert;
+use crate::chat::storage_alarm::StorageAlert;
 use crate::crash::{self, Point};
 use crate::feishu::api::{self, Api, Outgoing, Recipient};
 use crate::feishu::content;

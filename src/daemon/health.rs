@@ -12,8 +12,8 @@ use tokio::time::timeout;
 
 use super::config::Settings;
 use super::proof::ClaudeProver;
-use crate::chat::operator::{OperatorRequest, SessionCounts, SessionsSnapshot};
 use crate::chat::router::RouterEvent;
+use crate::chat::router::operator::{OperatorRequest, SessionCounts, SessionsSnapshot};
 use crate::control::wire::{
     ApiHealth, ClaudeHealth, ClaudeProof, ConnectionHealth, ControlError, HealthCounts, HealthReport as Told,
     LinkState, MailHealth, ProcessUsage, ProofSource, StuckTaskInfo, TroubleInfo, WedgedInfo,
@@ -57,7 +57,7 @@ impl HealthSources {
         // What takes long comes first: all that is told is of one moment.
         let known = self.prover.known(probe).await;
         let looked = known.is_known();
-        let glance = ask(&self.news, OperatorRequest::Glance).await.ok();
+        let glance = ask(&self.news, OperatorRequest::Counts).await.ok();
         let mail = self.mail(glance.as_ref().and_then(|glance| glance.last_received)).await;
         let router_answers = glance.is_some();
         let sessions = match glance {
@@ -101,7 +101,7 @@ impl HealthSources {
         };
         let besides = JudgeInputs {
             failing: api.failing.map(|(at, what)| TroubleInfo { at, what }),
-            nobody: settings.keyring.allowed.is_empty() && settings.let_in.is_empty(),
+            nobody: settings.access.is_empty(),
             looked,
             redrawn: self.stage.is_redrawn(),
             verdict,
@@ -149,7 +149,7 @@ impl HealthSources {
 /// # Errors
 /// When the router does not answer.
 pub(super) async fn look(news: &mpsc::Sender<RouterEvent>) -> Result<SessionsSnapshot, ControlError> {
-    ask(news, OperatorRequest::Look).await
+    ask(news, OperatorRequest::Snapshot).await
 }
 
 /// Asks the router.
@@ -162,7 +162,7 @@ pub(super) async fn ask<T>(
 ) -> Result<T, ControlError> {
     let (answer, answered) = oneshot::channel();
     let asked = async {
-        news.send(RouterEvent::Order(order(answer))).await.ok()?;
+        news.send(RouterEvent::Operator(order(answer))).await.ok()?;
         answered.await.ok()
     };
     timeout(ANSWER, asked).await.ok().flatten().ok_or_else(|| ControlError::Failed {

@@ -23,7 +23,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-use crate::chat::load::RouterLoad;
+use crate::chat::router::RouterLoad;
 use crate::feishu::socket::{ConnectionState, Phase};
 
 /// Without a word from Feishu, the daemon counts as started after so long.

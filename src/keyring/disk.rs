@@ -1,7 +1,6 @@
 //! The keyring's dealings with the disk: reading the file, and looking at what its values name. The rest of the
 //! module is pure.
 
-use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
@@ -11,8 +10,8 @@ use rustix::fs::OFlags;
 
 use super::{Keyring, KeyringFault, TextPosition, parse_all};
 use crate::error::Failure;
-use crate::ids::OpenId;
 use crate::paths::{Environment, ProjectError, Workspace};
+use crate::people::AccessList;
 use crate::sandbox::Extra;
 
 /// No keyring is longer: 1 MiB.
@@ -27,16 +26,8 @@ pub struct ResolvedKeyring {
     pub workspace: Workspace,
     /// What an operator should know though it stops nothing: a sentence each.
     pub notes: Vec<String>,
-    /// Who was let in at run time, besides those of the keyring.
-    pub let_in: BTreeSet<OpenId>,
-}
-
-impl ResolvedKeyring {
-    /// Whether somebody may talk to the bot.
-    #[must_use]
-    pub fn allows(&self, user: &OpenId) -> bool {
-        self.keyring.allowed.contains(user) || self.let_in.contains(user)
-    }
+    /// Who may talk to the bot; from the file alone, only those of `ALLOWED_OPEN_IDS`.
+    pub access: AccessList,
 }
 
 /// Reads a keyring from a file.
@@ -184,7 +175,8 @@ pub fn checked(
     let sandbox_extra =
         Extra { read: expanded(&extra.read), write: expanded(&extra.write), processes: extra.processes };
     let keyring = Keyring { working_dir, trusted_projects, claude_command, sandbox_extra, ..keyring.clone() };
-    Ok(ResolvedKeyring { keyring, workspace, notes, let_in: BTreeSet::new() })
+    let access = AccessList::of_keyring(keyring.allowed.iter().cloned());
+    Ok(ResolvedKeyring { keyring, workspace, notes, access })
 }
 
 /// What to say when `CLAUDE_COMMAND` cannot be run; `check` takes it for a fault, the daemon starts all the same.

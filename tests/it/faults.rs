@@ -58,7 +58,7 @@ async fn what_waits_over_a_restart_is_not_run_for_whom_the_keyring_shuts_out() {
     let only_ming = json!([phonework.ming]);
     phonework.configure("ALLOWED_OPEN_IDS", only_ming);
     phonework.start().await;
-    phonework.logged("no longer allowed: not run", 1).await;
+    phonework.logged("its sender is no longer allowed", 1).await;
     let mings = phonework.emulator.p2p(&phonework.ming);
     phonework.emulator.say(&phonework.ming, &mings, "/new shop");
     phonework.hear(&mings, 1).await;

@@ -3,7 +3,7 @@
 mod deaths;
 mod faults;
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use tempfile::TempDir;
@@ -21,6 +21,7 @@ use crate::{
         live_cards::{CardUpdate, LiveCards},
     },
     paths::Workspace,
+    people::AccessList,
     render::document::{Block, Document, LongAnswers},
 };
 
@@ -60,7 +61,8 @@ impl Office {
             AppCredentials { app_id: keyring.app_id.clone(), app_secret: keyring.app_secret.clone() };
         let api = Api::new(keyring.domain.clone(), credentials, HttpClient::new().unwrap());
         let workspace = Workspace::open(folder.path(), None).unwrap();
-        let checked = ResolvedKeyring { keyring, workspace, notes: Vec::new(), let_in: BTreeSet::new() };
+        let checked =
+            ResolvedKeyring { keyring, workspace, notes: Vec::new(), access: AccessList::default() };
         // Their senders may go: what was said last stays said.
         let settings = watch::Sender::new(Arc::new(checked)).subscribe();
         let connection = watch::Sender::new(ConnectionState::new(Timestamp::now())).subscribe();

@@ -11,13 +11,13 @@ use crate::feishu::socket::Answer;
 use crate::mail::{Settlement, Store};
 use crate::session::file::Saved;
 
-/// So many entries go to the disk together; the store takes more at a time.
-const BATCH: usize = 128;
+/// Maximum number of entries that go to the disk together; the store would take more at a time.
+const MAX_BATCH: usize = 128;
 
-/// So many entries may wait before no press is taken any more that would add to them.
-const MOST_WAITING: usize = 1024;
+/// Number of waiting entries from which on presses are declined, as each would add another.
+const BEHIND_AT: usize = 1024;
 
-/// The router's pen.
+/// A handle of the task that writes. Dropping it ends the task, after all entries are written.
 #[derive(Debug)]
 pub(super) struct OrderedWriter {
     entries: mpsc::UnboundedSender<QueuedWrite>,
@@ -31,22 +31,22 @@ struct QueuedWrite {
     then: AfterWrite,
 }
 
-/// Who is told when it is on record.
+/// Who is told when an entry is on record.
 #[derive(Debug)]
 pub(super) enum AfterWrite {
     /// Nobody.
-    Silence,
+    Nothing,
     /// Feishu: this event is acknowledged.
     Acknowledge(oneshot::Sender<Answer>),
-    /// Who pressed a button.
+    /// Whoever pressed a button: this toast is shown.
     Show(oneshot::Sender<Toast>, Toast),
 }
 
 impl AfterWrite {
-    /// A connection that is gone cannot be answered: Feishu sends the event again, or tells that nobody answered.
+    /// A connection that is gone cannot be answered: Feishu sends the event again, or shows that nobody answered.
     fn tell(self) {
         match self {
-            Self::Silence => {}
+            Self::Nothing => {}
             Self::Acknowledge(ack) => drop(ack.send(Answer { code: 200, data: None })),
             Self::Show(answer, toast) => drop(answer.send(toast)),
         }
@@ -54,48 +54,48 @@ impl AfterWrite {
 }
 
 impl OrderedWriter {
-    /// Starts the task that writes. It ends when the scribe is dropped and all is written.
+    /// Starts the task. It ends when the handle is dropped and everything is written.
     #[must_use]
     pub(super) fn start(store: Store) -> (Self, JoinHandle<()>) {
-        // Bounded by what the inbox holds, as each entry settles a message of it or says that one waits, and by
-        // what is asked of `is_behind` before a press.
+        // Bounded by the inbox, as each entry settles a message of it or shows that one waits, and by `is_behind`, which
+        // is checked before a press is followed.
         let (entries, mut queue) = mpsc::unbounded_channel::<QueuedWrite>();
         let waiting = Arc::<AtomicUsize>::default();
-        let written = waiting.clone();
+        let still_waiting = waiting.clone();
         let task = tokio::spawn(async move {
-            let mut entries = Vec::with_capacity(BATCH);
-            while queue.recv_many(&mut entries, BATCH).await > 0 {
-                let (mut batch, mut told) = (Vec::with_capacity(entries.len()), Vec::new());
+            let mut entries = Vec::with_capacity(MAX_BATCH);
+            while queue.recv_many(&mut entries, MAX_BATCH).await > 0 {
+                let (mut batch, mut written) = (Vec::with_capacity(entries.len()), Vec::new());
                 for QueuedWrite { first, settlement, then } in entries.drain(..) {
                     if let Some(saved) = first {
                         saved.done().await;
                     }
                     batch.push(settlement);
-                    told.push(then);
+                    written.push(then);
                 }
-                // All at once: nobody's answer waits until a flood of somebody else's is written line by line.
+                // Together: no answer waits until a flood of other entries is written one by one.
                 store.keep_all(batch).await;
-                written.fetch_sub(told.len(), Ordering::Relaxed);
-                told.into_iter().for_each(AfterWrite::tell);
+                still_waiting.fetch_sub(written.len(), Ordering::Relaxed);
+                written.into_iter().for_each(AfterWrite::tell);
             }
         });
         (Self { entries, waiting }, task)
     }
 
-    /// Whether so much waits for the disk that nothing is to be added that need not be.
+    /// Whether so many entries wait for the disk that no avoidable one should be added.
     pub(super) fn is_behind(&self) -> bool {
-        self.waiting.load(Ordering::Relaxed) >= MOST_WAITING
+        self.waiting.load(Ordering::Relaxed) >= BEHIND_AT
     }
 
-    /// Has this put on record, after `first` is on disk.
+    /// Puts a settlement on record, after `first` is on disk.
     pub(super) fn write(&self, first: Option<Saved>, settlement: Settlement) {
-        self.write_then(first, settlement, AfterWrite::Silence);
+        self.write_then(first, settlement, AfterWrite::Nothing);
     }
 
-    /// The same, and has somebody told when it is.
+    /// Like [`OrderedWriter::write`], and tells somebody when it is done.
     pub(super) fn write_then(&self, first: Option<Saved>, settlement: Settlement, then: AfterWrite) {
         self.waiting.fetch_add(1, Ordering::Relaxed);
-        // The task outlives the scribe.
+        // The task outlives this handle.
         let _ = self.entries.send(QueuedWrite { first, settlement, then });
     }
 }

@@ -1,5 +1,5 @@
-//! Tells a person straight away that his message cannot be put on record: past the outbox, which has no room either.
-//! Once in a while for each chat, and at best: nothing is kept of it, and nothing waits for it.
+//! Tells people at once that their message cannot be put on record. The sentence bypasses the outbox, which has no room
+//! either. Each chat is told once in ten minutes, on a best effort: nothing is kept of it, and nothing waits for it.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -8,23 +8,23 @@ use tokio::sync::mpsc;
 
 use crate::ids::{ChatId, MessageId};
 
-/// A chat is told again after so long.
-const SILENCE: Duration = Duration::from_secs(10 * 60);
-/// So many chats are remembered; while all of them were told lately, further ones are not.
-const REMEMBERED: usize = 1000;
+/// Minimum time between two alerts in the same chat.
+const ALERT_INTERVAL: Duration = Duration::from_secs(10 * 60);
+/// Maximum number of chats remembered; while all of them were told lately, no other chat is.
+const MAX_REMEMBERED: usize = 1000;
 
 /// A sentence on its way to a chat.
 #[derive(Debug, PartialEq, Eq)]
-pub struct StorageAlert {
-    /// The chat.
-    pub chat: ChatId,
-    /// The message that it replies to.
-    pub under: Option<MessageId>,
-    /// What it says.
-    pub text: String,
+pub(crate) struct StorageAlert {
+    /// The chat that is told.
+    pub(crate) chat: ChatId,
+    /// The message that the sentence replies to, in a group.
+    pub(crate) under: Option<MessageId>,
+    /// The sentence itself.
+    pub(crate) text: String,
 }
 
-/// Who was told lately, and the way to the others.
+/// The chats that were told lately, and the way to the others.
 #[derive(Debug)]
 pub(super) struct StorageAlarm {
     told: BTreeMap<ChatId, Instant>,
@@ -36,14 +36,14 @@ impl StorageAlarm {
         Self { told: BTreeMap::new(), alerts }
     }
 
-    /// Tells the chat, unless it was told lately or too much is on its way.
+    /// Sends the alert, unless its chat was told lately or too many alerts are on their way.
     pub(super) fn raise(&mut self, alert: StorageAlert, now: Instant) {
-        let lately = |at: &Instant| now.duration_since(*at) < SILENCE;
-        if self.told.len() >= REMEMBERED {
-            self.told.retain(|_, at| lately(at));
+        let is_recent = |at: &Instant| now.duration_since(*at) < ALERT_INTERVAL;
+        if self.told.len() >= MAX_REMEMBERED {
+            self.told.retain(|_, at| is_recent(at));
         }
         let known = self.told.get(&alert.chat);
-        if known.is_some_and(lately) || (known.is_none() && self.told.len() >= REMEMBERED) {
+        if known.is_some_and(is_recent) || (known.is_none() && self.told.len() >= MAX_REMEMBERED) {
             return;
         }
         let chat = alert.chat.clone();
@@ -59,7 +59,7 @@ mod tests {
 
     #[test]
     fn a_chat_is_told_once_in_ten_minutes_and_a_flood_is_bounded() {
-        let (alerts, mut told) = mpsc::channel(2 * REMEMBERED);
+        let (alerts, mut told) = mpsc::channel(2 * MAX_REMEMBERED);
         let (mut alarm, start) = (StorageAlarm::new(alerts), Instant::now());
         let alert = |chat: &str| StorageAlert { chat: chat.into(), under: None, text: "full".into() };
         let after = |minutes: u64| start + Duration::from_secs(60 * minutes);
@@ -71,6 +71,6 @@ mod tests {
         for chat in 0..5000 {
             alarm.raise(alert(&chat.to_string()), after(10));
         }
-        assert_eq!(std::iter::from_fn(|| told.try_recv().ok()).count(), REMEMBERED - 2);
+        assert_eq!(std::iter::from_fn(|| told.try_recv().ok()).count(), MAX_REMEMBERED - 2);
     }
 }

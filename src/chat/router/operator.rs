@@ -1,4 +1,4 @@
-//! What operators ask of the router: a look at the sessions, and the end of one.
+//! What operators ask of the router, by the control socket: the sessions as they are, and the end of one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use tokio::sync::oneshot;
 use tracing::info;
 
-use super::router::Router;
+use super::{Router, permission_mode};
 use crate::control::wire;
 use crate::ids::{ConvId, OpenId};
 use crate::keyring::ResolvedKeyring;
@@ -17,85 +17,84 @@ use crate::session::registry::{Registry, Session};
 use crate::session::report;
 use crate::session::turn::ReplyTarget;
 
-/// What an operator asks.
+/// A request of an operator's, and where its answer goes.
 #[derive(Debug)]
-pub enum OperatorRequest {
-    /// How the sessions are.
-    Look(oneshot::Sender<SessionsSnapshot>),
-    /// How many they are, and what they run.
-    Glance(oneshot::Sender<SessionCounts>),
-    /// Close a session: resolves when that is on disk; none when there is no such open session.
+pub(crate) enum OperatorRequest {
+    /// All sessions.
+    Snapshot(oneshot::Sender<SessionsSnapshot>),
+    /// The sessions in numbers.
+    Counts(oneshot::Sender<SessionCounts>),
+    /// Close a session. The answer resolves when that is on disk; it is `None` if there is no such open session.
     Close(ConvId, oneshot::Sender<Option<Saved>>),
 }
 
-/// The sessions at one moment. Taking it costs the router a copy of its maps; what is made of it costs somebody else.
+/// The sessions at one moment. To take it, the router copies its maps; the caller makes lists of them.
 #[derive(Debug)]
-pub struct SessionsSnapshot {
+pub(crate) struct SessionsSnapshot {
     settings: Arc<ResolvedKeyring>,
     registry: Registry,
     live: BTreeSet<ConvId>,
-    running: BTreeMap<ConvId, Timestamp>,
-    queues: BTreeMap<ConvId, usize>,
+    running_since: BTreeMap<ConvId, Timestamp>,
+    waiting: BTreeMap<ConvId, usize>,
 }
 
-/// The sessions at one moment, in numbers: what it costs does not depend on how many sleep.
+/// The sessions at one moment, in numbers. What this costs does not depend on the number of sleeping sessions.
 #[derive(Clone, Debug)]
-pub struct SessionCounts {
-    /// How many are not closed.
-    pub open: usize,
-    /// The live ones, with the processes above all that they run.
-    pub live: BTreeMap<ConvId, Option<u32>>,
-    /// How many work on a message.
-    pub running: usize,
-    /// When a message was last taken over.
-    pub last_received: Option<Timestamp>,
+pub(crate) struct SessionCounts {
+    /// Number of sessions that are not closed.
+    pub(crate) open: usize,
+    /// The live sessions, each with the topmost process that it runs, while there is one.
+    pub(crate) live: BTreeMap<ConvId, Option<u32>>,
+    /// Number of sessions with a running turn.
+    pub(crate) running: usize,
+    /// When a message last came in.
+    pub(crate) last_received: Option<Timestamp>,
 }
 
 impl Router {
-    pub(super) fn order(&mut self, order: OperatorRequest) {
-        // Whoever does not wait for the answer does not want it.
-        match order {
-            OperatorRequest::Look(answer) => drop(answer.send(self.look())),
-            OperatorRequest::Glance(answer) => drop(answer.send(self.glance())),
+    pub(super) fn answer_operator(&mut self, request: OperatorRequest) {
+        // An operator who does not wait for the answer does not want it.
+        match request {
+            OperatorRequest::Snapshot(answer) => drop(answer.send(self.snapshot())),
+            OperatorRequest::Counts(answer) => drop(answer.send(self.counts())),
             OperatorRequest::Close(conv_id, answer) => drop(answer.send(self.close_for_operator(&conv_id))),
         }
     }
 
-    fn look(&self) -> SessionsSnapshot {
-        let begun = self.begun.values().map(|begun| (begun.waiting.conv_id.clone(), begun.since));
+    fn snapshot(&self) -> SessionsSnapshot {
         SessionsSnapshot {
             settings: self.settings.clone(),
             registry: self.registry.clone(),
-            live: self.handles.keys().cloned().collect(),
-            running: begun.collect(),
-            queues: self.desk.queues(),
+            live: self.live.pids().into_keys().collect(),
+            running_since: self.live.running_since(),
+            waiting: self.waiting.queues.waiting_by_session(),
         }
     }
 
-    fn glance(&self) -> SessionCounts {
+    fn counts(&self) -> SessionCounts {
         SessionCounts {
             open: self.registry.open_sessions(),
-            live: self.handles.iter().map(|(conv_id, handle)| (conv_id.clone(), handle.pid())).collect(),
-            running: self.desk.all_running(),
+            live: self.live.pids(),
+            running: self.waiting.queues.total_running(),
             last_received: self.last_received,
         }
     }
 
     fn close_for_operator(&mut self, conv_id: &ConvId) -> Option<Saved> {
         let session = self.registry.running(conv_id).filter(|session| session.closed_at.is_none())?.clone();
-        let (saved, mails) = self.end(&session, None);
-        let reply = ReplyTarget { to: Recipient::Chat(session.chat_id.clone()), under: None };
+        let (saved, mails) = self.end_session(&session, None);
+        let target = ReplyTarget { to: Recipient::Chat(session.chat_id.clone()), under: None };
         let text = self.words().closed_by_operator(&session.project(), mails.len());
         info!(%conv_id, user = %session.owner, "session closed by an operator");
-        self.scribe.write(Some(saved.clone()), report::notice(mails, &reply, text));
+        self.writer.write(Some(saved.clone()), report::notice(mails, &target, text));
         Some(saved)
     }
 }
 
 impl SessionsSnapshot {
-    /// The sessions as the control socket shows them: each person's in the order of their numbers, then, with `all`,
-    /// the closed ones, the last closed one first.
-    pub fn sessions(&self, all: bool) -> impl Iterator<Item = wire::SessionInfo> {
+    /// The sessions as the control socket shows them: each person's open ones in the order of their numbers, then, with
+    /// `all`, the closed ones, the last closed one first.
+    pub(crate) fn sessions(&self, all: bool) -> impl Iterator<Item = wire::SessionInfo> {
         let (sessions, active) = self.registry.parts();
         let active: BTreeSet<&ConvId> = active.values().flat_map(BTreeMap::values).collect();
         let owners: BTreeSet<&OpenId> = sessions
@@ -119,15 +118,13 @@ impl SessionsSnapshot {
         active: &BTreeSet<&ConvId>,
     ) -> wire::SessionInfo {
         let conv_id = &session.conv_id;
-        let keyring = &self.settings.keyring;
-        let running_since = self.running.get(conv_id).copied();
+        let running_since = self.running_since.get(conv_id).copied();
         let state = match (session.closed_at, running_since) {
             (Some(_), _) => wire::SessionState::Closed,
             (None, Some(_)) => wire::SessionState::Running,
             (None, None) if self.live.contains(conv_id) => wire::SessionState::Ready,
             (None, None) => wire::SessionState::Asleep,
         };
-        let mode = session.permission_mode.clone();
         wire::SessionInfo {
             number,
             conv_id: conv_id.clone(),
@@ -138,20 +135,20 @@ impl SessionsSnapshot {
             state,
             active: active.contains(conv_id),
             last_activity_at: session.active_at.unwrap_or(session.created_at),
-            queue: self.queues.get(conv_id).copied().unwrap_or_default(),
+            queue: self.waiting.get(conv_id).copied().unwrap_or_default(),
             running_since,
             created_at: session.created_at,
             closed_at: session.closed_at,
             claude_session_id: session.cc_session_id.clone(),
-            mode: mode.unwrap_or_else(|| keyring.permission_mode.as_str().to_owned()),
-            model: session.model.clone().or_else(|| keyring.claude_model.clone()),
+            mode: permission_mode(session, &self.settings),
+            model: session.model.clone().or_else(|| self.settings.keyring.claude_model.clone()),
             cost_usd: session.cost_usd,
         }
     }
 
-    /// The open and the closed sessions that are still known.
+    /// All sessions that are still known, open or closed.
     #[must_use]
-    pub fn known(&self) -> Vec<&Session> {
+    pub(crate) fn known(&self) -> Vec<&Session> {
         self.registry.parts().0
     }
 }
