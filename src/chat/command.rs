@@ -1,4 +1,4 @@
-//! What a person types that is meant for phonework itself: `/new`, `/list` and the others. Pure.
+//! Reads the commands that people type for phonework itself, such as `/new` and `/list`. Pure.
 
 use std::time::Duration;
 
@@ -6,14 +6,14 @@ use crate::keyring::{PermissionMode, PermissionModeError, duration, is_model_nam
 use crate::render::document::LongAnswers;
 use crate::session::machine::AllowScope;
 
-/// A command.
+/// A command for phonework, with its arguments.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// Open a session.
+    /// `/new DIR`: open a session.
     New(NewSession),
-    /// Show the projects that one can be opened in.
+    /// `/new` alone: show the projects in which a session can be opened.
     Projects,
-    /// Show the sessions, from this page on.
+    /// Show this page of the sessions, from 1.
     List(usize),
     /// Make the session with this number the active one.
     Switch(usize),
@@ -21,101 +21,101 @@ pub enum Command {
     Close(Option<usize>),
     /// Show the active session's permission mode, or change it.
     Mode(Option<PermissionMode>),
-    /// Show what becomes of long answers, or change it.
+    /// Show how long answers are sent, or change it.
     Long(Option<LongAnswers>),
-    /// Run the last message again.
+    /// Run the active session's last prompt again.
     Retry,
-    /// Have Claude go on.
+    /// Let Claude go on.
     Continue,
-    /// Take the waiting message with this number out of the queue.
+    /// Remove the waiting message with this number from the queue; without a number the only one.
     Cancel(Option<usize>),
-    /// Interrupt what runs and run the waiting message with this number.
+    /// Stop the running turn and run the waiting message with this number; without a number the only one.
     Now(Option<usize>),
-    /// End the running turn.
+    /// Stop the running turn.
     Stop,
-    /// Show the active session.
+    /// Show the state of the active session.
     Status,
     /// Show the commands.
     Help,
-    /// Let Claude do what it asks for, so far.
+    /// Allow what Claude asks for: once, or further.
     Approve(AllowScope),
-    /// Do not, and say why.
+    /// Deny it; Claude is told why.
     Deny(Option<String>),
-    /// Run the messages that came too late.
+    /// Run the messages that came too late to be run without asking.
     Run,
-    /// Drop them.
+    /// Drop these messages.
     Discard,
 }
 
-/// A session that is to be opened.
+/// The arguments of `/new`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NewSession {
-    /// The project's directory, under `WORKING_DIR`.
+    /// The project's directory, relative to `WORKING_DIR` or absolute.
     pub directory: String,
-    /// Whether it may be made.
+    /// Whether it is created if it does not exist.
     pub create: bool,
-    /// A turn's time.
+    /// How long a turn may take.
     pub timeout: Option<Duration>,
-    /// How long an idle process is kept.
+    /// How long the process is kept while it is idle.
     pub idle: Option<Duration>,
-    /// The permission mode.
+    /// The permission mode; `None` for the configured one.
     pub mode: Option<PermissionMode>,
-    /// The model.
+    /// The model, as Claude Code names it; `None` for the configured one.
     pub model: Option<String>,
 }
 
-/// What a message is.
+/// A message, as far as it concerns phonework.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ParsedMessage {
-    /// Words for Claude, its own slash commands among them.
+    /// Words for Claude, which include Claude's own slash commands.
     Words,
-    /// A command for phonework.
+    /// A command for phonework, well formed.
     Command(Command),
-    /// A command for phonework that cannot be followed as it stands.
+    /// A command for phonework that is not well formed.
     Faulty(CommandFault),
 }
 
-/// Why a command cannot be followed.
+/// What is wrong with a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CommandFault {
     /// `/new` without a directory.
     NoDirectory,
     /// `/switch` without a number.
     NoNumber,
-    /// This is not a number of `/list`.
+    /// This is not a number.
     NotANumber(String),
-    /// This mode is not known.
+    /// This is not a permission mode.
     NotAMode(String),
-    /// Nothing may run unasked.
+    /// The mode that skips permission requests is not available.
     Bypass,
-    /// This is nothing that can become of a long answer.
+    /// This is not a way to send long answers.
     NotALength(String),
-    /// This option is not known.
+    /// There is no such option.
     UnknownOption(String),
-    /// This option lacks its value.
+    /// The value of this option is missing.
     NoValue(String),
     /// This value does not fit its option.
     BadValue {
-        /// The option.
+        /// The option, with its dashes.
         option: String,
-        /// What it was given.
+        /// The value it was given.
         value: String,
     },
-    /// This says not how far a leave goes.
-    NotAnExtent(String),
-    /// A quote is not closed.
+    /// This does not say how far an approval goes.
+    NotAnAllowScope(String),
+    /// A quotation mark is not closed.
     OpenQuote,
-    /// There is more than the command takes.
+    /// The command does not take this further argument.
     TooMuch(String),
 }
 
-/// Reads a message.
+/// Tells whether a message is a command, and reads it.
 #[must_use]
 pub fn parse(text: &str) -> ParsedMessage {
     let text = text.trim();
     let (name, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
     let rest = rest.trim();
-    // A phone's keyboard writes capitals at the start, and a Chinese one its own slash.
+    // A phone's keyboard begins with a capital, and a Chinese one has a slash of its own.
     let name = name.replacen('／', "/", 1).to_ascii_lowercase();
     let command = match name.as_str() {
         "/new" if rest.is_empty() => Ok(Command::Projects),
@@ -126,42 +126,45 @@ pub fn parse(text: &str) -> ParsedMessage {
         "/switch" => number(rest).map(Command::Switch),
         "/close" if rest.is_empty() => Ok(Command::Close(None)),
         "/close" => number(rest).map(|number| Command::Close(Some(number))),
-        "/mode" => chosen(rest, mode).map(Command::Mode),
-        "/long" => chosen(rest, long).map(Command::Long),
-        "/retry" => bare(rest, Command::Retry),
-        "/continue" => bare(rest, Command::Continue),
-        "/cancel" => chosen(rest, number).map(Command::Cancel),
-        "/now" => chosen(rest, number).map(Command::Now),
-        "/stop" => bare(rest, Command::Stop),
-        "/status" => bare(rest, Command::Status),
+        "/mode" => optional(rest, mode).map(Command::Mode),
+        "/long" => optional(rest, long).map(Command::Long),
+        "/retry" => without_arguments(rest, Command::Retry),
+        "/continue" => without_arguments(rest, Command::Continue),
+        "/cancel" => optional(rest, number).map(Command::Cancel),
+        "/now" => optional(rest, number).map(Command::Now),
+        "/stop" => without_arguments(rest, Command::Stop),
+        "/status" => without_arguments(rest, Command::Status),
         "/help" => Ok(Command::Help),
-        "/approve" => extent(rest).map(Command::Approve),
-        "/run" => bare(rest, Command::Run),
-        "/discard" => bare(rest, Command::Discard),
+        "/approve" => allow_scope(rest).map(Command::Approve),
+        "/run" => without_arguments(rest, Command::Run),
+        "/discard" => without_arguments(rest, Command::Discard),
         "/deny" => Ok(Command::Deny((!rest.is_empty()).then(|| rest.to_owned()))),
         _ => return ParsedMessage::Words,
     };
     command.map_or_else(ParsedMessage::Faulty, ParsedMessage::Command)
 }
 
-fn bare(rest: &str, command: Command) -> Result<Command, CommandFault> {
+fn without_arguments(rest: &str, command: Command) -> Result<Command, CommandFault> {
     if rest.is_empty() { Ok(command) } else { Err(CommandFault::TooMuch(rest.to_owned())) }
 }
 
-fn extent(rest: &str) -> Result<AllowScope, CommandFault> {
+fn allow_scope(rest: &str) -> Result<AllowScope, CommandFault> {
     match rest.to_ascii_lowercase().as_str() {
         "" => Ok(AllowScope::Once),
         "always" => Ok(AllowScope::Rule),
         "edits" => Ok(AllowScope::Edits),
-        _ => Err(CommandFault::NotAnExtent(rest.to_owned())),
+        _ => Err(CommandFault::NotAnAllowScope(rest.to_owned())),
     }
 }
 
-fn chosen<T>(rest: &str, read: impl Fn(&str) -> Result<T, CommandFault>) -> Result<Option<T>, CommandFault> {
+fn optional<T>(
+    rest: &str,
+    read: impl Fn(&str) -> Result<T, CommandFault>,
+) -> Result<Option<T>, CommandFault> {
     if rest.is_empty() { Ok(None) } else { read(rest).map(Some) }
 }
 
-/// A mode, however a phone's keyboard spells it.
+/// A permission mode, in whatever case a phone's keyboard writes it.
 fn mode(text: &str) -> Result<PermissionMode, CommandFault> {
     let known = PermissionMode::ALL.into_iter().find(|mode| mode.as_str().eq_ignore_ascii_case(text));
     known.map_or_else(|| text.parse(), Ok).map_err(|error| match error {
@@ -190,7 +193,7 @@ fn new_session(rest: &str) -> Result<NewSession, CommandFault> {
     let mut new = NewSession::default();
     let mut words = shell_words(rest)?.into_iter();
     while let Some(word) = words.next() {
-        // A phone's keyboard makes one long dash of two.
+        // A phone's keyboard turns two dashes into a long one.
         let dashes = if word.starts_with('—') { word.replacen('—', "--", 1) } else { word };
         let (option, inline) = match dashes.split_once('=') {
             Some((option, value)) if option.starts_with("--") => (option.to_owned(), Some(value.to_owned())),
@@ -223,7 +226,7 @@ fn new_session(rest: &str) -> Result<NewSession, CommandFault> {
     if new.directory.is_empty() { Err(CommandFault::NoDirectory) } else { Ok(new) }
 }
 
-/// Words parted by white space; quotes keep it.
+/// The words between white space; quotation marks keep white space inside a word.
 fn shell_words(text: &str) -> Result<Vec<String>, CommandFault> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;
@@ -317,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_followed_is_named() {
+    fn what_is_wrong_with_a_command_is_named() {
         let bad =
             |option: &str, value: &str| CommandFault::BadValue { option: option.into(), value: value.into() };
         for (text, fault) in [
@@ -331,7 +334,7 @@ mod tests {
             ("/new 'a", CommandFault::OpenQuote),
             ("/switch", CommandFault::NoNumber),
             ("/switch one", CommandFault::NotANumber("one".into())),
-            ("/approve all", CommandFault::NotAnExtent("all".into())),
+            ("/approve all", CommandFault::NotAnAllowScope("all".into())),
             ("/list all", CommandFault::NotANumber("all".into())),
             ("/mode bypassPermissions", CommandFault::Bypass),
             ("/mode BypassPermissions", CommandFault::Bypass),

@@ -47,7 +47,7 @@ impl Words {
                     "{option} 应为{expected}，而不是“{value}”。"
                 )
             }
-            CommandFault::NotAnExtent(text) => say!(
+            CommandFault::NotAnAllowScope(text) => say!(
                 self,
                 "{text} is not how far a leave can go: /approve is for once, /approve always for this rule in this session, /approve edits for edits in this session.",
                 "{text} 不是可用的范围：/approve 仅此一次，/approve always 本会话内同一规则，/approve edits 本会话内的修改。"

@@ -1,4 +1,4 @@
-//! The chat as people know it: the real daemon, the emulated Feishu, the practice agent.
+//! The chat as people know it, with the real daemon, the emulated Feishu and the practice agent.
 
 mod lists;
 #[cfg(feature = "crash-points")]
@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::support::phonework::{PATIENCE, Phonework};
 
-/// What the practice agent says of itself.
+/// How the practice agent marks its own sentences.
 const PRACTICE: &str = "(practice agent, not Claude)";
 
 #[tokio::test]
@@ -31,7 +31,7 @@ async fn a_plain_message_and_its_answer_go_through_word_for_word() {
 }
 
 #[tokio::test]
-async fn without_a_session_a_message_is_answered_with_the_way_to_one() {
+async fn a_message_without_a_session_is_answered_with_how_to_open_one() {
     let phonework = Phonework::practising(json!({})).await;
     let said = phonework.ask("hello", 1).await;
     insta::assert_snapshot!(said[0], @"You have no active session here. Open one with /new <dir>, or pick one from /list with /switch <n>.");
@@ -106,12 +106,12 @@ async fn nobody_sees_or_touches_anothers_sessions() {
 }
 
 #[tokio::test]
-async fn a_stranger_gets_one_line_with_his_open_id_and_nothing_else() {
+async fn a_stranger_gets_one_line_with_their_open_id_and_nothing_else() {
     let phonework = Phonework::practising(json!({"ALLOWED_OPEN_IDS": []})).await;
     for _ in 0..3 {
         phonework.say("/new shop");
     }
-    // What Ming is told comes after what Anna would have been.
+    // The answer to Ming comes after any further one to Anna would have come.
     let mings = phonework.emulator.p2p(&phonework.ming);
     phonework.emulator.say(&phonework.ming, &mings, "hello");
     phonework.hear(&mings, 1).await;
@@ -138,7 +138,7 @@ async fn in_a_group_the_bot_listens_only_when_mentioned_and_quotes_what_it_answe
 }
 
 #[tokio::test]
-async fn posts_are_read_and_other_kinds_get_a_friendly_line() {
+async fn posts_are_read_and_other_kinds_of_messages_get_a_friendly_line() {
     let phonework = Phonework::practising(json!({})).await;
     phonework.open_shop().await;
     let post = json!({"title": "", "content": [[{"tag": "text", "text": "echo see "}, {"tag": "a", "text": "this", "href": "https://a.b/c"}]]});
@@ -150,7 +150,7 @@ async fn posts_are_read_and_other_kinds_get_a_friendly_line() {
 }
 
 #[tokio::test]
-async fn a_directory_outside_is_refused_and_a_missing_one_is_offered() {
+async fn a_directory_outside_is_refused_and_creating_a_missing_one_is_offered() {
     let phonework = Phonework::practising(json!({})).await;
     let outside = tempfile::tempdir().unwrap();
     std::os::unix::fs::symlink(outside.path(), phonework.projects().join("link")).unwrap();
@@ -185,7 +185,7 @@ async fn ten_messages_at_once_are_answered_one_at_a_time_in_order() {
 }
 
 #[tokio::test]
-async fn messages_that_come_in_another_order_than_they_were_sent_wait_in_theirs() {
+async fn messages_that_arrive_out_of_order_run_in_the_order_they_were_sent() {
     let phonework = Phonework::practising(json!({})).await;
     phonework.open_shop().await;
     phonework.say("slow 3600");
@@ -203,13 +203,13 @@ async fn messages_that_come_in_another_order_than_they_were_sent_wait_in_theirs(
 }
 
 #[tokio::test]
-async fn a_waiting_message_that_is_taken_back_is_not_run() {
+async fn a_waiting_message_that_is_recalled_is_not_run() {
     let phonework = Phonework::practising(json!({})).await;
     phonework.open_shop().await;
     phonework.say("slow 3600");
-    let back = phonework.say("echo back");
-    phonework.reacted(&back, "OneSecond").await;
-    phonework.emulator.recall(&back).unwrap();
+    let recalled = phonework.say("echo back");
+    phonework.reacted(&recalled, "OneSecond").await;
+    phonework.emulator.recall(&recalled).unwrap();
     let last = phonework.say_later("echo last");
     phonework.reacted(&last, "OneSecond").await;
     phonework.say("/stop");
@@ -219,7 +219,7 @@ async fn a_waiting_message_that_is_taken_back_is_not_run() {
 }
 
 #[tokio::test]
-async fn commands_answer_while_a_turn_runs_and_stop_ends_it() {
+async fn commands_are_answered_while_a_turn_runs_and_stop_ends_it() {
     let phonework = Phonework::practising(json!({})).await;
     phonework.open_shop().await;
     phonework.say("slow 3600");
@@ -234,7 +234,7 @@ async fn commands_answer_while_a_turn_runs_and_stop_ends_it() {
 }
 
 #[tokio::test]
-async fn a_turn_that_hears_no_interrupt_ends_at_its_time_all_the_same() {
+async fn a_turn_that_ignores_the_interrupt_ends_at_its_timeout_all_the_same() {
     let phonework = Phonework::practising(json!({})).await;
     phonework.ask("/new shop --timeout 1", 1).await;
     let said = phonework.ask("hang", 1).await;
@@ -243,7 +243,7 @@ async fn a_turn_that_hears_no_interrupt_ends_at_its_time_all_the_same() {
 }
 
 #[tokio::test]
-async fn a_permission_is_asked_and_given_or_refused() {
+async fn a_permission_request_is_approved_or_denied() {
     let phonework = Phonework::practising(json!({})).await;
     phonework.open_shop().await;
     assert_eq!(phonework.ask("/approve", 1).await, ["Claude asks for nothing right now."]);
@@ -261,7 +261,7 @@ async fn a_permission_is_asked_and_given_or_refused() {
 }
 
 #[tokio::test]
-async fn stop_takes_back_what_was_asked_too() {
+async fn stop_also_withdraws_open_requests() {
     let phonework = Phonework::practising(json!({})).await;
     phonework.open_shop().await;
     phonework.ask("run touch made", 1).await;
@@ -273,7 +273,7 @@ async fn stop_takes_back_what_was_asked_too() {
 }
 
 #[tokio::test]
-async fn a_permission_that_nobody_gives_is_a_denial() {
+async fn a_request_that_nobody_answers_is_denied() {
     let phonework = Phonework::practising(json!({"APPROVAL_TIMEOUT": 1})).await;
     phonework.open_shop().await;
     let said = phonework.ask("run touch made", 3).await;
@@ -297,11 +297,11 @@ async fn a_crash_and_an_error_cost_one_turn_and_retry_runs_it_again() {
 }
 
 #[tokio::test]
-async fn a_long_answer_comes_in_parts_that_together_are_it() {
+async fn the_parts_of_a_long_answer_make_up_the_answer() {
     let phonework = Phonework::practising(json!({})).await;
     phonework.open_shop().await;
     phonework.say("say 90000 characters");
-    // What stands above the words of each card.
+    // The line above the words of each card.
     let head = |shown: &ShownMessage| shown.text.lines().next().unwrap_or_default().to_owned();
     let numbered = |shown: &ShownMessage| {
         let head = head(shown);
@@ -357,13 +357,13 @@ async fn an_idle_session_is_put_to_sleep_and_wakes_with_its_memory() {
 }
 
 #[tokio::test]
-async fn a_user_who_opens_the_chat_finds_his_session_warm() {
+async fn a_user_who_opens_the_chat_finds_their_session_warm() {
     let mut phonework = Phonework::practising(json!({})).await;
     phonework.open_shop().await;
     phonework.stop().await;
     phonework.start().await;
     assert!(phonework.show("/list").await.text.contains("asleep"));
     phonework.emulator.enter_chat(&phonework.anna).unwrap();
-    // The event has no answer of its own: the list tells.
+    // The event has no answer of its own: the list shows its effect.
     while !phonework.show("/list").await.text.contains("ready") {}
 }

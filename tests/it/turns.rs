@@ -1,4 +1,4 @@
-//! What a chat shows of a turn while it runs, and what is left of it: the real daemon, the emulated Feishu, the practice
+//! What a chat shows of a turn while it runs and afterwards, with the real daemon, the emulated Feishu and the practice
 //! agent.
 
 use phonework::emulator::{ApiCall, ShownMessage};
@@ -6,11 +6,11 @@ use serde_json::json;
 
 use crate::support::phonework::{PATIENCE, Phonework};
 
-/// A command that ends when the file `go` is there.
-const WAITING: &str = "run until [ -e go ]; do sleep 0.02; done";
+/// Has the practice agent run a command that ends when the file `go` is there.
+const RUN_UNTIL_GO: &str = "run until [ -e go ]; do sleep 0.02; done";
 
 impl Phonework {
-    /// The newest card of the bot's in Anna's chat, as soon as it is as wanted.
+    /// Waits for a card of the bot's in Anna's chat that satisfies `is`; returns the newest.
     async fn card(&self, is: impl Fn(&ShownMessage) -> bool) -> ShownMessage {
         let newest = |shown: &[ShownMessage]| {
             shown.iter().rev().find(|message| message.from_bot() && message.is_card() && is(message)).cloned()
@@ -24,7 +24,7 @@ impl Phonework {
         }
     }
 
-    /// Calls that send or change something, from the nth on.
+    /// The API calls that send or change something, without the `first` ones.
     fn calls_from(&self, first: usize) -> Vec<ApiCall> {
         let speaks = |call: &ApiCall| call.path.contains("/messages") || call.path.contains("/cardkit/");
         self.emulator.api_calls().into_iter().skip(first).filter(speaks).collect()
@@ -51,7 +51,7 @@ async fn a_turn_shows_what_it_does_and_ends_in_the_same_card() {
     let phonework = Phonework::practising(json!({})).await;
     phonework.open_shop().await;
     let before = phonework.said(&phonework.chat).len();
-    phonework.ask(WAITING, 1).await;
+    phonework.ask(RUN_UNTIL_GO, 1).await;
     phonework.say("/approve");
     let running = phonework.card(ShownMessage::is_unfinished).await;
     assert!(running.text.starts_with("Working · shop"), "{}", running.text);
@@ -67,7 +67,7 @@ async fn a_turn_shows_what_it_does_and_ends_in_the_same_card() {
 }
 
 #[tokio::test]
-async fn what_claude_says_is_shown_as_it_comes_and_kept_when_it_is_stopped() {
+async fn what_claude_says_is_shown_as_it_comes_and_kept_when_the_turn_is_stopped() {
     let phonework = Phonework::practising(json!({})).await;
     phonework.open_shop().await;
     phonework.say("stream 10000 words in 1000");
@@ -84,7 +84,7 @@ async fn what_claude_says_is_shown_as_it_comes_and_kept_when_it_is_stopped() {
 }
 
 #[tokio::test]
-async fn a_request_is_a_card_of_its_own_that_says_afterwards_what_became_of_it() {
+async fn a_request_has_a_card_of_its_own_that_later_says_what_was_decided() {
     let phonework = Phonework::practising(json!({})).await;
     phonework.open_shop().await;
     let became = |words: &'static str| move |shown: &ShownMessage| shown.text.starts_with(words);
@@ -119,7 +119,7 @@ async fn a_request_is_a_card_of_its_own_that_says_afterwards_what_became_of_it()
 }
 
 #[tokio::test]
-async fn a_request_that_nobody_answers_expires_and_short_ones_without_a_reminder() {
+async fn a_request_that_nobody_answers_expires_without_a_reminder_if_its_time_is_short() {
     let phonework = Phonework::practising(json!({"APPROVAL_TIMEOUT": 2})).await;
     phonework.open_shop().await;
     phonework.say("run touch made");
@@ -135,7 +135,7 @@ async fn a_request_that_nobody_answers_expires_and_short_ones_without_a_reminder
 }
 
 #[tokio::test]
-async fn who_lets_a_request_wait_is_reminded_of_it_at_half_its_time_and_can_still_decide() {
+async fn a_reminder_comes_at_half_of_a_requests_time_and_the_request_can_still_be_decided() {
     let phonework = Phonework::practising(json!({"APPROVAL_TIMEOUT": 60})).await;
     phonework.open_shop().await;
     phonework.say("run touch made");
@@ -214,7 +214,7 @@ async fn a_restart_turns_an_open_request_into_an_expired_one() {
 }
 
 #[tokio::test]
-async fn a_turn_of_500_tools_and_two_megabytes_costs_little_of_anything() {
+async fn a_turn_of_500_tools_and_two_megabytes_costs_little_memory_and_few_calls() {
     let phonework = Phonework::practising(json!({})).await;
     phonework.open_shop().await;
     phonework.ask("echo warm", 1).await;
@@ -227,7 +227,8 @@ async fn a_turn_of_500_tools_and_two_megabytes_costs_little_of_anything() {
     let calls = phonework.calls_from(before);
     let refused: Vec<&ApiCall> = calls.iter().filter(|call| call.code != Some(0)).collect();
     assert!(refused.is_empty(), "{refused:#?}");
-    // Two pictures a second at most; to make the card and to send it, to end its streaming and its last word are four.
+    // At most two updates a second, and four calls more: to create the card, to send it, to end its streaming, and to
+    // show its last content.
     let lasted = calls.last().unwrap().at.duration_since(calls[0].at).as_millis();
     assert!(calls.len() as i128 <= 4 + lasted / 500, "{} calls in {lasted} ms", calls.len());
     let over = phonework.said(&phonework.chat).pop().unwrap();

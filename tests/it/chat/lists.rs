@@ -1,4 +1,4 @@
-//! What the lists show, and what their buttons do.
+//! What lists and status cards show, and what their buttons do.
 
 use phonework::emulator::{Click, PressTarget, ShownToast};
 use phonework::ids::ChatId;
@@ -28,13 +28,13 @@ async fn a_session_is_switched_to_by_its_button_once() {
     assert_eq!(said, toast("success", "Session 1 (shop) is active here now."));
     assert_eq!(shown.answer(), "Session 1 (shop) is active here now.");
     assert!(phonework.show("/status").await.text.contains("project: shop"));
-    // The card still shows it; pressed again, there is nothing to do.
+    // The card still shows the button; pressed again, there is nothing to do.
     let said = phonework.press(&list, "Switch", 0).await;
     assert_eq!(said, toast("warning", "The session in shop is active here already."));
 }
 
 #[tokio::test]
-async fn an_old_card_closes_the_session_that_it_shows_and_no_other() {
+async fn an_old_card_closes_only_the_session_that_it_shows() {
     let mut phonework = two_sessions().await;
     let list = phonework.show("/list").await;
     // By now the second session is the first of the list, and active.
@@ -69,7 +69,7 @@ async fn two_presses_at_once_close_once() {
 }
 
 #[tokio::test]
-async fn in_a_group_nobody_presses_for_another() {
+async fn in_a_group_nobody_can_press_for_another_person() {
     let phonework = Phonework::practising(json!({})).await;
     let group = phonework.emulator.group();
     let say = |text: &str| phonework.say_in_group(text);
@@ -86,7 +86,7 @@ async fn in_a_group_nobody_presses_for_another() {
 }
 
 #[tokio::test]
-async fn a_stranger_who_presses_learns_nothing_but_that_he_is_one() {
+async fn a_stranger_who_presses_learns_nothing_but_that_they_are_not_let_in() {
     let mut phonework = two_sessions().await;
     let list = phonework.show("/list").await;
     let only_ming = json!([phonework.ming]);
@@ -119,7 +119,7 @@ async fn a_card_of_another_version_does_nothing_and_says_why() {
 }
 
 #[tokio::test]
-async fn a_new_session_is_opened_where_one_was_lately() {
+async fn a_new_session_is_offered_where_one_was_lately() {
     let phonework = Phonework::practising(json!({})).await;
     assert!(phonework.show("/new").await.text.starts_with("Which directory?"));
     phonework.open_shop().await;
@@ -136,7 +136,7 @@ async fn a_new_session_is_opened_where_one_was_lately() {
 }
 
 #[tokio::test]
-async fn the_list_says_what_was_asked_last_and_how_to_see_the_rest() {
+async fn the_list_shows_what_was_asked_last_and_how_to_see_the_rest() {
     let phonework = Phonework::practising(json!({})).await;
     for _ in 0..16 {
         phonework.ask("/new shop", 1).await;
@@ -149,7 +149,7 @@ async fn the_list_says_what_was_asked_last_and_how_to_see_the_rest() {
 }
 
 #[tokio::test]
-async fn the_status_tells_what_a_session_has_cost_to_the_hundredth_of_a_cent() {
+async fn the_status_shows_a_sessions_cost_to_the_hundredth_of_a_cent() {
     let mut phonework = Phonework::installed(&Phonework::practice_agent(), json!({})).await;
     phonework.sleeping(1);
     let file = phonework.state().join("sessions.json");
@@ -163,7 +163,7 @@ async fn the_status_tells_what_a_session_has_cost_to_the_hundredth_of_a_cent() {
 }
 
 #[tokio::test]
-async fn in_a_group_the_list_says_only_what_was_asked_there() {
+async fn in_a_group_the_list_shows_only_prompts_from_that_group() {
     let phonework = Phonework::practising(json!({})).await;
     let group = phonework.emulator.group();
     let mut said = 0;
@@ -186,7 +186,7 @@ async fn in_a_group_the_list_says_only_what_was_asked_there() {
 }
 
 #[tokio::test]
-async fn the_mode_is_changed_by_typing_and_by_pressing_and_holds_over_a_restart() {
+async fn the_mode_is_changed_by_typing_and_by_pressing_and_outlives_a_restart() {
     let mut phonework = Phonework::practising(json!({})).await;
     phonework.open_shop().await;
     let said = phonework.ask("/mode bypassPermissions", 1).await;
@@ -199,7 +199,7 @@ async fn the_mode_is_changed_by_typing_and_by_pressing_and_holds_over_a_restart(
     assert_eq!(said, toast("warning", "The permission mode of the session in shop is acceptEdits."));
     phonework.kill().await;
     phonework.start().await;
-    // In this mode a file is written without a question.
+    // In this mode Claude writes a file without asking.
     phonework.ask("write made words", 1).await;
     assert_eq!(std::fs::read_to_string(phonework.projects().join("shop/made")).unwrap().trim(), "words");
     let said = phonework.ask("/mode default", 1).await;
@@ -207,7 +207,7 @@ async fn the_mode_is_changed_by_typing_and_by_pressing_and_holds_over_a_restart(
 }
 
 #[tokio::test]
-async fn what_becomes_of_long_answers_is_chosen_for_oneself_and_kept() {
+async fn each_person_chooses_how_long_answers_are_sent_and_the_choice_is_kept() {
     let mut phonework = Phonework::practising(json!({})).await;
     phonework.open_shop().await;
     assert!(phonework.ask("/long", 1).await[0].contains("several messages. /long file"));

@@ -1,11 +1,11 @@
-//! Presses when the disk or the daemon does not play along.
+//! Presses while the disk fails or hangs, or the daemon dies.
 
 use phonework::emulator::ShownMessage;
 use serde_json::json;
 
 use crate::support::phonework::{PATIENCE, Phonework};
 
-/// The card of a turn that was cut, of a daemon that was started with this at its crash points.
+/// A daemon that runs with these crash points, and the card of a turn that was cut before it started.
 async fn cut(points: &str) -> (Phonework, ShownMessage) {
     let mut phonework = Phonework::practising(json!({})).await;
     phonework.open_shop().await;
@@ -40,7 +40,7 @@ async fn a_press_that_was_answered_runs_once_although_the_daemon_dies_before_its
 }
 
 #[tokio::test]
-async fn a_press_before_a_crash_that_was_not_answered_can_be_pressed_again() {
+async fn a_press_that_a_crash_left_unanswered_can_be_repeated() {
     let (mut phonework, cut) = cut("inbox-write:die@1").await;
     let click =
         phonework::emulator::Click::from(phonework::emulator::PressTarget::Label("Run again".to_owned()));
@@ -54,7 +54,7 @@ async fn a_press_before_a_crash_that_was_not_answered_can_be_pressed_again() {
 }
 
 #[tokio::test]
-async fn who_presses_while_the_disk_hangs_is_told_in_time_and_it_is_done_later() {
+async fn a_press_while_the_disk_hangs_is_answered_in_time_and_done_later() {
     // Feishu gives up after 3 s.
     let (phonework, cut) = cut("inbox-write:wait=4000@1").await;
     let said = phonework.press(&cut, "Run again", 0).await;
@@ -63,7 +63,7 @@ async fn who_presses_while_the_disk_hangs_is_told_in_time_and_it_is_done_later()
 }
 
 #[tokio::test]
-async fn who_presses_while_the_disk_is_full_is_told_that_nothing_was_done() {
+async fn a_press_while_the_disk_is_full_is_answered_with_the_fact_that_nothing_was_done() {
     let (phonework, cut) = cut("inbox-write:fail@1").await;
     let said = phonework.press(&cut, "Run again", 0).await;
     assert_eq!(said.kind, "error");

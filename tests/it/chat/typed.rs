@@ -1,4 +1,4 @@
-//! What is typed while Claude asks: it is about what asks in the same chat, and about nothing else.
+//! What people type while Claude asks concerns the requests in the same chat, and no others.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
@@ -9,8 +9,8 @@ use serde_json::json;
 
 use crate::support::phonework::{PATIENCE, Phonework, until};
 
-/// A Claude Code that asks for leave in the turn of `now`, and after those of `later` and `question` by itself. What is
-/// allowed leaves a file in the project; where there is one named `hold`, the turn goes on after that.
+/// A Claude Code that asks for permission during the turn of `now`, and by itself after the turns of `later` and
+/// `question`. What is allowed leaves a file in the project; if a file `hold` is there, the turn goes on after that.
 const ASKS: &str = r#"#!/bin/sh
 request() {
     printf '{"type":"control_request","request_id":"r%s","request":{"subtype":"can_use_tool","tool_name":"%s","input":%s,"tool_use_id":"t"}}\n' "$$" "$1" "$2"
@@ -29,7 +29,7 @@ while read -r line; do
 done
 "#;
 
-/// One whose Claude Code asks, with an open session in `shop` and a place for one in `blog`.
+/// A daemon with that Claude Code, an open session in `shop` and a directory `blog` for another one.
 async fn asking() -> (Phonework, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let program = folder.path().join("claude");
@@ -43,7 +43,7 @@ async fn asking() -> (Phonework, tempfile::TempDir) {
 }
 
 impl Phonework {
-    /// The card in a chat that begins with this, as soon as it is there.
+    /// Waits for a card in this chat that begins with `head`.
     async fn headed(&self, chat: &ChatId, head: &str) -> ShownMessage {
         let find = |_: &_| self.said(chat).into_iter().find(|shown| shown.text.starts_with(head));
         let found = self.emulator.wait_for(find, PATIENCE).await;
@@ -56,7 +56,7 @@ impl Phonework {
 }
 
 #[tokio::test]
-async fn what_is_typed_in_a_chat_decides_what_asks_there_whatever_runs_elsewhere() {
+async fn a_typed_decision_concerns_the_request_in_its_chat_whatever_runs_elsewhere() {
     let (phonework, _program) = asking().await;
     let (chat, group) = (phonework.chat.clone(), phonework.emulator.group());
     phonework.say_in_group("/new blog");
@@ -69,24 +69,24 @@ async fn what_is_typed_in_a_chat_decides_what_asks_there_whatever_runs_elsewhere
     phonework.say_in_group("/approve");
     phonework.headed(&group, "Allowed · Bash · blog").await;
     until(|| phonework.allowed("blog").exists().then_some(())).await;
-    // Nothing asks here any more; what asks in the other chat is not meant, though its session runs, nor if it is the
-    // active one here.
+    // No request is open here any more. The one in the other chat is not meant: neither because its session runs, nor
+    // because its session is the active one here.
     let nothing = "Claude asks for nothing right now.";
-    let so_often =
+    let times_told =
         |times| move |texts: &[String]| texts.iter().filter(|text| *text == nothing).count() == times;
     phonework.say_in_group("/approve");
-    phonework.hear_until(&group, so_often(1)).await;
+    phonework.hear_until(&group, times_told(1)).await;
     phonework.say_in_group("/switch 1");
     phonework.hear_until(&group, |texts| texts.iter().any(|text| text.contains("1 (shop) is active"))).await;
     phonework.say_in_group("/approve");
-    phonework.hear_until(&group, so_often(2)).await;
+    phonework.hear_until(&group, times_told(2)).await;
     phonework.say("/deny");
     phonework.headed(&chat, "Denied · Bash · shop").await;
     assert!(!phonework.allowed("shop").exists());
 }
 
 #[tokio::test]
-async fn where_two_sessions_ask_in_one_chat_nothing_is_decided_before_one_is_switched_to() {
+async fn with_two_requests_in_one_chat_nothing_is_decided_before_a_switch_to_one_of_them() {
     let (phonework, _program) = asking().await;
     let chat = phonework.chat.clone();
     phonework.say("later");
@@ -94,8 +94,8 @@ async fn where_two_sessions_ask_in_one_chat_nothing_is_decided_before_one_is_swi
     phonework.show("/new blog").await;
     phonework.say("now");
     phonework.headed(&chat, "May Claude use Bash? · blog").await;
-    for order in ["/approve", "/deny"] {
-        let said = phonework.ask(order, 1).await;
+    for command in ["/approve", "/deny"] {
+        let said = phonework.ask(command, 1).await;
         insta::allow_duplicates! {
             insta::assert_snapshot!(said[0], @"Nothing is decided: several of your sessions wait for you here: 1 (shop), 2 (blog). Use the buttons of the card that you mean, or /switch <n> first.");
         }
@@ -103,7 +103,7 @@ async fn where_two_sessions_ask_in_one_chat_nothing_is_decided_before_one_is_swi
     phonework.show("/switch 1").await;
     phonework.say("/approve");
     phonework.headed(&chat, "Allowed · Bash · shop").await;
-    // The other is the only one then.
+    // Now the other request is the only one.
     phonework.say("/deny");
     phonework.headed(&chat, "Denied · Bash · blog").await;
     until(|| phonework.allowed("shop").exists().then_some(())).await;
@@ -111,7 +111,7 @@ async fn where_two_sessions_ask_in_one_chat_nothing_is_decided_before_one_is_swi
 }
 
 #[tokio::test]
-async fn words_answer_only_what_is_asked_in_their_chat_also_if_claude_began_by_itself() {
+async fn words_answer_only_a_question_in_their_chat_also_one_that_claude_asks_by_itself() {
     let (phonework, _program) = asking().await;
     let (chat, group) = (phonework.chat.clone(), phonework.emulator.group());
     phonework.say("question");
@@ -123,16 +123,16 @@ async fn words_answer_only_what_is_asked_in_their_chat_also_if_claude_began_by_i
     phonework.say("blue");
     let answered = phonework.headed(&chat, "Answered · shop").await;
     assert!(answered.text.contains("→ blue"), "{answered:?}");
-    // What was typed in the group was a prompt.
+    // The words in the group became a prompt.
     phonework.headed(&group, "May Claude use Bash? · shop").await;
 }
 
 #[tokio::test]
-async fn the_list_and_the_status_tell_who_waits_for_whom_also_in_a_turn_of_claudes_own() {
+async fn the_list_and_the_status_show_who_waits_for_whom_also_in_a_turn_that_claude_began() {
     let (phonework, _program) = asking().await;
     let chat = phonework.chat.clone();
     std::fs::write(phonework.projects().join("shop/hold"), "").unwrap();
-    let told = async |state: &str| {
+    let shows = async |state: &str| {
         let list = phonework.show("/list").await.text;
         assert!(list.contains(&format!("▶ 1. shop · {state}\n")), "{list}");
         let status = phonework.show("/status").await.text;
@@ -140,8 +140,8 @@ async fn the_list_and_the_status_tell_who_waits_for_whom_also_in_a_turn_of_claud
     };
     phonework.say("later");
     phonework.headed(&chat, "May Claude use Bash? · shop").await;
-    told("waits for you").await;
+    shows("waits for you").await;
     phonework.say("/approve");
     phonework.headed(&chat, "Allowed · Bash · shop").await;
-    told("running").await;
+    shows("running").await;
 }

@@ -1,4 +1,4 @@
-//! What waits, what came too late, what was cut: by typing and by pressing.
+//! Messages that wait or come too late, and turns that were cut: what commands and buttons do with them.
 
 use phonework::emulator::{PhoneUtterance, ShownMessage, ShownToast};
 use serde_json::json;
@@ -9,7 +9,7 @@ fn done(content: &str) -> ShownToast {
     ShownToast { kind: "success".to_owned(), content: content.to_owned() }
 }
 
-/// One whose Anna has a turn that runs and these messages behind it.
+/// A daemon in which a turn of Anna's runs and these messages wait behind it.
 async fn behind_a_slow_turn(messages: &[&str]) -> Phonework {
     let phonework = Phonework::practising(json!({})).await;
     phonework.open_shop().await;
@@ -23,7 +23,7 @@ async fn behind_a_slow_turn(messages: &[&str]) -> Phonework {
 }
 
 #[tokio::test]
-async fn a_waiting_message_is_cancelled_and_another_sent_now() {
+async fn a_waiting_message_is_cancelled_and_another_sent_now_by_buttons() {
     let phonework = behind_a_slow_turn(&["echo one", "echo two", "echo three"]).await;
     let queue = phonework.show("/cancel").await;
     assert!(queue.text.contains("2. echo two"), "{queue:?}");
@@ -43,7 +43,7 @@ async fn a_waiting_message_is_cancelled_and_another_sent_now() {
 }
 
 #[tokio::test]
-async fn what_waits_for_a_while_has_a_card_that_goes_with_the_queue() {
+async fn a_queue_that_lasts_has_a_card_that_follows_it() {
     let phonework = behind_a_slow_turn(&["echo one"]).await;
     let queue = phonework.emulator.card_with(&phonework.chat, "Cancel", PATIENCE).await;
     assert!(queue.text.contains("1. echo one"), "{queue:?}");
@@ -59,7 +59,7 @@ async fn what_waits_for_a_while_has_a_card_that_goes_with_the_queue() {
 }
 
 #[tokio::test]
-async fn the_card_of_a_queue_says_so_when_the_daemon_was_interrupted() {
+async fn the_card_of_a_queue_says_when_the_daemon_was_interrupted() {
     let mut phonework = behind_a_slow_turn(&["echo one"]).await;
     let queue = phonework.emulator.card_with(&phonework.chat, "Cancel", PATIENCE).await;
     let cancel = queue.value_of("Cancel").unwrap();
@@ -73,7 +73,7 @@ async fn the_card_of_a_queue_says_so_when_the_daemon_was_interrupted() {
 }
 
 #[tokio::test]
-async fn what_waits_is_cancelled_and_sent_now_by_typing() {
+async fn waiting_messages_are_cancelled_and_sent_now_by_commands() {
     let phonework = behind_a_slow_turn(&["echo one", "echo two"]).await;
     assert_eq!(phonework.ask("/cancel 3", 1).await, ["No message 3 waits; /cancel shows those that do."]);
     assert_eq!(phonework.ask("/cancel 1", 1).await, ["Not run: “echo one”"]);
@@ -96,7 +96,7 @@ async fn a_cancelled_message_stays_cancelled_over_a_crash() {
 }
 
 #[tokio::test]
-async fn in_a_group_nobody_cancels_anothers_message() {
+async fn in_a_group_nobody_can_cancel_another_persons_message() {
     let phonework = Phonework::practising(json!({})).await;
     let group = phonework.emulator.group();
     let say = |text: &str| phonework.say_in_group(text);
@@ -119,7 +119,7 @@ async fn in_a_group_nobody_cancels_anothers_message() {
 }
 
 #[tokio::test]
-async fn in_a_group_nobody_reads_what_waits_elsewhere_or_was_asked_elsewhere() {
+async fn in_a_group_nobody_reads_messages_of_other_chats() {
     let phonework = behind_a_slow_turn(&["echo secret one"]).await;
     let group = phonework.emulator.group();
     phonework.say_in_group("/switch 1");
@@ -128,7 +128,7 @@ async fn in_a_group_nobody_reads_what_waits_elsewhere_or_was_asked_elsewhere() {
     phonework.reacted(&waits, "OneSecond").await;
     let waits = phonework.say_later("echo secret two");
     phonework.reacted(&waits, "OneSecond").await;
-    // Its own card may come between.
+    // The queue's own card may come between.
     let answer = async |text: &str, begins: &str| {
         let asked = phonework.say_in_group(text);
         let answers =
@@ -159,12 +159,12 @@ async fn in_a_group_nobody_reads_what_waits_elsewhere_or_was_asked_elsewhere() {
     assert_eq!(answer("/now 3", "Runs now").await, "Runs now: “shop”");
     let others = phonework.heard(&group);
     assert!(others.iter().all(|text| !text.contains("secret") && !text.contains("slow")), "{others:?}");
-    // Alone with the bot she reads all of it.
+    // In her own chat she reads everything.
     phonework.hear_until(&phonework.chat, |texts| texts.iter().any(|text| text == "secret one")).await;
 }
 
 #[tokio::test]
-async fn what_came_too_late_is_run_or_dropped_by_a_button_and_the_card_says_so() {
+async fn late_messages_are_run_or_dropped_by_a_button_and_the_card_says_so() {
     let mut phonework = Phonework::practising(json!({})).await;
     phonework.open_shop().await;
     let late = |phonework: &Phonework, text: &str| {
@@ -176,7 +176,7 @@ async fn what_came_too_late_is_run_or_dropped_by_a_button_and_the_card_says_so()
     let question = phonework.nth_said(&phonework.chat, 1).await;
     assert_eq!(question.buttons(), ["Run", "Discard"]);
     assert!(question.text.contains("• echo first"), "{question:?}");
-    // After a crash it is asked anew, and the old card is over.
+    // After a crash the question comes again, and the old card closes.
     phonework.kill().await;
     phonework.start().await;
     phonework.becomes(&question.message_id, |shown| shown.buttons().is_empty()).await;
@@ -193,7 +193,7 @@ async fn what_came_too_late_is_run_or_dropped_by_a_button_and_the_card_says_so()
     assert_eq!(phonework.ask("/run", 1).await, ["No message of yours waits for that."]);
 }
 
-/// A daemon that died while a turn was under way, and what it says of that when it is there again.
+/// A daemon that died during a turn and was started again, and the card that it shows about the turn.
 async fn cut_turn() -> (Phonework, ShownMessage) {
     let mut phonework = Phonework::practising(json!({})).await;
     phonework.open_shop().await;
@@ -216,7 +216,7 @@ async fn a_cut_turn_is_run_again_once_however_often_it_is_pressed() {
     let over = phonework.becomes(&cut.message_id, |shown| shown.buttons().is_empty()).await;
     assert!(over.text.contains("It runs again."), "{over:?}");
     phonework.logged("turn begun", 2).await;
-    // The daemon dies in this turn, too, and the first card is pressed once more.
+    // The daemon dies in this turn too, and the first card is pressed once more.
     phonework.kill().await;
     phonework.start().await;
     let said = phonework.emulator.press_earlier(&cut.message_id, &phonework.anna, again, None).await;
@@ -241,7 +241,7 @@ async fn claude_goes_on_after_a_cut_turn_and_by_a_command() {
 }
 
 #[tokio::test]
-async fn of_a_session_only_the_last_turn_runs_again() {
+async fn only_the_last_turn_of_a_session_can_run_again() {
     let (phonework, cut) = cut_turn().await;
     assert_eq!(phonework.ask("echo newer", 1).await, ["newer"]);
     let said = phonework.press(&cut, "Run again", 0).await;
@@ -250,7 +250,7 @@ async fn of_a_session_only_the_last_turn_runs_again() {
 }
 
 #[tokio::test]
-async fn what_is_typed_while_claude_asks_is_the_answer_and_what_comes_after_it_a_prompt() {
+async fn words_typed_while_claude_asks_are_the_answer_and_those_after_them_a_prompt() {
     let phonework = Phonework::practising(json!({})).await;
     phonework.open_shop().await;
     phonework.say("ask");
@@ -267,7 +267,7 @@ async fn what_is_typed_while_claude_asks_is_the_answer_and_what_comes_after_it_a
 }
 
 #[tokio::test]
-async fn of_a_turn_that_a_restart_cut_short_what_claude_had_said_stays_when_it_is_dismissed() {
+async fn what_claude_had_said_stays_on_the_card_of_a_cut_turn_that_is_dismissed() {
     let mut phonework = Phonework::practising(json!({})).await;
     phonework.open_shop().await;
     phonework.say("stream 300 words in 3600");
