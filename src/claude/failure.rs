@@ -1,8 +1,8 @@
-//! What went wrong, in sentences that a person can act on.
+//! Turns failures of Claude Code into sentences that a person can act on.
 //!
-//! Failures are told apart by the API's status, Claude Code's own kind and the reason why the turn ended, never by
-//! its words; the words are passed on where they hold what a person needs (when a limit ends), and where the failure
-//! is not known. The one exception is a refused start, for which there is nothing but words.
+//! Failures are told apart by the API's status, Claude Code's own kind of error and the reason why the turn ended, not
+//! by Claude Code's words. The words are passed on if they hold what a person needs (when a limit ends), or if the
+//! failure is unknown. The only exception is a refused start: there Claude Code gives nothing but words.
 
 mod sentences;
 
@@ -12,59 +12,58 @@ use super::wire::TurnResult;
 use crate::language::Language;
 use crate::sandbox::limits::OVER_LIMIT;
 
-/// A failure of a turn, as far as it asks a different thing of somebody.
+/// Why a turn failed. Two causes are different if they ask somebody to do different things.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
     /// Somebody stopped the turn.
     Interrupted,
-    /// Claude Code has no credentials, or those of a subscription ended.
+    /// Claude Code has no credentials, or its subscription login has expired.
     NotLoggedIn,
-    /// The API refused the key.
+    /// The API refused the credentials.
     KeyRefused,
-    /// The key may not do this.
+    /// The account is not allowed to do this.
     Forbidden,
     /// The model does not exist, or not for this account.
     ModelUnknown,
     /// The account has no credit.
     NoCredit,
-    /// A limit of requests or of the subscription is used up.
+    /// A limit on requests or of the subscription is used up.
     RateLimited,
-    /// Anthropic has too much to do.
+    /// Anthropic's servers are overloaded.
     Overloaded,
-    /// The API failed, with its HTTP status.
+    /// The API failed with this HTTP status.
     ServerError(u16),
-    /// No answer from the API at all.
+    /// The API did not answer at all.
     Unreachable,
-    /// The conversation does not fit the model any more.
+    /// The conversation no longer fits into the model's context.
     ContextFull,
-    /// The request is too large, because of images for the most part.
+    /// The request is too large, mostly because of images.
     TooLarge,
-    /// The API calls the request wrong.
+    /// The API rejected the request as invalid.
     BadRequest,
     /// The model declined to answer.
     Refused,
-    /// The most model calls that one turn may have.
+    /// The turn reached the maximum number of model calls.
     TooManyCalls,
-    /// The money that a session may cost is spent.
+    /// The session's budget is spent.
     BudgetSpent,
     /// The conversation to resume is not on Claude Code's disk: a new one is needed.
     ConversationMissing,
-    /// A conversation with this id exists already, and was to be a new one.
+    /// A conversation was to be begun under an id that exists already.
     ConversationExists,
-    /// The program that runs as Claude Code writes what is none of its lines.
+    /// The program does not write Claude Code's lines.
     NotClaude,
     /// The process does not read its input.
-    Deaf,
-    /// A process that was killed does not go.
+    InputBlocked,
+    /// A killed process does not end.
     Stuck,
-    /// The session's processes used more than they may, and were ended.
+    /// The session's processes exceeded their resource limits and were ended.
     OverLimit,
-    /// None of these.
+    /// None of the above.
     Unknown,
 }
 
-/// What failed in a turn; none when it went well. `error` is the newest [`super::wire::Assistant::error`] of the
-/// turn.
+/// Why a turn failed; `None` if it went well. `error` is the newest [`super::wire::Assistant::error`] of the turn.
 #[must_use]
 pub fn cause(result: &TurnResult, error: Option<&str>) -> Option<Cause> {
     if result.is_interrupted() {
@@ -98,31 +97,30 @@ pub fn cause(result: &TurnResult, error: Option<&str>) -> Option<Cause> {
     })
 }
 
-/// What made a process end before its first turn, by its stderr.
+/// Why a process ended before its first turn, as its stderr tells.
 #[must_use]
 pub fn exit_cause(exit: &ProcessExit) -> Cause {
     start_cause(&exit.stderr)
 }
 
-/// The failure of a turn for the person whose turn it was; none when it went well.
+/// A sentence about the failure of a turn, for the person whose turn it was; `None` if it went well.
 #[must_use]
 pub fn explain(result: &TurnResult, error: Option<&str>, language: Language) -> Option<String> {
     let cause = cause(result, error)?;
     let words = result.text.clone().filter(|text| !text.trim().is_empty()).or_else(|| {
-        // Lines for Claude Code's programmers help nobody.
+        // Diagnostics for Claude Code's developers help nobody here.
         let readable = result.errors.iter().filter(|error| !error.starts_with("[ede_diagnostic]"));
         Some(readable.cloned().collect::<Vec<_>>().join("\n")).filter(|words| !words.is_empty())
     });
     Some(sentences::turn(cause, words.as_deref(), language))
 }
 
-/// A failure that no line and no exit tells.
-#[must_use]
-pub fn sentence(cause: Cause, language: Language) -> String {
+/// A sentence about a failure that neither a line nor an exit reports.
+pub(crate) fn sentence(cause: Cause, language: Language) -> String {
     sentences::turn(cause, None, language)
 }
 
-/// An end of the process that nobody asked for, in a turn or before it.
+/// A sentence about a process that ended although nobody asked it to.
 #[must_use]
 pub fn explain_exit(exit: &ProcessExit, language: Language) -> String {
     let last_line = exit.stderr.lines().map(str::trim).rfind(|line| !line.is_empty());
@@ -134,7 +132,7 @@ pub fn explain_exit(exit: &ProcessExit, language: Language) -> String {
     }
 }
 
-/// A process that could not be started. The words name paths, which the owner of the session knows anyway.
+/// A sentence about a process that could not be started. It may name paths, which the owner of the session knows anyway.
 #[must_use]
 pub fn explain_launch(error: &LaunchError, language: Language) -> String {
     sentences::launch(error, language)
@@ -169,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn failures_are_told_apart_by_status_kind_and_reason() {
+    fn failures_are_distinguished_by_status_kind_and_reason() {
         let table = [
             ("api_error", None, "authentication_failed", Cause::NotLoggedIn),
             ("api_error", Some(401), "authentication_failed", Cause::KeyRefused),
@@ -195,11 +193,11 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_of_the_model_is_none_of_the_api() {
+    fn a_refusal_by_the_model_is_not_an_error_of_the_api() {
         let refused = TurnResult { refused: true, ..failed("api_error", None, "words") };
         assert_eq!(cause(&refused, Some("invalid_request")), Some(Cause::Refused));
-        let in_the_end = TurnResult { refused: true, ..TurnResult::default() };
-        assert_eq!(cause(&in_the_end, None), None);
+        let without_error = TurnResult { refused: true, ..TurnResult::default() };
+        assert_eq!(cause(&without_error, None), None);
     }
 
     #[test]
@@ -208,13 +206,13 @@ mod tests {
     }
 
     #[test]
-    fn an_interrupt_is_one_whether_it_counts_as_an_error_or_not() {
+    fn an_interrupt_is_recognised_whether_or_not_it_counts_as_an_error() {
         let by_priority = TurnResult { is_error: false, ..failed("aborted_streaming", None, "") };
         assert_eq!(cause(&by_priority, None), Some(Cause::Interrupted));
     }
 
     #[test]
-    fn a_refused_resume_is_known_from_its_result_and_from_its_exit() {
+    fn a_refused_resume_is_recognised_by_its_result_and_by_its_exit() {
         let result = TurnResult {
             subtype: "error_during_execution".to_owned(),
             is_error: true,
@@ -234,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn when_a_limit_ends_is_passed_on() {
+    fn the_end_of_a_limit_is_passed_on() {
         let words = "You've hit your 5-hour limit · resets 5:10pm (UTC)";
         let sentence =
             |language| explain(&failed("api_error", Some(429), words), Some("rate_limit"), language);
@@ -249,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_failure_shows_claude_code_s_own_words_and_no_diagnostics() {
+    fn an_unknown_failure_shows_claude_codes_own_words_without_diagnostics() {
         let mut result = failed("something_new", None, "the words");
         assert_eq!(
             explain(&result, None, Language::En).unwrap(),

@@ -1,11 +1,11 @@
 //! What is run for a session: the program, its arguments and its environment.
 //!
-//! A project's files are not trusted. Claude Code obeys much in them before anybody was asked: hooks, MCP servers,
-//! `apiKeyHelper`, commands that allow themselves tools, and an `env` that may send the API key to another address.
-//! So an untrusted project's settings are not read at all, and only its CLAUDE.md is, by way of an additional
-//! directory. The permission mode on the command line beats the one in any settings, and file mentions (`@path`),
-//! which Claude Code reads anywhere on the disk without a question, are always off. The environment is built from a
-//! short list, as Claude hands it on to every command that it runs.
+//! A project's files are not trusted. Claude Code obeys much of what they say before anybody is asked: hooks, MCP
+//! servers, `apiKeyHelper`, commands that allow themselves tools, and an `env` that may send the API key to another
+//! address. Therefore an untrusted project's settings are not read at all; only its CLAUDE.md is, by way of an
+//! additional directory. The permission mode on the command line overrides the one in any settings. File mentions
+//! (`@path`), which Claude Code reads anywhere on the disk without asking, are always off. The environment is built from
+//! a short list, as Claude passes it on to every command that it runs.
 //!
 //! Not here: the check that the mode may be used at all. [`crate::sandbox`] makes the sandbox that the isolation
 //! asks for.
@@ -30,45 +30,45 @@ use crate::sandbox::limits::ResourceLimits;
 /// How to start Claude Code for one session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Launch {
-    /// The program, found by [`ClaudeProgram::find`].
+    /// The program, as [`ClaudeProgram::find`] found it.
     pub program: ClaudeProgram,
     /// The project's directory; an absolute path.
     pub cwd: PathBuf,
-    /// A new conversation or one that is on Claude Code's disk.
+    /// Whether to begin a conversation or to resume one.
     pub conversation: Conversation,
-    /// The model by full name or alias; none leaves the choice to Claude Code, a resume keeps the earlier one.
+    /// The model by full name or alias. `None` leaves the choice to Claude Code; a resume then keeps the earlier one.
     pub model: Option<String>,
-    /// `default`, `acceptEdits`, `plan`, … as Claude Code names it. It has to be given anew on every resume.
+    /// `default`, `acceptEdits`, `plan`, … as Claude Code names it. It has to be given again on every resume.
     pub permission_mode: String,
-    /// What needs no question in this session, as Claude Code's rules (`Bash(npm test *)`). They go to it in its first
-    /// line.
+    /// What Claude may do in this session without asking, as Claude Code's rules (`Bash(npm test *)`). They are sent to
+    /// it in its first line.
     pub rules: Vec<String>,
     /// Whether the project's own settings count: hooks, MCP servers, commands, rules.
     pub trusted: bool,
-    /// Variables of the operator (`CLAUDE_ENV`), which win over the inherited ones.
+    /// The operator's variables (`CLAUDE_ENV`), which override the inherited ones.
     pub env: BTreeMap<String, String>,
-    /// What the process can reach.
+    /// Which sandbox the process runs in.
     pub isolation: Isolation,
     /// Whether git may run programs of the project's choosing ([`git_runs_programs`]).
     pub git_runs_programs: bool,
-    /// What all processes of the session may use together.
+    /// The resources that all processes of the session may use together.
     pub limits: ResourceLimits,
 }
 
-/// The conversation that a process carries on.
+/// The conversation that a process works on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Conversation {
-    /// One that does not exist yet, under an id of ours.
+    /// Begin one under this id, which phonework chose.
     New(ClaudeSessionId),
-    /// One that had at least one message.
+    /// Resume this one, which has had at least one message.
     Resume(ClaudeSessionId),
 }
 
-/// Why Claude Code cannot be started here. The sentences are for the operator; [`crate::claude::failure`] has those
-/// for the chat.
+/// Why Claude Code cannot be started. These sentences are for the operator; [`crate::claude::failure`] has those for
+/// the chat.
 #[derive(Debug, Error)]
 pub enum LaunchError {
-    /// No such program.
+    /// There is no such program.
     #[error(
         "`{command}` {}: install Claude Code (https://code.claude.com/docs/en/setup), or set CLAUDE_COMMAND in the \
          keyring to the full path of the program",
@@ -78,25 +78,25 @@ pub enum LaunchError {
         /// The command as configured.
         command: String,
     },
-    /// There is a file, but it is not a program.
+    /// There is such a file, but it cannot be executed.
     #[error("{} cannot be run: it is not an executable file; set CLAUDE_COMMAND in the keyring to one that is", path.display())]
     ProgramNotExecutable {
-        /// The file.
+        /// The file's absolute path.
         path: PathBuf,
     },
-    /// The project's directory is gone, or is no directory.
+    /// The project's directory is gone, is not a directory, or cannot be entered.
     #[error("{} is not a directory that can be entered: create it again, or start a new session elsewhere", path.display())]
     ProjectMissing {
-        /// The directory.
+        /// The project's directory.
         path: PathBuf,
     },
-    /// There is no sandbox, and without one nothing is to run.
+    /// There is no sandbox, and nothing may run without one.
     #[error("there is no sandbox for it: {why}")]
     NoSandbox {
-        /// Why there is none.
+        /// Why there is no sandbox.
         why: String,
     },
-    /// A disk does not answer.
+    /// A disk did not answer in time.
     #[error("the disk of the project, or that of CLAUDE_COMMAND, does not answer")]
     DiskSilent,
     /// The system refused to start the process.
@@ -104,8 +104,9 @@ pub enum LaunchError {
     Spawn(#[from] std::io::Error),
 }
 
-/// Where Claude Code's conversation and the person's login come from, and what a program needs to run at all.
-const INHERITED: &[&str] = &[
+/// The variables that Claude Code inherits from the daemon: its login, the place of its conversations, and what any
+/// program needs to run.
+const INHERITED_VARIABLES: &[&str] = &[
     "ANTHROPIC_API_KEY",
     "ANTHROPIC_AUTH_TOKEN",
     "ANTHROPIC_BASE_URL",
@@ -136,40 +137,40 @@ const INHERITED: &[&str] = &[
     "no_proxy",
 ];
 
-/// Settings of Claude Code that the operator may change with `CLAUDE_ENV`.
-const CHOSEN: &[(&str, &str)] = &[
-    // Four tries end an API failure after about eight seconds, where ten take three minutes.
+/// Settings of Claude Code that the operator may override with `CLAUDE_ENV`.
+const DEFAULT_SETTINGS: &[(&str, &str)] = &[
+    // With four tries an API failure ends after about eight seconds; with ten it takes three minutes.
     ("CLAUDE_CODE_MAX_RETRIES", "4"),
-    // One text delta in half a second is as often as a chat can show one.
+    // A chat cannot show more than one text delta in half a second.
     ("CLAUDE_CODE_STREAM_EVENT_HOLD_MS", "500"),
     ("CLAUDE_CODE_EMIT_SESSION_STATE_EVENTS", "1"),
     ("DISABLE_AUTOUPDATER", "1"),
 ];
 
-/// The permission mode in which nothing is asked; whoever asks for it gets the default.
-pub const BYPASS: &str = "bypassPermissions";
+/// The permission mode in which Claude asks nothing. A session that is to have it gets `default` instead.
+pub(crate) const BYPASS: &str = "bypassPermissions";
 
-/// Reads CLAUDE.md in the directories of `--add-dir`.
-const INSTRUCTIONS: (&str, &str) = ("CLAUDE_CODE_ADDITIONAL_DIRECTORIES_CLAUDE_MD", "1");
+/// Has Claude Code read CLAUDE.md in the directories of `--add-dir`.
+const READ_INSTRUCTIONS: (&str, &str) = ("CLAUDE_CODE_ADDITIONAL_DIRECTORIES_CLAUDE_MD", "1");
 
-/// Settings that no configuration may change: without this one, whoever writes in a chat reads every file of the
+/// Settings that no configuration can change. Without this one, whoever writes in a chat could read every file of the
 /// Unix user.
-const FIXED: &[(&str, &str)] = &[("CLAUDE_CODE_DISABLE_FILE_MENTIONS", "1")];
+const FIXED_SETTINGS: &[(&str, &str)] = &[("CLAUDE_CODE_DISABLE_FILE_MENTIONS", "1")];
 
 impl Launch {
-    /// Whether the project can be entered. It waits for the project's disk.
+    /// Checks that the project can be entered. Waits for the project's disk.
     ///
     /// # Errors
     /// [`LaunchError::ProjectMissing`].
     pub fn find_project(cwd: &Path) -> Result<(), LaunchError> {
-        // A search permission is what the process needs; `.` can only be looked up with it. A path that has become a link
+        // The process needs search permission for the directory, and looking up `.` in it needs just that. A path that has become a link
         // leads elsewhere.
         let found = cwd.join(".").is_dir() && cwd.canonicalize().is_ok_and(|real| real == cwd);
         found.then_some(()).ok_or_else(|| LaunchError::ProjectMissing { path: cwd.to_owned() })
     }
 
-    /// The arguments after the program's own. Values stand behind `=`, so that none is taken for a flag; there is
-    /// never one that skips permissions.
+    /// The arguments after the program's own. Values follow a `=`, so that none is taken for a flag. None of them ever
+    /// skips permissions.
     #[must_use]
     pub fn arguments(&self) -> Vec<OsString> {
         let mut arguments: Vec<String> = [
@@ -218,22 +219,23 @@ impl Launch {
         (!settings.is_empty()).then(|| format!("--settings={}", serde_json::Value::from(settings)))
     }
 
-    /// The whole environment of the process: what is on the short list of `inherited`, then phonework's choices,
-    /// then the operator's, then what is fixed. Never systemd's or phonework's own variables, whoever sets them, nor
-    /// the one that makes Claude Code run a cut turn again by itself.
+    /// The whole environment of the process: those variables of `inherited` that are on the short list, then the
+    /// default settings, then the operator's variables, then the fixed settings; later ones override earlier ones. Never
+    /// systemd's or phonework's own variables, whoever sets them, nor the one that makes Claude Code run an interrupted
+    /// turn again by itself.
     #[must_use]
     pub fn environment(
         &self,
         inherited: impl Iterator<Item = (OsString, OsString)>,
     ) -> BTreeMap<OsString, OsString> {
         let owned = |(name, value): (&str, &str)| (OsString::from(name), OsString::from(value));
-        let instructions = (!self.trusted).then_some(INSTRUCTIONS);
-        let chosen = CHOSEN.iter().copied().chain(instructions).map(owned);
+        let instructions = (!self.trusted).then_some(READ_INSTRUCTIONS);
+        let defaults = DEFAULT_SETTINGS.iter().copied().chain(instructions).map(owned);
         let operators = self.env.iter().map(|(name, value)| owned((name, value)));
-        let fixed = FIXED.iter().copied().map(owned);
+        let fixed = FIXED_SETTINGS.iter().copied().map(owned);
         inherited
             .filter(|(name, _)| is_inherited(name))
-            .chain(chosen)
+            .chain(defaults)
             .chain(operators.filter(|(name, _)| !is_private(name)))
             .chain(fixed)
             .collect()
@@ -241,7 +243,7 @@ impl Launch {
 }
 
 fn is_inherited(name: &OsStr) -> bool {
-    name.to_str().is_some_and(|name| INHERITED.contains(&name) || name.starts_with("LC_"))
+    name.to_str().is_some_and(|name| INHERITED_VARIABLES.contains(&name) || name.starts_with("LC_"))
 }
 
 fn is_private(name: &OsStr) -> bool {

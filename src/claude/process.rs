@@ -1,8 +1,10 @@
-//! One running Claude Code and the tasks around it.
+//! One running Claude Code process and the tasks that read from it and write to it.
 //!
-//! It promises: what Claude Code writes is always being read, whatever a person or Feishu does (a consumer that does
-//! not take its events holds up Claude Code alone); the last event is [`ProcessEvent::Exited`], and then no process of the
-//! session is left; whoever drops a [`ClaudeProcess`] or the receiver of its events ends it.
+//! Promises:
+//! - Claude Code's output is always read, whatever a person or Feishu does. A consumer that does not take its events
+//!   holds up this one process only.
+//! - The last event is [`ProcessEvent::Exited`]; by then no process of the session is left.
+//! - Dropping the [`ClaudeProcess`] or the receiver of its events ends the process.
 //!
 //! Not here: what the lines mean for a conversation, and when to stop (interrupt, then [`ClaudeProcess::close_input`],
 //! then [`ClaudeProcess::terminate`], then [`ClaudeProcess::kill`]).
@@ -31,22 +33,23 @@ use crate::crash::{self, Point};
 use crate::process_tree;
 use crate::sandbox::{Isolation, REQUEST_VARIABLE};
 
-/// Events that wait for the consumer before Claude Code is held up.
-const EVENTS: usize = 64;
-/// Lines that wait for Claude Code before [`ClaudeProcess::send`] refuses.
-const INPUTS: usize = 64;
-/// The part of stderr that is kept: its end holds the reason.
-const STDERR_KEPT: usize = 8 * 1024;
-/// A line longer than this is skipped. Claude Code's own limit for a request is 32 MB.
-const LONGEST_LINE: usize = 64 << 20;
-/// From this length on a line is parsed on a thread of its own, as that takes milliseconds.
-const LONG_LINE: usize = 1 << 20;
+/// Maximum number of events that wait for the consumer; then reading stops and Claude Code is held up.
+const EVENT_QUEUE_LEN: usize = 64;
+/// Maximum number of lines that wait to be written; then [`ClaudeProcess::send`] refuses.
+const INPUT_QUEUE_LEN: usize = 64;
+/// The part of stderr that is kept, in bytes: the reason stands at its end.
+const MAX_STDERR_BYTES: usize = 8 * 1024;
+/// A longer line is skipped. Claude Code's own limit for a request is 32 MB.
+const MAX_LINE_BYTES: usize = 64 << 20;
+/// Lines of this length and more are parsed on a blocking thread, as that takes milliseconds.
+const BLOCKING_PARSE_BYTES: usize = 1 << 20;
 /// The `request_id` of the line that hands over the session's rules.
-const RULES: &str = "rules";
-/// How long a pipe may be silent once the warden has ended; nobody should hold it then.
-const AFTERMATH: Duration = Duration::from_secs(2);
+const RULES_REQUEST_ID: &str = "rules";
+/// How long a pipe may be silent after the warden has ended; nobody should hold it open then. Also how long a process
+/// may go on after it has closed its stdout.
+const PIPE_DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A handle to a running Claude Code. Dropping it ends the process and all that it started.
+/// A handle to a running Claude Code. Dropping it ends the process and everything it started.
 #[derive(Debug)]
 pub struct ClaudeProcess {
     input: mpsc::Sender<String>,
@@ -57,45 +60,45 @@ pub struct ClaudeProcess {
     pid: Arc<AtomicU32>,
 }
 
-/// What a process has to say.
+/// What a process reports, in order.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ProcessEvent {
-    /// A line on its stdout.
+    /// It wrote this line to stdout.
     Line(Output),
-    /// It has ended, and so has all that it started. Always the last event.
+    /// It has ended, and so has everything it started. Always the last event.
     Exited(ProcessExit),
 }
 
 /// How a process ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProcessExit {
-    /// The status it ended with. Claude Code ends with 1 when the last turn had failed, so it tells little.
+    /// Its exit status. Claude Code exits with 1 when its last turn failed, so this says little.
     pub code: Option<i32>,
-    /// The signal that ended it; 15 too when Claude Code itself ended because of it.
+    /// The signal that ended it. It is 15 also when Claude Code handled SIGTERM and exited by itself.
     pub signal: Option<i32>,
-    /// The end of what it wrote to stderr, at most 8 KiB. It may hold what a person wrote: not for a log.
+    /// The end of what it wrote to stderr, at most 8 KiB. It may hold what a person wrote, so it must not be logged.
     pub stderr: String,
 }
 
-/// Why a line was not taken.
+/// Why [`ClaudeProcess::send`] refused a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum SendError {
     /// The process has ended, or its input was closed.
-    #[error("Claude Code does not take input any more")]
+    #[error("Claude Code no longer takes input")]
     Gone,
-    /// Claude Code does not read: too many lines wait already.
+    /// Claude Code does not read its input: too many lines wait already.
     #[error("Claude Code does not read its input")]
     Busy,
 }
 
 impl ClaudeProcess {
-    /// Starts Claude Code under a warden; `phonework` is the path of this program. To be called within a tokio
-    /// runtime. Returns as soon as the system has made the process, before Claude Code is ready; it does not wait for
-    /// the project's disk.
+    /// Starts Claude Code under a warden; `phonework` is the path of this program. Call it within a tokio runtime. It
+    /// returns as soon as the system has created the process, before Claude Code is ready, and does not wait for the
+    /// project's disk.
     ///
     /// # Errors
-    /// When the system refuses. A program that vanished since it was found shows as an exit with status 127, and so
-    /// does a project's directory.
+    /// When the system refuses. If the program or the project's directory has vanished since it was found, that shows
+    /// as an exit with status 127.
     pub fn spawn(
         launch: &Launch,
         phonework: &Path,
@@ -108,8 +111,8 @@ impl ClaudeProcess {
             return Err(LaunchError::Spawn(std::io::Error::other("the process has no pipes")));
         };
         warden.pid.store(warden.child.id().unwrap_or_default(), Ordering::Relaxed);
-        let (input, inputs) = mpsc::channel(INPUTS);
-        let (events, receiver) = mpsc::channel(EVENTS);
+        let (input, inputs) = mpsc::channel(INPUT_QUEUE_LEN);
+        let (events, receiver) = mpsc::channel(EVENT_QUEUE_LEN);
         let process = Self {
             input,
             input_end: CancellationToken::new(),
@@ -118,33 +121,33 @@ impl ClaudeProcess {
             pid: Arc::clone(&warden.pid),
         };
         if !launch.rules.is_empty() {
-            // The queue is empty.
-            let _ = process.send(wire::allow_rules(RULES, &launch.rules));
+            // Cannot fail, as the queue is still empty.
+            let _ = process.send(wire::allow_rules(RULES_REQUEST_ID, &launch.rules));
         }
         tokio::spawn(write(stdin, inputs, process.input_end.clone()));
         let (terminate, kill) = (process.terminate.clone(), process.kill.clone());
         tokio::spawn(async move {
             let exited = CancellationToken::new();
-            let (exit, muted, stderr) = tokio::join!(
+            let (exit, was_ended_here, stderr) = tokio::join!(
                 warden.watch(&terminate, &kill, &exited),
                 async {
                     read(stdout, &events, &terminate, &exited).await;
-                    end_who_is_mute(&terminate, &exited).await
+                    end_after_stdout_closed(&terminate, &exited).await
                 },
-                lines::tail(stderr, STDERR_KEPT, &exited),
+                lines::tail(stderr, MAX_STDERR_BYTES, &exited),
             );
-            // The signal that ended it was ours and would tell a person nothing.
-            let exit = if muted { ProcessExit::default() } else { exit };
-            // The consumer may be gone; then nobody asks.
+            // The signal was sent from here, so it would tell a person nothing.
+            let exit = if was_ended_here { ProcessExit::default() } else { exit };
+            // The consumer may be gone; then nobody needs to know.
             let _ = events.send(ProcessEvent::Exited(ProcessExit { stderr, ..exit })).await;
         });
         Ok((process, receiver))
     }
 
-    /// Queues a line (with its newline) for Claude Code's stdin; never waits.
+    /// Queues a line, newline included, for Claude Code's stdin. Never waits.
     ///
     /// # Errors
-    /// [`SendError`]; the line was then not queued.
+    /// [`SendError`]; then the line was not queued.
     pub fn send(&self, line: String) -> Result<(), SendError> {
         if self.input_end.is_cancelled() {
             return Err(SendError::Gone);
@@ -155,34 +158,34 @@ impl ClaudeProcess {
         })
     }
 
-    /// Closes stdin after the lines already queued: Claude Code finishes its turn and ends. It may stay for long (a
-    /// silent API, a background command), so a deadline and [`ClaudeProcess::terminate`] belong to it.
+    /// Closes stdin after the lines that are already queued: Claude Code finishes its turn and ends. That may take long
+    /// (a silent API, a background command), so the caller needs a deadline and then [`ClaudeProcess::terminate`].
     pub fn close_input(&self) {
         self.input_end.cancel();
     }
 
-    /// Ends the process and all that it started, at once; no result comes.
+    /// Ends the process and everything it started, at once; no result comes.
     pub fn terminate(&self) {
         self.terminate.cancel();
     }
 
-    /// The last resort, for a warden that does not react: kills the tree from here, the warden last.
+    /// The last resort, for a warden that does not react: kills the tree from the daemon, the warden last.
     pub fn kill(&self) {
         self.kill.cancel();
     }
 
-    /// The pid of the warden, above all processes of the session; none once it has ended.
+    /// The pid of the warden, the ancestor of all processes of the session; `None` once it has ended.
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
         Some(self.pid.load(Ordering::Relaxed)).filter(|&pid| pid != 0)
     }
 }
 
-/// The warden of the program of a launch, in its directory, environment and sandbox; the program's arguments are to
-/// follow.
+/// The command that runs a launch's program under a warden, in its directory, environment and sandbox. The caller adds
+/// the program's own arguments.
 ///
 /// # Errors
-/// When there is to be a sandbox and there is none.
+/// When a sandbox is required and there is none.
 pub(super) fn warden_of(launch: &Launch, phonework: &Path) -> Result<Command, LaunchError> {
     let mut command = Command::new(phonework);
     command
@@ -197,7 +200,7 @@ pub(super) fn warden_of(launch: &Launch, phonework: &Path) -> Result<Command, La
         .envs(launch.environment(std::env::vars_os()))
         .env(warden::PARENT_VARIABLE, std::process::id().to_string())
         .env("PWD", &launch.cwd)
-        // A daemon that was started in a project would hold its disk.
+        // Not the daemon's own directory: the warden would keep its disk busy.
         .current_dir("/");
     match &launch.isolation {
         Isolation::None => {}
@@ -216,7 +219,7 @@ impl Drop for ClaudeProcess {
     }
 }
 
-/// The one owner of the child: it alone signals and reaps it, so that no signal goes to a pid that is another's.
+/// The sole owner of the child. Nobody else signals or reaps it, so no signal goes to a pid that has been used again.
 struct WardenChild {
     child: Child,
     pid: Arc<AtomicU32>,
@@ -244,8 +247,8 @@ impl WardenChild {
             }
         };
         self.pid.store(0, Ordering::Relaxed);
-        // A warden that was killed has left its processes to the daemon. When the runtime is being shut down, they go
-        // with the daemon.
+        // If the warden was killed, its processes are the daemon's orphans now. This fails only while the runtime shuts
+        // down, and then they end with the daemon.
         let _ = tokio::task::spawn_blocking(orphans::end_all).await;
         exited.cancel();
         let (code, signal) = match status {
@@ -253,7 +256,7 @@ impl WardenChild {
             Err(_) => (None, None),
         };
         match code {
-            // The warden says "signal n" as shells do.
+            // The warden reports "signal n" as shells do, as 128 + n.
             Some(code @ 129..=192) => ProcessExit { signal: Some(code - 128), ..ProcessExit::default() },
             code => ProcessExit { code, signal, ..ProcessExit::default() },
         }
@@ -265,13 +268,13 @@ impl WardenChild {
 
     fn signal(&self, signal: Signal) {
         if let Some(pid) = self.pid() {
-            // "No such process" is the only error for a child of ours.
+            // The only error for a child of ours is "no such process".
             let _ = kill_process(pid, signal);
         }
     }
 
-    /// While the warden lives, orphans become its children: the tree is emptied first. It reads `/proc` a few
-    /// times, which takes milliseconds.
+    /// Kills the descendants before the warden: as long as it lives, their orphans become its children and are found.
+    /// Reads `/proc` a few times, which takes milliseconds.
     fn kill_tree(&self) {
         if let Some(pid) = self.pid() {
             for _ in 0..100 {
@@ -285,7 +288,7 @@ impl WardenChild {
 }
 
 impl Drop for WardenChild {
-    /// A runtime that is shut down drops its tasks; the session ends with them.
+    /// When the runtime shuts down it drops its tasks, and the session ends with them.
     fn drop(&mut self) {
         self.signal(Signal::TERM);
     }
@@ -299,7 +302,7 @@ async fn write(mut stdin: ChildStdin, mut inputs: mpsc::Receiver<String>, end: C
             () = end.cancelled() => None,
         };
         let Some(line) = line else { return };
-        // A closed pipe means that the process ends; its exit is told by the warden's watch.
+        // A closed pipe means that the process is ending; `WardenChild::watch` reports the exit.
         crash::at(Point::LineSending);
         if stdin.write_all(line.as_bytes()).await.is_err() {
             return;
@@ -314,33 +317,33 @@ async fn read(
     terminate: &CancellationToken,
     exited: &CancellationToken,
 ) {
-    let mut lines = OutputLines::new(stdout, LONGEST_LINE);
+    let mut lines = OutputLines::new(stdout, MAX_LINE_BYTES);
     while let Some(line) = lines.next(exited).await {
         let output = match line {
-            OutputLine::Whole(line) if line.len() >= LONG_LINE => {
+            OutputLine::Whole(line) if line.len() >= BLOCKING_PARSE_BYTES => {
                 tokio::task::spawn_blocking(move || wire::parse(&line)).await.unwrap_or(Output::Other)
             }
             OutputLine::Whole(line) => wire::parse(&line),
             OutputLine::TooLong => Output::TooLong,
         };
-        // Reading goes on without a consumer, so that a process on its way out is not held up.
+        // Reading goes on without a consumer, so that a process that is ending is not held up.
         if events.send(ProcessEvent::Line(output)).await.is_err() {
             terminate.cancel();
         }
     }
 }
 
-/// Ends a process that has closed its stdout and lives on: nothing more can come of it. True if that was needed.
-async fn end_who_is_mute(terminate: &CancellationToken, exited: &CancellationToken) -> bool {
+/// Ends a process that has closed its stdout but does not exit: it can say nothing more. True if that was necessary.
+async fn end_after_stdout_closed(terminate: &CancellationToken, exited: &CancellationToken) -> bool {
     let ending = async {
         tokio::select! {
             () = exited.cancelled() => {}
             () = terminate.cancelled() => {}
         }
     };
-    let muted = tokio::time::timeout(AFTERMATH, ending).await.is_err();
-    if muted {
+    let lingers = tokio::time::timeout(PIPE_DRAIN_TIMEOUT, ending).await.is_err();
+    if lingers {
         terminate.cancel();
     }
-    muted
+    lingers
 }

@@ -1,13 +1,12 @@
-//! Who else has a conversation open: Claude Code's own list of its running processes, and when a conversation was
-//! last written to.
+//! Finds other processes that have a conversation open, and when the conversation was last written to.
 //!
-//! Claude Code takes no lock. Two processes on one conversation both answer, and one of the two branches is lost with
-//! the next resume; so whoever is about to write has to look first. Each process keeps `sessions/<pid>.json` in Claude
-//! Code's folder, removes it at a clean exit and leaves it behind when it is killed; so a file counts only while the
-//! process that it names lives.
+//! Claude Code takes no lock. If two processes work on one conversation, both answer, and one of the two branches is
+//! lost with the next resume; so whoever is about to write has to check first. Each process keeps `sessions/<pid>.json`
+//! in Claude Code's folder. It removes the file at a clean exit but leaves it behind when it is killed, so a file counts
+//! only while the process that it names is alive.
 //!
-//! [`parse`] is pure. What lies in that folder may have been put there by anything that Claude ran: files are opened
-//! without waiting and without following links, read up to a bound, and believed in nothing but that a warning is due.
+//! [`parse`] is pure. Anything that Claude ran may have put files into that folder. They are therefore opened without
+//! waiting and without following links, read up to a limit, and trusted for nothing but a warning.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -23,48 +22,48 @@ use serde::Deserialize;
 use crate::ids::ClaudeSessionId;
 use crate::process_tree;
 
-/// Of one entry so much is read; a real one has 700 bytes.
-const LONGEST_ENTRY: u64 = 64 * 1024;
-/// So many files are looked at in a folder.
-const MOST_FILES: usize = 4096;
+/// Maximum number of bytes read of one file; a real one has 700.
+const MAX_ENTRY_BYTES: u64 = 64 * 1024;
+/// Maximum number of files that are looked at in a folder.
+const MAX_FILES: usize = 4096;
 
-/// An entry of the list.
+/// What a `sessions/<pid>.json` says.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RunningProcess {
-    /// The process.
+    /// The process; the file is named for it.
     pub pid: u32,
-    /// When it was started, as `/proc/<pid>/stat` tells it: another process under the same pid has another time.
+    /// Its start time as in `/proc/<pid>/stat`. A later process with the same pid has another one.
     pub proc_start: String,
     /// The conversation that it has open.
     pub session_id: String,
-    /// When it was started, in milliseconds since 1970.
+    /// Its start time in milliseconds since 1970.
     pub started_at: Option<i64>,
-    /// `cli` for one in a terminal, `sdk-cli` for one that a program drives.
+    /// `cli` for a process in a terminal, `sdk-cli` for one that a program drives.
     pub entrypoint: Option<String>,
 }
 
 /// Another process that has the conversation open.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct OpenElsewhere {
-    /// The process.
+    /// Its pid on this machine.
     pub pid: u32,
-    /// Since when it runs, if it says so.
+    /// Its start time, if it is known.
     pub since: Option<Timestamp>,
     /// Whether it runs in a terminal.
     pub terminal: bool,
 }
 
-/// What is to be known before a conversation is written to.
+/// What to know before writing to a conversation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ConversationCheck {
-    /// Who else has it open.
+    /// The other processes that have it open.
     pub elsewhere: Vec<OpenElsewhere>,
-    /// When its transcript was last written to; none when it is not found.
+    /// When its transcript was last written to; `None` if there is no transcript.
     pub written: Option<SystemTime>,
 }
 
-/// Reads an entry of the list; none when it is not one.
+/// Reads the text of a `sessions/<pid>.json`; `None` if it is something else.
 #[must_use]
 pub fn parse(bytes: &[u8]) -> Option<RunningProcess> {
     serde_json::from_slice(bytes).ok()
@@ -79,12 +78,12 @@ pub fn folder(environment: &BTreeMap<OsString, OsString>) -> Option<PathBuf> {
         .or_else(|| value("HOME").map(|home| PathBuf::from(home).join(".claude")))
 }
 
-/// Looks who has the conversation open beside the descendants of `ours`. Reads files: not for a task that others wait
-/// for.
+/// Finds the processes that have the conversation open, except the descendants of `ours`. Reads files: call it on a
+/// thread that nobody waits for.
 #[must_use]
-pub fn look(folder: &Path, conversation: &ClaudeSessionId, ours: Pid) -> ConversationCheck {
+pub fn check(folder: &Path, conversation: &ClaudeSessionId, ours: Pid) -> ConversationCheck {
     let mut elsewhere: Vec<OpenElsewhere> = entries(&folder.join("sessions"))
-        .filter(|entry| entry.session_id == conversation.as_str() && lives(entry))
+        .filter(|entry| entry.session_id == conversation.as_str() && is_alive(entry))
         .map(|entry| OpenElsewhere {
             pid: entry.pid,
             since: entry.started_at.and_then(|at| Timestamp::from_millisecond(at).ok()),
@@ -96,11 +95,11 @@ pub fn look(folder: &Path, conversation: &ClaudeSessionId, ours: Pid) -> Convers
         elsewhere.retain(|other| !family.iter().any(|pid| pid.as_raw_pid().cast_unsigned() == other.pid));
         elsewhere.sort();
     }
-    ConversationCheck { elsewhere, written: written(&folder.join("projects"), conversation) }
+    ConversationCheck { elsewhere, written: last_written(&folder.join("projects"), conversation) }
 }
 
 fn entries(folder: &Path) -> impl Iterator<Item = RunningProcess> {
-    let files = std::fs::read_dir(folder).into_iter().flatten().take(MOST_FILES).flatten();
+    let files = std::fs::read_dir(folder).into_iter().flatten().take(MAX_FILES).flatten();
     files.filter_map(|file| {
         let name = file.file_name();
         let pid: u32 = name.to_str()?.strip_suffix(".json")?.parse().ok()?;
@@ -108,28 +107,29 @@ fn entries(folder: &Path) -> impl Iterator<Item = RunningProcess> {
     })
 }
 
-/// The beginning of a file, if it is a plain one.
+/// The beginning of a file; `None` for anything but a regular file.
 fn read(path: &Path) -> Option<Vec<u8>> {
-    // A named pipe is opened without waiting for its writer, and then refused.
+    // NONBLOCK: a named pipe is opened without waiting for its writer, and then refused.
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let file = std::fs::File::from(rustix::fs::open(path, flags, Mode::empty()).ok()?);
     if !file.metadata().ok()?.is_file() {
         return None;
     }
     let mut bytes = Vec::new();
-    file.take(LONGEST_ENTRY).read_to_end(&mut bytes).ok()?;
+    file.take(MAX_ENTRY_BYTES).read_to_end(&mut bytes).ok()?;
     Some(bytes)
 }
 
-fn lives(entry: &RunningProcess) -> bool {
+fn is_alive(entry: &RunningProcess) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", entry.pid));
     stat.is_ok_and(|stat| process_tree::start_time(&stat) == Some(entry.proc_start.as_str()))
 }
 
-/// A conversation lies in the folder of the project in which it was begun; a folder's name does not tell its project.
-fn written(projects: &Path, conversation: &ClaudeSessionId) -> Option<SystemTime> {
+/// When the conversation's transcript was last written to. The transcript lies in a folder for the project in which the
+/// conversation was begun; as the folder's name does not tell which project that is, all folders are searched.
+fn last_written(projects: &Path, conversation: &ClaudeSessionId) -> Option<SystemTime> {
     let id = uuid::Uuid::parse_str(conversation.as_str()).ok()?;
-    let folders = std::fs::read_dir(projects).ok()?.take(MOST_FILES).flatten();
+    let folders = std::fs::read_dir(projects).ok()?.take(MAX_FILES).flatten();
     let transcripts = folders.map(|folder| folder.path().join(format!("{id}.jsonl")));
     transcripts.filter_map(|path| path.symlink_metadata().ok()?.modified().ok()).max()
 }
@@ -152,7 +152,7 @@ mod tests {
         )
     }
 
-    /// Claude Code's folder, and a living process that is a descendant of the test.
+    /// A folder like Claude Code's, with these files in `sessions`.
     fn folder(files: &[(&str, String)]) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("sessions")).unwrap();
@@ -163,24 +163,24 @@ mod tests {
     }
 
     fn open_in(folder: &Path, ours: Pid) -> Vec<u32> {
-        look(folder, &ID.into(), ours).elsewhere.iter().map(|other| other.pid).collect()
+        check(folder, &ID.into(), ours).elsewhere.iter().map(|other| other.pid).collect()
     }
 
     #[test]
-    fn another_living_process_with_the_conversation_open_is_seen() {
+    fn another_process_with_the_conversation_open_is_found() {
         let pid = std::process::id();
         let folder = folder(&[(&format!("{pid}.json"), entry(pid, &start_of(pid), ID))]);
         let init = Pid::from_raw(i32::MAX).unwrap();
         let since = Timestamp::from_millisecond(1_795_376_641_732).ok();
         assert_eq!(
-            look(folder.path(), &ID.into(), init).elsewhere,
+            check(folder.path(), &ID.into(), init).elsewhere,
             [OpenElsewhere { pid, since, terminal: true }]
         );
-        assert_eq!(look(folder.path(), &"another".into(), init), ConversationCheck::default());
+        assert_eq!(check(folder.path(), &"another".into(), init), ConversationCheck::default());
     }
 
     #[test]
-    fn what_was_left_behind_by_a_killed_process_and_what_is_ours_does_not_count() {
+    fn files_of_killed_processes_and_of_our_own_descendants_do_not_count() {
         let mut child = std::process::Command::new("sleep").arg("987654").spawn().unwrap();
         let pid = child.id();
         let name = format!("{pid}.json");
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn hostile_files_in_the_list_do_no_harm() {
+    fn hostile_files_in_the_folder_do_no_harm() {
         let pid = std::process::id();
         let good = entry(pid, &start_of(pid), ID);
         let folder = folder(&[
@@ -203,7 +203,7 @@ mod tests {
             ("2.json", format!("{{\"pid\":2,{}", " ".repeat(200_000))),
             ("4294967296.json", good.clone()),
             ("x.json", good.clone()),
-            // Names another process than its file does.
+            // The file's name has another pid than its text.
             ("3.json", good.clone()),
         ]);
         let sessions = folder.path().join("sessions");
@@ -214,7 +214,7 @@ mod tests {
         std::fs::create_dir(sessions.join("8.json")).unwrap();
         assert_eq!(open_in(folder.path(), Pid::from_raw(i32::MAX).unwrap()), Vec::<u32>::new());
         assert_eq!(
-            look(Path::new("/nonexistent"), &ID.into(), rustix::process::getpid()),
+            check(Path::new("/nonexistent"), &ID.into(), rustix::process::getpid()),
             ConversationCheck::default()
         );
     }

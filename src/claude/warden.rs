@@ -1,13 +1,13 @@
 //! The warden: a small process between the daemon and Claude Code (`phonework warden -- PROGRAM ARGS…`).
 //!
-//! It promises that nothing of a session outlives it: when the program ends, on SIGTERM, and when the daemon dies,
-//! even by SIGKILL, it kills every descendant and only then ends, with the program's status. It is a subreaper, so
-//! that a descendant whose parent ended (`setsid`, `nohup`, a double fork) becomes its child instead of escaping to
-//! init. It leads a session of its own, so that Ctrl-C at the daemon's terminal does not reach the program.
+//! It promises that nothing of a session outlives it. When the program ends, on SIGTERM, and when the daemon dies (even
+//! by SIGKILL), it kills every descendant and only then exits, with the program's status. It is a subreaper, so a
+//! descendant whose parent ended (`setsid`, `nohup`, a double fork) becomes its child instead of escaping to init. It
+//! leads a terminal session of its own, so Ctrl-C at the daemon's terminal does not reach the program.
 //!
-//! A warden that is itself killed with SIGKILL can do none of this; [`crate::claude::process::ClaudeProcess::kill`] walks
-//! the tree before it does that, and [`crate::claude::orphans`] ends what is left. Processes started by somebody else on the program's behalf (a container daemon) are
-//! no descendants.
+//! A warden that is itself killed with SIGKILL can do none of this. [`crate::claude::process::ClaudeProcess::kill`]
+//! therefore kills the descendants first, and `crate::claude::orphans` ends what is left. Processes that somebody else
+//! starts on the program's behalf (a container daemon) are not descendants and are not ended.
 
 use std::ffi::{OsStr, OsString};
 use std::io::Write;
@@ -24,19 +24,21 @@ use crate::sandbox::REQUEST_VARIABLE;
 use crate::sandbox::enter::{self, Entered};
 use crate::sandbox::limits::{self, LOOK_INTERVAL, OVER_LIMIT, ResourceLimits};
 
-/// The variable that names the process that must stay alive; the program does not see it.
+/// The environment variable with the pid of the daemon: the warden ends when that process does. The program does not
+/// get to see it.
 pub const PARENT_VARIABLE: &str = "PHONEWORK_WARDEN_PARENT";
 
-/// How long a process that cannot be killed (stuck in the kernel) is waited for.
-const KILLING: Duration = Duration::from_secs(10);
+/// Maximum wait for a killed process to be gone; one that is stuck in the kernel may never be.
+const KILL_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Runs the program in the directory with the caller's stdin, stdout and stderr until it and all that it started have ended.
+/// Runs the program in the directory, with the caller's stdin, stdout and stderr, until it and everything it started
+/// have ended.
 ///
-/// The status is the program's; 128 + n when signal n ended it; 127 when there is no such program and 126 when it
-/// cannot be run, with a line on stderr. It is the warden, not the daemon, that waits for the directory's disk. To be called outside of any tokio runtime, by a process that does nothing
-/// else.
+/// The status is the program's, or 128 + n if signal n ended it. It is 127 if there is no such program and 126 if it
+/// cannot be run; a line on stderr says why. The warden, not the daemon, waits for the directory's disk. Call it outside
+/// any tokio runtime, in a process that does nothing else.
 #[must_use]
-pub fn run(
+pub(crate) fn run(
     directory: Option<PathBuf>,
     limits: ResourceLimits,
     program: &OsStr,
@@ -47,13 +49,13 @@ pub fn run(
     match runtime.map(|runtime| runtime.block_on(watch(prepare, limits))) {
         Ok(Ok(status)) => ExitCode::from(status),
         Ok(Err(error)) | Err(error) => {
-            complain(format_args!("the warden cannot do its work: {error}"));
+            print_error(format_args!("the warden failed: {error}"));
             ExitCode::from(126)
         }
     }
 }
 
-/// The command to be run, in its sandbox where the daemon asks for one.
+/// The command to run, in a sandbox if the daemon asks for one.
 fn prepare(
     directory: Option<PathBuf>,
     program: &OsStr,
@@ -74,12 +76,12 @@ async fn watch(
     prepare: impl FnOnce() -> Result<Entered, Box<dyn std::error::Error>>,
     limits: ResourceLimits,
 ) -> std::io::Result<u8> {
-    // The handlers come first: nothing that happens from here on is missed.
+    // The handlers come first, so that no signal from here on is missed.
     let mut stop = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hangup = signal(SignalKind::hangup())?;
     let mut child_ended = signal(SignalKind::child())?;
-    // Fails only for one who leads a group already, as when run by hand in a shell; that does no harm.
+    // Fails only for a process that already leads a group, as when run by hand in a shell; that does no harm.
     let _ = rustix::process::setsid();
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
     rustix::process::set_parent_process_death_signal(Some(Signal::TERM))?;
@@ -89,7 +91,7 @@ async fn watch(
     let mut entered = match prepare() {
         Ok(entered) => entered,
         Err(error) => {
-            complain(format_args!("{error}"));
+            print_error(format_args!("{error}"));
             let kind = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
             return Ok(if kind == Some(std::io::ErrorKind::NotFound) { 127 } else { 126 });
         }
@@ -97,7 +99,7 @@ async fn watch(
     let child = match entered.command.spawn() {
         Ok(child) => Pid::from_child(&child),
         Err(error) => {
-            complain(format_args!(
+            print_error(format_args!(
                 "{} could not be started: {error}",
                 entered.command.get_program().display()
             ));
@@ -105,12 +107,12 @@ async fn watch(
         }
     };
     entered.started();
-    let_go_of_its_pipes();
+    release_pipes();
     let mut status = None;
-    let mut look = tokio::time::interval(LOOK_INTERVAL);
+    let mut usage_check = tokio::time::interval(LOOK_INTERVAL);
     while status.is_none() {
         tokio::select! {
-            _ = look.tick(), if limits != ResourceLimits::NONE => {
+            _ = usage_check.tick(), if limits != ResourceLimits::NONE => {
                 let usage = limits::usage(&process_tree::descendants(rustix::process::getpid()));
                 if let Some(why) = limits.exceeded_by(usage) {
                     let _ = writeln!(std::io::stderr(), "{OVER_LIMIT}: {why}");
@@ -127,19 +129,19 @@ async fn watch(
     Ok(status.or(at_the_end).unwrap_or_else(|| status_of_signal(Signal::KILL.as_raw())))
 }
 
-/// The pipes are the program's alone: a program that closes its own end is then seen to have done so.
-fn let_go_of_its_pipes() {
-    let nothing = std::fs::OpenOptions::new().read(true).write(true).open("/dev/null");
-    // Where this fails, only that is not seen.
-    let _ = nothing.map(|nothing| {
-        let _ = rustix::stdio::dup2_stdin(&nothing);
-        let _ = rustix::stdio::dup2_stdout(&nothing);
+/// Closes the warden's own ends of stdin and stdout, so that the daemon sees it when the program closes its ends.
+fn release_pipes() {
+    let null = std::fs::OpenOptions::new().read(true).write(true).open("/dev/null");
+    // If this fails, the daemon only does not see that.
+    let _ = null.map(|null| {
+        let _ = rustix::stdio::dup2_stdin(&null);
+        let _ = rustix::stdio::dup2_stdout(&null);
     });
 }
 
-/// Kills until no child is left. As a subreaper's descendants end up as its children, none is then left at all.
+/// Kills until no child is left. All descendants of a subreaper end up as its children, so then none is left at all.
 async fn kill_everything(child: Pid, child_ended: &mut Signals) -> Option<u8> {
-    let deadline = Instant::now() + KILLING;
+    let deadline = Instant::now() + KILL_TIMEOUT;
     let mut status = None;
     loop {
         process_tree::kill_descendants(rustix::process::getpid());
@@ -148,12 +150,12 @@ async fn kill_everything(child: Pid, child_ended: &mut Signals) -> Option<u8> {
         if !any_left || Instant::now() >= deadline {
             return status;
         }
-        // A child that is being born sends no signal, hence the short limit.
+        // A child that was forked in between sends no signal, hence the short limit.
         let _ = tokio::time::timeout(Duration::from_millis(20), child_ended.recv()).await;
     }
 }
 
-/// Takes the status of every child that has ended: the program's own, and whether any child still lives.
+/// Reaps every child that has ended. Returns the program's status if it is among them, and whether a child is left.
 fn reap(program: Pid) -> (Option<u8>, bool) {
     let mut own = None;
     loop {
@@ -178,13 +180,13 @@ fn status_of_signal(signal: i32) -> u8 {
     u8::try_from(128 + signal).unwrap_or(u8::MAX)
 }
 
-/// A parent that died before the request for its death signal sends none.
+/// Whether the parent died before the death signal was requested: then no signal comes.
 fn parent_is_gone() -> bool {
     let expected =
         std::env::var(PARENT_VARIABLE).ok().and_then(|pid| pid.parse().ok()).and_then(Pid::from_raw);
     expected.is_some() && rustix::process::getppid() != expected
 }
 
-fn complain(sentence: std::fmt::Arguments<'_>) {
+fn print_error(sentence: std::fmt::Arguments<'_>) {
     let _ = writeln!(std::io::stderr(), "phonework: {sentence}");
 }

@@ -1,10 +1,10 @@
-//! Claude Code's lines, both ways: one JSON object a line on stdin and on stdout.
+//! Claude Code's protocol: one JSON object on each line of stdin and stdout.
 //!
-//! [`parse`] promises never to fail: the set of messages is open, fields come in any order, and what is not known
-//! is [`Output::Other`], a sign of life. Lines of megabytes are normal. The lines that phonework writes are made by
-//! the functions that [`user_message`] begins; each ends with its newline and holds no other.
+//! [`parse`] reads a line of its stdout and never fails: the set of messages is open, fields come in any order, and an
+//! unknown message is [`Output::Other`], a sign of life. Lines of several megabytes are normal. The other functions
+//! ([`user_message`] and so on) make the lines that phonework writes; each ends with its newline and holds no other.
 //!
-//! Observed with Claude Code 2.1.330. Not here: reading, waiting, deciding.
+//! Observed with Claude Code 2.1.330. Not here: reading pipes, waiting, deciding.
 
 mod ask;
 mod input;
@@ -21,10 +21,8 @@ use uuid::Uuid;
 pub use self::ask::{
     PermissionRequest, PermissionRule, Question, QuestionOption, RequestMatter, SessionGrant,
 };
-pub use self::input::{
-    allow, allow_rules, answered, deny, initialize, interrupt, refuse_request, set_permission_mode,
-    user_message,
-};
+pub use self::input::{allow, deny, initialize, interrupt, set_permission_mode, user_message};
+pub(crate) use self::input::{allow_rules, answered, refuse_request};
 pub use self::output::parse;
 pub use self::tool::{FileChange, Hunk, ToolEnd};
 use crate::ids::ClaudeSessionId;
@@ -32,69 +30,69 @@ use crate::ids::ClaudeSessionId;
 /// What one line of Claude Code's stdout means to phonework.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Output {
-    /// A turn begins.
+    /// A turn began.
     Init(Init),
-    /// A finished block of an answer, or a local text of Claude Code itself.
+    /// A finished block of an answer, or a text of Claude Code itself.
     Assistant(Assistant),
-    /// The model begins a message: what it costs to have read all before it is known.
+    /// The model began a message. By now it has read its input, so the cost of that is known.
     CallBegan {
-        /// What the call used so far.
+        /// The tokens that the call has used so far.
         usage: TokenUsage,
-        /// A subagent's.
+        /// Whether a subagent made the call.
         subagent: bool,
     },
-    /// A piece of a text that is being written. [`Output::Assistant`] brings it again once it is whole.
+    /// A piece of a text that is being written. [`Output::Assistant`] repeats the text once it is complete.
     TextDelta {
-        /// The piece.
+        /// The piece of text.
         text: String,
-        /// The place of its block in the message.
+        /// The position of its block in the message, from 0.
         index: u64,
-        /// A subagent speaks: not part of the answer.
+        /// Whether a subagent wrote it; then it is not part of the answer.
         subagent: bool,
     },
-    /// The model's message ended.
+    /// The model finished a message.
     CallEnded {
-        /// What the call used; its zeros say nothing.
+        /// The tokens that the call used. A zero means "unknown".
         usage: TokenUsage,
-        /// Whether it ended at the most that one may hold; Claude Code lets it go on in another.
+        /// Whether the message ended at its maximum length; Claude Code has the model go on in another one.
         cut_off: bool,
-        /// A subagent's.
+        /// Whether a subagent made the call.
         subagent: bool,
     },
-    /// A tool ended.
+    /// A tool use ended.
     ToolResult(ToolEnd),
-    /// A turn ended; exactly one for each turn.
+    /// A turn ended. There is exactly one for each turn.
     Result(TurnResult),
-    /// Claude Code waits for leave to use a tool; answered with [`allow`] or [`deny`].
+    /// Claude Code waits for permission to use a tool; answered with [`allow`] or [`deny`].
     Permission(PermissionRequest),
-    /// A permission request needs no answer any more.
+    /// A permission request no longer needs an answer.
     PermissionWithdrawn {
-        /// The request's id.
+        /// The id that the permission request had.
         request_id: String,
     },
-    /// The answer to a request of ours.
+    /// The answer to a request that phonework sent.
     ControlReply {
-        /// The id that our request had.
+        /// The id that phonework gave to its request.
         request_id: String,
         /// The response, or Claude Code's words for why there is none.
         result: Result<Value, String>,
     },
-    /// A request that phonework does not know; answered with [`refuse_request`], as Claude Code waits for it.
+    /// A request of a kind that phonework does not know. Claude Code waits, so it is answered with [`refuse_request`].
     UnknownRequest {
-        /// The id to answer to.
+        /// The id to be named in the answer.
         request_id: String,
-        /// What was asked for.
+        /// The kind of the request.
         subtype: String,
     },
     /// An API call failed and will be tried again.
     ApiRetry {
-        /// The coming try, from 1.
+        /// The number of the next try, from 1.
         attempt: u32,
-        /// The last try there will be.
+        /// The number of the last try.
         max: u32,
-        /// The wait before it.
+        /// The wait before the next try.
         delay: Duration,
-        /// The HTTP status of the failure; none for a network error.
+        /// The HTTP status of the failure; `None` for a network error.
         status: Option<u16>,
     },
     /// The conversation was summarised to fit the model's context.
@@ -102,32 +100,32 @@ pub enum Output {
         /// `auto` or `manual`.
         trigger: String,
     },
-    /// The conversation was ended and a new one begun, as `/clear` does; its id comes with the next [`Init`].
+    /// The conversation was ended and a new one begun, as by `/clear`; its id comes with the next [`Init`].
     Cleared,
-    /// The conversation was to be summarised and could not be; the turn goes on as far as it can.
+    /// Summarising the conversation failed; the turn goes on as far as it can.
     CompactionFailed,
-    /// So many commands and subagents run in the background now.
+    /// How many commands and subagents run in the background now.
     Background(usize),
-    /// The state of a subscription's limits changed.
+    /// The state of a subscription's limit changed.
     RateLimit {
         /// `allowed`, `allowed_warning` or `rejected`.
         status: String,
         /// When the limit's window ends.
         resets_at: Option<Timestamp>,
-        /// Which limit, `five_hour` for example.
+        /// Which limit it is, for example `five_hour`.
         kind: Option<String>,
     },
-    /// The permission mode is this from now on.
+    /// The permission mode changed to this.
     Mode(String),
-    /// Anything else that is an object: a sign of life.
+    /// Any other JSON object: a sign of life.
     Other,
     /// Not a JSON object.
     Garbage,
-    /// A line that was too long to be read. Not made by [`parse`].
+    /// A line that was too long to be read. [`parse`] does not return this.
     TooLong,
 }
 
-/// The start of a turn. After `/clear` the session id is a new one: the newest counts.
+/// The start of a turn. After `/clear` it has a new session id; the newest one counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Init {
     /// The conversation's id on Claude Code's disk.
@@ -140,20 +138,20 @@ pub struct Init {
     pub version: Option<String>,
 }
 
-/// One finished block of an answer.
+/// A finished part of an answer.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Assistant {
-    /// The message of the model that the blocks belong to: several lines may carry blocks of one message.
+    /// The model's message that the blocks belong to. Several lines may carry blocks of one message.
     pub message_id: Option<String>,
     /// The blocks in order; nearly always one.
     pub blocks: Vec<ContentBlock>,
-    /// A subagent speaks: not part of the answer.
+    /// Whether a subagent wrote it; then it is not part of the answer.
     pub subagent: bool,
-    /// Written by Claude Code itself, not by the model: an API error, a slash command's output.
+    /// Whether Claude Code itself wrote it, not the model: an API error, a slash command's output.
     pub synthetic: bool,
-    /// The model that speaks, by its full name.
+    /// The full name of the model that wrote it.
     pub model: Option<String>,
-    /// Cut by an interrupt; the text may end in the middle of a word.
+    /// Whether an interrupt cut it off; the text may end in the middle of a word.
     pub aborted: bool,
     /// For a failure, its kind: `authentication_failed`, `rate_limit`, `overloaded`, …
     pub error: Option<String>,
@@ -164,20 +162,20 @@ pub struct Assistant {
 pub enum ContentBlock {
     /// Text for the person.
     Text(String),
-    /// A tool is about to be used.
+    /// The model wants to use a tool.
     ToolUse {
-        /// The id that the permission request and the result will name.
+        /// The id by which the permission request and the result refer to this use.
         id: String,
-        /// The tool's name, `Bash` for example.
+        /// The tool's name, for example `Bash`.
         name: String,
         /// The tool's input as the model wrote it.
         input: Value,
     },
-    /// Thinking and what else there is.
+    /// Thinking, or a kind of block that phonework does not know.
     Other,
 }
 
-/// The end of a turn. `is_error` and `terminal_reason` tell how it went; `subtype` alone does not.
+/// The end of a turn. How it went is told by `is_error` and `terminal_reason`; `subtype` alone does not tell it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TurnResult {
     /// `success`, `error_during_execution`, `error_max_turns`, …
@@ -188,44 +186,44 @@ pub struct TurnResult {
     pub terminal_reason: Option<String>,
     /// The last text of the answer, or the failure in Claude Code's words.
     pub text: Option<String>,
-    /// What went wrong, when `text` is absent; may be meant for programmers.
+    /// What went wrong, if `text` is absent; some of it is meant for developers.
     pub errors: Vec<String>,
     /// The HTTP status of the API call that failed.
     pub api_error_status: Option<u16>,
-    /// US dollars spent by the whole conversation so far, by Claude Code's own reckoning.
+    /// What the whole conversation has cost so far in US dollars, as Claude Code calculates it.
     pub total_cost_usd: Option<f64>,
-    /// Model calls of the turn; 0 for a local slash command.
+    /// The number of model calls in the turn; 0 for a local slash command.
     pub num_turns: u32,
-    /// The messages that this turn answered; several waiting ones become one turn.
+    /// The messages that this turn answered. Several waiting messages become one turn.
     pub user_message_uuids: Vec<Uuid>,
     /// Whether the model declined to answer.
     pub refused: bool,
-    /// What made Claude Code begin the turn by itself (`task-notification`); none when a message did.
+    /// What made Claude Code begin the turn by itself (`task-notification`); `None` if a message did.
     pub origin: Option<String>,
-    /// The conversation.
+    /// The id of the conversation.
     pub session_id: Option<ClaudeSessionId>,
-    /// How many tokens fit into each model that the conversation used, by its name.
+    /// The context window, in tokens, of each model that the conversation used, by the model's name.
     pub windows: BTreeMap<String, u64>,
 }
 
-/// What one call of the model used, in tokens.
+/// The tokens that one model call used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TokenUsage {
-    /// All that the model was given, whether it came from a cache or not.
+    /// Tokens that the model read, cached or not.
     pub input: u64,
-    /// What it wrote.
+    /// Tokens that the model wrote.
     pub output: u64,
 }
 
 impl TurnResult {
-    /// Whether the turn answered this message, as far as Claude Code tells.
+    /// Whether the turn answered this message, as far as Claude Code says.
     #[must_use]
     pub fn answers(&self, message: &Uuid) -> bool {
         let uuids = &self.user_message_uuids;
         uuids.contains(message) || (uuids.is_empty() && self.origin.is_none())
     }
 
-    /// Whether the turn was cut short by an interrupt.
+    /// Whether an interrupt ended the turn.
     #[must_use]
     pub fn is_interrupted(&self) -> bool {
         self.terminal_reason.as_deref().is_some_and(|reason| reason.starts_with("aborted_"))

@@ -11,7 +11,7 @@ use tracing::{info, warn};
 
 use super::config::Settings;
 use super::sandbox::NOBODY;
-use crate::claude::probe::{PATIENCE, Probe, ProbeResult};
+use crate::claude::probe::{ANSWER_TIMEOUT, Probe, ProbeResult};
 use crate::control::wire::{ClaudeProof, ProofSource};
 use crate::logs::events;
 use crate::sandbox::{Isolation, Sandboxes, SessionScope};
@@ -147,7 +147,7 @@ impl ProverTask {
         let known =
             |(at, command): &(Instant, String)| at.elapsed() < VERSION_GOOD_FOR && *command == probe.command;
         if !self.newest.borrow().looked.as_ref().is_some_and(known) {
-            let looked = probe.look().await;
+            let looked = probe.check_version().await;
             self.take(&probe, &looked, None);
         }
     }
@@ -155,7 +155,7 @@ impl ProverTask {
     async fn probe(&mut self) {
         let probe = self.what();
         let at = Timestamp::now();
-        let probed = probe.ask().await;
+        let probed = probe.check_answer().await;
         match &probed.why {
             Some(why) => {
                 self.failing = true;
@@ -195,7 +195,7 @@ impl ProverTask {
             cwd,
             phonework: self.phonework.clone(),
             isolation,
-            patience: PATIENCE,
+            answer_timeout: ANSWER_TIMEOUT,
         }
     }
 }

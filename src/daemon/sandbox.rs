@@ -93,11 +93,11 @@ async fn check(mode: Mode, layout: &SandboxLayout, phonework: &Path) -> Result<F
         cwd: stage.project.clone(),
         phonework: phonework.to_owned(),
         isolation: Isolation::Sandbox(Box::new(request)),
-        patience: CHECK_TIMEOUT,
+        answer_timeout: CHECK_TIMEOUT,
     };
     let targets = serde_json::to_string(&stage.targets).map_err(|error| error.to_string())?;
     let program = ClaudeProgram { path: phonework.to_owned(), arguments: Vec::new() };
-    let line = probe.line_of(&program, &["sandbox-check", &targets]).await?;
+    let line = probe.output_of(&program, &["sandbox-check", &targets]).await?;
     serde_json::from_str(&line)
         .map_err(|error| format!("the check printed nothing that can be read: {error}"))
 }

@@ -188,7 +188,7 @@ impl Machine {
             Input::Claude(output) => self.hear(output, now),
             Input::Exited(exit) => self.exited(&exit, now),
             Input::NotStarted(why) => self.not_started(&why, now),
-            Input::Deaf => self.give_up(Cause::Deaf, now),
+            Input::InputBlocked => self.give_up(Cause::InputBlocked, now),
             Input::Decide(decision, order) => self.decide(decision, order, now),
             Input::Typed(text, order) => self.typed(&text, order, now),
             Input::Mode(mode) => self.change_mode(mode),

@@ -1,10 +1,10 @@
-//! The sentences of [`super`], a table for each language.
+//! The sentences of [`super`], in a table for each language.
 
 use super::Cause;
 use crate::claude::launch::LaunchError;
 use crate::language::Language;
 
-/// `words` are Claude Code's own.
+/// A sentence about a failed turn; `words` are Claude Code's own words about it.
 pub(super) fn turn(cause: Cause, words: Option<&str>, language: Language) -> String {
     let (sentence, shows_words) = match language {
         Language::En => english(cause),
@@ -96,7 +96,7 @@ fn english(cause: Cause) -> (&'static str, bool) {
              the operator can raise LIMITS in the keyring.",
             false,
         ),
-        Cause::Deaf => {
+        Cause::InputBlocked => {
             ("Claude Code did not read what it was sent and was ended: /retry runs it again.", false)
         }
         Cause::Unknown => ("The turn failed.", true),
@@ -146,7 +146,7 @@ fn chinese(cause: Cause) -> (&'static str, bool) {
             "会话占用的内存或进程数超过上限，已被结束。/retry 可重新运行；管理员可在 keyring 的 LIMITS 中调高上限。",
             false,
         ),
-        Cause::Deaf => ("Claude Code 没有读取发给它的内容，已终止：/retry 重新执行。", false),
+        Cause::InputBlocked => ("Claude Code 没有读取发给它的内容，已终止：/retry 重新执行。", false),
         Cause::Unknown => ("这一轮失败了。", true),
     }
 }

@@ -1,4 +1,4 @@
-//! Finding the program that `CLAUDE_COMMAND` names.
+//! Finds the program that `CLAUDE_COMMAND` names.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::fs::PermissionsExt;
@@ -9,27 +9,28 @@ use super::LaunchError;
 /// A program and the arguments that come before Claude Code's own.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ClaudeProgram {
-    /// An absolute path.
+    /// The program's absolute path.
     pub path: PathBuf,
-    /// `practice-agent`, for example, when the program is phonework itself.
+    /// Arguments from the command, such as `practice-agent` when the program is phonework itself.
     pub arguments: Vec<OsString>,
 }
 
 impl ClaudeProgram {
-    /// Finds what `CLAUDE_COMMAND` names: a name on `path` (the value of `PATH`), or a path. When there is no such
-    /// program and the command has blanks, as many of its words as possible are the program, whose own path may have
-    /// blanks, and the others its first arguments.
+    /// Finds what `CLAUDE_COMMAND` names: a name to be looked up on `path` (the value of `PATH`), or a path.
+    ///
+    /// A path may contain spaces. If the whole command names no program, its last words are taken for arguments, as few
+    /// as possible.
     ///
     /// # Errors
     /// [`LaunchError::ProgramMissing`] and [`LaunchError::ProgramNotExecutable`].
     pub fn find(command: &str, path: Option<&OsStr>) -> Result<Self, LaunchError> {
         let command = command.trim();
         let mut found = locate(command, path).map(|path| Self { path, arguments: Vec::new() });
-        for (blank, _) in command.rmatch_indices(char::is_whitespace) {
+        for (space, _) in command.rmatch_indices(char::is_whitespace) {
             if !matches!(found, Err(LaunchError::ProgramMissing { .. })) {
                 break;
             }
-            let (first, rest) = command.split_at(blank);
+            let (first, rest) = command.split_at(space);
             let arguments = rest.split_whitespace().map(OsString::from).collect();
             found = locate(first, path).map(|path| Self { path, arguments });
         }
@@ -67,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_program_is_found_by_name_by_path_and_with_arguments_of_its_own() {
+    fn a_program_is_found_by_name_or_path_and_may_have_arguments() {
         let path = Some(OsStr::new("relative:/nonexistent:/bin:/usr/bin"));
         let sh = ClaudeProgram::find("sh", path).unwrap();
         assert_eq!((sh.path.as_path(), sh.arguments.len()), (Path::new("/bin/sh"), 0));
@@ -79,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_with_blanks_may_have_arguments() {
+    fn a_path_with_spaces_may_have_arguments() {
         let folder = tempfile::Builder::new().prefix("my projects ").tempdir().unwrap();
         let program = folder.path().join("a program");
         std::fs::copy("/bin/true", &program).unwrap();

@@ -1,4 +1,4 @@
-//! What is run for a session, by value.
+//! Arguments and environments, compared as whole values.
 
 use super::*;
 use crate::sandbox::{Extra, Mode, SandboxLayout, SandboxRequest, SessionScope};
@@ -24,7 +24,7 @@ fn pairs(list: &[(&str, &str)]) -> BTreeMap<OsString, OsString> {
 }
 
 #[test]
-fn an_untrusted_project_has_no_settings_no_hooks_and_no_mcp_servers() {
+fn an_untrusted_project_gets_no_settings_hooks_or_mcp_servers() {
     let arguments = launch().arguments();
     assert_eq!(
         arguments,
@@ -85,7 +85,7 @@ fn in_a_sandbox_only_a_git_that_runs_programs_is_asked_about() {
 }
 
 #[test]
-fn what_a_person_chose_is_never_taken_for_a_flag() {
+fn a_value_that_a_person_chose_is_never_taken_for_a_flag() {
     let hostile = "--dangerously-skip-permissions";
     let launch = Launch {
         model: Some(hostile.to_owned()),
@@ -100,7 +100,7 @@ fn what_a_person_chose_is_never_taken_for_a_flag() {
 }
 
 #[test]
-fn the_environment_comes_from_a_short_list() {
+fn only_listed_variables_are_inherited() {
     let inherited = pairs(&[
         ("PATH", "/bin"),
         ("LC_ALL", "C.UTF-8"),
@@ -131,7 +131,7 @@ fn the_environment_comes_from_a_short_list() {
 }
 
 #[test]
-fn the_operator_changes_what_is_chosen_and_not_what_is_fixed() {
+fn the_operator_can_override_defaults_but_not_fixed_settings() {
     let env = [
         ("CLAUDE_CODE_MAX_RETRIES", "1"),
         ("CLAUDE_CODE_DISABLE_FILE_MENTIONS", "0"),

@@ -1,37 +1,37 @@
-//! Reading a pipe: whole lines of any sane length, or only its end.
+//! Reads a pipe: whole lines up to a maximum length, or only its last bytes.
 
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio_util::sync::CancellationToken;
 
-use super::AFTERMATH;
+use super::PIPE_DRAIN_TIMEOUT;
 
 /// One line without its newline.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum OutputLine {
     Whole(BytesMut),
-    /// It was longer than allowed and is lost.
+    /// The line was longer than allowed and was dropped.
     TooLong,
 }
 
-/// The lines of a pipe.
+/// Splits what comes out of a pipe into lines.
 pub(super) struct OutputLines<R> {
     pipe: R,
-    longest: usize,
-    /// Bytes read and not yet handed out; no newline before `searched`.
+    max_len: usize,
+    /// Bytes that were read and not yet returned; there is no newline before `searched`.
     buffer: BytesMut,
     searched: usize,
-    /// The line at hand is too long: its bytes are dropped.
+    /// The current line is too long, so its bytes are dropped.
     skipping: bool,
     ended: bool,
 }
 
 impl<R: AsyncRead + Unpin> OutputLines<R> {
-    pub(super) fn new(pipe: R, longest: usize) -> Self {
-        Self { pipe, longest, buffer: BytesMut::new(), searched: 0, skipping: false, ended: false }
+    pub(super) fn new(pipe: R, max_len: usize) -> Self {
+        Self { pipe, max_len, buffer: BytesMut::new(), searched: 0, skipping: false, ended: false }
     }
 
-    /// The next line; none at the end. A last line without a newline is a line.
+    /// The next line; `None` at the end of the pipe. The last line needs no newline.
     pub(super) async fn next(&mut self, exited: &CancellationToken) -> Option<OutputLine> {
         loop {
             if let Some(line) = self.take_line() {
@@ -48,7 +48,7 @@ impl<R: AsyncRead + Unpin> OutputLines<R> {
         let newline = self.buffer[self.searched..].iter().position(|&byte| byte == b'\n');
         let Some(end) = newline.map(|at| self.searched + at) else {
             self.searched = self.buffer.len();
-            if self.buffer.len() > self.longest {
+            if self.buffer.len() > self.max_len {
                 self.skipping = true;
             }
             if self.skipping {
@@ -56,36 +56,36 @@ impl<R: AsyncRead + Unpin> OutputLines<R> {
                 self.searched = 0;
             }
             let is_last = self.ended && (self.skipping || !self.buffer.is_empty());
-            return is_last.then(|| self.hand_out(self.buffer.len()));
+            return is_last.then(|| self.split_line(self.buffer.len()));
         };
-        let line = self.hand_out(end);
+        let line = self.split_line(end);
         let _newline = self.buffer.split_to(1);
         Some(line)
     }
 
-    fn hand_out(&mut self, length: usize) -> OutputLine {
+    fn split_line(&mut self, length: usize) -> OutputLine {
         self.searched = 0;
         let line = self.buffer.split_to(length);
-        let too_long = std::mem::take(&mut self.skipping) || line.len() > self.longest;
+        let too_long = std::mem::take(&mut self.skipping) || line.len() > self.max_len;
         if too_long { OutputLine::TooLong } else { OutputLine::Whole(line) }
     }
 }
 
-/// Reads a pipe to its end and keeps the last `kept` bytes, as text.
+/// Reads a pipe to its end and returns its last `max_len` bytes as text.
 pub(super) async fn tail(
     mut pipe: impl AsyncRead + Unpin,
-    kept: usize,
+    max_len: usize,
     exited: &CancellationToken,
 ) -> String {
     let mut end = BytesMut::new();
     while read_some(&mut pipe, &mut end, exited).await {
-        end = end.split_off(end.len().saturating_sub(kept));
+        end = end.split_off(end.len().saturating_sub(max_len));
     }
     String::from_utf8_lossy(&end).into_owned()
 }
 
-/// Adds what there is to the buffer; false at the end. An error of a pipe is its end, and so is a silence after the
-/// exit: then a process that escaped holds it.
+/// Appends what there is to the buffer; false at the end. An error of the pipe counts as its end, and so does silence
+/// after `exited`: then a process that escaped holds the pipe open.
 async fn read_some(
     pipe: &mut (impl AsyncRead + Unpin),
     buffer: &mut BytesMut,
@@ -96,7 +96,7 @@ async fn read_some(
     tokio::select! {
         biased;
         read = pipe.read_buf(buffer) => read.is_ok_and(|bytes| bytes > 0),
-        () = async { exited.cancelled().await; tokio::time::sleep(AFTERMATH).await } => false,
+        () = async { exited.cancelled().await; tokio::time::sleep(PIPE_DRAIN_TIMEOUT).await } => false,
     }
 }
 
@@ -104,9 +104,9 @@ async fn read_some(
 mod tests {
     use super::*;
 
-    async fn lines(input: &[u8], longest: usize) -> Vec<OutputLine> {
+    async fn lines(input: &[u8], max_len: usize) -> Vec<OutputLine> {
         let exited = CancellationToken::new();
-        let mut lines = OutputLines::new(input, longest);
+        let mut lines = OutputLines::new(input, max_len);
         let mut all = Vec::new();
         while let Some(line) = lines.next(&exited).await {
             all.push(line);
@@ -119,13 +119,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn lines_come_whole_and_the_last_needs_no_newline() {
+    async fn lines_are_returned_whole_and_the_last_needs_no_newline() {
         assert_eq!(lines(b"a\n\nbc\nd", 10).await, [whole("a"), whole(""), whole("bc"), whole("d")]);
         assert_eq!(lines(b"", 10).await, []);
     }
 
     #[tokio::test]
-    async fn a_line_that_is_too_long_is_lost_and_the_next_is_not() {
+    async fn a_line_that_is_too_long_is_dropped_and_the_next_is_read() {
         let long = "x".repeat(300_000);
         let input = format!("a\n{long}\nb\n{long}");
         assert_eq!(
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_the_end_of_the_complaints_is_kept() {
+    async fn only_the_end_of_stderr_is_kept() {
         let input = format!("{}the reason\n", "x".repeat(200_000));
         assert_eq!(tail(input.as_bytes(), 11, &CancellationToken::new()).await, "the reason\n");
     }

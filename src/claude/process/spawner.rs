@@ -1,7 +1,7 @@
-//! The thread that makes processes.
+//! The thread that starts processes.
 //!
-//! The kernel sends a parent's death signal when the *thread* that made the process ends. A worker of tokio may end
-//! long before the daemon does, so every warden is made by one thread that never ends.
+//! The kernel sends the parent-death signal when the *thread* that forked the process ends. A tokio worker may end
+//! long before the daemon does, so one thread that never ends starts every warden.
 
 use std::sync::OnceLock;
 use std::sync::mpsc::{Sender, SyncSender, channel, sync_channel};
@@ -14,32 +14,32 @@ use crate::claude::orphans;
 struct SpawnRequest {
     command: Command,
     runtime: Handle,
-    made: SyncSender<std::io::Result<Child>>,
+    reply: SyncSender<std::io::Result<Child>>,
 }
 
-/// Makes the process; waits for the system alone. To be called within a tokio runtime, which then reaps it.
+/// Starts the process; waits for the system only. Call it within a tokio runtime, which then reaps the process.
 pub(in crate::claude) fn spawn(command: Command) -> std::io::Result<Child> {
-    let (made, child) = sync_channel(1);
-    let order = SpawnRequest { command, runtime: Handle::current(), made };
-    let gone = || std::io::Error::other("the thread that makes processes is gone");
-    thread()?.send(order).map_err(|_| gone())?;
+    let (reply, child) = sync_channel(1);
+    let request = SpawnRequest { command, runtime: Handle::current(), reply };
+    let gone = || std::io::Error::other("the thread that starts processes is gone");
+    thread()?.send(request).map_err(|_| gone())?;
     child.recv().map_err(|_| gone())?
 }
 
-/// Its queue needs no bound: each caller waits for its one order.
+/// The queue of the thread. It needs no bound, as each caller waits for its one request.
 fn thread() -> std::io::Result<&'static Sender<SpawnRequest>> {
     static THREAD: OnceLock<Sender<SpawnRequest>> = OnceLock::new();
-    if let Some(orders) = THREAD.get() {
-        return Ok(orders);
+    if let Some(requests) = THREAD.get() {
+        return Ok(requests);
     }
-    let (orders, queue) = channel::<SpawnRequest>();
+    let (requests, queue) = channel::<SpawnRequest>();
     std::thread::Builder::new().name("spawner".to_owned()).spawn(move || {
-        for SpawnRequest { mut command, runtime, made } in queue {
+        for SpawnRequest { mut command, runtime, reply } in queue {
             let _within = runtime.enter();
-            // A caller always waits for the answer.
-            let _ = made.send(orphans::bear(|| command.spawn()));
+            // The caller waits for the reply, so this does not fail.
+            let _ = reply.send(orphans::spawn_known(|| command.spawn()));
         }
     })?;
-    // Two first callers at once: the second one's thread ends with its queue, before it has made anything.
-    Ok(THREAD.get_or_init(|| orders))
+    // If two first callers race, the thread of the second ends with its queue before it has started anything.
+    Ok(THREAD.get_or_init(|| requests))
 }

@@ -1,4 +1,4 @@
-//! What Claude Code asks a person: leave to use a tool, an answer to questions, a word about a plan.
+//! What Claude Code asks a person: permission to use a tool, answers to questions, approval of a plan.
 
 use std::fmt;
 
@@ -6,30 +6,30 @@ use serde_json::{Map, Value, json};
 
 type Object = Map<String, Value>;
 
-/// Claude Code asks whether it may use a tool. There is no time limit on its side.
+/// Claude Code asks whether it may use a tool. It waits for the answer without a time limit.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PermissionRequest {
-    /// The id to answer to; the only safe key, as several may be open at once.
+    /// The id to be named in the answer. It is the only safe key, as several requests may be open at once.
     pub request_id: String,
-    /// The tool's name.
+    /// The tool's name, for example `Bash`.
     pub tool: String,
-    /// The tool's input; all there is to show a change to a file.
+    /// The tool's input. It is the only source for showing a change to a file.
     pub input: Value,
-    /// The tool use it is about.
+    /// The id of the tool use, as in [`super::ContentBlock::ToolUse`].
     pub tool_use_id: Option<String>,
     /// The tool use in words.
     pub description: Option<String>,
-    /// Rules that would make this question needless in future; none when there are no such rules.
+    /// Rules that would make this request unnecessary in future; may be empty.
     pub rules: Vec<PermissionRule>,
-    /// Whether it would be needless if edits were accepted without a question.
+    /// Whether accepting all edits would make it unnecessary in future.
     pub edits: bool,
-    /// Why it asks, when Claude Code says so.
+    /// Why Claude Code asks, if it says so.
     pub reason: Option<String>,
-    /// A path outside what the session may touch.
+    /// A path outside what the session may touch, if the request is about one.
     pub blocked_path: Option<String>,
-    /// A subagent asks.
+    /// Whether a subagent asks.
     pub subagent: bool,
-    /// A question or a plan for the person, rather than a tool to allow.
+    /// Whether it is a question or a plan for the person, rather than a tool to allow.
     pub for_person: bool,
 }
 
@@ -40,42 +40,42 @@ pub enum RequestMatter {
     Tool,
     /// Questions to answer, at least one.
     Questions(Vec<Question>),
-    /// A plan to approve, in Markdown; none when Claude Code does not say it, as it stands in the last text then.
+    /// A plan to approve, in Markdown. `None` if the request does not contain it; then it is the last text before it.
     Plan(Option<String>),
 }
 
-/// One question of Claude's.
+/// A question of Claude's with options to choose from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Question {
-    /// The question; its answer goes by this text.
+    /// The question's text, by which its answer is found.
     pub text: String,
-    /// A word or two for it.
+    /// A heading of a word or two.
     pub header: String,
-    /// Whether several options may be chosen.
+    /// Whether more than one option may be chosen.
     pub many: bool,
-    /// What can be chosen.
+    /// The options in the order in which Claude gives them.
     pub options: Vec<QuestionOption>,
 }
 
 /// An option of a question.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QuestionOption {
-    /// What it is called, and what the answer says.
+    /// Its name, which is also the text of the answer.
     pub label: String,
-    /// What it means.
+    /// What choosing it means; may be empty.
     pub description: String,
 }
 
-/// A permission rule: a tool, and what of it is meant.
+/// A permission rule: a tool, and which uses of it the rule covers.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PermissionRule {
-    /// The tool.
+    /// The tool's name, for example `Bash`.
     pub tool: String,
-    /// What of it, such as `npm test *`; none for all of it.
+    /// Which uses it covers, for example `npm test *`; `None` covers all of them.
     pub content: Option<String>,
 }
 
-/// What is allowed for the rest of the session, beside what was asked for.
+/// What is allowed for the rest of the session, in addition to the request itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SessionGrant {
     /// Whatever these rules cover.
@@ -107,7 +107,7 @@ impl PermissionRequest {
         }
     }
 
-    /// What it is about.
+    /// Finds out what the request is about.
     #[must_use]
     pub fn matter(&self) -> RequestMatter {
         match self.tool.as_str() {
@@ -129,8 +129,8 @@ impl PermissionRule {
         Some(Self { tool: string(rule, "toolName")?, content: string(rule, "ruleContent") })
     }
 
-    /// Whether it covers every command there is.
-    fn is_boundless(&self) -> bool {
+    /// Whether it covers every command.
+    fn covers_all_commands(&self) -> bool {
         let content = self.content.as_deref().unwrap_or_default();
         self.tool == "Bash" && content.chars().all(|c| matches!(c, '*' | ':' | ' '))
     }
@@ -143,7 +143,7 @@ impl PermissionRule {
     }
 }
 
-/// As Claude Code writes it in its settings: `Bash(npm test *)`.
+/// Writes the rule as Claude Code's settings do: `Bash(npm test *)`.
 impl fmt::Display for PermissionRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.content {
@@ -156,17 +156,17 @@ impl fmt::Display for PermissionRule {
     }
 }
 
-/// The rules of the first suggestion to allow something by rule; none of them where one would allow every command.
+/// The rules of the first suggestion to allow something by rule. Empty if one of them would allow every command.
 fn suggested_rules(suggestions: &[Value]) -> Vec<PermissionRule> {
     let suggestion = suggestions.iter().find(|one| one["type"] == "addRules" && one["behavior"] == "allow");
     let rules = suggestion.and_then(|one| one["rules"].as_array());
     let rules: Option<Vec<PermissionRule>> = rules.into_iter().flatten().map(PermissionRule::read).collect();
-    rules.filter(|rules| !rules.iter().any(PermissionRule::is_boundless)).unwrap_or_default()
+    rules.filter(|rules| !rules.iter().any(PermissionRule::covers_all_commands)).unwrap_or_default()
 }
 
 fn question(question: &Value) -> Option<Question> {
     let options = question["options"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let choosable = |option: &Value| {
+    let read_option = |option: &Value| {
         let description = string(option, "description").unwrap_or_default();
         Some(QuestionOption { label: string(option, "label")?, description })
     };
@@ -174,7 +174,7 @@ fn question(question: &Value) -> Option<Question> {
         text: string(question, "question")?,
         header: string(question, "header").unwrap_or_default(),
         many: question["multiSelect"].as_bool().unwrap_or_default(),
-        options: options.iter().filter_map(choosable).collect(),
+        options: options.iter().filter_map(read_option).collect(),
     })
 }
 

@@ -1,17 +1,17 @@
-//! The lines that phonework writes to Claude Code's stdin.
+//! Makes the lines that phonework writes to Claude Code's stdin.
 //!
-//! Claude Code ends with status 1 at a line that is no JSON or a user message without its role, so lines are only
-//! made here.
+//! Claude Code exits with status 1 when it reads a line that is not JSON, or a user message without its role. So no line
+//! is made anywhere else.
 
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{PermissionRule, SessionGrant};
 
-/// A person's message, word for word. With the uuid the turn's result names it, and it can be cancelled.
+/// A person's message, word for word. The turn's result names the message by this uuid.
 ///
-/// A text that begins with `/` is a slash command. File mentions (`@path`) would be read without a question: the
-/// environment of [`crate::claude::launch::Launch`] switches them off.
+/// A text that begins with `/` is a slash command. Claude Code would read file mentions (`@path`) without asking; the
+/// environment of [`crate::claude::launch::Launch`] switches that off.
 #[must_use]
 pub fn user_message(uuid: &Uuid, text: &str) -> String {
     line(&json!({
@@ -23,19 +23,19 @@ pub fn user_message(uuid: &Uuid, text: &str) -> String {
     }))
 }
 
-/// Asks for a sign that the process is ready: nothing else is said before the first turn.
+/// Asks the process to say that it is ready; otherwise it says nothing before the first turn.
 #[must_use]
 pub fn initialize(request_id: &str) -> String {
     request(request_id, "initialize")
 }
 
-/// Cuts the running turn; a no-op when none runs. Messages that wait in Claude Code's queue run next.
+/// Interrupts the running turn, if there is one. Messages that wait in Claude Code's queue run next.
 #[must_use]
 pub fn interrupt(request_id: &str) -> String {
     request(request_id, "interrupt")
 }
 
-/// Has the session go on in this permission mode, also in the middle of a turn.
+/// Changes the permission mode, also in the middle of a turn.
 #[must_use]
 pub fn set_permission_mode(request_id: &str, mode: &str) -> String {
     line(&json!({
@@ -45,10 +45,10 @@ pub fn set_permission_mode(request_id: &str, mode: &str) -> String {
     }))
 }
 
-/// Has what these rules cover need no question, beside what the person's own settings say. It counts from the next line
-/// on. In the arguments, which could do the same, every user of the machine could read the rules.
-#[must_use]
-pub fn allow_rules(request_id: &str, rules: &[String]) -> String {
+/// Lets Claude do what these rules cover without asking, in addition to what the person's own settings allow. Takes
+/// effect from the next line on. A command-line argument could do the same, but every user of the machine can read
+/// those.
+pub(crate) fn allow_rules(request_id: &str, rules: &[String]) -> String {
     let settings = json!({"permissions": {"allow": rules}});
     line(&json!({
         "type": "control_request",
@@ -57,8 +57,8 @@ pub fn allow_rules(request_id: &str, rules: &[String]) -> String {
     }))
 }
 
-/// Grants a permission request: what runs is `input`, which is what was shown, and beside it nothing is allowed but
-/// the grant, for this session.
+/// Allows a permission request. What runs is `input`, which is what the person was shown. Beyond that only `grant` is
+/// allowed, for the rest of the session.
 #[must_use]
 pub fn allow(request_id: &str, input: &Value, grant: Option<&SessionGrant>) -> String {
     let mut answer = json!({"behavior": "allow"});
@@ -71,10 +71,9 @@ pub fn allow(request_id: &str, input: &Value, grant: Option<&SessionGrant>) -> S
     success(request_id, &answer)
 }
 
-/// Answers the questions of a request: `input` is the request's, `answers` are the questions' texts and what was said
-/// to each.
-#[must_use]
-pub fn answered(request_id: &str, input: &Value, answers: &[(String, String)]) -> String {
+/// Answers the questions of a request. `input` is the request's input; `answers` are pairs of a question's text and its
+/// answer.
+pub(crate) fn answered(request_id: &str, input: &Value, answers: &[(String, String)]) -> String {
     let mut input = input.clone();
     let answers = answers.iter().map(|(question, answer)| (question.clone(), Value::from(answer.as_str())));
     if let Value::Object(input) = &mut input {
@@ -97,15 +96,14 @@ fn update(grant: &SessionGrant) -> Value {
     }
 }
 
-/// Refuses a permission request; the model reads `message` as the tool's result and goes on.
+/// Denies a permission request. The model reads `message` as the tool's result and goes on.
 #[must_use]
 pub fn deny(request_id: &str, message: &str) -> String {
     success(request_id, &json!({"behavior": "deny", "message": message}))
 }
 
-/// Answers a request that phonework does not know.
-#[must_use]
-pub fn refuse_request(request_id: &str) -> String {
+/// Refuses a request of a kind that phonework does not know.
+pub(crate) fn refuse_request(request_id: &str) -> String {
     line(&json!({
         "type": "control_response",
         "response": {"subtype": "error", "request_id": request_id, "error": "phonework does not support this request"},
@@ -134,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_message_is_one_line_whatever_is_in_it() {
+    fn a_message_is_one_line_whatever_it_contains() {
         let uuid = Uuid::from_u128(7);
         let text = "first\nsecond\r\u{2028}\0\"quoted\" 中文 \u{1f600}";
         let line = user_message(&uuid, text);
@@ -165,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn requests_name_what_they_ask_for() {
+    fn requests_carry_their_subtype() {
         assert_eq!(
             interrupt("i1"),
             "{\"request\":{\"subtype\":\"interrupt\"},\"request_id\":\"i1\",\"type\":\"control_request\"}\n"

@@ -1,4 +1,4 @@
-//! Reading a line of Claude Code's stdout.
+//! Reads a line of Claude Code's stdout.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,8 +11,8 @@ use crate::ids::ClaudeSessionId;
 
 type Object = Map<String, Value>;
 
-/// What the line means. Never fails: a line that is no JSON object is [`Output::Garbage`], an unknown message or
-/// one that lacks what it needs is [`Output::Other`].
+/// Reads a line. Never fails: a line that is not a JSON object is [`Output::Garbage`], and an unknown message or one
+/// that lacks a required field is [`Output::Other`].
 #[must_use]
 pub fn parse(line: &[u8]) -> Output {
     let Some(mut message) = object(line) else { return Output::Garbage };
@@ -32,36 +32,38 @@ pub fn parse(line: &[u8]) -> Output {
     }
 }
 
-/// JavaScript cuts a text inside a surrogate pair and then writes half of it (`\ud83d`), which is no JSON for
-/// serde. Such a line may be a result or a question, so it is mended rather than lost.
+/// Parses the line as a JSON object.
+///
+/// When JavaScript cuts a text inside a surrogate pair, it writes half of the pair (`\ud83d`), which serde does not
+/// accept as JSON. Such a line may be a result or a question, so it is repaired rather than dropped.
 fn object(line: &[u8]) -> Option<Object> {
     if line.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
         return None;
     }
-    serde_json::from_slice(line).or_else(|_| serde_json::from_str(&mend(line))).ok()
+    serde_json::from_slice(line).or_else(|_| serde_json::from_str(&repair_surrogates(line))).ok()
 }
 
-fn mend(line: &[u8]) -> String {
+fn repair_surrogates(line: &[u8]) -> String {
     let line = String::from_utf8_lossy(line);
-    let mut mended = String::with_capacity(line.len());
+    let mut repaired = String::with_capacity(line.len());
     let mut rest = line.as_ref();
     while let Some(at) = rest.find('\\') {
-        mended.push_str(&rest[..at]);
+        repaired.push_str(&rest[..at]);
         rest = &rest[at..];
         let (escape, after) = match (surrogate(rest), rest.get(6..).and_then(surrogate)) {
             (Some(0xd800..0xdc00), Some(0xdc00..0xe000)) => rest.split_at(12),
             (Some(_), _) => ("\\ufffd", &rest[6..]),
-            // An escape of two characters; the second may be a backslash, which then begins nothing.
+            // Any other escape has two characters. They are skipped together, as the second may be a backslash.
             (None, _) => rest.split_at(1 + rest[1..].chars().next().map_or(0, char::len_utf8)),
         };
-        mended.push_str(escape);
+        repaired.push_str(escape);
         rest = after;
     }
-    mended.push_str(rest);
-    mended
+    repaired.push_str(rest);
+    repaired
 }
 
-/// The value of the `\uXXXX` that `text` begins with, when it is half of a pair.
+/// The value of the `\uXXXX` at the start of `text`, if it is half of a surrogate pair.
 fn surrogate(text: &str) -> Option<u32> {
     let unit = u32::from_str_radix(text.strip_prefix("\\u")?.get(..4)?, 16).ok()?;
     (0xd800..0xe000).contains(&unit).then_some(unit)
@@ -209,7 +211,7 @@ fn control_request(mut message: Object) -> Output {
         (Some("can_use_tool"), Some(tool)) => {
             Output::Permission(PermissionRequest::read(request_id, tool, request))
         }
-        // A dialog of a kind that was not declared must stay unanswered.
+        // Claude Code's protocol: a dialog of a kind that the client has not declared must not be answered.
         (Some("request_user_dialog"), _) => Output::Other,
         (subtype, _) => {
             Output::UnknownRequest { request_id, subtype: subtype.unwrap_or_default().to_owned() }
@@ -242,7 +244,7 @@ fn text(object: &Object, key: &str) -> Option<String> {
     object.get(key).and_then(Value::as_str).map(str::to_owned)
 }
 
-/// The same of what may be long: it is not copied.
+/// Like [`text`], for texts that may be long: it moves instead of copying.
 fn take_text(object: &mut Object, key: &str) -> Option<String> {
     match object.remove(key) {
         Some(Value::String(text)) => Some(text),

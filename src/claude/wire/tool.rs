@@ -1,61 +1,61 @@
-//! The end of a tool use: what of it is kept.
+//! The end of a tool use, and the part of its output that is kept.
 
 use serde_json::{Map, Value};
 
 type Object = Map<String, Value>;
 
-/// So many bytes at the end of a tool's output are kept, and so many of a changed file's lines.
-const KEPT: usize = 4 << 10;
+/// Maximum size, in bytes, of the part of a tool's output that is kept, and of the lines of a changed file.
+const MAX_KEPT_BYTES: usize = 4 << 10;
 
-/// A tool ended; one line of Claude Code's for each tool use.
+/// The end of a tool use. Claude Code writes one line for each.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ToolEnd {
-    /// The tool use that ended.
+    /// The id of the tool use, as in [`super::ContentBlock::ToolUse`].
     pub tool_use_id: String,
-    /// Whether the tool failed or was refused.
+    /// Whether the tool failed or was denied.
     pub is_error: bool,
-    /// The end of what the tool said to the model: text, 4 KB at most.
+    /// The end of the text that the tool returned to the model, at most 4 KiB.
     pub output: String,
-    /// Whether it said more before that.
+    /// Whether there was more output before that.
     pub cut: bool,
-    /// The file that it changed.
+    /// The file that the tool changed, if it changed one.
     pub file: Option<FileChange>,
 }
 
 /// A change to a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FileChange {
-    /// The file, as Claude Code names it: an absolute path.
+    /// The file's absolute path, as Claude Code gives it.
     pub path: String,
     /// Whether the file is new.
     pub created: bool,
-    /// Lines that came, all of them counted.
+    /// The number of lines added, also those that the hunks leave out.
     pub added: usize,
-    /// Lines that went.
+    /// The number of lines removed, also those that the hunks leave out.
     pub removed: usize,
-    /// What changed, with lines around it; 4 KB of lines at most.
+    /// The changes with the lines around them, at most 4 KiB of lines.
     pub hunks: Vec<Hunk>,
-    /// Whether more changed than the hunks tell.
+    /// Whether there are more changes than the hunks show.
     pub cut: bool,
 }
 
 /// A place in a file that changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Hunk {
-    /// Its first line before the change, from 1.
+    /// The number of its first line before the change, from 1.
     pub old_start: u64,
-    /// Its first line after the change, from 1.
+    /// The number of its first line after the change, from 1.
     pub new_start: u64,
     /// Lines without their newline, each after a `+`, a `-` or a space.
     pub lines: Vec<String>,
 }
 
 impl ToolEnd {
-    /// Reads a `user` message, if it tells a tool's end.
+    /// Reads a `user` message; `None` if it does not report the end of a tool use.
     pub(super) fn read(message: &Object) -> Option<Self> {
         let blocks = message.get("message")?.get("content")?.as_array()?;
         let block = blocks.iter().find(|block| block["type"] == "tool_result")?;
-        let (output, cut) = end_of(&block["content"]);
+        let (output, cut) = output_end(&block["content"]);
         let is_error = block["is_error"].as_bool().unwrap_or_default();
         Some(Self {
             tool_use_id: block["tool_use_id"].as_str()?.to_owned(),
@@ -70,7 +70,7 @@ impl ToolEnd {
 impl FileChange {
     fn read(result: &Value) -> Option<Self> {
         let mut change = Self { path: result["filePath"].as_str()?.to_owned(), ..Self::default() };
-        let mut left = KEPT;
+        let mut left = MAX_KEPT_BYTES;
         for hunk in result["structuredPatch"].as_array()? {
             let lines = hunk["lines"].as_array().map(Vec::as_slice).unwrap_or_default();
             let start = |key: &str| hunk[key].as_u64().unwrap_or_default();
@@ -100,7 +100,7 @@ impl FileChange {
                 _ => {}
             }
             let length = sign.len() + line.len() + 1;
-            // What comes after a line that was left out would stand in the wrong place.
+            // Nothing is kept after a line that was left out, as it would stand in the wrong place.
             *left = left.saturating_sub(length);
             if *left == 0 {
                 self.cut = true;
@@ -114,8 +114,8 @@ impl FileChange {
     }
 }
 
-/// The end of a tool's output, and whether there is more of it.
-fn end_of(content: &Value) -> (String, bool) {
+/// The end of a tool's output, and whether there was more before it.
+fn output_end(content: &Value) -> (String, bool) {
     match content {
         Value::String(text) => ending(text),
         Value::Array(blocks) => {
@@ -127,6 +127,6 @@ fn end_of(content: &Value) -> (String, bool) {
 }
 
 fn ending(text: &str) -> (String, bool) {
-    let from = text.ceil_char_boundary(text.len().saturating_sub(KEPT));
+    let from = text.ceil_char_boundary(text.len().saturating_sub(MAX_KEPT_BYTES));
     (text[from..].to_owned(), from > 0)
 }

@@ -111,7 +111,7 @@ impl Actor {
         let environment = self.setup.launch.environment(std::env::vars_os());
         let Some(folder) = running::folder(&environment) else { return ConversationCheck::default() };
         let ours = rustix::process::getpid();
-        let looking = tokio::task::spawn_blocking(move || running::look(&folder, &id, ours));
+        let looking = tokio::task::spawn_blocking(move || running::check(&folder, &id, ours));
         match tokio::time::timeout(LOOKING, looking).await {
             Ok(Ok(look)) => look,
             Ok(Err(_)) | Err(_) => {

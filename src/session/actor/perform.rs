@@ -37,7 +37,7 @@ impl Actor {
                     }
                     // A process that is gone is told by its exit.
                     if sent == Err(SendError::Busy) {
-                        let given_up = self.machine.handle(Input::Deaf, Instant::now());
+                        let given_up = self.machine.handle(Input::InputBlocked, Instant::now());
                         given_up.into_iter().rev().for_each(|effect| effects.push_front(effect));
                     }
                 }

@@ -20,7 +20,7 @@ pub enum Input {
     /// The process could not be started; the sentence says why.
     NotStarted(String),
     /// Claude does not read its input: a line could not be written.
-    Deaf,
+    InputBlocked,
     /// The answer to the oldest open permission request.
     Decide(Decision, Instruction),
     /// The owner typed this while a question or a plan waits for his words.

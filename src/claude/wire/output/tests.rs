@@ -4,10 +4,10 @@ use uuid::Uuid;
 
 use super::*;
 
-mod told;
+mod card_content;
 
 #[test]
-fn the_start_of_a_turn_names_session_model_mode_and_version() {
+fn the_start_of_a_turn_gives_session_model_mode_and_version() {
     let line = br#"{"type":"system","subtype":"init","cwd":"/p","session_id":"5c3e","tools":["Bash"],"model":"claude-opus-5-5","permissionMode":"default","claude_code_version":"2.1.330","skills":[]}"#;
     assert_eq!(
         parse(line),
@@ -21,7 +21,7 @@ fn the_start_of_a_turn_names_session_model_mode_and_version() {
 }
 
 #[test]
-fn an_answer_s_text_and_tool_uses_are_read_in_order() {
+fn text_and_tool_uses_of_an_answer_are_read_in_order() {
     let line = br#"{"type":"assistant","message":{"id":"msg_1","role":"assistant","model":"m","content":[{"type":"thinking","thinking":"hm"},{"type":"text","text":"hello"},{"type":"tool_use","id":"toolu_1","name":"Bash","input":{"command":"ls"}}],"stop_reason":null},"parent_tool_use_id":null,"user_message_uuid":"x"}"#;
     assert_eq!(
         parse(line),
@@ -43,7 +43,7 @@ fn an_answer_s_text_and_tool_uses_are_read_in_order() {
 }
 
 #[test]
-fn a_failure_that_claude_code_wrote_itself_is_known_as_such() {
+fn a_failure_that_claude_code_wrote_itself_is_marked() {
     let line = br#"{"error":"rate_limit","message":{"model":"<synthetic>","content":[{"type":"text","text":"limit"}]},"type":"assistant"}"#;
     assert_eq!(
         parse(line),
@@ -57,7 +57,7 @@ fn a_failure_that_claude_code_wrote_itself_is_known_as_such() {
 }
 
 #[test]
-fn a_subagent_s_words_and_a_cut_text_are_marked() {
+fn text_of_a_subagent_and_text_cut_off_are_marked() {
     let line =
         br#"{"type":"assistant","message":{"content":"ab"},"parent_tool_use_id":"toolu_9","aborted":true}"#;
     assert_eq!(
@@ -72,7 +72,7 @@ fn a_subagent_s_words_and_a_cut_text_are_marked() {
 }
 
 #[test]
-fn a_tool_s_end_is_told_from_an_echo() {
+fn the_end_of_a_tool_use_is_not_confused_with_an_echo() {
     let line = br#"{"type":"user","message":{"role":"user","content":[{"type":"tool_result","tool_use_id":"toolu_1","content":"made","is_error":true}]}}"#;
     assert_eq!(
         parse(line),
@@ -88,7 +88,7 @@ fn a_tool_s_end_is_told_from_an_echo() {
 }
 
 #[test]
-fn a_result_is_read_with_its_type_in_the_middle() {
+fn a_result_is_read_whatever_the_order_of_its_fields() {
     let line = br#"{"is_error":false,"subtype":"success","result":"hello","session_id":"5c3e","type":"result","num_turns":1,"terminal_reason":"completed","api_error_status":null,"total_cost_usd":0.0539,"user_message_uuid":"00000000-0000-0000-0000-000000000001","user_message_uuids":["00000000-0000-0000-0000-000000000001","no uuid",3]}"#;
     assert_eq!(
         parse(line),
@@ -126,7 +126,7 @@ fn a_failed_result_keeps_its_status_and_errors() {
 }
 
 #[test]
-fn a_permission_request_is_read_whole() {
+fn every_field_of_a_permission_request_is_read() {
     let line = br#"{"type":"control_request","request_id":"f56c","request":{"subtype":"can_use_tool","tool_name":"Bash","display_name":"Bash","input":{"command":"touch y.txt"},"description":"touch y.txt","tool_use_id":"toolu_1","permission_suggestions":[{"type":"setMode","mode":"acceptEdits","destination":"session"}],"blocked_path":"/p/y.txt","agent_id":"a1"}}"#;
     assert_eq!(
         parse(line),
@@ -147,7 +147,7 @@ fn a_permission_request_is_read_whole() {
 }
 
 #[test]
-fn a_request_that_nobody_knows_is_one_to_refuse_and_a_foreign_dialog_is_not() {
+fn an_unknown_request_is_refused_but_an_undeclared_dialog_is_not() {
     let hook = br#"{"type":"control_request","request_id":"h","request":{"subtype":"hook_callback"}}"#;
     assert_eq!(
         parse(hook),
@@ -165,7 +165,7 @@ fn a_request_that_nobody_knows_is_one_to_refuse_and_a_foreign_dialog_is_not() {
 }
 
 #[test]
-fn a_reply_is_success_or_claude_code_s_words() {
+fn a_reply_is_a_response_or_claude_codes_error() {
     let success = br#"{"type":"control_response","response":{"subtype":"success","request_id":"i1","response":{"still_queued":[]}}}"#;
     assert_eq!(
         parse(success),
@@ -207,7 +207,7 @@ fn retries_limits_and_compactions_carry_their_numbers() {
 }
 
 #[test]
-fn a_message_that_reached_its_most_tokens_is_known_from_its_stream() {
+fn a_message_that_reached_its_maximum_length_is_marked() {
     let delta = |reason: &str| {
         let line = format!(
             r#"{{"type":"stream_event","event":{{"type":"message_delta","delta":{{"stop_reason":"{reason}"}}}}}}"#
@@ -220,7 +220,7 @@ fn a_message_that_reached_its_most_tokens_is_known_from_its_stream() {
 }
 
 #[test]
-fn a_result_tells_what_it_answers_or_that_nobody_asked() {
+fn a_result_names_what_it_answers_or_that_nobody_asked() {
     let result = |line: &[u8]| {
         let Output::Result(result) = parse(line) else { panic!("no result") };
         result
@@ -235,7 +235,7 @@ fn a_result_tells_what_it_answers_or_that_nobody_asked() {
 }
 
 #[test]
-fn what_is_unknown_is_a_sign_of_life_and_what_is_no_object_is_garbage() {
+fn unknown_objects_are_signs_of_life_and_other_lines_are_garbage() {
     for line in [
         &br#"{"type":"ui_invalidate"}"#[..],
         br#"{"type":"stream_event","event":{}}"#,
@@ -255,7 +255,7 @@ fn what_is_unknown_is_a_sign_of_life_and_what_is_no_object_is_garbage() {
 }
 
 #[test]
-fn nonsense_numbers_are_not_believed() {
+fn impossible_numbers_are_ignored() {
     let retry = br#"{"type":"system","subtype":"api_retry","attempt":-3,"max_retries":1e30,"retry_delay_ms":-5,"error_status":70000}"#;
     assert_eq!(parse(retry), Output::ApiRetry { attempt: 0, max: 0, delay: Duration::ZERO, status: None });
     let limit = br#"{"type":"rate_limit_event","rate_limit_info":{"resetsAt":9223372036854775807}}"#;
@@ -263,7 +263,7 @@ fn nonsense_numbers_are_not_believed() {
 }
 
 #[test]
-fn half_a_surrogate_pair_costs_one_character_and_not_the_line() {
+fn half_a_surrogate_pair_costs_one_character_not_the_line() {
     let line = br#"{"type":"assistant","message":{"content":"\\ud83d \ud83d\ude00 cut \ud83d"}}"#;
     assert_eq!(
         parse(line),
@@ -283,7 +283,7 @@ fn half_a_surrogate_pair_costs_one_character_and_not_the_line() {
 }
 
 #[test]
-fn a_line_of_megabytes_is_read() {
+fn a_line_of_several_megabytes_is_read() {
     let text = "x".repeat(3 << 20);
     let line = json!({"type": "assistant", "message": {"content": text}}).to_string();
     let Output::Assistant(assistant) = parse(line.as_bytes()) else { panic!("not an answer") };
@@ -337,17 +337,17 @@ fn key() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn no_bytes_make_it_panic(bytes: Vec<u8>) {
+    fn no_bytes_make_parse_panic(bytes: Vec<u8>) {
         let _ = parse(&bytes);
     }
 
     #[test]
-    fn no_escapes_make_it_panic(text in r#"\{"type":"assistant","message":\{"content":"(\\[u\\"nx]|[0-9a-fA-F]|d8|dc|é){0,40}"?\}?\}?"#) {
+    fn no_escapes_make_parse_panic(text in r#"\{"type":"assistant","message":\{"content":"(\\[u\\"nx]|[0-9a-fA-F]|d8|dc|é){0,40}"?\}?\}?"#) {
         let _ = parse(text.as_bytes());
     }
 
     #[test]
-    fn no_object_makes_it_panic(
+    fn no_object_makes_parse_panic(
         kind in prop::sample::select(vec!["system", "assistant", "user", "result", "control_request",
             "control_response", "control_cancel_request", "rate_limit_event", "stream_event"]),
         fields in prop::collection::btree_map(key(), anything(), 0..8),

@@ -219,7 +219,7 @@ fn a_program_that_only_babbles_is_ended_and_so_is_one_that_does_not_read() {
     assert!(sentence.contains("CLAUDE_COMMAND"), "{sentence}");
 
     let mut bench = Bench::running();
-    assert_eq!(bench.put(Input::Deaf), [Effect::Terminate]);
+    assert_eq!(bench.put(Input::InputBlocked), [Effect::Terminate]);
     assert_eq!(settled(&bench.put(exit(143))), [(Some("hi"), "", "crashed")]);
 }
 

@@ -1,4 +1,4 @@
-//! What a turn's card is made of: pieces of text, ends of tools, tokens, and what is asked.
+//! What the card of a turn is made of: pieces of text, ends of tools, tokens and requests.
 
 use super::*;
 use crate::claude::wire::{
@@ -17,7 +17,7 @@ fn end(content: Value, result: Value) -> ToolEnd {
 }
 
 #[test]
-fn a_message_is_told_from_its_first_token_to_its_last() {
+fn a_message_is_followed_from_its_first_token_to_its_last() {
     let event =
         |event: Value| line(json!({"type": "stream_event", "event": event, "parent_tool_use_id": null}));
     let usage = json!({"input_tokens": 3, "cache_read_input_tokens": 1000, "cache_creation_input_tokens": 20,
@@ -49,21 +49,21 @@ fn a_message_is_told_from_its_first_token_to_its_last() {
 }
 
 #[test]
-fn the_context_of_each_model_comes_with_the_result() {
+fn the_result_gives_the_context_window_of_each_model() {
     let usage = json!({"a": {"contextWindow": 200_000}, "b": {"contextWindow": 1_000_000}, "c": {}, "d": 7});
     let Output::Result(result) = line(json!({"type": "result", "modelUsage": usage})) else { panic!() };
     assert_eq!(result.windows, BTreeMap::from([("a".to_owned(), 200_000), ("b".to_owned(), 1_000_000)]));
 }
 
 #[test]
-fn a_change_of_mode_is_told() {
+fn a_change_of_mode_is_read() {
     let changed = json!({"type": "system", "subtype": "status", "status": null, "permissionMode": "plan"});
     assert_eq!(line(changed), Output::Mode("plan".into()));
     assert_eq!(line(json!({"type": "system", "subtype": "status", "status": "requesting"})), Output::Other);
 }
 
 #[test]
-fn of_a_tool_s_output_the_end_is_kept_and_no_picture() {
+fn the_end_of_a_tools_output_is_kept_without_images() {
     assert_eq!(end(json!("made"), json!({})).output, "made");
     let blocks = json!([{"type": "text", "text": "one"}, {"type": "image", "source": {"data": "AAAA"}},
                         {"type": "text", "text": "two"}]);
@@ -74,7 +74,7 @@ fn of_a_tool_s_output_the_end_is_kept_and_no_picture() {
 }
 
 #[test]
-fn an_edit_s_lines_are_kept_and_counted() {
+fn the_lines_of_an_edit_are_kept_and_counted() {
     let patch = json!([{"oldStart": 1, "oldLines": 3, "newStart": 1, "newLines": 4,
                         "lines": [" a", "-b", "+B", "+BB", " c"]}]);
     let result = json!({"filePath": "/p/f", "oldString": "b", "structuredPatch": patch});
@@ -108,7 +108,7 @@ fn an_edit_s_lines_are_kept_and_counted() {
 }
 
 #[test]
-fn of_a_large_change_four_kilobytes_are_kept_and_all_lines_counted() {
+fn of_a_large_change_4_kib_are_kept_and_all_lines_counted() {
     let content = format!("{}\n", "x".repeat(99)).repeat(10_000);
     let result = json!({"type": "create", "filePath": "/p/g", "content": content, "structuredPatch": []});
     let file = end(json!("done"), result).file.unwrap();
@@ -129,7 +129,7 @@ fn asked(tool: &str, request: Value) -> PermissionRequest {
 }
 
 #[test]
-fn of_the_suggestions_the_rule_and_the_accepting_of_edits_are_taken_and_nothing_else() {
+fn only_the_rule_and_accepting_edits_are_taken_from_the_suggestions() {
     let rule = |content: &str| json!({"toolName": "Bash", "ruleContent": content});
     let suggestions = |rules: Value, behavior: &str| {
         json!([{"type": "addDirectories", "directories": ["/"], "destination": "session"},
@@ -166,7 +166,7 @@ fn of_the_suggestions_the_rule_and_the_accepting_of_edits_are_taken_and_nothing_
 }
 
 #[test]
-fn a_rule_is_written_as_claude_code_s_settings_have_it() {
+fn a_rule_is_written_as_in_claude_codes_settings() {
     let rule = |tool: &str, content: Option<&str>| {
         PermissionRule { tool: tool.into(), content: content.map(str::to_owned) }.to_string()
     };
@@ -176,7 +176,7 @@ fn a_rule_is_written_as_claude_code_s_settings_have_it() {
 }
 
 #[test]
-fn questions_and_plans_are_told_from_tools() {
+fn questions_and_plans_are_distinguished_from_tools() {
     let question = json!({"question": "Colour?", "header": "C", "multiSelect": true,
                           "options": [{"label": "Red", "description": "r"}, {"description": "no label"}]});
     let input = json!({"questions": [question, {"header": "no question"}, 7]});
