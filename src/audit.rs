@@ -10,6 +10,7 @@
 mod file;
 mod past;
 mod verify;
+pub(crate) mod writer;
 
 use std::path::PathBuf;
 

@@ -13,7 +13,8 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use crate::audit::{AuditLine, AuditRecord};
+use crate::audit::{AuditLine, AuditRecord, writer};
+use crate::backoff::Backoff;
 use crate::chat::intake::Intake;
 use crate::chat::misdelivery;
 use crate::chat::router::{Router, RouterEvent, RouterLoad, RouterParts};
@@ -34,7 +35,6 @@ use crate::mail::{
 };
 use crate::paths::StateDir;
 use crate::sandbox::SandboxLayout;
-use crate::session::audit_writer;
 use crate::session::event_feed::EventFeed;
 use crate::session::file::{self, Saver};
 use crate::words::Words;
@@ -71,9 +71,9 @@ const DELIVERIES: usize = 4096;
 const NEWS: usize = 1024;
 /// New messages are not kept waiting for longer by what the last run left behind.
 const TAKING_UP: Duration = Duration::from_secs(10);
-/// Feishu is asked who the bot is after so long again, twice as long each time up to the longest.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// The waits before Feishu is asked again who the bot is.
+const RETRY: Backoff =
+    Backoff { first: Duration::from_secs(1), longest: Duration::from_secs(60), jitter: 0.0 };
 /// So many people at once are told past the outbox.
 const ALERTS: usize = 64;
 
@@ -138,7 +138,7 @@ impl Daemon {
         let (tap, stage) = (EventFeed::default(), LiveCards::default());
         let courier = courier::run(store.clone(), stage.clone(), post.clone(), flush.clone(), FLUSH);
         let courier = tokio::spawn(pulses.pulse("courier").of(courier));
-        let clerk = tokio::spawn(audit_writer::run(store.clone(), unwritten, flush.clone(), FLUSH));
+        let clerk = tokio::spawn(writer::run(store.clone(), unwritten, flush.clone(), FLUSH));
 
         let (news, news_rx) = mpsc::channel(NEWS);
         let (leave, leave_rx) = oneshot::channel();
@@ -318,7 +318,7 @@ async fn hurry_when_configured(mut settings: Settings, hurry: watch::Sender<()>)
 
 /// Asks Feishu for the bot's own open_id, by which mentions of it are known, until it says.
 async fn learn_name(post: FeishuTransport, bot: watch::Sender<Option<OpenId>>, stop: CancellationToken) {
-    let mut pause = FIRST_PAUSE;
+    let mut failures = 0_u32;
     let mut trouble = LastingTrouble::default();
     loop {
         let asked = tokio::select! {
@@ -327,8 +327,8 @@ async fn learn_name(post: FeishuTransport, bot: watch::Sender<Option<OpenId>>, s
         };
         match asked {
             Ok(open_id) => {
-                let failures = trouble.over(Instant::now()).map_or(0, |past| past.failures);
-                info!(%open_id, failures, "Feishu knows this bot");
+                let past = trouble.over(Instant::now()).map_or(0, |past| past.failures);
+                info!(%open_id, failures = past, "Feishu knows this bot");
                 bot.send_replace(Some(open_id));
                 return;
             }
@@ -337,9 +337,10 @@ async fn learn_name(post: FeishuTransport, bot: watch::Sender<Option<OpenId>>, s
             }
             Err(error) => debug!(%error, "Feishu still does not say who this bot is"),
         }
+        failures = failures.saturating_add(1);
         tokio::select! {
-            () = tokio::time::sleep(pause) => pause = (pause * 2).min(LONGEST_PAUSE),
-            () = post.recovered() => pause = FIRST_PAUSE,
+            () = tokio::time::sleep(RETRY.wait(failures, 0.0)) => {}
+            () = post.recovered() => failures = 0,
             () = stop.cancelled() => return,
         }
     }

@@ -1,7 +1,7 @@
 //! Feishu's protocols: the long connection that events come in by, and the HTTP API that messages go out by.
 //!
 //! Nothing in here knows Claude. The pure parts read and write bytes and decide by value: [`frame`], [`reassembly`],
-//! [`event`], [`content`], [`endpoint`], [`liveness`], [`backoff`], [`failure`]. The thin parts talk to the network:
+//! [`event`], [`content`], [`endpoint`], [`liveness`], `backoff`, [`failure`]. The thin parts talk to the network:
 //! [`socket`] and [`api`]. The app secret, tokens and the WebSocket URL with its ticket never reach a log.
 //!
 //! Deliberately absent: Feishu's own reconnect settings (ours are faster), proxies (a long connection through one is
@@ -15,7 +15,7 @@ use rustls::{ClientConfig, RootCertStore};
 use secrecy::SecretString;
 
 pub mod api;
-pub mod backoff;
+mod backoff;
 mod calls;
 mod connection;
 pub mod content;

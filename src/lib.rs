@@ -1,6 +1,7 @@
 #![doc = include_str!("../ARCHITECTURE.md")]
 
 pub mod audit;
+mod backoff;
 pub mod card_action;
 pub mod chat;
 pub mod claude;

@@ -69,23 +69,11 @@ pub struct NewMail {
 /// A message that was taken over.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mail {
-    /// Its number: those accepted later have a higher one; never given twice.
+    /// Its number in the inbox: a later message has a higher one, and none is given twice.
     pub seq: i64,
-    /// Feishu's id for it.
-    pub message_id: MessageId,
-    /// Where it was written.
-    pub chat_id: ChatId,
-    /// Who wrote it.
-    pub user: OpenId,
-    /// Whether the chat is a group.
-    pub group: bool,
-    /// What was written.
-    pub text: String,
-    /// When Feishu says that it was written.
-    pub created: Timestamp,
-    /// When it came in here.
-    pub received: Timestamp,
-    /// The session it was assigned to.
+    /// The message as it was taken over.
+    pub message: NewMail,
+    /// The session that it was assigned to; `None` until it is.
     pub conv_id: Option<ConvId>,
 }
 
@@ -145,11 +133,10 @@ impl Settlement {
 }
 
 impl Mail {
-    /// A message that was taken over under this number.
+    /// A message that was taken over under this number and is not assigned yet.
     #[must_use]
-    pub fn new(seq: i64, mail: NewMail) -> Self {
-        let NewMail { message_id, chat_id, user, group, text, created, received } = mail;
-        Self { seq, message_id, chat_id, user, group, text, created, received, conv_id: None }
+    pub fn new(seq: i64, message: NewMail) -> Self {
+        Self { seq, message, conv_id: None }
     }
 }
 
@@ -243,8 +230,7 @@ pub(crate) mod tests {
 
     /// A message of somebody's, `om_` and its number, written in 1970.
     pub(crate) fn mail_of(seq: i64, user: &str) -> Mail {
-        Mail {
-            seq,
+        let message = NewMail {
             message_id: format!("om_{seq}").into(),
             chat_id: "oc_1".into(),
             user: user.into(),
@@ -252,7 +238,7 @@ pub(crate) mod tests {
             text: String::new(),
             created: Timestamp::UNIX_EPOCH,
             received: Timestamp::UNIX_EPOCH,
-            conv_id: None,
-        }
+        };
+        Mail::new(seq, message)
     }
 }

@@ -3,7 +3,6 @@
 //! `registry` says which sessions there are, `actor` runs one that has a process, by what the pure `machine` decides; what people see of its turns is made in `show`.
 
 pub mod actor;
-pub mod audit_writer;
 pub mod event_feed;
 pub mod file;
 pub mod machine;

@@ -67,7 +67,7 @@ impl StaleMessages {
     /// # Errors
     /// [`QueueFull`] when [`MAX_WAITING`] messages of this sender are kept.
     pub(crate) fn keep(&mut self, mail: Mail) -> Result<bool, QueueFull> {
-        let kept = self.users.entry(mail.user.clone()).or_default();
+        let kept = self.users.entry(mail.message.user.clone()).or_default();
         if kept.mails.len() >= MAX_WAITING {
             return Err(if std::mem::replace(&mut kept.full, true) {
                 QueueFull::Still
@@ -75,7 +75,7 @@ impl StaleMessages {
                 QueueFull::Now
             });
         }
-        let place = kept.mails.partition_point(|(other, _)| other.created <= mail.created);
+        let place = kept.mails.partition_point(|(other, _)| other.message.created <= mail.message.created);
         kept.mails.insert(place, (mail, false));
         Ok(!std::mem::replace(&mut kept.is_asking, true))
     }
@@ -98,7 +98,7 @@ impl StaleMessages {
     /// Removes the message with this id.
     pub(crate) fn remove(&mut self, message_id: &MessageId) -> Option<Mail> {
         self.users.values_mut().find_map(|kept| {
-            let place = kept.mails.iter().position(|(mail, _)| &mail.message_id == message_id)?;
+            let place = kept.mails.iter().position(|(mail, _)| &mail.message.message_id == message_id)?;
             Some(kept.mails.remove(place).0)
         })
     }
@@ -135,7 +135,9 @@ mod tests {
     use crate::mail::tests::mail_of;
 
     fn mail(seq: i64, second: i64) -> Mail {
-        Mail { created: Timestamp::from_second(second).unwrap(), ..mail_of(seq, "ou_1") }
+        let mut mail = mail_of(seq, "ou_1");
+        mail.message.created = Timestamp::from_second(second).unwrap();
+        mail
     }
 
     #[test]

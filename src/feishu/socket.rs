@@ -19,7 +19,7 @@ use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream, client_async
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::backoff::{Backoff, CALM};
+use super::backoff::{CALM, ReconnectBackoff};
 use super::connection::{self, ConnectionEnd};
 use super::endpoint::{self, ConnectError, Endpoint};
 use super::journal::ConnectionJournal;
@@ -118,7 +118,7 @@ pub async fn run(
     mut hurry: watch::Receiver<()>,
     stop: CancellationToken,
 ) {
-    let mut backoff = Backoff::default();
+    let mut backoff = ReconnectBackoff::default();
     let mut journal = ConnectionJournal::default();
     let mut made = 0_u64;
     loop {

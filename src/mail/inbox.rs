@@ -127,8 +127,7 @@ pub(super) fn waiting(db: &Connection) -> Result<Vec<Mail>, StoreError> {
          FROM inbox WHERE state = 'waiting' ORDER BY seq",
     )?;
     let mails = statement.query_map([], |row| {
-        Ok(Mail {
-            seq: row.get(0)?,
+        let message = NewMail {
             message_id: MessageId::from(row.get::<_, String>(1)?),
             chat_id: ChatId::from(row.get::<_, String>(2)?),
             user: OpenId::from(row.get::<_, String>(3)?),
@@ -136,8 +135,9 @@ pub(super) fn waiting(db: &Connection) -> Result<Vec<Mail>, StoreError> {
             text: row.get(5)?,
             created: time(row, 6)?,
             received: time(row, 7)?,
-            conv_id: row.get::<_, Option<String>>(8)?.map(ConvId::from),
-        })
+        };
+        let conv_id = row.get::<_, Option<String>>(8)?.map(ConvId::from);
+        Ok(Mail { seq: row.get(0)?, message, conv_id })
     })?;
     Ok(mails.collect::<Result<_, _>>()?)
 }

@@ -1,20 +1,21 @@
 //! Settling for good: what is to be put on record must not be lost because the disk has no room for a while.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use tokio::time::sleep;
 use tracing::{debug, error};
 
 use super::{Committed, Settlement, Store, StoreError};
-use crate::audit::AuditEntry;
-use crate::crash::{self, Point};
-use crate::ids::ConvId;
+use crate::{
+    audit::AuditEntry,
+    backoff::Backoff,
+    crash::{self, Point},
+    ids::ConvId,
+};
 
-/// The first wait after a write that failed; each next one is twice as long.
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-/// The longest one.
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// The waits before a write that failed is tried again.
+const RETRY: Backoff =
+    Backoff { first: Duration::from_millis(100), longest: Duration::from_secs(5), jitter: 0.0 };
 
 impl Store {
     /// Settles, however long the disk takes. Gives up only when it was settled before, or when the store has stopped.
@@ -38,7 +39,7 @@ impl Store {
     }
 
     async fn see_through(&self, mut tried: Committed<Option<AuditEntry>>, settlement: Arc<Settlement>) {
-        let mut pause = FIRST_PAUSE;
+        let mut failures = 0_u32;
         loop {
             match tried.await {
                 Ok(_) => return crash::at(Point::SettlementCommitted),
@@ -49,17 +50,17 @@ impl Store {
                     debug!(%error, "something is not on record yet; trying again");
                 }
             }
-            sleep(pause).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            failures = failures.saturating_add(1);
+            sleep(RETRY.wait(failures, 0.0)).await;
             tried = self.settle(settlement.clone());
         }
     }
     /// Notes the session that a waiting mail belongs to, however long the disk takes; until the mail waits no more.
     pub async fn keep_assigned(self, seq: i64, conv: ConvId) {
-        let mut pause = FIRST_PAUSE;
+        let mut failures = 0_u32;
         while let Err(StoreError::Busy | StoreError::Failed(_)) = self.assign(seq, &conv).await {
-            sleep(pause).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            failures = failures.saturating_add(1);
+            sleep(RETRY.wait(failures, 0.0)).await;
         }
     }
 }

@@ -6,6 +6,7 @@ use std::{
 };
 
 use super::Recipient;
+use crate::backoff::Backoff;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -21,9 +22,9 @@ const API_LIMITS: &[RateLimit] =
 const SPARE_LIMITS: &[RateLimit] =
     &[RateLimit { calls: 30, span: SECOND }, RateLimit { calls: 600, span: Duration::from_secs(60) }];
 
-/// The waits after the first failure and after many.
-const FIRST_WAIT: Duration = Duration::from_millis(500);
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// The waits before something is sent again.
+const RETRY: Backoff =
+    Backoff { first: Duration::from_millis(500), longest: Duration::from_secs(60), jitter: 0.5 };
 
 /// The longest wait that a server is granted.
 const LONGEST_GRANTED: Duration = Duration::from_secs(600);
@@ -154,12 +155,10 @@ const BELIEVED: u32 = 5;
 /// once. `chance` (0 to 1) spreads the tries of many.
 #[must_use]
 pub fn backoff(failures: u32, after: Option<Duration>, chance: f64) -> Duration {
-    let chance = chance.clamp(0.0, 1.0);
-    let doubled = 1_u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX);
-    let own = FIRST_WAIT.saturating_mul(doubled).min(LONGEST_WAIT).mul_f64(0.5 + chance / 2.0);
+    let own = RETRY.wait(failures, chance);
     let Some(after) = after else { return own };
-    let granted = after.min(LONGEST_GRANTED) + FIRST_WAIT.mul_f64(chance / 2.0);
-    granted.max(if failures > BELIEVED { own } else { FIRST_WAIT / 2 })
+    let granted = after.min(LONGEST_GRANTED) + RETRY.first.mul_f64(chance.clamp(0.0, 1.0) / 2.0);
+    granted.max(if failures > BELIEVED { own } else { RETRY.first / 2 })
 }
 
 #[cfg(test)]

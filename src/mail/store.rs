@@ -31,7 +31,7 @@ use super::{
     inbox, last_word, ledger, outbox, schema,
 };
 use crate::{
-    audit::AuditEntry,
+    audit::{AuditEntry, writer::LineQueue},
     crash::{self, Point},
     ids::{ConvId, EventId, MessageId},
     pulse::Pulse,
@@ -222,7 +222,7 @@ impl Store {
         self.call(ledger::unwritten)
     }
 
-    /// The first of a session's, in order.
+    /// The first queued audit lines of a session, in order.
     pub(crate) fn unwritten_of(&self, conv: &ConvId) -> Committed<Vec<AuditEntry>> {
         let conv = conv.clone();
         self.call(move |db| ledger::unwritten_of(db, &conv))
@@ -314,17 +314,6 @@ impl Store {
         self.bells.lanes.take_now()
     }
 
-    /// The sessions for which audit lines were committed since the last call; waits until there are some. For one
-    /// caller.
-    pub(crate) async fn fresh_audits(&self) -> BTreeSet<ConvId> {
-        self.bells.audits.take().await
-    }
-
-    /// The same without waiting.
-    pub(crate) fn fresh_audits_now(&self) -> BTreeSet<ConvId> {
-        self.bells.audits.take_now()
-    }
-
     pub(super) fn call<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
@@ -346,6 +335,29 @@ impl Store {
             Err(TrySendError::Disconnected(job)) => job.answer(Err(StoreError::Stopped)),
         }
         Committed(answer)
+    }
+}
+
+impl LineQueue for Store {
+    type Error = StoreError;
+
+    fn next_lines(
+        &self,
+        conv_id: &ConvId,
+    ) -> impl Future<Output = Result<Vec<AuditEntry>, StoreError>> + Send {
+        self.unwritten_of(conv_id)
+    }
+
+    fn written(&self, id: i64) -> impl Future<Output = Result<(), StoreError>> + Send {
+        self.audit_written(id)
+    }
+
+    async fn fresh_sessions(&self) -> BTreeSet<ConvId> {
+        self.bells.audits.take().await
+    }
+
+    fn fresh_sessions_now(&self) -> BTreeSet<ConvId> {
+        self.bells.audits.take_now()
     }
 }
 

@@ -39,9 +39,7 @@ fn new_mail(n: i64) -> NewMail {
 }
 
 fn taken(n: i64, conv: Option<&str>) -> Mail {
-    let NewMail { message_id, chat_id, user, group, text, created, received } = new_mail(n);
-    let conv_id = conv.map(ConvId::from);
-    Mail { seq: n, message_id, chat_id, user, group, text, created, received, conv_id }
+    Mail { conv_id: conv.map(ConvId::from), ..Mail::new(n, new_mail(n)) }
 }
 
 fn turn(n: u128, mail: Option<i64>) -> TurnStart {
@@ -330,7 +328,7 @@ async fn what_was_said_to_be_accepted_is_there_after_kill_9() {
         assert!(killed);
         let (_store, left) = open(&path).unwrap();
         assert!(left.waiting.len() >= said, "{} of {said}", left.waiting.len());
-        let found: Vec<_> = left.waiting.into_iter().map(|mail| (mail.seq, mail.text)).collect();
+        let found: Vec<_> = left.waiting.into_iter().map(|mail| (mail.seq, mail.message.text)).collect();
         let expected = (1..).map(|n| (n, format!("text {n}"))).take(found.len()).collect::<Vec<_>>();
         assert_eq!(found, expected);
     }

@@ -20,7 +20,7 @@ use crate::session::report;
 
 impl Router {
     /// Follows a command of the sender of `mail`.
-    pub(super) fn follow_command(&mut self, mail: Mail, command: Command) {
+    pub(super) fn follow_command(&mut self, mut mail: Mail, command: Command) {
         let request = ActionRequest::typed(&mail);
         match command {
             Command::New(new) => self.open_session(request, new),
@@ -40,8 +40,8 @@ impl Router {
             },
             Command::Continue => match self.active_session(&request) {
                 Some(session) => {
-                    let text = self.words().go_on();
-                    self.enqueue(Mail { text, ..mail }, session.conv_id, false);
+                    mail.message.text = self.words().go_on();
+                    self.enqueue(mail, session.conv_id, false);
                 }
                 None => self.decline(request, self.words().no_session()),
             },
@@ -179,17 +179,17 @@ impl Router {
     }
 
     fn stop(&mut self, mail: &Mail) {
-        if self.live.stop_running(&mail.user) {
-            return self.writer.write(None, report::heard(mail.seq, &mail.message_id, &mail.user));
+        if self.live.stop_running(&mail.message.user) {
+            return self.writer.write(None, report::heard(mail.seq, &mail.message.message_id, &mail.message.user));
         }
-        let Some(first) = self.waiting.queues.start_next(&mail.user) else {
+        let Some(first) = self.waiting.queues.start_next(&mail.message.user) else {
             return self.stop_unprompted(mail);
         };
         // It waited for a process slot: it is dropped.
-        self.waiting.queues.finish(&mail.user);
+        self.waiting.queues.finish(&mail.message.user);
         let mails = vec![first.item.mail.seq, mail.seq];
         self.writer.write(None, report::notice(mails, &reply_target(mail), self.words().stopped()));
-        self.dispatch_next(&mail.user);
+        self.dispatch_next(&mail.message.user);
     }
 
     /// Stops what Claude does by itself in the active session.

@@ -29,12 +29,12 @@ impl Router {
     /// Takes a message over from the inbox.
     pub(super) fn receive(&mut self, mail: Mail) {
         crash::at(Point::MessageRouted);
-        self.last_received = self.last_received.max(Some(mail.received));
-        info!(message_id = %mail.message_id, user = %mail.user, "message taken over");
+        self.last_received = self.last_received.max(Some(mail.message.received));
+        info!(message_id = %mail.message.message_id, user = %mail.message.user, "message taken over");
         if self.is_shut_out(&mail) {
             return;
         }
-        if is_stale(mail.created, Timestamp::now(), self.settings.keyring.stale_after) {
+        if is_stale(mail.message.created, Timestamp::now(), self.settings.keyring.stale_after) {
             return self.keep_stale(mail);
         }
         self.route(mail);
@@ -43,9 +43,9 @@ impl Router {
     /// Whether the sender of a message is no longer allowed, which may happen while it waits. The message is settled
     /// then.
     pub(super) fn is_shut_out(&self, mail: &Mail) -> bool {
-        let allowed = self.settings.access.allows(&mail.user);
+        let allowed = self.settings.access.allows(&mail.message.user);
         if !allowed {
-            info!(message_id = %mail.message_id, user = %mail.user, "message dropped: its sender is no longer allowed");
+            info!(message_id = %mail.message.message_id, user = %mail.message.user, "message dropped: its sender is no longer allowed");
             self.writer.write(None, Settlement { mails: vec![mail.seq], ..Settlement::at(Timestamp::now()) });
         }
         !allowed
@@ -58,16 +58,16 @@ impl Router {
             Ok(true) => return,
             Err(full) => return self.refuse(&mail, full),
         }
-        match command::parse(&mail.text) {
+        match command::parse(&mail.message.text) {
             ParsedMessage::Command(command) => self.follow_command(mail, command),
             ParsedMessage::Faulty(fault) => self.answer(&mail, self.words().fault(&fault)),
-            ParsedMessage::Words if mail.text.trim().is_empty() => self.answer(&mail, self.words().empty()),
+            ParsedMessage::Words if mail.message.text.trim().is_empty() => self.answer(&mail, self.words().empty()),
             ParsedMessage::Words => {
                 let assigned = mail.conv_id.clone();
-                let active = || self.registry.of(&mail.user).active(&mail.chat_id).map(|s| s.conv_id.clone());
+                let active = || self.registry.of(&mail.message.user).active(&mail.message.chat_id).map(|s| s.conv_id.clone());
                 match assigned.or_else(active) {
                     Some(conv_id) => self.deliver(mail, conv_id),
-                    None if mail.text.starts_with('/') => self.answer(&mail, self.words().help()),
+                    None if mail.message.text.starts_with('/') => self.answer(&mail, self.words().help()),
                     None => self.answer(&mail, self.words().no_session()),
                 }
             }
@@ -78,7 +78,7 @@ impl Router {
     fn deliver(&mut self, mail: Mail, conv_id: ConvId) {
         let open = self.waiting.answers.open_in(&conv_id, &reply_target(&mail).to);
         if open.is_some_and(|open| open.words) {
-            let typed = Input::Typed(mail.text.clone(), instruction(&mail));
+            let typed = Input::Typed(mail.message.text.clone(), instruction(&mail));
             if self.live.control(&conv_id, typed) {
                 return self.waiting.answers.remember(conv_id, mail);
             }
@@ -98,9 +98,9 @@ impl Router {
     /// Puts a message into its sender's queue, and starts it if nothing is before it. `again` runs an earlier prompt
     /// again.
     pub(super) fn enqueue(&mut self, mail: Mail, conv_id: ConvId, again: bool) {
-        let user = mail.user.clone();
+        let user = mail.message.user.clone();
         let message = QueuedMessage {
-            sent: mail.created,
+            sent: mail.message.created,
             conv_id: conv_id.clone(),
             item: PendingPrompt { mail: mail.clone(), again },
         };
@@ -114,7 +114,7 @@ impl Router {
             queues.waiting_count(&user) > 0 && (before > 0 || queues.running_session(&user).is_none());
         if waits {
             self.assign(mail.seq, conv_id);
-            self.writer.write(None, report::waits(&mail.message_id, &user, self.words().waits(before)));
+            self.writer.write(None, report::waits(&mail.message.message_id, &user, self.words().waits(before)));
         }
     }
 
@@ -123,7 +123,7 @@ impl Router {
         match full {
             QueueFull::Now => self.answer(mail, self.words().queue_full(MAX_WAITING)),
             QueueFull::Still => {
-                self.writer.write(None, report::not_taken(mail.seq, &mail.message_id, &mail.user));
+                self.writer.write(None, report::not_taken(mail.seq, &mail.message.message_id, &mail.message.user));
             }
         }
     }
@@ -167,26 +167,26 @@ impl Router {
     fn prompt(&self, pending: &PendingPrompt) -> Prompt {
         let mail = &pending.mail;
         // A typed `/retry` does not say what it runs again; the message of a button does.
-        let text = if pending.again && command::parse(&mail.text) == ParsedMessage::Command(Command::Retry) {
+        let text = if pending.again && command::parse(&mail.message.text) == ParsedMessage::Command(Command::Retry) {
             String::new()
         } else {
-            mail.text.clone()
+            mail.message.text.clone()
         };
         Prompt {
             turn_id: Uuid::new_v4(),
             mail: mail.seq,
             text,
-            chat_id: mail.chat_id.clone(),
+            chat_id: mail.message.chat_id.clone(),
             reply: reply_target(mail),
-            long: self.registry.long(&mail.user),
+            long: self.registry.long(&mail.message.user),
         }
     }
 }
 
 /// A message as an instruction to a live session.
 pub(super) fn instruction(mail: &Mail) -> Instruction {
-    let age = Duration::try_from(Timestamp::now().duration_since(mail.created)).unwrap_or_default();
+    let age = Duration::try_from(Timestamp::now().duration_since(mail.message.created)).unwrap_or_default();
     let now = Instant::now();
     let sent = now.checked_sub(age).unwrap_or(now);
-    Instruction { mail: mail.seq, message_id: mail.message_id.clone(), reply: reply_target(mail), sent }
+    Instruction { mail: mail.seq, message_id: mail.message.message_id.clone(), reply: reply_target(mail), sent }
 }

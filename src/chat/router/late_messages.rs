@@ -24,7 +24,7 @@ const GATHER_TIME: Duration = Duration::from_secs(2);
 impl Router {
     /// Keeps a stale message until its sender has been asked about it.
     pub(super) fn keep_stale(&mut self, mail: Mail) {
-        let user = mail.user.clone();
+        let user = mail.message.user.clone();
         match self.waiting.stale.keep(mail.clone()) {
             Ok(true) => self.defer(GATHER_TIME, DeferredTask::AskAboutStale(user)),
             Ok(false) => {}
@@ -38,7 +38,7 @@ impl Router {
         crash::at(Point::RecallRouted);
         let mut settlement = Settlement::at(Timestamp::now());
         if let Some(mail) = self.waiting.remove(message_id) {
-            info!(%message_id, user = %mail.user, "message recalled before its turn");
+            info!(%message_id, user = %mail.message.user, "message recalled before its turn");
             settlement.mails.push(mail.seq);
         }
         self.writer.write_then(None, settlement, AfterWrite::Acknowledge(ack));
@@ -50,9 +50,9 @@ impl Router {
         let Some(StaleQuestion { mails, slot, replaced }) = self.waiting.stale.ask(user) else { return };
         let Some(oldest) = mails.first() else { return };
         crash::at(Point::StaleAsked);
-        let age = Timestamp::now().duration_since(oldest.created).unsigned_abs();
-        let texts: Vec<&str> = mails.iter().map(|mail| mail.text.as_str()).collect();
-        let document = show::late::late(&texts, age, words, oldest.group);
+        let age = Timestamp::now().duration_since(oldest.message.created).unsigned_abs();
+        let texts: Vec<&str> = mails.iter().map(|mail| mail.message.text.as_str()).collect();
+        let document = show::late::late(&texts, age, words, oldest.message.group);
         let fallback = Some(show::late::decided(mails.len(), words.late_gone(), words));
         let slot = Slot { id: slot, epitaph: fallback };
         let mut posts = vec![document_post(&reply_target(oldest), document, Some(slot))];

@@ -52,7 +52,7 @@ impl PendingOpenings {
     /// # Errors
     /// [`QueueFull`] when [`MAX_WAITING`] messages of this sender are held back.
     pub(super) fn hold(&mut self, mail: &Mail) -> Result<bool, QueueFull> {
-        match self.users.get_mut(&mail.user) {
+        match self.users.get_mut(&mail.message.user) {
             None => Ok(false),
             Some(held) if held.mails.len() >= MAX_WAITING => {
                 Err(if std::mem::replace(&mut held.full, true) { QueueFull::Still } else { QueueFull::Now })
@@ -72,7 +72,7 @@ impl PendingOpenings {
     /// Removes the held message with this id.
     pub(super) fn remove(&mut self, message_id: &MessageId) -> Option<Mail> {
         self.users.values_mut().find_map(|held| {
-            let place = held.mails.iter().position(|mail| &mail.message_id == message_id)?;
+            let place = held.mails.iter().position(|mail| &mail.message.message_id == message_id)?;
             Some(held.mails.remove(place))
         })
     }

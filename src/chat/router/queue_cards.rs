@@ -53,7 +53,7 @@ impl Router {
         for user in self.waiting.queues.take_changed() {
             let waiting = self.waiting.queues.waiting(&user).map(|queued| &queued.item.mail);
             let chats: BTreeMap<ChatId, bool> =
-                waiting.map(|mail| (mail.chat_id.clone(), mail.group)).collect();
+                waiting.map(|mail| (mail.message.chat_id.clone(), mail.message.group)).collect();
             let before = self.waiting.queue_cards.chats_of(&user);
             for chat in before.iter().filter(|chat| !chats.contains_key(*chat)) {
                 self.end_queue_card(&user, chat);
@@ -82,7 +82,7 @@ impl Router {
 
     fn redraw_queue_card(&self, user: &OpenId, chat: &ChatId) {
         let Some(card) = self.waiting.queue_cards.shown(user, chat) else { return };
-        let is_here = |mail: &Mail| mail.chat_id == *chat;
+        let is_here = |mail: &Mail| mail.message.chat_id == *chat;
         let (rows, waiting) = self.queue_rows(user, is_here, is_here);
         let document = show::queue::queue(&rows, waiting, self.words(), card.group);
         let fallback = Some(show::queue::over(self.words().queue_gone()));
@@ -121,7 +121,7 @@ impl Router {
         let row = |(queued, number): (&QueuedMessage<PendingPrompt>, usize)| QueueRow {
             number,
             mail: queued.item.mail.seq,
-            text: read(&queued.item.mail).then(|| queued.item.mail.text.clone()),
+            text: read(&queued.item.mail).then(|| queued.item.mail.message.text.clone()),
             project: self.directory_of(user, &queued.conv_id),
         };
         (rows().take(show::queue::SHOWN).map(row).collect(), rows().count())
@@ -140,7 +140,7 @@ impl Router {
     fn title_for(&self, request: &ActionRequest, queued: &QueuedMessage<PendingPrompt>) -> String {
         let mail = &queued.item.mail;
         if may_be_read(request, mail) {
-            beginning(&mail.text)
+            beginning(&mail.message.text)
         } else {
             self.directory_of(&request.user, &queued.conv_id)
         }
@@ -189,7 +189,7 @@ impl Router {
     /// Removes a waiting message of the requester's.
     pub(super) fn cancel(&mut self, request: ActionRequest, mail: i64) {
         let user = request.user.clone();
-        let is_meant = |pending: &PendingPrompt| pending.mail.seq == mail && pending.mail.user == user;
+        let is_meant = |pending: &PendingPrompt| pending.mail.seq == mail && pending.mail.message.user == user;
         let Some(removed) = self.waiting.queues.remove(is_meant) else {
             return self.decline(request, self.words().waits_no_more());
         };
@@ -216,5 +216,5 @@ impl Router {
 /// Whether a message's words may be shown where `request` is answered. Others read along in a group, so there only the
 /// words of its own messages may.
 fn may_be_read(request: &ActionRequest, mail: &Mail) -> bool {
-    !request.group || mail.chat_id == request.chat_id
+    !request.group || mail.message.chat_id == request.chat_id
 }

@@ -49,10 +49,10 @@ impl ActionRequest {
     /// The request of a typed command.
     pub(super) fn typed(mail: &Mail) -> Self {
         Self {
-            user: mail.user.clone(),
-            chat_id: mail.chat_id.clone(),
-            group: mail.group,
-            message_id: mail.message_id.clone(),
+            user: mail.message.user.clone(),
+            chat_id: mail.message.chat_id.clone(),
+            group: mail.message.group,
+            message_id: mail.message.message_id.clone(),
             by: RequestSource::Typed(mail.seq),
         }
     }
@@ -158,8 +158,8 @@ impl Router {
 
 /// Where the answer to a message goes: in a group it quotes the message.
 pub(in crate::chat) fn reply_target(mail: &Mail) -> ReplyTarget {
-    let under = mail.group.then(|| mail.message_id.clone());
-    ReplyTarget { to: Recipient::Chat(mail.chat_id.clone()), under }
+    let under = mail.message.group.then(|| mail.message.message_id.clone());
+    ReplyTarget { to: Recipient::Chat(mail.message.chat_id.clone()), under }
 }
 
 /// Shows a toast. If that took too long, whoever pressed has been answered already.

@@ -35,7 +35,7 @@ pub(super) struct PendingPrompt {
 impl Waiting {
     /// Removes a message that was recalled, wherever it waits.
     pub(super) fn remove(&mut self, message_id: &MessageId) -> Option<Mail> {
-        let queued = self.queues.remove(|pending| &pending.mail.message_id == message_id);
+        let queued = self.queues.remove(|pending| &pending.mail.message.message_id == message_id);
         queued
             .map(|queued| queued.item.mail)
             .or_else(|| self.stale.remove(message_id))

@@ -56,7 +56,7 @@ async fn a_call_that_fails_takes_nothing_but_itself_back() {
     assert_eq!(second.await, Err(StoreError::Conflict("on purpose")));
     assert_eq!(third.await, Ok(Some(2)));
     let waiting = store.call(inbox::waiting).await.unwrap();
-    assert_eq!(waiting.iter().map(|mail| mail.text.as_str()).collect::<Vec<_>>(), ["a", "c"]);
+    assert_eq!(waiting.iter().map(|mail| mail.message.text.as_str()).collect::<Vec<_>>(), ["a", "c"]);
     assert_eq!(store.accept(mail("om_2", "b".into())).await, Ok(Some(3)));
 }
 
