@@ -1,14 +1,14 @@
 //! The audit log: one line of JSON for each turn in `<project>/.phonework/<conv_id>.jsonl`.
 //!
-//! Each line carries in `prev` the hash of the line before it, and `mail.db` keeps the newest hash, so that a change
-//! to the file shows. The lines are made where that hash is known ([`AuditEntry::seal`], called by the store in the
-//! transaction that settles the turn) and come back after a crash until they are said to be written; [`append`] may
-//! therefore be called twice with the same entry.
+//! Each line holds in `prev` the hash of the line before it, and `mail.db` keeps the newest hash, so that a change to
+//! the file shows. A line is sealed where that hash is known ([`AuditEntry::seal`], called by the store in the
+//! transaction that settles the turn). It stays queued in `mail.db` until the [`writer`] has appended it; after a crash
+//! [`append`] may therefore be called again with a line that is in the file.
 //!
-//! The folder lies where Claude works: nothing in it is trusted, no symbolic link is followed.
+//! The folder lies where Claude works: nothing in it is trusted, and no symbolic link is followed.
 
-mod file;
-mod past;
+mod append;
+mod history;
 mod verify;
 pub(crate) mod writer;
 
@@ -19,50 +19,50 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-pub use file::{Appended, FOLDER, append};
-pub use past::{AuditedTurn, last};
+pub use append::{Appended, FOLDER, append};
+pub(crate) use history::{AuditedTurn, last_turns};
 pub use verify::{Chain, verify};
 
 use crate::ids::{ConvId, OpenId};
 
-/// What is written down about one turn.
+/// The record of one turn.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AuditLine {
     /// When the turn ended.
     pub at: Timestamp,
-    /// Its session; the file is named after it.
+    /// The session, which the file is named after.
     pub conv_id: ConvId,
-    /// Who asked.
+    /// The sender of the prompt.
     pub user: OpenId,
-    /// The turn's id; lines of earlier versions have none.
+    /// The id of the turn; lines of earlier versions have none.
     #[serde(default)]
     pub turn: Option<Uuid>,
-    /// What was asked, word for word.
+    /// The prompt, word for word.
     pub prompt: String,
-    /// What was answered, word for word.
+    /// The answer, word for word.
     pub response: String,
     /// How the turn ended, in one word.
     pub outcome: String,
-    /// From the prompt to the end, in milliseconds.
+    /// The time from the prompt to the end, in milliseconds.
     pub duration_ms: u64,
-    /// What Claude Code says that the turn cost, in US dollars; `None` when it did not say.
+    /// The cost of the turn in US dollars, as Claude Code reports it; `None` when it did not.
     pub cost_usd: Option<f64>,
-    /// The tools that were used, in order.
+    /// The tools that Claude used, in order.
     pub tools: Vec<AuditTool>,
-    /// The permissions that were asked for, in order.
+    /// The permissions that Claude Code asked for, in order.
     pub approvals: Vec<AuditApproval>,
 }
 
 /// A tool that Claude used.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AuditTool {
-    /// As Claude Code names it.
+    /// The tool, as Claude Code names it.
     pub name: String,
     /// Its input, as far as it is worth keeping.
     pub input: serde_json::Value,
-    /// Whether it failed; `None` when no result came.
+    /// Whether the tool failed; `None` when no result came.
     pub is_error: Option<bool>,
-    /// When it was used; lines of earlier versions do not say.
+    /// When Claude used it; `None` in lines of earlier versions.
     #[serde(default)]
     pub at: Option<Timestamp>,
 }
@@ -70,13 +70,13 @@ pub struct AuditTool {
 /// A permission that Claude Code asked for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AuditApproval {
-    /// The tool it was for.
+    /// The tool that Claude wanted to use.
     pub tool: String,
     /// The tool's input, as far as it is worth keeping.
     pub input: serde_json::Value,
-    /// What was decided, in one word.
+    /// The decision, in one word.
     pub decision: String,
-    /// What was said with it: a reason, the rules that were allowed, the answers to questions.
+    /// What came with the decision: a reason, the rules that were allowed, the answers to questions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
     /// Who decided; `None` when nobody did.
@@ -85,27 +85,27 @@ pub struct AuditApproval {
     pub at: Timestamp,
 }
 
-/// A line that is to be written, and where.
+/// A line to write, and the project to write it in.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AuditRecord {
-    /// The project's directory, its path free of symbolic links.
+    /// The project's directory, a path without symbolic links.
     pub project: PathBuf,
-    /// What to write.
+    /// The line, without the hash of the one before.
     pub line: AuditLine,
 }
 
-/// A line ready to be appended.
+/// A sealed line, ready to be appended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditEntry {
-    /// The store's number for it.
+    /// Its number in the store's queue.
     pub id: i64,
-    /// Its session.
+    /// The session that it belongs to.
     pub conv_id: ConvId,
-    /// The project's directory, its path free of symbolic links.
+    /// The project's directory, a path without symbolic links.
     pub project: PathBuf,
-    /// JSON without a newline.
+    /// The JSON of the line, without a newline.
     pub line: String,
-    /// The hash of the line before, as it stands in the line; `None` for a session's first.
+    /// The hash of the line before, as it stands in this line; `None` for a session's first.
     pub prev: Option<String>,
     /// The hash of this line: SHA-256 of its bytes without the newline, in hex.
     pub hash: String,
@@ -115,7 +115,7 @@ impl AuditEntry {
     /// Makes a record the next line of its session's chain.
     ///
     /// # Errors
-    /// When the record cannot be put into JSON.
+    /// When the record cannot be written as JSON.
     pub fn seal(id: i64, record: &AuditRecord, prev: Option<String>) -> Result<Self, serde_json::Error> {
         #[derive(Serialize)]
         struct Sealed<'a> {
@@ -130,7 +130,7 @@ impl AuditEntry {
     }
 }
 
-/// SHA-256 in hex.
+/// The SHA-256 of a line without its newline, in hex.
 fn hash(line: &[u8]) -> String {
     use std::fmt::Write;
     Sha256::digest(line).iter().fold(String::with_capacity(64), |mut hex, byte| {
@@ -144,7 +144,7 @@ fn hash(line: &[u8]) -> String {
 pub(crate) mod tests {
     use super::*;
 
-    /// The `n`th line of session `c-test`, its chain being whole.
+    /// The `n`th line of the session `c-test`, with the hashes of an unbroken chain.
     pub(crate) fn entry(project: &std::path::Path, n: i64) -> AuditEntry {
         let prev = (n > 1).then(|| entry(project, n - 1).hash);
         let line = AuditLine {

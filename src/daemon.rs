@@ -295,7 +295,7 @@ impl CutTurn {
             show::cut::cut(&line.conv_id, cut.turn_id, &cut.prompt, words, cut.group)
         };
         // The turn's card, if it has one, says so.
-        let slot = Some(Slot { id: SlotId::of_turn(cut.turn_id), epitaph: None });
+        let slot = Some(Slot { id: SlotId::of_turn(cut.turn_id), fallback: None });
         let to = Recipient::Chat(cut.chat_id);
         let post = Mailed { to, reply_to: cut.reply_to, body: PostBody::Document { document, slot } };
         let settlement = Settlement {
@@ -305,7 +305,7 @@ impl CutTurn {
             audit: project.map(|project| AuditRecord { project, line }),
             ..Settlement::at(at)
         };
-        store.keep(settlement).await;
+        store.settle_with_retry(settlement).await;
     }
 }
 

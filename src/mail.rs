@@ -1,45 +1,31 @@
-//! Mail: what came from Feishu and is not yet answered (the inbox), what goes to Feishu and is not yet confirmed (the
-//! outbox), and the turns between, in `mail.db`.
+//! Mail: messages from Feishu that are not answered yet (the inbox), messages to Feishu that it has not confirmed (the
+//! outbox), and the turns between them.
+//!
+//! Three parts: the [`store`] keeps mail in `mail.db`, [`live_cards`] hold in memory what running turns show, and the
+//! [`courier`] sends both to Feishu.
 //!
 //! Promises:
-//! - What a call of the [`Store`] says is done is on the disk, all of it or nothing of it.
+//! - When a call of the [`Store`] has succeeded, all of its change is on the disk; when it has failed, none of it is.
 //! - Calls take effect in the order in which they were made.
-//! - A message is taken in once, a turn begins once and is settled once; whoever tries again gets
+//! - A message is accepted once, and a turn begins once and is settled once; a second try gets
 //!   [`StoreError::Conflict`].
-//! - A post stays in the outbox until Feishu has confirmed it or refused it for good; posts to one recipient leave in
+//! - A post stays in the outbox until Feishu has confirmed it or refused it for good. Posts to one recipient are sent in
 //!   the order in which they were committed.
 //!
-//! Not here: Feishu's JSON and its HTTP (the [`courier`] writes against [`courier::Transport`]), sessions, and who may
-//! talk.
+//! Not here: Feishu's JSON and HTTP (the courier sends through [`courier::Transport`]), sessions, and who may talk to
+//! the bot.
 
-mod call;
-mod card;
-pub mod courier;
-mod database_files;
-mod database_thread;
-mod inbox;
-mod keep;
-mod known;
-mod last_word;
-mod ledger;
-pub mod live_cards;
-mod outbox;
-mod pressed;
-mod pruning;
-pub mod rate_limit;
-mod schema;
-mod scope;
+pub(crate) mod courier;
+pub(crate) mod live_cards;
 mod store;
+mod wake_set;
 
 use jiff::Timestamp;
 use uuid::Uuid;
 
 pub use crate::feishu::api::Recipient;
-pub use card::CardRecord;
-pub use outbox::{PostFate, QueuedPost};
-pub use pressed::PastTurn;
-pub use schema::OpenError;
-pub use store::{Committed, Store, StoreError, open, open_watched};
+pub use store::{CardRecord, Committed, OpenError, PostFate, QueuedPost, Store, StoreError, open};
+pub(crate) use store::{PastTurn, open_watched};
 
 use crate::{
     audit::{AuditEntry, AuditRecord},
@@ -50,19 +36,19 @@ use crate::{
 /// A message to take over.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewMail {
-    /// Feishu's id for it; a second one with the same id is not taken.
+    /// Feishu's id of the message. A second message with the same id is not taken over.
     pub message_id: MessageId,
-    /// Where it was written.
+    /// The chat that it was written in.
     pub chat_id: ChatId,
-    /// Who wrote it.
+    /// Its sender.
     pub user: OpenId,
     /// Whether the chat is a group.
     pub group: bool,
-    /// What was written.
+    /// The text, as the sender wrote it.
     pub text: String,
-    /// When Feishu says that it was written.
+    /// When it was written, as Feishu says.
     pub created: Timestamp,
-    /// When it came in here.
+    /// When phonework received it.
     pub received: Timestamp,
 }
 
@@ -77,61 +63,6 @@ pub struct Mail {
     pub conv_id: Option<ConvId>,
 }
 
-/// A turn as it is on record before its prompt goes to Claude, until a [`Settlement`] names it and its mail.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TurnStart {
-    /// A new id, which the prompt carries.
-    pub turn_id: Uuid,
-    /// The mail that asks for it, which has to be waiting; `None` for a turn that no new mail asks for.
-    pub mail: Option<i64>,
-    /// The session.
-    pub conv_id: ConvId,
-    /// Who asks.
-    pub user: OpenId,
-    /// Where the answer goes.
-    pub chat_id: ChatId,
-    /// Whether the chat is a group.
-    pub group: bool,
-    /// The message that the answer replies to.
-    pub reply_to: Option<MessageId>,
-    /// What goes to Claude.
-    pub prompt: String,
-    /// When it began.
-    pub at: Timestamp,
-}
-
-/// What ends mails and a turn, with all that follows from it: one transaction.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Settlement {
-    /// Mails that are answered by this, each waiting or running until now.
-    pub mails: Vec<i64>,
-    /// The turn that ends, running until now, and how it ended, in one word.
-    pub turn: Option<(Uuid, String)>,
-    /// What is sent, in this order.
-    pub posts: Vec<Post>,
-    /// The last words of cards that may never have got into the chat: sent after the posts, if they did.
-    pub last_words: Vec<(SlotId, Post)>,
-    /// The turn's line for the audit log.
-    pub audit: Option<AuditRecord>,
-    /// Now.
-    pub at: Timestamp,
-}
-
-impl Settlement {
-    /// One that settles nothing yet.
-    #[must_use]
-    pub fn at(at: Timestamp) -> Self {
-        Self { mails: Vec::new(), turn: None, posts: Vec::new(), last_words: Vec::new(), audit: None, at }
-    }
-}
-
-impl Settlement {
-    /// All that is sent, or may be.
-    pub(crate) fn sent(&self) -> impl Iterator<Item = &Post> {
-        self.posts.iter().chain(self.last_words.iter().map(|(_, post)| post))
-    }
-}
-
 impl Mail {
     /// A message that was taken over under this number and is not assigned yet.
     #[must_use]
@@ -140,12 +71,66 @@ impl Mail {
     }
 }
 
+/// A turn, as it is recorded before its prompt goes to Claude. A [`Settlement`] ends it together with its message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TurnStart {
+    /// A new id, which the prompt carries.
+    pub turn_id: Uuid,
+    /// The number of the waiting message that asks for it; `None` for a turn that no new message asks for.
+    pub mail: Option<i64>,
+    /// The session that runs it.
+    pub conv_id: ConvId,
+    /// The sender of the prompt.
+    pub user: OpenId,
+    /// The chat that the answer goes to.
+    pub chat_id: ChatId,
+    /// Whether the chat is a group.
+    pub group: bool,
+    /// The message that the answer replies to.
+    pub reply_to: Option<MessageId>,
+    /// What goes to Claude, word for word.
+    pub prompt: String,
+    /// When the turn began.
+    pub at: Timestamp,
+}
+
+/// What ends messages and a turn, with everything that follows from it, in one transaction.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settlement {
+    /// The numbers of the messages that are answered, each waiting or running until now.
+    pub mails: Vec<i64>,
+    /// The running turn that ends, and how it ended, in one word.
+    pub turn: Option<(Uuid, String)>,
+    /// What is sent, in this order.
+    pub posts: Vec<Post>,
+    /// The final updates of cards that may never have got into the chat. They follow the posts, each only if its card
+    /// is in the chat or on its way.
+    pub final_updates: Vec<(SlotId, Post)>,
+    /// The turn's line for the audit log.
+    pub audit: Option<AuditRecord>,
+    /// When it was settled.
+    pub at: Timestamp,
+}
+
+impl Settlement {
+    /// A settlement that settles nothing yet.
+    #[must_use]
+    pub fn at(at: Timestamp) -> Self {
+        Self { mails: Vec::new(), turn: None, posts: Vec::new(), final_updates: Vec::new(), audit: None, at }
+    }
+
+    /// Everything that is sent, or may be.
+    pub(crate) fn all_posts(&self) -> impl Iterator<Item = &Post> {
+        self.posts.iter().chain(self.final_updates.iter().map(|(_, post)| post))
+    }
+}
+
 /// Something to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Post {
-    /// Where it goes.
+    /// The chat or the person that it goes to.
     pub to: Recipient,
-    /// The message it replies to. When that is gone, it is sent without.
+    /// The message that it replies to. If that is gone, the post is sent as a message of its own.
     pub reply_to: Option<MessageId>,
     /// What is sent.
     pub body: PostBody,
@@ -154,13 +139,14 @@ pub struct Post {
 /// What a [`Post`] sends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PostBody {
-    /// A text, short enough for one message.
+    /// A text that is short enough for one message.
     Text(String),
     /// A document, which comes down the ladder until Feishu takes it.
     Document {
-        /// What it says.
+        /// What people read.
         document: Document,
-        /// The card that it becomes, or changes if that is in the chat already; none for one that stays as it is.
+        /// The slot whose card shows it; `None` for a document that stays as it is. If the card is in the chat already,
+        /// it is changed.
         slot: Option<Slot>,
     },
     /// An emoji on a message.
@@ -169,28 +155,28 @@ pub enum PostBody {
         on: MessageId,
         /// Feishu's name of the emoji, such as `OnIt`.
         emoji: String,
-        /// What is sent as a text when Feishu refuses the reaction.
+        /// The text that is sent when Feishu refuses the reaction.
         otherwise: Option<String>,
     },
 }
 
-/// A card that is changed while it lives.
+/// The place of a card that changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Slot {
-    /// Its name.
+    /// Its id, which the card keeps for as long as it changes.
     pub id: SlotId,
-    /// What the card says if the daemon ends before it is changed once more; none when this is its last word.
-    pub epitaph: Option<Document>,
+    /// What the card shows if the daemon ends before another post changes it; `None` when this is its final update.
+    pub fallback: Option<Document>,
 }
 
-/// What the last run of the daemon left behind.
+/// What the last run of the daemon did not finish.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unfinished {
-    /// Mails that nobody has begun with, in the order of acceptance.
+    /// Messages that no turn has begun for, in the order of acceptance.
     pub waiting: Vec<Mail>,
     /// Turns that were running, in the order in which they began.
     pub cut: Vec<TurnStart>,
-    /// Lines for the audit log of which it is not known whether they were written, in order.
+    /// Audit lines that may not be in their files yet, in order.
     pub unwritten: Vec<AuditEntry>,
     /// When each session last began or ended a turn, as far as its turns are still known.
     pub activity: Vec<(ConvId, Timestamp)>,
@@ -198,27 +184,27 @@ pub struct Unfinished {
 
 /// A post that Feishu refused for good.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WedgedPost {
-    /// When.
-    pub at: Timestamp,
-    /// Where it was to go.
-    pub to: Recipient,
-    /// Why.
-    pub why: String,
+pub(crate) struct WedgedPost {
+    /// When it was given up.
+    pub(crate) at: Timestamp,
+    /// The recipient.
+    pub(crate) to: Recipient,
+    /// Feishu's reason.
+    pub(crate) why: String,
 }
 
 /// How much mail there is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MailDepths {
-    /// Mails that nobody has begun with.
+    /// Number of messages that no turn has begun for.
     pub waiting: u32,
-    /// Mails whose turn runs.
+    /// Number of messages whose turn runs.
     pub running: u32,
-    /// Posts that Feishu has not confirmed.
+    /// Number of posts that Feishu has not confirmed.
     pub pending: u32,
-    /// Posts that Feishu refused for good, of the last 30 days.
+    /// Number of posts that Feishu refused for good within the last 30 days.
     pub wedged: u32,
-    /// When the oldest waiting mail came in.
+    /// When the oldest waiting message was received.
     pub oldest_waiting: Option<Timestamp>,
     /// When the oldest pending post was committed.
     pub oldest_pending: Option<Timestamp>,
@@ -228,7 +214,7 @@ pub struct MailDepths {
 pub(crate) mod tests {
     use super::*;
 
-    /// A message of somebody's, `om_` and its number, written in 1970.
+    /// A message with this number and the id `om_` and the number, written in 1970.
     pub(crate) fn mail_of(seq: i64, user: &str) -> Mail {
         let message = NewMail {
             message_id: format!("om_{seq}").into(),

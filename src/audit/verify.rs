@@ -1,4 +1,4 @@
-//! Whether an audit log is still what phonework wrote.
+//! Checks whether a log is still what phonework wrote.
 
 use std::{
     fs::File,
@@ -13,15 +13,14 @@ use super::hash;
 /// What [`verify`] found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Chain {
-    /// Every line names the hash of the one before it; the newest hash, `None` for an empty file. Compare it with the
-    /// one in `mail.db`.
+    /// Every line holds the hash of the one before it.
     Whole {
-        /// The hash of the last line.
+        /// The hash of the last line, to compare with the one in `mail.db`; `None` for an empty file.
         head: Option<String>,
-        /// How many lines there are.
+        /// Number of lines.
         lines: usize,
     },
-    /// The first line, counted from 1, that does not follow from the one before it.
+    /// The first line, counted from 1, that does not hold the hash of the one before it.
     BrokenAt(usize),
 }
 
@@ -73,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn a_changed_a_missing_and_a_torn_line_break_the_chain_where_they_are() {
+    fn a_changed_a_missing_or_a_torn_line_breaks_the_chain_at_its_place() {
         let mut changed = lines(&[1, 2, 3]);
         changed[1] = changed[1].replace("prompt 2", "prompt X");
         assert_eq!(verified(&changed), Chain::BrokenAt(3));

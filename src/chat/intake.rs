@@ -175,7 +175,7 @@ impl Intake {
             // To note it twice changes nothing, so it does not matter whether this is the first time.
             FeishuEvent::Recalled { message_id, chat_id, .. } => {
                 recent.hints.note_recalled(&chat_id, &message_id, &self.store);
-                let noted = self.store.taken_back(&message_id, Timestamp::now());
+                let noted = self.store.recalled(&message_id, Timestamp::now());
                 Box::pin(async move {
                     let noted = noted.await;
                     crash::at(Point::EventCommitted);

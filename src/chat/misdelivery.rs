@@ -212,10 +212,10 @@ mod tests {
         let two = ChatId::from("oc_two");
         hints.note_private_chat(&two);
         let now = Timestamp::now();
-        store.taken_back(&"om_known".into(), now).await.unwrap();
+        store.recalled(&"om_known".into(), now).await.unwrap();
         for message in ["om_known", "om_unknown"] {
             hints.note_recalled(&two, &message.into(), &store);
-            store.taken_back(&message.into(), now).await.unwrap();
+            store.recalled(&message.into(), now).await.unwrap();
         }
         for known in [true, false] {
             assert_eq!(watcher.named.recv().await.unwrap().was_known.unwrap().await, Ok(known));

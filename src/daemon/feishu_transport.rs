@@ -25,9 +25,9 @@ pub(super) struct FeishuTransport {
 }
 
 impl Transport for FeishuTransport {
-    async fn run(&self, errand: &ApiRequest) -> Result<Option<String>, RequestFailure> {
+    async fn run(&self, request: &ApiRequest) -> Result<Option<String>, RequestFailure> {
         crash::at(Point::RequestSending);
-        let answer = self.ask(errand).await;
+        let answer = self.ask(request).await;
         crash::at(Point::RequestAnswered);
         answer.map_err(|error| refused(error, is_up(&self.connection.borrow())))
     }
@@ -58,8 +58,8 @@ impl Transport for FeishuTransport {
 }
 
 impl FeishuTransport {
-    async fn ask(&self, errand: &ApiRequest) -> Result<Option<String>, ApiError> {
-        match errand {
+    async fn ask(&self, request: &ApiRequest) -> Result<Option<String>, ApiError> {
+        match request {
             ApiRequest::Send { to, reply_to, content, uuid } => {
                 let (msg_type, content) = match content {
                     OutgoingContent::Text(text) => ("text", content::text(text)),
@@ -79,9 +79,9 @@ impl FeishuTransport {
             ApiRequest::React { on, emoji } => self.api.react(on, emoji).await.map(|()| None),
             ApiRequest::Update { message_id, card } => self.api.update(message_id, card).await.map(|()| None),
             ApiRequest::Upload { name, text } => self.api.upload(name, text.clone().into()).await.map(Some),
-            ApiRequest::Make { card } => self.api.make_entity(card).await.map(Some),
-            ApiRequest::Operate { entity, sequence, operation } => {
-                let operation = match operation {
+            ApiRequest::CreateEntity { card } => self.api.make_entity(card).await.map(Some),
+            ApiRequest::ChangeEntity { entity, sequence, change } => {
+                let operation = match change {
                     EntityChange::Stream(text) => {
                         api::CardOperation::Stream { element: ladder::STREAM, text }
                     }
@@ -99,7 +99,7 @@ fn is_up(state: &ConnectionState) -> bool {
 }
 
 /// What a failure means for the courier. Whether the long connection is up tells what did not come from Feishu: without
-/// it the network is to blame, whatever the errand was.
+/// it the network is to blame, whatever the request was.
 fn refused(error: ApiError, is_up: bool) -> RequestFailure {
     let own = error.may_be_its_own() && (error.code.is_some() || is_up);
     let advice = match error.advice {
@@ -122,7 +122,7 @@ fn refused(error: ApiError, is_up: bool) -> RequestFailure {
         }
         failure::RetryAdvice::Refused(RefusalReason::CardGone) => DeliveryAdvice::CardGone,
         failure::RetryAdvice::Refused(RefusalReason::StreamClosed) => DeliveryAdvice::StreamClosed,
-        failure::RetryAdvice::Refused(RefusalReason::Sequence) => DeliveryAdvice::Sequence,
+        failure::RetryAdvice::Refused(RefusalReason::Sequence) => DeliveryAdvice::StaleSequence,
         failure::RetryAdvice::Refused(RefusalReason::Scope) => DeliveryAdvice::NotForThisApp,
         failure::RetryAdvice::Refused(RefusalReason::Undeliverable) => DeliveryAdvice::Undeliverable,
     };

@@ -1,14 +1,23 @@
-//! The courier: sends what is in the outbox.
+//! The courier: sends what is in the outbox, and the updates of live cards.
 //!
-//! Each recipient is a lane with a task of its own: strict order inside, one post under way at a time, and no lane
-//! waits for another's trouble. The lanes ask the courier before each try; it owns the [`RateLimiter`], so the limits that
-//! they share hold. A lane's task lives as long as there is something for it to send.
+//! Each recipient has a lane with a task of its own. Inside a lane the order is strict and one request runs at a time;
+//! no lane waits for the trouble of another. Before each try a lane asks the courier for a permit: the courier owns the
+//! [`RateLimiter`], so the limits hold for all lanes together. The task of a lane lives for as long as there is
+//! something to send.
+//!
+//! [`lane`] sends posts one after the other; [`attempt`] says when to try again and when to give up. [`document`] brings
+//! a document down the ladder, [`live_update`] sends the updates of live cards, and [`card_change`] changes a card that
+//! is in the chat for both of them. [`api_request`] is what the courier asks of Feishu.
 
 mod api_request;
-mod card_update;
-mod change;
+mod attempt;
+mod card_change;
 mod document;
 mod lane;
+mod live_update;
+mod rate_limit;
+#[cfg(test)]
+mod tests;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -19,42 +28,48 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    Recipient, Store, StoreError,
-    live_cards::LiveCards,
-    rate_limit::{ApiRoute, Priority, RateLimiter, backoff},
-};
+use super::{Recipient, Store, StoreError, live_cards::LiveCards};
 use lane::Lane;
+use rate_limit::{ApiRoute, Priority, RateLimiter};
 
-pub use api_request::{
+pub(crate) use api_request::{
     ApiRequest, ContentObjection, DeliveryAdvice, EntityChange, OutgoingContent, RequestFailure, Transport,
 };
-pub(super) use card_update::CardState;
+pub(super) use live_update::CardState;
 
-/// Sends what is in the outbox and what comes into it, and what the stage shows, until `stop`; then goes on until the
-/// outbox is empty, for `drain` at most. What is left then is sent by the next run.
-pub async fn run(
+/// Maximum number of requests of lanes that wait for the courier.
+const MAX_LANE_REQUESTS: usize = 64;
+
+/// Sends the outbox and the live cards until `stop`; then goes on until the outbox is empty, for `drain` at most. What
+/// is left then is sent after the next start.
+pub(crate) async fn run(
     store: Store,
-    stage: LiveCards,
-    deliver: impl Transport,
+    live_cards: LiveCards,
+    transport: impl Transport,
     stop: CancellationToken,
     drain: Duration,
 ) {
-    let Some(pending) = pending(&store, &stop).await else { return };
-    let (gate, mut asks) = mpsc::channel(64);
+    let Some(pending) = pending_lanes(&store, &stop).await else { return };
+    let (requests, mut lane_requests) = mpsc::channel(MAX_LANE_REQUESTS);
     let mut courier = Courier {
-        office: LaneContext { store: store.clone(), stage: stage.clone(), deliver, gate, stop: stop.clone() },
-        pacing: RateLimiter::default(),
-        asking: Vec::new(),
+        context: LaneContext {
+            store: store.clone(),
+            live_cards: live_cards.clone(),
+            transport,
+            requests,
+            stop: stop.clone(),
+        },
+        limiter: RateLimiter::default(),
+        waiting: Vec::new(),
         lanes: BTreeMap::new(),
         tasks: JoinSet::new(),
     };
-    courier.look_after(pending);
+    courier.start_lanes(pending);
     let mut deadline = None;
     loop {
-        let next = courier.let_through(Instant::now());
+        let next_permit = courier.grant_permits(Instant::now());
         if deadline.is_some() && courier.lanes.is_empty() {
-            courier.look_after(store.fresh_lanes_now());
+            courier.start_lanes(store.fresh_lanes_now());
             if courier.lanes.is_empty() {
                 return;
             }
@@ -65,19 +80,19 @@ pub async fn run(
                 tracing::warn!(recipients = courier.lanes.len(), "stopped with mail left for the next start");
                 return;
             }
-            lanes = store.fresh_lanes() => courier.look_after(lanes),
-            lanes = stage.fresh(), if deadline.is_none() => courier.look_after(lanes),
-            Some(ask) = asks.recv() => courier.take(ask),
+            lanes = store.fresh_lanes() => courier.start_lanes(lanes),
+            lanes = live_cards.fresh_lanes(), if deadline.is_none() => courier.start_lanes(lanes),
+            Some(request) = lane_requests.recv() => courier.handle(request),
             Some(ended) = courier.tasks.join_next_with_id() => {
-                courier.ended(ended.map_or_else(|error| (error.id(), Some(error)), |(id, ())| (id, None)));
+                courier.lane_ended(ended.map_or_else(|error| (error.id(), Some(error)), |(id, ())| (id, None)));
             }
-            () = until(next) => {}
+            () = until(next_permit) => {}
         }
     }
 }
 
-/// Everyone for whom something is in the outbox; `None` when there is no use in waiting for it.
-async fn pending(store: &Store, stop: &CancellationToken) -> Option<Vec<Recipient>> {
+/// The recipients of what was pending at the start; `None` when the daemon stops before the outbox can be read.
+async fn pending_lanes(store: &Store, stop: &CancellationToken) -> Option<Vec<Recipient>> {
     let mut failures = 0;
     loop {
         let error = match store.pending_lanes().await {
@@ -86,10 +101,10 @@ async fn pending(store: &Store, stop: &CancellationToken) -> Option<Vec<Recipien
             Err(error) => error,
         };
         failures += 1;
-        tracing::error!(%error, "the outbox cannot be read, it will be tried again");
+        tracing::error!(%error, "failed to read the outbox, trying again");
         tokio::select! {
             () = stop.cancelled() => return None,
-            () = sleep(backoff(failures, None, fastrand::f64())) => {}
+            () = sleep(attempt::RETRY.wait(failures, fastrand::f64())) => {}
         }
     }
 }
@@ -104,105 +119,101 @@ async fn until(at: Option<Instant>) {
 /// What a lane tells the courier.
 enum LaneRequest {
     /// It wants to send.
-    Pass { lane: Recipient, way: ApiRoute, haste: Priority, go: oneshot::Sender<SendPermit> },
+    Permit { lane: Recipient, route: ApiRoute, priority: Priority, reply: oneshot::Sender<SendPermit> },
     /// Feishu has answered.
-    Answered { lane: Recipient, way: ApiRoute },
+    Answered { lane: Recipient, route: ApiRoute },
 }
 
-/// Whether a lane may send; if not, when it may ask again. What is owed waits until it may.
+/// Whether a lane may send; if not, when it may ask again. The answer to what is owed comes when it may.
 type SendPermit = Result<(), Instant>;
 
 /// What all lanes work with.
 #[derive(Clone)]
-struct LaneContext<D> {
+struct LaneContext<T> {
     store: Store,
-    stage: LiveCards,
-    deliver: D,
-    gate: mpsc::Sender<LaneRequest>,
-    /// From here on no pictures are brought.
+    live_cards: LiveCards,
+    transport: T,
+    requests: mpsc::Sender<LaneRequest>,
+    /// Once it is cancelled, no live updates are sent.
     stop: CancellationToken,
 }
 
-struct Courier<D> {
-    office: LaneContext<D>,
-    pacing: RateLimiter,
-    /// Lanes that want to send, in the order in which they asked.
-    asking: Vec<(Recipient, ApiRoute, oneshot::Sender<SendPermit>)>,
+struct Courier<T> {
+    context: LaneContext<T>,
+    limiter: RateLimiter,
+    /// Lanes that wait for a permit, in the order in which they asked.
+    waiting: Vec<(Recipient, ApiRoute, oneshot::Sender<SendPermit>)>,
     lanes: BTreeMap<Recipient, RunningLane>,
     tasks: JoinSet<()>,
 }
 
+/// The task of a lane.
 struct RunningLane {
     task: Id,
-    /// Whether posts or pictures came since the task began; it may have looked for them too early.
-    again: bool,
-    /// Wakes it when it waits until it may bring a picture.
-    poke: Arc<Notify>,
+    /// Whether something to send came since it started. It may have looked before that, so it is started again.
+    restart: bool,
+    /// Wakes it from a wait.
+    wake: Arc<Notify>,
 }
 
-impl<D: Transport> Courier<D> {
-    /// Sees to it that a task sends what these have in the outbox.
-    fn look_after(&mut self, lanes: impl IntoIterator<Item = Recipient>) {
+impl<T: Transport> Courier<T> {
+    /// Makes sure that a task sends what there is for each of these.
+    fn start_lanes(&mut self, lanes: impl IntoIterator<Item = Recipient>) {
         for lane in lanes {
-            if let Some(at_work) = self.lanes.get_mut(&lane) {
-                at_work.again = true;
-                at_work.poke.notify_one();
+            if let Some(running) = self.lanes.get_mut(&lane) {
+                running.restart = true;
+                running.wake.notify_one();
                 continue;
             }
-            let poke = Arc::<Notify>::default();
-            let walk = Lane::new(self.office.clone(), &lane, poke.clone()).walk();
-            let task = self.tasks.spawn(walk).id();
-            self.lanes.insert(lane, RunningLane { task, again: false, poke });
+            let wake = Arc::<Notify>::default();
+            let task = self.tasks.spawn(Lane::new(self.context.clone(), &lane, wake.clone()).run()).id();
+            self.lanes.insert(lane, RunningLane { task, restart: false, wake });
         }
     }
 
-    fn take(&mut self, ask: LaneRequest) {
-        match ask {
-            LaneRequest::Pass { lane, way, haste: Priority::Owed, go } => self.asking.push((lane, way, go)),
-            LaneRequest::Pass { lane, way, haste: Priority::Spare, go } => {
-                let pass = self.pacing.ask(&lane, way, Priority::Spare, Instant::now().into_std());
-                // A task that does not wait any more has ended.
-                let _ = go.send(pass.map_err(Instant::from_std));
+    fn handle(&mut self, request: LaneRequest) {
+        match request {
+            LaneRequest::Permit { lane, route, priority: Priority::Owed, reply } => {
+                self.waiting.push((lane, route, reply));
             }
-            LaneRequest::Answered { lane, way } => {
-                self.pacing.answered(&lane, way, Instant::now().into_std())
+            LaneRequest::Permit { lane, route, priority: Priority::Optional, reply } => {
+                let permit = self.limiter.ask(&lane, route, Priority::Optional, Instant::now().into_std());
+                // A lane that has ended no longer waits.
+                let _ = reply.send(permit.map_err(Instant::from_std));
+            }
+            LaneRequest::Answered { lane, route } => {
+                self.limiter.answered(&lane, route, Instant::now().into_std());
             }
         }
     }
 
-    /// Lets those send who may; when the next one may.
-    fn let_through(&mut self, now: Instant) -> Option<Instant> {
+    /// Lets the waiting lanes send, as far as the limits allow; when the next one may.
+    fn grant_permits(&mut self, now: Instant) -> Option<Instant> {
         let mut next = None;
-        for (lane, way, go) in std::mem::take(&mut self.asking) {
-            match self.pacing.ask(&lane, way, Priority::Owed, now.into_std()) {
-                // A task that does not wait any more has ended.
+        for (lane, route, reply) in std::mem::take(&mut self.waiting) {
+            match self.limiter.ask(&lane, route, Priority::Owed, now.into_std()) {
+                // A lane that has ended no longer waits.
                 Ok(()) => {
-                    let _ = go.send(Ok(()));
+                    let _ = reply.send(Ok(()));
                 }
                 Err(at) => {
                     next = Some(next.map_or(at, |next: std::time::Instant| next.min(at)));
-                    self.asking.push((lane, way, go));
+                    self.waiting.push((lane, route, reply));
                 }
             }
         }
         next.map(Instant::from_std)
     }
 
-    fn ended(&mut self, (id, error): (Id, Option<tokio::task::JoinError>)) {
-        let Some(lane) =
-            self.lanes.iter().find(|(_, at_work)| at_work.task == id).map(|(lane, _)| lane.clone())
-        else {
-            return;
-        };
-        let again = self.lanes.remove(&lane).is_some_and(|at_work| at_work.again);
+    fn lane_ended(&mut self, (id, error): (Id, Option<tokio::task::JoinError>)) {
+        let ended = self.lanes.iter().find(|(_, running)| running.task == id).map(|(lane, _)| lane.clone());
+        let Some(lane) = ended else { return };
+        let restart = self.lanes.remove(&lane).is_some_and(|running| running.restart);
         if let Some(error) = &error {
-            tracing::error!(%error, ?lane, "sending failed unexpectedly, it begins again with the next post");
+            tracing::error!(%error, ?lane, "a lane ended unexpectedly, it starts again with the next post");
         }
-        if again {
-            self.look_after([lane]);
+        if restart {
+            self.start_lanes([lane]);
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

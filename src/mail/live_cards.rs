@@ -1,8 +1,10 @@
-//! What is shown while it happens: the newest picture of each card that changes, for the courier to bring to Feishu as
-//! fast as that takes it.
+//! Live cards: the newest update of each card that changes while a turn runs. The courier sends them as fast as Feishu
+//! takes them.
 //!
-//! Nothing here is kept over a restart, and a picture that was not brought when the next one comes is never brought.
-//! The last word of a card is a post of the outbox; with it the card is off the stage.
+//! They are in memory only and do not survive a restart. An update that was not sent when the next one comes is never
+//! sent. The final update of a card is a post of the outbox; with it the card stops being live.
+
+mod entity_permission;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -11,132 +13,135 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{Recipient, call::WakeSet, courier::CardState, scope::CardScopeState};
+use super::{Recipient, courier::CardState, wake_set::WakeSet};
 use crate::{
     ids::{MessageId, SlotId},
     render::document::Document,
 };
+use entity_permission::EntityPermission;
 
-/// A picture of a card.
+/// An update of a live card.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CardUpdate {
-    /// Where the card is or comes to.
-    pub to: Recipient,
-    /// The message that it replies to.
-    pub reply_to: Option<MessageId>,
-    /// What it says now; a [`crate::render::document::Block::Stream`] is typed out where Feishu can do that.
-    pub document: Document,
-    /// What the card says if the daemon ends before it has its last word; none where that word comes from elsewhere, as
-    /// a cut turn's does.
-    pub epitaph: Option<Document>,
+pub(crate) struct CardUpdate {
+    /// The chat or the person that has or gets the card.
+    pub(crate) to: Recipient,
+    /// The message that the card replies to.
+    pub(crate) reply_to: Option<MessageId>,
+    /// What the card shows now. A [`crate::render::document::Block::Stream`] is typed out where Feishu can do that.
+    pub(crate) document: Document,
+    /// What the card shows if the daemon ends before the final update; `None` where something else will say it, as for
+    /// the card of an interrupted turn.
+    pub(crate) fallback: Option<Document>,
 }
 
-/// The stage. Cheap to clone.
+/// The handle of the live cards. Cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub struct LiveCards {
-    house: Arc<LiveCardsState>,
+pub(crate) struct LiveCards {
+    shared: Arc<LiveCardsState>,
 }
 
 #[derive(Debug, Default)]
 struct LiveCardsState {
-    scenes: Mutex<BTreeMap<SlotId, LiveCard>>,
-    /// For the courier: whose pictures are new.
-    bell: WakeSet<Recipient>,
-    scope: CardScopeState,
+    cards: Mutex<BTreeMap<SlotId, LiveCard>>,
+    /// The recipients of new updates, for the courier.
+    fresh: WakeSet<Recipient>,
+    entity_permission: EntityPermission,
 }
 
-/// A card on the stage.
 #[derive(Debug)]
 struct LiveCard {
     to: Recipient,
-    /// The newest picture, until somebody brings it.
-    picture: Option<CardUpdate>,
-    screen: CardState,
+    /// The newest update, until a lane takes it.
+    update: Option<CardUpdate>,
+    /// What the courier knows of the card; the default while a lane sends an update of it.
+    state: CardState,
 }
 
-/// What a lane may do for the stage.
+/// What a lane can do for the live cards of its recipient.
 #[derive(Debug)]
 pub(super) enum DueUpdate {
-    /// Bring this picture.
+    /// Send this update.
     Now(SlotId, Box<(CardUpdate, CardState)>),
     /// Wait until then.
     At(Instant),
-    /// Nothing.
+    /// There is none.
     Nothing,
 }
 
 impl LiveCards {
-    /// Shows this in the place of what the card showed before; nothing where no picture can come any more.
-    pub fn show(&self, slot: SlotId, picture: CardUpdate) {
-        let to = picture.to.clone();
-        let scene = LiveCard { to: to.clone(), picture: None, screen: CardState::default() };
+    /// Sets what a card shows next, in place of an update that was not sent. Does nothing where no update can be sent
+    /// any more.
+    pub(crate) fn show(&self, slot: SlotId, update: CardUpdate) {
+        let to = update.to.clone();
         {
-            let mut scenes = self.scenes();
-            let scene = scenes.entry(slot).or_insert(scene);
-            if scene.screen.is_over() {
+            let mut cards = self.cards();
+            let card = cards.entry(slot).or_insert_with(|| LiveCard {
+                to: to.clone(),
+                update: None,
+                state: CardState::default(),
+            });
+            if card.state.is_over() {
                 return;
             }
-            scene.picture = Some(picture);
+            card.update = Some(update);
         }
-        self.house.bell.ring([to].into());
+        self.shared.fresh.add([to].into());
     }
 
-    /// Takes a card off the stage that gets no last word; if it is in the chat already, it stays as it is.
-    pub fn clear(&self, slot: SlotId) {
-        self.scenes().remove(&slot);
+    /// Removes a card that gets no final update. If it is in the chat already, it stays as it is.
+    pub(crate) fn remove(&self, slot: SlotId) {
+        self.cards().remove(&slot);
     }
 
-    /// Whether cards are redrawn whole because the app may not make the entities whose text is typed out.
+    /// Whether cards are replaced as a whole because the app may not create card entities, whose text is typed out.
     #[must_use]
-    pub fn is_redrawn(&self) -> bool {
-        self.house.scope.is_denied()
+    pub(crate) fn is_redrawn(&self) -> bool {
+        self.shared.entity_permission.is_denied()
     }
 
-    /// What is known of the app's permission to make card entities.
-    pub(super) fn scope(&self) -> &CardScopeState {
-        &self.house.scope
+    /// What is known of the app's permission to create card entities.
+    pub(super) fn entity_permission(&self) -> &EntityPermission {
+        &self.shared.entity_permission
     }
 
-    /// Takes a card off the stage because its last word is about to be sent; what is known of it.
-    pub(super) fn end(&self, slot: SlotId) -> Option<CardState> {
-        self.scenes().remove(&slot).map(|scene| scene.screen)
+    /// Removes a card whose final update is about to be sent; what the courier knows of it.
+    pub(super) fn take_state(&self, slot: SlotId) -> Option<CardState> {
+        self.cards().remove(&slot).map(|card| card.state)
     }
 
-    /// Takes the picture of a recipient's that is due first.
-    pub(super) fn due(&self, to: &Recipient, now: Instant) -> DueUpdate {
-        let mut scenes = self.scenes();
-        let waiting = scenes.iter_mut().filter(|(_, scene)| scene.picture.is_some() && scene.to == *to);
-        let Some((slot, scene)) = waiting.min_by_key(|(_, scene)| scene.screen.not_before()) else {
+    /// Takes the update of a recipient that is due first.
+    pub(super) fn take_due(&self, to: &Recipient, now: Instant) -> DueUpdate {
+        let mut cards = self.cards();
+        let waiting = cards.iter_mut().filter(|(_, card)| card.update.is_some() && card.to == *to);
+        let Some((slot, card)) = waiting.min_by_key(|(_, card)| card.state.not_before()) else {
             return DueUpdate::Nothing;
         };
-        match scene.screen.not_before() {
+        match card.state.not_before() {
             Some(at) if at > now => DueUpdate::At(at),
-            Some(_) | None => match scene.picture.take() {
-                Some(picture) => {
-                    DueUpdate::Now(*slot, Box::new((picture, std::mem::take(&mut scene.screen))))
-                }
+            Some(_) | None => match card.update.take() {
+                Some(update) => DueUpdate::Now(*slot, Box::new((update, std::mem::take(&mut card.state)))),
                 None => DueUpdate::Nothing,
             },
         }
     }
 
-    /// Gives back what is known of a card, and a picture that is to be tried again unless there is a newer one.
-    pub(super) fn put_back(&self, slot: SlotId, screen: CardState, again: Option<CardUpdate>) {
-        if let Some(scene) = self.scenes().get_mut(&slot) {
-            scene.screen = screen;
-            scene.picture = scene.picture.take().or(again);
-            if scene.screen.is_over() {
-                scene.picture = None;
+    /// Returns what the courier knows of a card, and an update to try again unless there is a newer one.
+    pub(super) fn put_back(&self, slot: SlotId, state: CardState, again: Option<CardUpdate>) {
+        if let Some(card) = self.cards().get_mut(&slot) {
+            card.state = state;
+            card.update = card.update.take().or(again);
+            if card.state.is_over() {
+                card.update = None;
             }
         }
     }
 
-    /// Whose pictures are new since the last call; waits until there are some. For one caller.
-    pub(super) async fn fresh(&self) -> BTreeSet<Recipient> {
-        self.house.bell.take().await
+    /// The recipients of updates that came since the last call; waits until there are some. For one caller.
+    pub(super) async fn fresh_lanes(&self) -> BTreeSet<Recipient> {
+        self.shared.fresh.take().await
     }
 
-    fn scenes(&self) -> MutexGuard<'_, BTreeMap<SlotId, LiveCard>> {
-        self.house.scenes.lock().unwrap_or_else(PoisonError::into_inner)
+    fn cards(&self) -> MutexGuard<'_, BTreeMap<SlotId, LiveCard>> {
+        self.shared.cards.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

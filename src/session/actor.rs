@@ -140,7 +140,7 @@ pub struct ActorSetup {
     /// Where everything is put on record.
     pub store: Store,
     /// What is shown while it happens.
-    pub stage: LiveCards,
+    pub(crate) stage: LiveCards,
     /// The router.
     pub reports: mpsc::Sender<SessionReport>,
     /// Who looks on.

@@ -160,7 +160,7 @@ impl FeedScope<'_> {
 
 /// A turn of the past as entries, in the order of their times.
 #[must_use]
-pub fn past(past: &AuditedTurn) -> Vec<TailEntry> {
+pub(crate) fn past(past: &AuditedTurn) -> Vec<TailEntry> {
     let line = &past.line;
     // Lines of earlier versions are told apart by their ends.
     let turn = line.turn.unwrap_or_else(|| Uuid::from_u128(line.at.as_nanosecond().unsigned_abs()));

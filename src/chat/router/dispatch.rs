@@ -161,7 +161,7 @@ impl Router {
 
     /// Puts on record which session a message goes to: after a restart another one may be active.
     pub(super) fn assign(&self, seq: i64, conv_id: ConvId) {
-        tokio::spawn(self.store.clone().keep_assigned(seq, conv_id));
+        tokio::spawn(self.store.clone().assign_with_retry(seq, conv_id));
     }
 
     fn prompt(&self, pending: &PendingPrompt) -> Prompt {

@@ -175,6 +175,6 @@ async fn remove_buttons(store: &Store, turn: Uuid, past: &PastTurn, sentence: St
     };
     let target =
         ReplyTarget { to: Recipient::Chat(past.start.chat_id.clone()), under: past.start.reply_to.clone() };
-    let posts = vec![document_post(&target, document, Some(Slot { id, epitaph: None }))];
-    store.keep(Settlement { posts, ..Settlement::at(Timestamp::now()) }).await;
+    let posts = vec![document_post(&target, document, Some(Slot { id, fallback: None }))];
+    store.settle_with_retry(Settlement { posts, ..Settlement::at(Timestamp::now()) }).await;
 }

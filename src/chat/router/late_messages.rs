@@ -54,7 +54,7 @@ impl Router {
         let texts: Vec<&str> = mails.iter().map(|mail| mail.message.text.as_str()).collect();
         let document = show::late::late(&texts, age, words, oldest.message.group);
         let fallback = Some(show::late::decided(mails.len(), words.late_gone(), words));
-        let slot = Slot { id: slot, epitaph: fallback };
+        let slot = Slot { id: slot, fallback: fallback };
         let mut posts = vec![document_post(&reply_target(oldest), document, Some(slot))];
         posts.extend(replaced.map(|replaced| self.closed_question(replaced, words.late_asked_anew())));
         self.writer.write(None, Settlement { posts, ..Settlement::at(Timestamp::now()) });
@@ -99,7 +99,7 @@ impl Router {
     fn closed_question(&self, question: OpenStaleQuestion, sentence: String) -> Post {
         let OpenStaleQuestion { slot, reply, count } = question;
         let document = show::late::decided(count, sentence, self.words());
-        document_post(&reply, document, Some(Slot { id: slot, epitaph: None }))
+        document_post(&reply, document, Some(Slot { id: slot, fallback: None }))
     }
 
     /// Answers somebody who decides before they were asked: asks them now, if there is anything to decide.

@@ -74,7 +74,7 @@ impl OrderedWriter {
                     written.push(then);
                 }
                 // Together: no answer waits until a flood of other entries is written one by one.
-                store.keep_all(batch).await;
+                store.settle_all_with_retry(batch).await;
                 still_waiting.fetch_sub(written.len(), Ordering::Relaxed);
                 written.into_iter().for_each(AfterWrite::tell);
             }

@@ -87,7 +87,7 @@ impl Router {
         let document = show::queue::queue(&rows, waiting, self.words(), card.group);
         let fallback = Some(show::queue::over(self.words().queue_gone()));
         let to = Recipient::Chat(chat.clone());
-        self.live_cards.show(card.slot, CardUpdate { to, reply_to: None, document, epitaph: fallback });
+        self.live_cards.show(card.slot, CardUpdate { to, reply_to: None, document, fallback: fallback });
     }
 
     fn end_queue_card(&mut self, user: &OpenId, chat: &ChatId) {
@@ -96,14 +96,14 @@ impl Router {
             return;
         }
         let document = show::queue::over(self.words().queue_empty());
-        let body = PostBody::Document { document, slot: Some(Slot { id: card.slot, epitaph: None }) };
+        let body = PostBody::Document { document, slot: Some(Slot { id: card.slot, fallback: None }) };
         let last = Post { to: Recipient::Chat(chat.clone()), reply_to: None, body };
         let (store, live_cards, slot) = (self.store.clone(), self.live_cards.clone(), card.slot);
         tokio::spawn(async move {
-            if store.last_word(slot, last, Timestamp::now()).await != Ok(true) {
+            if store.final_update(slot, last, Timestamp::now()).await != Ok(true) {
                 // The card never reached the chat; or the disk does not take the post, and the buttons will find
                 // nothing that waits.
-                live_cards.clear(slot);
+                live_cards.remove(slot);
             }
         });
     }

@@ -51,7 +51,7 @@ async fn of_one(store: Store, conv_id: ConvId, project: PathBuf, most: usize) ->
         let newest: Vec<String> =
             unwritten.iter().map(|entry| entry.hash.clone()).chain(before).chain(head).collect();
         let (folder, name) = (project.clone(), conv_id.clone());
-        let read = tokio::task::spawn_blocking(move || audit::last(&folder, &name, most, &newest));
+        let read = tokio::task::spawn_blocking(move || audit::last_turns(&folder, &name, most, &newest));
         turns = match timeout(READING, read).await {
             Ok(Ok(Ok(turns))) => turns,
             Ok(Ok(Err(error))) => {

@@ -112,7 +112,7 @@ impl Office {
     fn show(&self, text: &str) {
         let document = Document::new(vec![Block::small("Bash ls"), Block::Stream { text: text.to_owned() }]);
         let to = Recipient::Chat(self.chat.clone());
-        self.stage.show(self.slot, CardUpdate { to, reply_to: self.asked.clone(), document, epitaph: None });
+        self.stage.show(self.slot, CardUpdate { to, reply_to: self.asked.clone(), document, fallback: None });
     }
 
     /// A picture, and the call that brings it.
@@ -135,7 +135,7 @@ impl Office {
     }
 
     async fn answer(&self, document: Document) {
-        let slot = Some(Slot { id: self.slot, epitaph: None });
+        let slot = Some(Slot { id: self.slot, fallback: None });
         let body = PostBody::Document { document, slot };
         let post = Mail { to: Recipient::Chat(self.chat.clone()), reply_to: self.asked.clone(), body };
         let settlement = Settlement { posts: vec![post], ..Settlement::at(Timestamp::now()) };

@@ -1,86 +1,85 @@
-//! What the courier asks of Feishu, and what it is told.
+//! What the courier asks of Feishu, and the answers that it distinguishes.
 
 use std::{future::Future, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    ids::MessageId,
-    mail::{Recipient, rate_limit::ApiRoute},
-    words::Words,
-};
+use super::rate_limit::ApiRoute;
+use crate::{ids::MessageId, mail::Recipient, words::Words};
 
-/// What brings mail to Feishu.
-pub trait Transport: Clone + Send + Sync + 'static {
-    /// Runs an errand; Feishu's id of what was sent, uploaded or made, if anything was.
-    fn run(&self, errand: &ApiRequest)
-    -> impl Future<Output = Result<Option<String>, RequestFailure>> + Send;
+/// The courier's way to Feishu.
+pub(crate) trait Transport: Clone + Send + Sync + 'static {
+    /// Sends a request; Feishu's id of what was sent, uploaded or created by it, if anything was.
+    fn run(
+        &self,
+        request: &ApiRequest,
+    ) -> impl Future<Output = Result<Option<String>, RequestFailure>> + Send;
 
-    /// What the reader is told in place of a message that Feishu does not take.
+    /// The text that people read in place of a message that Feishu does not take.
     fn in_place_of(&self, objection: ContentObjection) -> String;
 
-    /// What the bot says by itself, as it is to be said now.
+    /// The bot's sentences in the language that is configured now.
     fn words(&self) -> Words;
 
-    /// Resolves when the way to Feishu is open again after it was closed: what waits to be tried again need not wait.
+    /// Resolves when Feishu can be reached again after it could not: then requests that wait are tried at once.
     fn recovered(&self) -> impl Future<Output = ()> + Send;
 }
 
-/// Something to ask of Feishu.
+/// A request to Feishu.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ApiRequest {
-    /// A message.
+pub(crate) enum ApiRequest {
+    /// Sends a message.
     Send {
-        /// Where it goes.
+        /// The chat or the person that it goes to.
         to: Recipient,
         /// The message that it replies to.
         reply_to: Option<MessageId>,
         /// What it shows.
         content: OutgoingContent,
-        /// The same for each try (50 characters at most), so that Feishu shows one message.
+        /// The same for each try (at most 50 characters), so that Feishu shows one message.
         uuid: String,
     },
-    /// An emoji on a message. Doing so again changes nothing.
+    /// Puts an emoji on a message. Doing so again changes nothing.
     React {
         /// The message.
         on: MessageId,
         /// Feishu's name of the emoji.
         emoji: String,
     },
-    /// Another card in the place of a message's.
+    /// Replaces the card of a message.
     Update {
         /// The message.
         message_id: MessageId,
-        /// The card.
+        /// The new card: JSON of schema 2.0.
         card: String,
     },
-    /// A file, to be sent then.
+    /// Uploads a file, to be sent by its key.
     Upload {
-        /// Its name.
+        /// Its name, as people see it.
         name: String,
-        /// What is in it.
+        /// Its content.
         text: String,
     },
-    /// A card entity, to be sent then.
-    Make {
-        /// The card.
+    /// Creates a card entity, to be sent by its id.
+    CreateEntity {
+        /// The card: JSON of schema 2.0.
         card: String,
     },
-    /// A change of a card entity.
-    Operate {
+    /// Changes a card entity.
+    ChangeEntity {
         /// Feishu's id of the entity.
         entity: String,
-        /// Higher than that of each operation before.
+        /// The number of the operation, higher than those before.
         sequence: i32,
         /// What changes.
-        operation: EntityChange,
+        change: EntityChange,
     },
 }
 
 /// What a message shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum OutgoingContent {
-    /// A text, as it is to be read.
+pub(crate) enum OutgoingContent {
+    /// A text, as people read it.
     Text(String),
     /// A card: JSON of schema 2.0.
     Card(String),
@@ -92,80 +91,80 @@ pub enum OutgoingContent {
 
 /// A change of a card entity.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum EntityChange {
-    /// The whole text of the element that is streamed.
+pub(crate) enum EntityChange {
+    /// Sets the whole text of the element that is streamed.
     Stream(String),
-    /// Streaming goes on, or is over.
+    /// Switches streaming on or off.
     Streaming(bool),
-    /// A whole new card.
+    /// Replaces the whole card.
     Replace(String),
 }
 
 impl ApiRequest {
-    /// The API of Feishu's that it goes through.
+    /// The API that the request goes through.
     #[must_use]
-    pub fn way(&self) -> ApiRoute {
+    pub(super) fn route(&self) -> ApiRoute {
         match self {
             Self::Send { reply_to: Some(_), .. } => ApiRoute::Reply,
             Self::Send { reply_to: None, .. } => ApiRoute::Create,
             Self::React { .. } => ApiRoute::React,
             Self::Update { .. } => ApiRoute::Update,
             Self::Upload { .. } => ApiRoute::Upload,
-            Self::Make { .. } => ApiRoute::Make,
-            Self::Operate { operation: EntityChange::Stream(_), .. } => ApiRoute::Stream,
-            Self::Operate { operation: EntityChange::Streaming(_), .. } => ApiRoute::Settings,
-            Self::Operate { operation: EntityChange::Replace(_), .. } => ApiRoute::Replace,
+            Self::CreateEntity { .. } => ApiRoute::CreateEntity,
+            Self::ChangeEntity { change: EntityChange::Stream(_), .. } => ApiRoute::StreamEntity,
+            Self::ChangeEntity { change: EntityChange::Streaming(_), .. } => ApiRoute::ConfigureEntity,
+            Self::ChangeEntity { change: EntityChange::Replace(_), .. } => ApiRoute::ReplaceEntity,
         }
     }
 }
 
-/// Feishu's no, or no answer.
+/// A request that Feishu refused or did not answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RequestFailure {
+pub(crate) struct RequestFailure {
     /// What to do about it.
-    pub advice: DeliveryAdvice,
-    /// Why, for the log: nothing of what the message says.
-    pub reason: String,
-    /// The part of the reason that is the same every time that it is the reason.
-    pub cause: String,
+    pub(crate) advice: DeliveryAdvice,
+    /// The reason, for the log. Nothing of the message is in it.
+    pub(crate) reason: String,
+    /// The part of the reason that is the same each time that the cause is.
+    pub(crate) cause: String,
 }
 
 /// What to do about a [`RequestFailure`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DeliveryAdvice {
+pub(crate) enum DeliveryAdvice {
     /// Try again.
     Retry {
-        /// When the server says so: not before this time is over.
+        /// The shortest wait that the server asks for, if it does.
         after: Option<Duration>,
         /// Whether Feishu certainly did not take the message.
         outcome_known: bool,
-        /// Whether it can be the trouble of this errand alone: not the app's, the network's or a limit's.
+        /// Whether the cause may be this request alone, and not the app, the network or a limit.
         own: bool,
     },
     /// The message that is replied or reacted to is gone.
     TargetGone,
-    /// The card cannot be changed any more: it goes out as a new message.
+    /// The card cannot be changed any more: send a new message.
     CardGone,
     /// The card entity does not stream any more.
     StreamClosed,
     /// The number of the operation is not higher than one before.
-    Sequence,
-    /// The app may not do this; there is another way.
+    StaleSequence,
+    /// The app may not do this; do it in another way.
     NotForThisApp,
-    /// Feishu does not take what the message says, but it may take something else in its place.
+    /// Feishu does not take this content, but may take other content in its place.
     Unacceptable(ContentObjection),
     /// No further try will succeed.
     Undeliverable,
 }
 
-/// What Feishu has against a message.
+/// What Feishu objects to in a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum ContentObjection {
+pub(crate) enum ContentObjection {
     /// It is too long.
     TooLong,
-    /// It did not pass a check of contents.
+    /// It did not pass a content check.
     Content,
-    /// It is not what Feishu shows or understands.
+    /// Feishu cannot show or understand it.
     Shape,
 }

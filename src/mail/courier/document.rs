@@ -1,8 +1,8 @@
-//! A document on its way: down the ladder until Feishu has all of it.
+//! A document on its way down the ladder, until Feishu has all of it.
 //!
-//! After each sheet that Feishu took, and before each one that is tried on a lower rung, the place is on record, and a
-//! sheet's uuid follows from the post's and the place: whenever the daemon dies, it goes on with the very sheet that
-//! was under way, and what was shown is not shown twice.
+//! The progress is recorded after each part that Feishu took, and before each part is tried on a lower rung. The uuid of
+//! a part follows from the post's uuid and the position: whenever the daemon dies, it goes on with the very part that it
+//! was sending, and nothing that was shown is shown twice.
 
 use std::time::Duration;
 
@@ -12,79 +12,87 @@ use tokio::time::sleep;
 
 use super::{
     ApiRequest, CardState, ContentObjection, DeliveryAdvice, OutgoingContent, Transport,
-    change::ReplacedCard,
-    lane::{Lane, LaneEnd, PostAttempt, PostEnd},
+    attempt::{PostAttempt, RETRY},
+    card_change::ReplacedCard,
+    lane::{Lane, LaneEnd, PostEnd},
 };
 use crate::{
     ids::{MessageId, SlotId},
-    mail::{CardRecord, PostFate, StoreError, rate_limit::backoff},
+    mail::{CardRecord, PostFate, StoreError},
     render::{
         document::Document,
         ladder::{self, LadderPosition, OutgoingPart, Rung, SendPlan},
     },
 };
 
-/// So often a step down is noted before the sheet below is tried without: the disk must not keep answers back.
-const NOTES: u32 = 8;
+/// Maximum number of tries to record a step down before the lower part is sent without: a full disk must not hold
+/// answers back.
+const MAX_RECORD_TRIES: u32 = 8;
 
-/// How far a document has come.
+/// The longest wait between two of these tries.
+const MAX_RECORD_WAIT: Duration = Duration::from_secs(2);
+
+/// How far a document has come. It is kept as JSON.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 struct DocumentProgress {
-    place: LadderPosition,
+    #[serde(rename = "place")]
+    position: LadderPosition,
     /// Whether the card of its slot shows what it is to show.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     shown: bool,
-    /// The card in whose place it comes as a new message.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    behind: Option<ReplacedCard>,
-    /// What Feishu has against this sheet on every rung: its reader is told so in its place.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    instead: Option<ContentObjection>,
-    /// Why a sheet was refused for good.
+    /// The card in the chat that a new message replaces.
+    #[serde(rename = "behind", skip_serializing_if = "Option::is_none")]
+    replaced: Option<ReplacedCard>,
+    /// Feishu's objection to this part on every rung: people get a sentence that says so in its place.
+    #[serde(rename = "instead", skip_serializing_if = "Option::is_none")]
+    objection: Option<ContentObjection>,
+    /// Why a part was refused for good.
     #[serde(skip_serializing_if = "Option::is_none")]
     wedged: Option<String>,
 }
 
-/// A document that is brought.
-pub(super) struct DocumentDelivery {
-    pub(super) trying: PostAttempt,
+/// A document that is being sent.
+struct DocumentDelivery {
+    attempt: PostAttempt,
     uuid: String,
     reply_to: Option<MessageId>,
     plan: SendPlan,
     progress: DocumentProgress,
-    pub(super) card: Option<CardRecord>,
+    card: Option<CardRecord>,
     /// The number of the last operation on its card, if that is an entity and there was one.
     sequence: i32,
-    /// The last message that Feishu made of it.
+    /// The last message that was sent for it.
     message_id: Option<MessageId>,
 }
 
-/// What became of a sheet.
-pub(super) enum PartOutcome {
+/// How one try of a part ended.
+enum PartOutcome {
     /// Feishu has it.
     Taken,
-    /// It is to be tried in another way, which is known to whoever looks again.
+    /// It is to be tried in another way, which follows from the delivery's new state.
     Again,
     /// Feishu does not take it, for this reason.
     Refused(DeliveryAdvice, String),
 }
 
-impl<D: Transport> Lane<D> {
-    pub(super) async fn document(
+impl<T: Transport> Lane<T> {
+    /// Sends a document until Feishu has all of it or refuses it for good. `progress` is what an earlier run recorded.
+    pub(super) async fn send_document(
         &mut self,
-        trying: PostAttempt,
+        attempt: PostAttempt,
         uuid: String,
         reply_to: Option<MessageId>,
         document: &Document,
         slot: Option<SlotId>,
-        place: Option<String>,
+        progress: Option<String>,
     ) -> Result<PostEnd, LaneEnd> {
-        // What cannot be read is of another version: whatever of it was taken is better seen twice than not at all.
-        let progress = place.and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default();
-        let plan = SendPlan::of(document, self.office.deliver.words());
-        let mut descent = DocumentDelivery {
-            trying,
+        // Progress that another version wrote and this one cannot read counts as none: it is better to show something
+        // twice than not at all.
+        let progress = progress.and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default();
+        let plan = SendPlan::of(document, self.context.transport.words());
+        let mut delivery = DocumentDelivery {
+            attempt,
             uuid,
             reply_to,
             plan,
@@ -94,307 +102,331 @@ impl<D: Transport> Lane<D> {
             message_id: None,
         };
         if let Some(slot) = slot {
-            // From here on no picture is shown: it would come after its last word.
-            let (known, sequence, in_doubt) =
-                self.office.stage.end(slot).map(CardState::leave).unwrap_or_default();
-            descent.sequence = sequence;
-            descent.card = Some(match known {
-                Some(card) => card,
-                None => self.card_of(slot).await?,
-            });
-            // A picture might come after its last word.
-            if in_doubt && descent.leave_behind() {
-                self.note(&descent, NOTES).await;
-            }
+            self.take_over_card(&mut delivery, slot).await?;
         }
-        while let Some(sheet) = descent.sheet(&self.office.deliver) {
-            match self.bring(&mut descent, sheet).await? {
+        while let Some(part) = delivery.next_part(&self.context.transport) {
+            match self.send_part(&mut delivery, part).await? {
                 PartOutcome::Taken => {
-                    descent.progress.place = descent.plan.next(&descent.progress.place);
-                    descent.progress.instead = None;
-                    descent.begin_anew();
-                    if descent.plan.sheet(&descent.progress.place).is_some() {
-                        self.note(&descent, 1).await;
+                    delivery.progress.position = delivery.plan.next(&delivery.progress.position);
+                    delivery.progress.objection = None;
+                    delivery.restart_attempt();
+                    if !delivery.is_complete() {
+                        self.record_progress(&delivery, 1).await;
                     }
                 }
-                PartOutcome::Again => self.note(&descent, 1).await,
+                PartOutcome::Again => self.record_progress(&delivery, 1).await,
                 PartOutcome::Refused(DeliveryAdvice::Unacceptable(objection), reason) => {
-                    descent.refused(objection, reason, self);
-                    descent.begin_anew();
-                    self.note(&descent, NOTES).await;
+                    delivery.step_down(objection, reason, self);
+                    self.record_progress(&delivery, MAX_RECORD_TRIES).await;
                 }
-                // What is meant for this way only: another rung is another way.
+                // Only this way is refused: another rung is another way.
                 PartOutcome::Refused(
                     advice @ (DeliveryAdvice::NotForThisApp
                     | DeliveryAdvice::CardGone
                     | DeliveryAdvice::StreamClosed
-                    | DeliveryAdvice::Sequence),
+                    | DeliveryAdvice::StaleSequence),
                     reason,
                 ) => {
-                    tracing::debug!(?advice, %reason, "a sheet comes down");
-                    descent.refused(ContentObjection::Shape, reason, self);
-                    descent.begin_anew();
-                    self.note(&descent, NOTES).await;
+                    tracing::debug!(?advice, %reason, "a part is tried on a lower rung");
+                    delivery.step_down(ContentObjection::Shape, reason, self);
+                    self.record_progress(&delivery, MAX_RECORD_TRIES).await;
                 }
                 PartOutcome::Refused(
                     DeliveryAdvice::Retry { .. } | DeliveryAdvice::TargetGone | DeliveryAdvice::Undeliverable,
                     reason,
                 ) => {
-                    self.put_aside(descent.trying.id, &reason);
-                    descent.progress.wedged = Some(reason);
-                    if let Some(card) = &mut descent.card {
-                        card.unsure |= descent.trying.unsure_since.is_some() && card.message_id.is_none();
+                    self.log_wedged(delivery.attempt.id, &reason);
+                    delivery.progress.wedged = Some(reason);
+                    if let Some(card) = &mut delivery.card {
+                        card.unsure |= delivery.attempt.unsure_since.is_some() && card.message_id.is_none();
                     }
                     break;
                 }
             }
         }
-        if descent.plan.sheet(&descent.progress.place).is_none()
-            && let (Some(behind), Some(card)) = (descent.progress.behind.clone(), &descent.card)
+        if delivery.is_complete()
+            && let (Some(replaced), Some(card)) = (delivery.progress.replaced.clone(), &delivery.card)
         {
-            self.say_below(behind, card.made, &mut descent.sequence).await?;
+            self.point_below(replaced, card.made, &mut delivery.sequence).await?;
         }
-        let DocumentDelivery { trying, progress, card, message_id, .. } = descent;
+        let DocumentDelivery { attempt, progress, card, message_id, .. } = delivery;
         let fate = progress.wedged.map_or(PostFate::Confirmed(message_id), PostFate::Wedged);
-        Ok(PostEnd { id: trying.id, fate, card })
+        Ok(PostEnd { id: attempt.id, fate, card })
     }
 
-    /// What is known of a slot's card.
-    async fn card_of(&mut self, slot: SlotId) -> Result<CardRecord, LaneEnd> {
-        let of_slot = |ended: &PostEnd| ended.card.clone().filter(|card| card.slot == slot);
-        if let Some(card) = self.unrecorded.iter().rev().find_map(of_slot) {
+    /// Ends the live updates of the slot, which must not follow its final update, and takes over what is known of its
+    /// card. A card for which a live update may still arrive is replaced by a new message.
+    async fn take_over_card(&mut self, delivery: &mut DocumentDelivery, slot: SlotId) -> Result<(), LaneEnd> {
+        let state = self.context.live_cards.take_state(slot);
+        let (known, sequence, unconfirmed) = state.map(CardState::into_parts).unwrap_or_default();
+        delivery.sequence = sequence;
+        delivery.card = Some(match known {
+            Some(card) => card,
+            None => self.load_card(slot).await?,
+        });
+        if unconfirmed && delivery.replace_card() {
+            self.record_progress(delivery, MAX_RECORD_TRIES).await;
+        }
+        Ok(())
+    }
+
+    /// What is known of a slot's card; tried until the database answers.
+    async fn load_card(&mut self, slot: SlotId) -> Result<CardRecord, LaneEnd> {
+        if let Some(card) = self.unrecorded_card(slot) {
             return Ok(card);
         }
         let mut failures = 0;
         loop {
-            match self.office.store.card(slot).await {
+            match self.context.store.card(slot).await {
                 Ok(card) => return Ok(card.unwrap_or_else(|| CardRecord::new(slot, Timestamp::now()))),
                 Err(StoreError::Stopped) => return Err(LaneEnd),
-                Err(error) => tracing::debug!(%error, "a card cannot be looked up, it will be tried again"),
+                Err(error) => tracing::debug!(%error, "failed to read a card, trying again"),
             }
             failures += 1;
-            sleep(backoff(failures, None, fastrand::f64())).await;
+            sleep(RETRY.wait(failures, fastrand::f64())).await;
         }
     }
 
-    /// Tries the sheet at the document's place in the one way that is next.
-    async fn bring(
+    /// Tries the part at the document's position in one way.
+    async fn send_part(
         &mut self,
-        descent: &mut DocumentDelivery,
-        sheet: OutgoingPart,
+        delivery: &mut DocumentDelivery,
+        part: OutgoingPart,
     ) -> Result<PartOutcome, LaneEnd> {
-        if !descent.progress.shown
-            && let Some(card) = &descent.card
-        {
-            let may_be_there = !card.gone && (card.message_id.is_some() || card.unsure);
-            match &sheet {
-                OutgoingPart::Card(json) if may_be_there => {
-                    let step = self.show(descent, json.clone()).await?;
-                    descent.progress.shown |= matches!(step, PartOutcome::Taken);
-                    return Ok(step);
+        if !delivery.progress.shown && delivery.may_have_card() {
+            match &part {
+                OutgoingPart::Card(json) => {
+                    let outcome = self.show_in_card(delivery, json.clone()).await?;
+                    delivery.progress.shown |= matches!(outcome, PartOutcome::Taken);
+                    return Ok(outcome);
                 }
-                OutgoingPart::Text(_) | OutgoingPart::File { .. } if may_be_there => {
-                    let below = ladder::below(self.office.deliver.words());
-                    return Ok(match self.show(descent, below).await? {
-                        PartOutcome::Again => PartOutcome::Again,
-                        // The words come below it in any case.
+                OutgoingPart::Text(_) | OutgoingPart::File { .. } => {
+                    let below = ladder::below(self.context.transport.words());
+                    match self.show_in_card(delivery, below).await? {
+                        PartOutcome::Again => {}
+                        // The content comes below it in any case.
                         PartOutcome::Taken | PartOutcome::Refused(..) => {
-                            descent.progress.shown = true;
-                            descent.begin_anew();
-                            PartOutcome::Again
+                            delivery.progress.shown = true;
+                            delivery.restart_attempt();
                         }
-                    });
+                    }
+                    return Ok(PartOutcome::Again);
                 }
-                OutgoingPart::Card(_) | OutgoingPart::Text(_) | OutgoingPart::File { .. } => {}
             }
         }
-        // The card of the slot is the one that the buttons are on, whichever was in the chat before.
-        let is_slots =
-            matches!(sheet, OutgoingPart::Card(_)) && descent.plan.has_buttons(&descent.progress.place);
-        let content = match sheet {
+        self.send_new_message(delivery, part).await
+    }
+
+    /// Sends a part as a new message.
+    async fn send_new_message(
+        &mut self,
+        delivery: &mut DocumentDelivery,
+        part: OutgoingPart,
+    ) -> Result<PartOutcome, LaneEnd> {
+        // The slot's card is the one with the buttons, whichever was in the chat before.
+        let becomes_card =
+            matches!(part, OutgoingPart::Card(_)) && delivery.plan.has_buttons(&delivery.progress.position);
+        let content = match part {
             OutgoingPart::Card(json) => OutgoingContent::Card(json),
             OutgoingPart::Text(text) => OutgoingContent::Text(text),
             OutgoingPart::File { name, text } => {
                 let mut upload = ApiRequest::Upload { name, text };
-                match self.persist(&mut descent.trying, &mut upload).await? {
+                match self.retry(&mut delivery.attempt, &mut upload).await? {
                     Ok(key) => OutgoingContent::File(key.unwrap_or_default()),
-                    Err(refused) => return Ok(PartOutcome::Refused(refused.advice, refused.reason)),
+                    Err(failure) => return Ok(PartOutcome::Refused(failure.advice, failure.reason)),
                 }
             }
         };
-        // The first message of a slot is known by the slot's id, whoever sends it.
-        let uuid = match &descent.card {
-            Some(card) if is_slots && !descent.progress.shown && !card.gone => card.slot.to_string(),
-            Some(_) | None => uuid_at(&descent.uuid, &descent.progress),
+        // The first message of a slot has the slot's id as its uuid, whoever sends it.
+        let uuid = match &delivery.card {
+            Some(card) if becomes_card && !delivery.progress.shown && !card.gone => card.slot.to_string(),
+            Some(_) | None => part_uuid(&delivery.uuid, &delivery.progress),
         };
-        let reply_to = descent.reply_to.clone();
-        let mut errand = ApiRequest::Send { to: self.to.clone(), reply_to, content, uuid };
-        let sent = self.persist(&mut descent.trying, &mut errand).await?;
-        if let ApiRequest::Send { reply_to, .. } = errand {
-            descent.reply_to = reply_to;
+        let reply_to = delivery.reply_to.clone();
+        let mut request = ApiRequest::Send { to: self.to.clone(), reply_to, content, uuid };
+        let sent = self.retry(&mut delivery.attempt, &mut request).await?;
+        if let ApiRequest::Send { reply_to, .. } = request {
+            delivery.reply_to = reply_to;
         }
         let message_id = match sent {
             Ok(message_id) => message_id.map(MessageId::from),
-            Err(refused) => return Ok(PartOutcome::Refused(refused.advice, refused.reason)),
+            Err(failure) => return Ok(PartOutcome::Refused(failure.advice, failure.reason)),
         };
-        if is_slots && let Some(card) = &mut descent.card {
+        if becomes_card && let Some(card) = &mut delivery.card {
             *card = CardRecord { message_id: message_id.clone(), ..CardRecord::new(card.slot, card.made) };
-            descent.progress.shown = true;
+            delivery.progress.shown = true;
         }
-        descent.message_id = message_id;
+        delivery.message_id = message_id;
         Ok(PartOutcome::Taken)
     }
 
     /// Has the card of the slot, which is or may be in the chat, show this.
-    async fn show(&mut self, descent: &mut DocumentDelivery, json: String) -> Result<PartOutcome, LaneEnd> {
-        let DocumentDelivery { trying, card: Some(card), sequence, .. } = descent else {
+    async fn show_in_card(
+        &mut self,
+        delivery: &mut DocumentDelivery,
+        json: String,
+    ) -> Result<PartOutcome, LaneEnd> {
+        let DocumentDelivery { attempt, card: Some(card), sequence, .. } = delivery else {
             return Ok(PartOutcome::Taken);
         };
         let Some(message_id) = card.message_id.clone() else {
-            return self.find(descent).await;
+            return self.find_message(delivery).await;
         };
-        let changed = self.change(*trying, card, sequence, &message_id, json).await?;
-        let Err(refused) = changed else {
-            descent.message_id = Some(message_id);
+        let changed = self.change_card(*attempt, card, sequence, &message_id, json).await?;
+        let Err(failure) = changed else {
+            delivery.message_id = Some(message_id);
             return Ok(PartOutcome::Taken);
         };
-        match refused.advice {
+        match failure.advice {
             DeliveryAdvice::CardGone
             | DeliveryAdvice::NotForThisApp
             | DeliveryAdvice::StreamClosed
-            | DeliveryAdvice::Sequence
+            | DeliveryAdvice::StaleSequence
             | DeliveryAdvice::TargetGone
             | DeliveryAdvice::Retry { .. } => {
                 tracing::info!(
-                    post = descent.trying.id,
-                    reason = %refused.reason,
+                    post = delivery.attempt.id,
+                    reason = %failure.reason,
                     "a card cannot be changed any more, a new one is sent"
                 );
-                let may_be_changed = matches!(refused.advice, DeliveryAdvice::Retry { .. });
-                if !(may_be_changed && descent.leave_behind())
-                    && let Some(card) = &mut descent.card
+                let may_be_changed = matches!(failure.advice, DeliveryAdvice::Retry { .. });
+                if !(may_be_changed && delivery.replace_card())
+                    && let Some(card) = &mut delivery.card
                 {
                     card.gone = true;
                 }
-                descent.begin_anew();
+                delivery.restart_attempt();
                 Ok(PartOutcome::Again)
             }
             advice @ (DeliveryAdvice::Unacceptable(_) | DeliveryAdvice::Undeliverable) => {
-                Ok(PartOutcome::Refused(advice, refused.reason))
+                Ok(PartOutcome::Refused(advice, failure.reason))
             }
         }
     }
 
-    /// Learns the id of a message that may be in the chat, by sending one under its uuid. If it is the first after all,
-    /// it does not say what is to be shown: should it be refused to change it, that comes below.
-    async fn find(&mut self, descent: &mut DocumentDelivery) -> Result<PartOutcome, LaneEnd> {
-        let Some(card) = &descent.card else { return Ok(PartOutcome::Taken) };
-        let below = || OutgoingContent::Card(ladder::below(self.office.deliver.words()));
+    /// Learns the id of a message that may be in the chat, by sending one with its uuid. If it turns out to be the
+    /// first, it does not show the content yet; a card that cannot be changed then points to the messages below.
+    async fn find_message(&mut self, delivery: &mut DocumentDelivery) -> Result<PartOutcome, LaneEnd> {
+        let Some(card) = &delivery.card else { return Ok(PartOutcome::Taken) };
+        let below = || OutgoingContent::Card(ladder::below(self.context.transport.words()));
         let content = card.entity.clone().map_or_else(below, OutgoingContent::Entity);
-        let (to, reply_to, uuid) = (self.to.clone(), descent.reply_to.clone(), card.slot.to_string());
-        let mut errand = ApiRequest::Send { to, reply_to, content, uuid };
-        let sent = self.persist(&mut descent.trying, &mut errand).await?;
-        let Some(card) = &mut descent.card else { return Ok(PartOutcome::Taken) };
+        let (to, reply_to, uuid) = (self.to.clone(), delivery.reply_to.clone(), card.slot.to_string());
+        let mut request = ApiRequest::Send { to, reply_to, content, uuid };
+        let sent = self.retry(&mut delivery.attempt, &mut request).await?;
+        let Some(card) = &mut delivery.card else { return Ok(PartOutcome::Taken) };
         match sent {
             Ok(message_id) => {
                 card.message_id = message_id.map(MessageId::from);
                 card.unsure = false;
-                descent.begin_anew();
+                delivery.restart_attempt();
                 Ok(PartOutcome::Again)
             }
-            // The entity is gone, or was sent already under another uuid.
-            Err(refused)
+            // The entity is gone, or was sent already with another uuid.
+            Err(failure)
                 if card.entity.is_some()
                     && !matches!(
-                        refused.advice,
+                        failure.advice,
                         DeliveryAdvice::Retry { .. } | DeliveryAdvice::Undeliverable
                     ) =>
             {
                 card.entity = None;
-                descent.begin_anew();
+                delivery.restart_attempt();
                 Ok(PartOutcome::Again)
             }
-            Err(refused) => Ok(PartOutcome::Refused(refused.advice, refused.reason)),
+            Err(failure) => Ok(PartOutcome::Refused(failure.advice, failure.reason)),
         }
     }
 
-    /// Puts the place on record, trying so often. What was taken is known by its uuid, too, but a sheet of a lower rung
-    /// is not to be sent before it is known that the upper one is not.
-    async fn note(&self, descent: &DocumentDelivery, times: u32) {
-        let id = descent.trying.id;
-        let Ok(json) = serde_json::to_string(&descent.progress) else { return };
-        for failures in 1..=times {
-            match self.office.store.post_placed(id, json.clone(), descent.card.clone()).await {
+    /// Records the progress, with at most `tries` tries. A part that was taken is recognized by its uuid in any case,
+    /// but a part must not be sent on a lower rung before it is on record that the upper one is not.
+    async fn record_progress(&self, delivery: &DocumentDelivery, tries: u32) {
+        let id = delivery.attempt.id;
+        let Ok(json) = serde_json::to_string(&delivery.progress) else { return };
+        for failures in 1..=tries {
+            match self.context.store.post_progressed(id, json.clone(), delivery.card.clone()).await {
                 Ok(()) => return,
-                Err(error) => tracing::debug!(%error, post = id, "a document's place could not be noted"),
+                Err(error) => {
+                    tracing::debug!(%error, post = id, "failed to record the progress of a document")
+                }
             }
-            if failures < times {
-                sleep(backoff(failures, None, fastrand::f64()).min(Duration::from_secs(2))).await;
+            if failures < tries {
+                sleep(RETRY.wait(failures, fastrand::f64()).min(MAX_RECORD_WAIT)).await;
             }
         }
     }
 }
 
 impl DocumentDelivery {
-    /// What is to be sent next; none when all is sent.
-    fn sheet(&self, deliver: &impl Transport) -> Option<OutgoingPart> {
-        let sheet = self.plan.sheet(&self.progress.place)?;
-        Some(match self.progress.instead {
-            Some(objection) => OutgoingPart::Text(deliver.in_place_of(objection)),
-            None => sheet,
+    /// What is to be sent next; `None` when everything is sent.
+    fn next_part(&self, transport: &impl Transport) -> Option<OutgoingPart> {
+        let part = self.plan.sheet(&self.progress.position)?;
+        Some(match self.progress.objection {
+            Some(objection) => OutgoingPart::Text(transport.in_place_of(objection)),
+            None => part,
         })
     }
 
-    /// Comes as a new message in the place of the card that is in the chat; whether one is.
-    fn leave_behind(&mut self) -> bool {
+    /// Whether everything is sent.
+    fn is_complete(&self) -> bool {
+        self.plan.sheet(&self.progress.position).is_none()
+    }
+
+    /// Whether a card of its slot that can be changed is or may be in the chat.
+    fn may_have_card(&self) -> bool {
+        self.card.as_ref().is_some_and(|card| !card.gone && (card.message_id.is_some() || card.unsure))
+    }
+
+    /// Has a new message replace the card in the chat; whether there is one.
+    fn replace_card(&mut self) -> bool {
         let Some(card) = self.card.as_mut().filter(|card| !card.gone) else { return false };
         let Some(message_id) = card.message_id.clone() else { return false };
-        self.progress.behind = Some(ReplacedCard { message_id, entity: card.entity.clone() });
+        self.progress.replaced = Some(ReplacedCard { message_id, entity: card.entity.clone() });
         card.gone = true;
         true
     }
 
-    /// The next try is the first of its kind.
-    fn begin_anew(&mut self) {
-        self.trying = self.trying.anew();
+    /// The next try is the first one of another message.
+    fn restart_attempt(&mut self) {
+        self.attempt = self.attempt.restarted();
     }
 
-    /// Goes one rung lower. At the foot the reader is told in the sheet's place; when that is refused as well, the rest
-    /// goes on without.
-    fn refused<D: Transport>(&mut self, objection: ContentObjection, reason: String, lane: &Lane<D>) {
-        let (id, place) = (self.trying.id, &self.progress.place);
-        if self.progress.instead.is_some() {
-            lane.put_aside(id, &reason);
-            self.progress.place = self.plan.next(place);
-            self.progress.instead = None;
+    /// Goes one rung down. On the lowest rung, people get a sentence in the part's place; when that is refused as well,
+    /// the part is left out.
+    fn step_down<T: Transport>(&mut self, objection: ContentObjection, reason: String, lane: &Lane<T>) {
+        self.restart_attempt();
+        let (id, position) = (self.attempt.id, &self.progress.position);
+        if self.progress.objection.is_some() {
+            lane.log_wedged(id, &reason);
+            self.progress.position = self.plan.next(position);
+            self.progress.objection = None;
             return;
         }
-        let mut lower = self.plan.lower(place);
-        // A file would get past the check, which is not for us to get round.
+        let mut lower = self.plan.lower(position);
+        // A file would pass the content check, which is not ours to evade.
         while objection == ContentObjection::Content
-            && let Some(place) = &lower
-            && place.rung == Rung::File
+            && let Some(position) = &lower
+            && position.rung == Rung::File
         {
-            lower = self.plan.lower(place);
+            lower = self.plan.lower(position);
         }
         match lower {
             Some(lower) => {
-                tracing::info!(post = id, %reason, rung = ?lower.rung, "a sheet was refused, it comes down the ladder");
-                self.progress.place = lower;
+                tracing::info!(post = id, %reason, rung = ?lower.rung, "a part was refused, it is tried on a lower rung");
+                self.progress.position = lower;
             }
             None => {
-                lane.put_aside(id, &reason);
-                self.progress.instead = Some(objection);
+                lane.log_wedged(id, &reason);
+                self.progress.objection = Some(objection);
                 self.progress.wedged.get_or_insert(reason);
             }
         }
     }
 }
 
-/// The uuid of the sheet at a place: Feishu takes 50 characters, the post's has 36.
-fn uuid_at(post: &str, progress: &DocumentProgress) -> String {
-    let DocumentProgress { place: LadderPosition { part, rung, taken, .. }, instead, .. } = progress;
-    if instead.is_none() && (*part, *rung, *taken) == (0, Rung::Card, 0) {
+/// The uuid of the part at a position. Feishu takes 50 characters; the post's uuid has 36.
+fn part_uuid(post: &str, progress: &DocumentProgress) -> String {
+    let LadderPosition { part, rung, taken, .. } = &progress.position;
+    if progress.objection.is_none() && (*part, *rung, *taken) == (0, Rung::Card, 0) {
         return post.to_owned();
     }
     let rung = match rung {
@@ -404,7 +436,7 @@ fn uuid_at(post: &str, progress: &DocumentProgress) -> String {
         Rung::Text => 't',
         Rung::File => 'f',
     };
-    let rung = if instead.is_some() { rung.to_ascii_uppercase() } else { rung };
+    let rung = if progress.objection.is_some() { rung.to_ascii_uppercase() } else { rung };
     let post: String = post.chars().filter(char::is_ascii_alphanumeric).take(32).collect();
     format!("{post}{part:x}{rung}{taken:x}")
 }

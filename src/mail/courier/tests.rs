@@ -1,9 +1,9 @@
-//! The courier against a scripted Feishu, on paused time.
+//! The courier with a scripted Feishu, on paused time.
 
 mod documents;
-mod overtaken;
-mod pictures;
-mod played;
+mod live_updates;
+mod scripted;
+mod unconfirmed;
 
 use super::*;
 use crate::{
@@ -11,35 +11,35 @@ use crate::{
     mail::{MailDepths, Post, PostBody, Settlement, open},
 };
 use jiff::Timestamp;
-use played::{Feishu, NOT_NOW, Office, RETRY, Seen, reaction, reply, text};
+use scripted::{Feishu, NOT_NOW, Outbox, RETRY, SeenRequest, reaction, reply, text};
 use tokio::task::JoinHandle;
 
 #[tokio::test(start_paused = true)]
-async fn what_was_pending_and_what_comes_later_leaves_in_order() {
-    let (office, feishu) = (Office::new(), Feishu::new(|_| None));
-    office.post(vec![text("oc_1", "a"), text("oc_1", "b")]).await;
-    office.open(&feishu);
+async fn pending_posts_and_later_ones_are_sent_in_order() {
+    let (outbox, feishu) = (Outbox::new(), Feishu::new(|_| None));
+    outbox.post(vec![text("oc_1", "a"), text("oc_1", "b")]).await;
+    outbox.send_through(&feishu);
     feishu.called(2).await;
-    office.post(vec![reply(text("oc_1", "c")), text("oc_1", "d")]).await;
+    outbox.post(vec![reply(text("oc_1", "c")), text("oc_1", "d")]).await;
     feishu.called(4).await;
-    office.done().await;
+    outbox.drained().await;
     assert_eq!(feishu.said(), ["a", "b", "c", "d"]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failed_try_is_made_again_with_the_same_uuid_before_the_next_post() {
+async fn a_failed_post_is_sent_again_with_the_same_uuid_before_the_next_one() {
     let mut failures = 3;
-    let (office, feishu) = (
-        Office::new(),
+    let (outbox, feishu) = (
+        Outbox::new(),
         Feishu::new(move |_| {
             failures -= 1;
             if failures >= 0 { RETRY } else { None }
         }),
     );
-    office.post(vec![text("oc_1", "a"), text("oc_1", "b")]).await;
-    office.open(&feishu);
+    outbox.post(vec![text("oc_1", "a"), text("oc_1", "b")]).await;
+    outbox.send_through(&feishu);
     feishu.called(5).await;
-    office.done().await;
+    outbox.drained().await;
     let seen = feishu.seen.lock().unwrap().clone();
     assert_eq!(feishu.said(), ["a", "a", "a", "a", "b"]);
     assert!(seen[..4].iter().all(|call| call.uuid == seen[0].uuid));
@@ -50,25 +50,25 @@ async fn a_failed_try_is_made_again_with_the_same_uuid_before_the_next_post() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_server_that_names_a_time_is_given_it() {
+async fn a_server_that_asks_for_a_wait_gets_it() {
     let mut first =
         Some(DeliveryAdvice::Retry { after: Some(Duration::from_secs(20)), outcome_known: true, own: false });
-    let (office, feishu) = (Office::new(), Feishu::new(move |_| first.take()));
-    office.post(vec![text("oc_1", "a")]).await;
-    office.open(&feishu);
+    let (outbox, feishu) = (Outbox::new(), Feishu::new(move |_| first.take()));
+    outbox.post(vec![text("oc_1", "a")]).await;
+    outbox.send_through(&feishu);
     feishu.called(2).await;
     let seen = feishu.seen.lock().unwrap().clone();
     assert!(seen[1].at - seen[0].at >= Duration::from_secs(20));
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_chats_trouble_delays_no_other() {
-    let (office, feishu) =
-        (Office::new(), Feishu::new(|seen| if seen.to == "oc_bad" { RETRY } else { None }));
-    office.post(vec![text("oc_bad", "stuck"), text("oc_bad", "behind")]).await;
-    office.open(&feishu);
+async fn the_trouble_of_one_chat_delays_no_other() {
+    let (outbox, feishu) =
+        (Outbox::new(), Feishu::new(|seen| if seen.to == "oc_bad" { RETRY } else { None }));
+    outbox.post(vec![text("oc_bad", "stuck"), text("oc_bad", "behind")]).await;
+    outbox.send_through(&feishu);
     feishu.called(3).await;
-    office.post((0..4).map(|n| text("oc_good", &n.to_string())).collect()).await;
+    outbox.post((0..4).map(|n| text("oc_good", &n.to_string())).collect()).await;
     let good = || feishu.said().into_iter().filter(|said| said != "stuck").collect::<Vec<_>>();
     while good().len() < 4 {
         feishu.called(feishu.said().len() + 1).await;
@@ -77,12 +77,12 @@ async fn one_chats_trouble_delays_no_other() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_reply_to_a_message_that_is_gone_is_sent_without() {
-    let (office, feishu) =
-        (Office::new(), Feishu::new(|seen| seen.reply_to.is_some().then_some(DeliveryAdvice::TargetGone)));
-    office.post(vec![reply(text("oc_1", "a"))]).await;
-    office.open(&feishu);
-    assert_eq!(office.done().await, MailDepths::default());
+async fn a_reply_to_a_message_that_is_gone_is_sent_as_a_message_of_its_own() {
+    let (outbox, feishu) =
+        (Outbox::new(), Feishu::new(|seen| seen.reply_to.is_some().then_some(DeliveryAdvice::TargetGone)));
+    outbox.post(vec![reply(text("oc_1", "a"))]).await;
+    outbox.send_through(&feishu);
+    assert_eq!(outbox.drained().await, MailDepths::default());
     let seen = feishu.seen.lock().unwrap().clone();
     let tries: Vec<_> =
         seen.iter().map(|call| (call.reply_to.as_deref(), call.uuid == seen[0].uuid)).collect();
@@ -91,33 +91,33 @@ async fn a_reply_to_a_message_that_is_gone_is_sent_without() {
 
 #[tokio::test(start_paused = true)]
 async fn a_refused_reaction_becomes_its_text_or_nothing() {
-    let (office, feishu) = (
-        Office::new(),
+    let (outbox, feishu) = (
+        Outbox::new(),
         Feishu::new(|seen| seen.said.starts_with("react").then_some(DeliveryAdvice::TargetGone)),
     );
-    office.post(vec![reaction(Some("it waits")), reaction(None)]).await;
-    office.open(&feishu);
-    assert_eq!(office.done().await, MailDepths::default());
+    outbox.post(vec![reaction(Some("it waits")), reaction(None)]).await;
+    outbox.send_through(&feishu);
+    assert_eq!(outbox.drained().await, MailDepths::default());
     assert_eq!(feishu.said(), ["react OnIt", "it waits", "react OnIt"]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_refused_for_good_is_kept_and_blocks_nothing() {
-    let (office, feishu) = (
-        Office::new(),
+async fn a_post_that_is_refused_for_good_is_kept_and_blocks_nothing() {
+    let (outbox, feishu) = (
+        Outbox::new(),
         Feishu::new(|seen| (seen.said == "refused").then_some(DeliveryAdvice::Undeliverable)),
     );
-    office.post(vec![text("oc_1", "refused"), text("oc_1", "fine")]).await;
-    office.open(&feishu);
-    assert_eq!(office.done().await, MailDepths { wedged: 1, ..MailDepths::default() });
+    outbox.post(vec![text("oc_1", "refused"), text("oc_1", "fine")]).await;
+    outbox.send_through(&feishu);
+    assert_eq!(outbox.drained().await, MailDepths { wedged: 1, ..MailDepths::default() });
     assert_eq!(feishu.said(), ["refused", "fine"]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_text_that_feishu_does_not_take_is_kept_and_its_reader_told_in_its_place() {
+async fn a_text_that_feishu_does_not_take_is_kept_and_a_sentence_says_so_in_its_place() {
     let mut once = RETRY;
-    let (office, feishu) = (
-        Office::new(),
+    let (outbox, feishu) = (
+        Outbox::new(),
         Feishu::new(move |seen| match seen.said.as_str() {
             "rude" => Some(DeliveryAdvice::Unacceptable(ContentObjection::Content)),
             "long" => Some(DeliveryAdvice::Unacceptable(ContentObjection::TooLong)),
@@ -126,9 +126,9 @@ async fn a_text_that_feishu_does_not_take_is_kept_and_its_reader_told_in_its_pla
             _ => None,
         }),
     );
-    office.post(["rude", "fine", "long", "odd"].map(|said| text("oc_1", said)).to_vec()).await;
-    office.open(&feishu);
-    assert_eq!(office.done().await, MailDepths { wedged: 3, ..MailDepths::default() });
+    outbox.post(["rude", "fine", "long", "odd"].map(|said| text("oc_1", said)).to_vec()).await;
+    outbox.send_through(&feishu);
+    assert_eq!(outbox.drained().await, MailDepths { wedged: 3, ..MailDepths::default() });
     assert_eq!(feishu.said(), ["rude", "Content", "Content", "fine", "long", "TooLong", "odd", "Shape"]);
     let seen = feishu.seen.lock().unwrap().clone();
     let uuids: Vec<&str> = seen.iter().map(|call| call.uuid.as_str()).collect();
@@ -137,20 +137,20 @@ async fn a_text_that_feishu_does_not_take_is_kept_and_its_reader_told_in_its_pla
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_said_in_place_of_a_text_is_not_replaced_again() {
-    let (office, feishu) =
-        (Office::new(), Feishu::new(|_| Some(DeliveryAdvice::Unacceptable(ContentObjection::Content))));
-    office.post(vec![text("oc_1", "rude")]).await;
-    office.open(&feishu);
-    assert_eq!(office.done().await, MailDepths { wedged: 1, ..MailDepths::default() });
+async fn the_sentence_in_place_of_a_text_is_not_replaced_again() {
+    let (outbox, feishu) =
+        (Outbox::new(), Feishu::new(|_| Some(DeliveryAdvice::Unacceptable(ContentObjection::Content))));
+    outbox.post(vec![text("oc_1", "rude")]).await;
+    outbox.send_through(&feishu);
+    assert_eq!(outbox.drained().await, MailDepths { wedged: 1, ..MailDepths::default() });
     assert_eq!(feishu.said(), ["rude", "Content"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_chat_gets_five_messages_a_second() {
-    let (office, feishu) = (Office::new(), Feishu::new(|_| None));
-    office.post((0..12).map(|n| text("oc_1", &n.to_string())).collect()).await;
-    office.open(&feishu);
+    let (outbox, feishu) = (Outbox::new(), Feishu::new(|_| None));
+    outbox.post((0..12).map(|n| text("oc_1", &n.to_string())).collect()).await;
+    outbox.send_through(&feishu);
     feishu.called(12).await;
     let seen = feishu.seen.lock().unwrap().clone();
     for six in seen.windows(6) {
@@ -160,30 +160,30 @@ async fn a_chat_gets_five_messages_a_second() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_post_that_could_not_be_marked_is_not_sent_again_and_marked_later() {
-    let (office, feishu) = (Office::new(), Feishu::new(|_| None));
-    let other = rusqlite::Connection::open(office.directory.path().join("mail.db")).unwrap();
+async fn a_post_whose_end_cannot_be_recorded_is_not_sent_again_and_recorded_later() {
+    let (outbox, feishu) = (Outbox::new(), Feishu::new(|_| None));
+    let other = rusqlite::Connection::open(outbox.directory.path().join("mail.db")).unwrap();
     other
         .execute_batch(
             "CREATE TRIGGER broken BEFORE UPDATE ON outbox BEGIN SELECT RAISE(ABORT, 'broken'); END",
         )
         .unwrap();
-    office.post(vec![text("oc_1", "a"), text("oc_1", "b")]).await;
-    office.open(&feishu);
+    outbox.post(vec![text("oc_1", "a"), text("oc_1", "b")]).await;
+    outbox.send_through(&feishu);
     feishu.called(2).await;
-    assert_eq!(office.store.depths().await.unwrap().pending, 2);
+    assert_eq!(outbox.store.depths().await.unwrap().pending, 2);
     other.execute_batch("DROP TRIGGER broken").unwrap();
-    office.done().await;
+    outbox.drained().await;
     assert_eq!(feishu.said(), ["a", "b"]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_post_that_was_tried_for_a_day_is_put_aside_and_blocks_its_chat_no_longer() {
-    let (office, feishu) =
-        (Office::new(), Feishu::new(|seen| if seen.said == "poison" { RETRY } else { None }));
-    office.post(vec![text("oc_1", "poison"), text("oc_1", "fine")]).await;
-    office.open(&feishu);
-    assert_eq!(office.done().await, MailDepths { wedged: 1, ..MailDepths::default() });
+async fn a_post_that_was_tried_for_a_day_is_put_aside_and_no_longer_blocks_its_chat() {
+    let (outbox, feishu) =
+        (Outbox::new(), Feishu::new(|seen| if seen.said == "poison" { RETRY } else { None }));
+    outbox.post(vec![text("oc_1", "poison"), text("oc_1", "fine")]).await;
+    outbox.send_through(&feishu);
+    assert_eq!(outbox.drained().await, MailDepths { wedged: 1, ..MailDepths::default() });
     let seen = feishu.seen.lock().unwrap().clone();
     let (last, tries) = seen.split_last().unwrap();
     assert_eq!(last.said, "fine");
@@ -194,16 +194,16 @@ async fn a_post_that_was_tried_for_a_day_is_put_aside_and_blocks_its_chat_no_lon
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_tries_before_a_restart_count_but_not_for_more_than_the_posts_age() {
+async fn tries_before_a_restart_count_but_not_for_longer_than_the_age_of_the_post() {
     for (hours, left) in [(25, 90..150), (1, 23 * 3600 - 60..23 * 3600 + 60)] {
-        let (office, feishu) =
-            (Office::new(), Feishu::new(|seen| if seen.said == "poison" { RETRY } else { None }));
-        office.post(vec![text("oc_1", "poison"), text("oc_1", "fine")]).await;
-        let other = rusqlite::Connection::open(office.directory.path().join("mail.db")).unwrap();
+        let (outbox, feishu) =
+            (Outbox::new(), Feishu::new(|seen| if seen.said == "poison" { RETRY } else { None }));
+        outbox.post(vec![text("oc_1", "poison"), text("oc_1", "fine")]).await;
+        let other = rusqlite::Connection::open(outbox.directory.path().join("mail.db")).unwrap();
         let older = format!("UPDATE outbox SET tries = 1918, made = made - {hours} * 3600000 WHERE id = 1");
         other.execute_batch(&older).unwrap();
-        let courier = office.open(&feishu);
-        assert_eq!(office.done().await, MailDepths { wedged: 1, ..MailDepths::default() });
+        let courier = outbox.send_through(&feishu);
+        assert_eq!(outbox.drained().await, MailDepths { wedged: 1, ..MailDepths::default() });
         let seen = feishu.seen.lock().unwrap().clone();
         assert_eq!(feishu.said().last().unwrap(), "fine");
         let lasted = seen[seen.len() - 2].at - seen[0].at;
@@ -213,11 +213,11 @@ async fn the_tries_before_a_restart_count_but_not_for_more_than_the_posts_age() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_everybodys_trouble_is_waited_out_however_long_it_takes() {
+async fn trouble_that_is_not_the_posts_own_is_waited_out_however_long_it_takes() {
     let weekend = Duration::from_secs(63 * 3600);
     let own = Duration::from_secs(3600);
-    let (office, feishu) = (
-        Office::new(),
+    let (outbox, feishu) = (
+        Outbox::new(),
         Feishu::new(move |seen| match seen.at {
             at if at < own => RETRY,
             at if at < own + weekend => NOT_NOW,
@@ -225,31 +225,32 @@ async fn what_is_everybodys_trouble_is_waited_out_however_long_it_takes() {
             _ => None,
         }),
     );
-    office.post(vec![text("oc_1", "late")]).await;
-    office.open(&feishu);
-    assert_eq!(office.done().await, MailDepths::default());
+    outbox.post(vec![text("oc_1", "late")]).await;
+    outbox.send_through(&feishu);
+    assert_eq!(outbox.drained().await, MailDepths::default());
     let seen = feishu.seen.lock().unwrap().clone();
     assert!(seen.iter().all(|call| call.uuid == seen[0].uuid));
 }
 
 #[tokio::test]
 async fn a_stop_waits_until_the_outbox_is_empty() {
-    let (office, feishu, stop) = (Office::new(), Feishu::new(|_| None), CancellationToken::new());
-    office.post((0..4).map(|n| text("oc_1", &n.to_string())).collect()).await;
+    let (outbox, feishu, stop) = (Outbox::new(), Feishu::new(|_| None), CancellationToken::new());
+    outbox.post((0..4).map(|n| text("oc_1", &n.to_string())).collect()).await;
     stop.cancel();
-    run(office.store.clone(), office.stage.clone(), feishu.clone(), stop, Duration::from_secs(600)).await;
+    run(outbox.store.clone(), outbox.live_cards.clone(), feishu.clone(), stop, Duration::from_secs(600))
+        .await;
     assert_eq!(feishu.said(), ["0", "1", "2", "3"]);
-    assert_eq!(office.store.depths().await.unwrap(), MailDepths::default());
+    assert_eq!(outbox.store.depths().await.unwrap(), MailDepths::default());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_stop_ends_at_its_deadline_and_leaves_the_rest_pending() {
     let feishu = Feishu { hangs: true, ..Feishu::new(|_| None) };
-    let (office, stop) = (Office::new(), CancellationToken::new());
-    office.post(vec![text("oc_1", "a"), text("oc_1", "b")]).await;
+    let (outbox, stop) = (Outbox::new(), CancellationToken::new());
+    outbox.post(vec![text("oc_1", "a"), text("oc_1", "b")]).await;
     let courier = tokio::spawn(run(
-        office.store.clone(),
-        office.stage.clone(),
+        outbox.store.clone(),
+        outbox.live_cards.clone(),
         feishu.clone(),
         stop.clone(),
         Duration::from_secs(5),
@@ -259,12 +260,12 @@ async fn a_stop_ends_at_its_deadline_and_leaves_the_rest_pending() {
     stop.cancel();
     courier.await.unwrap();
     assert_eq!(stopped.elapsed().as_secs(), 5);
-    assert_eq!(office.store.depths().await.unwrap().pending, 2);
+    assert_eq!(outbox.store.depths().await.unwrap().pending, 2);
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_waits_to_be_tried_again_is_tried_at_once_when_the_way_is_open_again() {
-    let office = Office::new();
+async fn posts_that_wait_are_tried_at_once_when_feishu_can_be_reached_again() {
+    let outbox = Outbox::new();
     let feishu = Feishu::new({
         let mut failures = 8;
         move |_| {
@@ -272,13 +273,13 @@ async fn what_waits_to_be_tried_again_is_tried_at_once_when_the_way_is_open_agai
             if failures > 0 { RETRY } else { None }
         }
     });
-    let courier = office.open(&feishu);
-    office.post(vec![text("oc_1", "late")]).await;
+    let courier = outbox.send_through(&feishu);
+    outbox.post(vec![text("oc_1", "late")]).await;
     feishu.called(7).await;
     let before = feishu.start.elapsed();
     feishu.recovered.notify_one();
     feishu.called(8).await;
     assert!(feishu.start.elapsed() - before < Duration::from_secs(1));
-    assert_eq!(office.done().await.wedged, 0);
+    assert_eq!(outbox.drained().await.wedged, 0);
     courier.abort();
 }

@@ -1,9 +1,12 @@
-//! The thread's promises: what fails, fails alone.
+//! What the database thread promises: a call that fails does so alone.
 
 use std::sync::mpsc;
 
 use super::*;
-use crate::ids::{ChatId, MessageId, OpenId};
+use crate::{
+    ids::{ChatId, MessageId, OpenId},
+    mail::{MailDepths, NewMail},
+};
 
 fn prepared(prepare: impl FnOnce(&Connection)) -> (tempfile::TempDir, Store) {
     let directory = tempfile::tempdir().unwrap();
@@ -25,7 +28,7 @@ fn mail(message: &str, text: String) -> NewMail {
     }
 }
 
-/// Keeps the thread busy until the sender is dropped.
+/// Blocks the thread until the sender is dropped.
 fn block(store: &Store) -> mpsc::Sender<()> {
     let (release, wait) = mpsc::channel();
     let (began, has_begun) = mpsc::channel();
@@ -39,7 +42,7 @@ fn block(store: &Store) -> mpsc::Sender<()> {
 }
 
 #[tokio::test]
-async fn a_call_that_fails_takes_nothing_but_itself_back() {
+async fn a_call_that_fails_is_rolled_back_alone() {
     let (_directory, store) = prepared(|_| ());
     let release = block(&store);
     let calls = [
@@ -70,15 +73,15 @@ async fn a_full_disk_is_the_callers_error_and_the_next_call_may_succeed() {
     drop(release);
     let answers = [small.await, large.await, last.await];
     assert!(matches!(answers[1], Err(StoreError::Failed(_))), "{answers:?}");
-    let said = answers.iter().filter(|answer| answer.is_ok()).count();
-    assert_eq!(store.call(inbox::waiting).await.unwrap().len(), said);
+    let accepted = answers.iter().filter(|answer| answer.is_ok()).count();
+    assert_eq!(store.call(inbox::waiting).await.unwrap().len(), accepted);
 
     drop(store.call(|db| Ok(db.execute_batch("PRAGMA max_page_count = 4000")?)));
     assert!(matches!(store.accept(mail("om_2", "b".repeat(1_000_000))).await, Ok(Some(_))));
 }
 
 #[tokio::test]
-async fn a_commit_that_fails_is_everybodys_error() {
+async fn a_commit_that_fails_is_the_error_of_every_call_in_it() {
     let (_directory, store) = prepared(|db| {
         db.execute_batch(
             "PRAGMA foreign_keys = ON;
@@ -96,10 +99,10 @@ async fn a_commit_that_fails_is_everybodys_error() {
 }
 
 #[tokio::test]
-async fn a_full_queue_refuses_at_once() {
+async fn a_full_queue_refuses_calls_at_once() {
     let (_directory, store) = prepared(|_| ());
     let release = block(&store);
-    let queued: Vec<_> = (0..QUEUE).map(|_| store.depths()).collect();
+    let queued: Vec<_> = (0..MAX_QUEUED_CALLS).map(|_| store.depths()).collect();
     assert_eq!(store.depths().await, Err(StoreError::Busy));
     drop(release);
     for answer in queued {

@@ -175,12 +175,12 @@ impl Actor {
             let group = staging::is_group(&reply);
             let scene =
                 TurnContext { conv_id: &conv_id, turn: done.id, project: &project, group, words, now: &now };
-            let (posts, last_words) = staging::end(&scene, &done, &reply, shown);
+            let (posts, final_updates) = staging::end(&scene, &done, &reply, shown);
             Settlement {
                 mails: mail.into_iter().collect(),
                 turn: done.prompt.as_ref().map(|prompt| (prompt.turn_id, done.outcome.word().to_owned())),
                 posts,
-                last_words,
+                final_updates,
                 audit: Some(report::record(done, &conv_id, &user, &project, at)),
                 at,
             }
@@ -218,7 +218,7 @@ impl Actor {
     }
 
     pub(super) async fn settle(&self, settlement: Settlement) {
-        self.setup.store.keep(settlement).await;
+        self.setup.store.settle_with_retry(settlement).await;
     }
 
     pub(super) async fn report(&self, report: SessionReport) {

@@ -87,10 +87,10 @@ impl Actor {
             return;
         }
         // A turn that somebody asked for is found cut at the next start.
-        let epitaph = (!screen.asked_for).then(|| ended::interrupted(&scene));
+        let fallback = (!screen.asked_for).then(|| ended::interrupted(&scene));
         let ReplyTarget { to, under } = screen.reply.clone();
         screen.last = Some(document.clone());
-        let picture = CardUpdate { to, reply_to: under, document, epitaph };
+        let picture = CardUpdate { to, reply_to: under, document, fallback };
         self.setup.stage.show(SlotId::of_turn(turn.id()), picture);
     }
 
@@ -139,11 +139,11 @@ impl Actor {
     pub(super) async fn ask(&mut self, ask: &OpenRequest, open: usize) {
         let reply = self.asks_at();
         let until = in_time(ask.expires);
-        let (document, epitaph) = self.scene(ask.turn, &reply, |scene| {
-            (request::asking(scene, ask, &until, open), request::epitaph(scene, ask))
+        let (document, fallback) = self.scene(ask.turn, &reply, |scene| {
+            (request::asking(scene, ask, &until, open), request::fallback(scene, ask))
         });
         self.overtake();
-        self.post(document_post(&reply, document, ask.slot, Some(epitaph))).await;
+        self.post(document_post(&reply, document, ask.slot, Some(fallback))).await;
         self.asking.push((ask.slot, reply));
     }
 
@@ -202,8 +202,8 @@ pub(super) fn is_group(reply: &ReplyTarget) -> bool {
     reply.under.is_some()
 }
 
-fn document_post(reply: &ReplyTarget, document: Document, id: SlotId, epitaph: Option<Document>) -> Post {
-    let body = PostBody::Document { document, slot: Some(Slot { id, epitaph }) };
+fn document_post(reply: &ReplyTarget, document: Document, id: SlotId, fallback: Option<Document>) -> Post {
+    let body = PostBody::Document { document, slot: Some(Slot { id, fallback }) };
     Post { to: reply.to.clone(), reply_to: reply.under.clone(), body }
 }
 

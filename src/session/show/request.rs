@@ -87,7 +87,7 @@ pub fn decided(scene: &TurnContext, ask: &OpenRequest, decided: &RequestOutcome,
 
 /// The card if the daemon ends before anything became of the request.
 #[must_use]
-pub fn epitaph(scene: &TurnContext, ask: &OpenRequest) -> Document {
+pub fn fallback(scene: &TurnContext, ask: &OpenRequest) -> Document {
     let mut blocks = what(scene, ask);
     shorten(&mut blocks, KEPT);
     blocks.push(Block::small(scene.words.expired_by_restart()));

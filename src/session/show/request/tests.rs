@@ -97,7 +97,7 @@ fn a_decided_request_says_what_was_decided_by_whom_and_when() {
 fn a_request_that_a_restart_left_open_is_expired() {
     let question = questions(json!({"questions": [{"question": "Which?", "options": [{"label": "A"}]}]}));
     let cases = [("a tool", bash()), ("a question", question), ("a plan", plan())];
-    insta::assert_snapshot!(each(cases, |ask| told(|scene| epitaph(scene, &ask))));
+    insta::assert_snapshot!(each(cases, |ask| told(|scene| fallback(scene, &ask))));
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn a_decided_request_stays_one_card() {
     request.input = json!({"command": "echo 字\n".repeat(20_000)});
     let ask = asked(request);
     let documents = in_english(|scene| {
-        [super::decided(scene, &ask, &RequestOutcome::Allowed, scene.now), epitaph(scene, &ask)]
+        [super::decided(scene, &ask, &RequestOutcome::Allowed, scene.now), fallback(scene, &ask)]
     });
     for document in documents {
         let size = serde_json::to_string(&document).unwrap().len();

@@ -1,5 +1,5 @@
-//! Reading the end of a log. Claude may have written to it: nothing in it is trusted, and what does not follow from
-//! what comes after it is said to be altered.
+//! Reads the last turns of a log. Claude may have written to it, so nothing in it is trusted: a line counts as altered
+//! unless the line after it holds its hash.
 
 use std::{
     fs::File,
@@ -10,45 +10,45 @@ use std::{
 use rustix::fs::{Mode, OFlags, open, openat};
 use serde::Deserialize;
 
-use super::{AuditLine, FOLDER, file::line_start, hash};
+use super::{AuditLine, FOLDER, append::line_start, hash};
 use crate::ids::ConvId;
 
-/// So many bytes are read at most; turns before them are not told of.
-const MOST: u64 = 64 << 20;
+/// Maximum number of bytes that are read; turns before them are left out.
+const MAX_BYTES: u64 = 64 << 20;
 
-/// A turn of the past.
+/// A turn in the log.
 #[derive(Clone, Debug, PartialEq)]
-pub struct AuditedTurn {
-    /// Its line.
-    pub line: AuditLine,
-    /// The line's hash.
-    pub hash: String,
-    /// Whether somebody changed the log since.
-    pub altered: bool,
+pub(crate) struct AuditedTurn {
+    /// The record of the turn.
+    pub(crate) line: AuditLine,
+    /// The hash of the line, as it is in the file.
+    pub(crate) hash: String,
+    /// Whether the line, or one after it, was changed since it was written.
+    pub(crate) altered: bool,
 }
 
-/// The last so many turns of a session, oldest first, of at most 64 MiB together. `newest` are the hashes that the
-/// last line may have. Lines that are none of phonework's are passed over.
+/// The last turns of a session, at most `max`, oldest first, of at most 64 MiB together. `newest` are the hashes that
+/// the last line may have. Lines that phonework did not write are left out.
 ///
-/// Files block, so this is for a thread of its own.
+/// It blocks, so call it on a thread that may.
 ///
 /// # Errors
-/// Those of the file system; no log is no error.
-pub fn last(
+/// Those of the file system. A log that is missing is no error.
+pub(crate) fn last_turns(
     project: &Path,
     conv_id: &ConvId,
-    most: usize,
+    max: usize,
     newest: &[String],
 ) -> io::Result<Vec<AuditedTurn>> {
     let Some(mut file) = log(project, conv_id)? else { return Ok(Vec::new()) };
     let length = file.metadata()?.len();
     let mut end = line_start(&mut file, length)?;
-    let mut budget = MOST;
+    let mut budget = MAX_BYTES;
     let mut turns = Vec::new();
-    // None while any of `newest` will do.
+    // `None` until the last line is read: it may have any hash of `newest`.
     let mut expected: Option<Option<String>> = None;
     let mut altered = false;
-    while turns.len() < most && end > 0 {
+    while turns.len() < max && end > 0 {
         let start = line_start(&mut file, end - 1)?;
         let length = end - 1 - start;
         let Some(left) = budget.checked_sub(length) else { break };
@@ -79,11 +79,11 @@ struct Chained {
     prev: Option<String>,
 }
 
-/// Opens a session's log, if it is there and a plain file in a plain folder.
+/// Opens the log of a session; `None` unless it is a plain file in a plain folder.
 fn log(project: &Path, conv_id: &ConvId) -> io::Result<Option<File>> {
     const DIRECTORY: OFlags =
         OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC).union(OFlags::RDONLY);
-    // A pipe of that name would be waited for.
+    // NONBLOCK: opening a named pipe would wait for its other end.
     const PLAIN: OFlags =
         OFlags::RDONLY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC).union(OFlags::NONBLOCK);
     if !conv_id.is_well_formed() {
@@ -116,8 +116,8 @@ mod tests {
         (project, newest)
     }
 
-    fn told(project: &Path, most: usize, newest: &[String]) -> Vec<(String, bool)> {
-        let turns = last(project, &"c-test".into(), most, newest).unwrap();
+    fn read(project: &Path, max: usize, newest: &[String]) -> Vec<(String, bool)> {
+        let turns = last_turns(project, &"c-test".into(), max, newest).unwrap();
         turns.into_iter().map(|past| (past.line.prompt, past.altered)).collect()
     }
 
@@ -128,35 +128,35 @@ mod tests {
     #[test]
     fn the_last_turns_are_read_oldest_first() {
         let (project, newest) = written(3);
-        assert_eq!(told(project.path(), 2, &newest), prompts(&[(2, false), (3, false)]));
-        assert_eq!(told(project.path(), 9, &newest), prompts(&[(1, false), (2, false), (3, false)]));
-        assert_eq!(told(project.path(), 0, &newest), []);
+        assert_eq!(read(project.path(), 2, &newest), prompts(&[(2, false), (3, false)]));
+        assert_eq!(read(project.path(), 9, &newest), prompts(&[(1, false), (2, false), (3, false)]));
+        assert_eq!(read(project.path(), 0, &newest), []);
         let empty = tempfile::tempdir().unwrap();
-        assert_eq!(told(empty.path(), 9, &[]), []);
+        assert_eq!(read(empty.path(), 9, &[]), []);
     }
 
     #[test]
-    fn what_stands_at_or_before_a_change_is_said_to_be_altered() {
+    fn lines_at_or_before_a_change_count_as_altered() {
         let (project, newest) = written(3);
-        assert_eq!(told(project.path(), 1, &["another".to_owned()]), prompts(&[(3, true)]));
+        assert_eq!(read(project.path(), 1, &["another".to_owned()]), prompts(&[(3, true)]));
         let path = project.path().join(FOLDER).join("c-test.jsonl");
         let text = std::fs::read_to_string(&path).unwrap();
         std::fs::write(&path, text.replace("prompt 2", "prompt 7")).unwrap();
-        assert_eq!(told(project.path(), 9, &newest), prompts(&[(1, true), (7, true), (3, false)]));
+        assert_eq!(read(project.path(), 9, &newest), prompts(&[(1, true), (7, true), (3, false)]));
         std::fs::write(&path, text.replace("{\"at\":\"1970-01-01T00:00:00Z\",\"conv_id\":\"c-test\",\"user\":\"ou_1\",\"turn\":\"00000000-0000-0000-0000-000000000007\",\"prompt\":\"prompt 2\"", "\u{1b}[2J")).unwrap();
-        assert_eq!(told(project.path(), 9, &newest), prompts(&[(1, true), (3, false)]));
-        // The beginning of a line that is not written to its end.
+        assert_eq!(read(project.path(), 9, &newest), prompts(&[(1, true), (3, false)]));
+        // The beginning of a line that is being written.
         std::fs::write(&path, format!("{text}{{\"at\":")).unwrap();
-        assert_eq!(told(project.path(), 1, &newest), prompts(&[(3, false)]));
+        assert_eq!(read(project.path(), 1, &newest), prompts(&[(3, false)]));
     }
 
     #[test]
-    fn a_link_in_the_place_of_the_log_is_not_followed() {
+    fn a_link_in_place_of_the_log_is_not_followed() {
         let (project, newest) = written(1);
         let path = project.path().join(FOLDER).join("c-test.jsonl");
         let elsewhere = project.path().join("elsewhere");
         std::fs::rename(&path, &elsewhere).unwrap();
         std::os::unix::fs::symlink(&elsewhere, &path).unwrap();
-        last(project.path(), &"c-test".into(), 1, &newest).unwrap_err();
+        last_turns(project.path(), &"c-test".into(), 1, &newest).unwrap_err();
     }
 }

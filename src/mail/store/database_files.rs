@@ -1,5 +1,5 @@
-//! Whether `mail.db` still is where it was. A file that was moved away, replaced or cut short beneath the daemon takes
-//! writes as before, and nobody would ever read them again.
+//! Checks that the open `mail.db` is still the file at its path. After the file was moved away, replaced or truncated,
+//! SQLite goes on to write without an error, but nobody would ever read what it writes.
 
 use std::{
     fs,
@@ -10,22 +10,22 @@ use std::{
 
 use rustix::{fs::FallocateFlags, io::Errno};
 
-/// What a long answer takes, and its line in the audit log, and some.
-const ROOM: u64 = 1024 * 1024;
+/// Free space for writes to count as possible again: enough for a long answer and its audit line.
+const MIN_FREE_BYTES: u64 = 1024 * 1024;
 
-/// The files as they were when they were opened.
+/// The database and its write-ahead log as they were when they were opened.
 #[derive(Debug)]
 pub(super) struct DatabaseFiles {
     db: KnownFile,
     log: KnownFile,
-    /// The database was not shorter than this when its log was last written back.
-    least: u64,
+    /// The length of the database when its log was last written back.
+    min_length: u64,
 }
 
 #[derive(Debug)]
 struct KnownFile {
     path: PathBuf,
-    /// Device and inode; none when there was no such file.
+    /// Device and inode; `None` when there was no such file.
     id: Option<(u64, u64)>,
 }
 
@@ -35,7 +35,7 @@ impl KnownFile {
         Self { path, id }
     }
 
-    /// Its length; the error says what became of it.
+    /// The file's length, or what happened to it.
     fn check(&self) -> Result<u64, String> {
         let shown = self.path.display();
         match fs::metadata(&self.path) {
@@ -50,42 +50,49 @@ impl KnownFile {
 }
 
 impl DatabaseFiles {
-    /// The place of a database that is open.
+    /// The files of an open database.
     pub(super) fn of(path: &Path) -> Self {
         let mut log = path.as_os_str().to_owned();
         log.push("-wal");
-        let mut place = Self { db: KnownFile::of(path.to_owned()), log: KnownFile::of(log.into()), least: 0 };
-        place.written_back();
-        place
+        let mut files =
+            Self { db: KnownFile::of(path.to_owned()), log: KnownFile::of(log.into()), min_length: 0 };
+        files.written_back();
+        files
     }
 
-    /// The error says what became of the files.
+    /// Whether the files are still in place.
+    ///
+    /// # Errors
+    /// What happened to them, and the way out.
     pub(super) fn check(&self) -> Result<(), String> {
         let length = self.db.check()?;
         self.log.check()?;
-        if length < self.least {
+        if length < self.min_length {
             let shown = self.db.path.display();
             return Err(format!("{shown} was cut short; put a backup in its place, and restart phonework"));
         }
         Ok(())
     }
 
-    /// The error says why the disk takes no more.
+    /// Whether the disk has space again.
+    ///
+    /// # Errors
+    /// Why it does not.
     pub(super) fn has_room(&self) -> Result<(), String> {
         let folder = self.db.path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        // It has no name, and is gone with this call whatever happens.
+        // The probe has no name, so it is gone with this call whatever happens.
         let probe =
             tempfile::tempfile_in(folder.unwrap_or(Path::new("."))).map_err(|error| error.to_string())?;
-        match rustix::fs::fallocate(&probe, FallocateFlags::empty(), 0, ROOM) {
-            // Not all file systems can do it.
+        match rustix::fs::fallocate(&probe, FallocateFlags::empty(), 0, MIN_FREE_BYTES) {
+            // Not every file system supports it.
             Ok(()) | Err(Errno::OPNOTSUPP) => Ok(()),
             Err(error) => Err(error.to_string()),
         }
     }
 
-    /// The database has its whole length now.
+    /// Notes that the log was written back: the database has its full length now.
     pub(super) fn written_back(&mut self) {
-        self.least = self.db.check().unwrap_or(self.least);
+        self.min_length = self.db.check().unwrap_or(self.min_length);
     }
 }
 
@@ -94,22 +101,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_that_is_moved_replaced_or_cut_short_is_noticed_until_it_is_back() {
+    fn a_file_that_is_moved_replaced_or_truncated_is_noticed_until_it_is_back() {
         let folder = tempfile::tempdir().unwrap();
         let [path, log, aside] = ["mail.db", "mail.db-wal", "aside"].map(|name| folder.path().join(name));
         fs::write(&path, "0123456789").unwrap();
         fs::write(&log, "").unwrap();
-        let place = DatabaseFiles::of(&path);
-        assert_eq!(place.check(), Ok(()));
+        let files = DatabaseFiles::of(&path);
+        assert_eq!(files.check(), Ok(()));
         for file in [&path, &log] {
             fs::rename(file, &aside).unwrap();
-            assert!(place.check().unwrap_err().contains("is gone"));
+            assert!(files.check().unwrap_err().contains("is gone"));
             fs::copy(&aside, file).unwrap();
-            assert!(place.check().unwrap_err().contains("was replaced"));
+            assert!(files.check().unwrap_err().contains("was replaced"));
             fs::rename(&aside, file).unwrap();
-            assert_eq!(place.check(), Ok(()));
+            assert_eq!(files.check(), Ok(()));
         }
         fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(5).unwrap();
-        assert!(place.check().unwrap_err().contains("was cut short"));
+        assert!(files.check().unwrap_err().contains("was cut short"));
     }
 }

@@ -1,4 +1,4 @@
-//! Appending to the log: a line is there whole or not at all.
+//! Appends lines to a log: a line is in the file as a whole or not at all.
 
 use std::{
     fs::File,
@@ -14,28 +14,28 @@ use rustix::{
 
 use super::{AuditEntry, hash};
 
-/// The folder in the project.
+/// The folder of the logs, in the project.
 pub const FOLDER: &str = ".phonework";
 
-/// What [`append`] found.
+/// How [`append`] found the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Appended {
-    /// The line went behind the one that it names as the one before.
+    /// The line follows the one whose hash it holds.
     Chained,
-    /// The line was there already; nothing was done.
+    /// The line was there already; nothing was written.
     Already,
-    /// The line was written, but what stands before it is not what phonework wrote: somebody changed the file.
+    /// The line was written, but what precedes it is not what phonework wrote: somebody changed the file.
     AfterChange,
 }
 
-/// Writes the line to the end of its session's file and waits until it is on the disk. A piece of a line that an
-/// interrupted write left behind is cut off first.
+/// Writes the line to the end of its session's file and waits until it is on the disk. The beginning of a line that an
+/// interrupted write left there is cut off first.
 ///
-/// Files block, so this is for a thread of its own. One call at a time for a session, in the order of the entries.
+/// It blocks, so call it on a thread that may. For each session, one call at a time, in the order of the entries.
 ///
 /// # Errors
-/// When the project is gone, the disk full, or when something else than a plain file or folder stands in the way; the
-/// file is then as before.
+/// When the project is gone, the disk is full, or something other than a plain file or folder is in the way. The file is
+/// then as it was before.
 pub fn append(entry: &AuditEntry) -> io::Result<Appended> {
     if !entry.conv_id.is_well_formed() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "the session's id cannot name a file"));
@@ -54,7 +54,7 @@ pub fn append(entry: &AuditEntry) -> io::Result<Appended> {
         (Some(_) | None, _) => Appended::AfterChange,
     };
     if let Err(error) = write_line(&mut file, end, &entry.line) {
-        // Without this the next call would do it.
+        // If this fails, the next call does it.
         let _ = file.set_len(end);
         return Err(error);
     }
@@ -64,7 +64,7 @@ pub fn append(entry: &AuditEntry) -> io::Result<Appended> {
     Ok(found)
 }
 
-/// The project's `.phonework`, made if it is not there, with a `.gitignore` that keeps it out of git.
+/// Opens the project's `.phonework`, creating it if it is missing, with a `.gitignore` that keeps it out of git.
 fn folder(entry: &AuditEntry) -> io::Result<OwnedFd> {
     const DIRECTORY: OFlags =
         OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC).union(OFlags::RDONLY);
@@ -82,9 +82,9 @@ fn folder(entry: &AuditEntry) -> io::Result<OwnedFd> {
     Ok(folder)
 }
 
-/// Opens or makes a file. Not one that stands elsewhere too (a hard link), as what is written here would go there.
+/// Opens or creates a file. Refuses one with a second hard link: what is written here would appear there.
 fn plain_file(folder: impl AsFd, name: &str) -> io::Result<File> {
-    // NONBLOCK, as a pipe of that name would be waited for.
+    // NONBLOCK: opening a named pipe would wait for its other end.
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
     let file = File::from(openat(folder, name, flags, Mode::RUSR | Mode::WUSR)?);
     let metadata = file.metadata()?;
@@ -97,7 +97,7 @@ fn plain_file(folder: impl AsFd, name: &str) -> io::Result<File> {
     Ok(file)
 }
 
-/// Cuts off what stands behind the last newline; the length that stays.
+/// Cuts off what follows the last newline; the length of the rest.
 fn whole_lines(file: &mut File) -> io::Result<u64> {
     let length = file.metadata()?.len();
     let end = line_start(file, length)?;
@@ -117,7 +117,7 @@ fn last_line(file: &mut File, end: u64) -> io::Result<Option<Vec<u8>>> {
     Ok(Some(line))
 }
 
-/// Where the line that byte `at` belongs to begins: behind the last newline before it.
+/// The start of the line that the byte `at` belongs to.
 pub(super) fn line_start(file: &mut File, mut at: u64) -> io::Result<u64> {
     let mut chunk = [0; 8192];
     while at > 0 {
@@ -133,7 +133,8 @@ pub(super) fn line_start(file: &mut File, mut at: u64) -> io::Result<u64> {
     Ok(0)
 }
 
-/// Whether some line has this hash. Reads the whole file: only where the last line is an unexpected one.
+/// Whether a line of the file has this hash. Reads the whole file, so it is only for files whose last line is
+/// unexpected.
 fn holds(file: &mut File, end: u64, wanted: &str) -> io::Result<bool> {
     file.seek(SeekFrom::Start(0))?;
     let mut lines = io::BufReader::new(Read::take(file, end));
@@ -149,7 +150,7 @@ fn holds(file: &mut File, end: u64, wanted: &str) -> io::Result<bool> {
 
 fn write_line(file: &mut File, end: u64, line: &str) -> io::Result<()> {
     file.seek(SeekFrom::Start(end))?;
-    // It counts as a line with its newline only. It may be long, so it is not copied for that.
+    // Two writes, as the line may be long and copying it for a newline costs memory. It counts only with its newline.
     file.write_all(line.as_bytes())?;
     file.write_all(b"\n")?;
     file.sync_data()
@@ -177,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_follow_one_another_in_a_private_folder_that_git_ignores() {
+    fn lines_are_appended_in_a_private_folder_that_git_ignores() {
         let (project, folder, file) = project();
         assert_eq!(append(&entry(project.path(), 1)).unwrap(), Appended::Chained);
         assert_eq!(append(&entry(project.path(), 2)).unwrap(), Appended::Chained);
@@ -188,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_there_is_not_written_again() {
+    fn a_line_that_is_in_the_file_is_not_written_again() {
         let (project, _, file) = project();
         for n in [1, 2, 2, 1] {
             append(&entry(project.path(), n)).unwrap();
@@ -211,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_somebody_changed_is_carried_on_and_said_to_be_changed() {
+    fn a_file_that_somebody_changed_is_continued_and_reported_as_changed() {
         let (project, _, file) = project();
         append(&entry(project.path(), 1)).unwrap();
         fs::write(&file, "{}\n").unwrap();
@@ -221,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_in_the_way_is_refused_and_what_it_names_stays_untouched() {
+    fn a_link_in_the_way_is_refused_and_its_target_stays_untouched() {
         let other = tempfile::tempdir().unwrap();
         let victim = other.path().join("victim");
         fs::write(&victim, "precious").unwrap();
@@ -256,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn a_project_that_is_gone_is_said_to_be_gone() {
+    fn a_project_that_is_gone_is_reported_as_not_found() {
         let (project, _, _) = project();
         let entry = entry(&project.path().join("gone"), 1);
         assert_eq!(append(&entry).unwrap_err().kind(), io::ErrorKind::NotFound);

@@ -1,51 +1,52 @@
-//! Keeping `mail.db` small: what is settled and old leaves, a few rows at a time.
+//! Retention: how long settled rows stay, and their removal, a few rows at a time.
 
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, params};
 
-/// Rows in one step, so that no call waits long for it.
-const ROWS: i64 = 64;
+/// Maximum number of rows that one step removes, so that no call waits long for it.
+const ROWS_PER_STEP: i64 = 64;
 
 /// Free pages that stay in the file for the next rows.
 const SPARE_PAGES: i64 = 256;
 
-/// How long ids are known: Feishu pushes an event again up to 7 hours later.
-const SEEN: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// How long the ids of messages and events are kept. Feishu pushes an event again up to 7 hours later.
+const SEEN_AGE: SignedDuration = SignedDuration::from_hours(7 * 24);
 
-/// How long settled mails and confirmed posts stay. Nothing asks for them again.
-const SETTLED: SignedDuration = SignedDuration::from_mins(10);
+/// How long answered messages and confirmed posts are kept. Nothing reads them again.
+const SETTLED_AGE: SignedDuration = SignedDuration::from_mins(10);
 
-/// How long posts stay that Feishu refused.
-const WEDGED: SignedDuration = SignedDuration::from_hours(30 * 24);
+/// How long posts are kept that Feishu refused for good.
+const WEDGED_AGE: SignedDuration = SignedDuration::from_hours(30 * 24);
 
-/// How long a session's last turn stays, so that it can be run again.
-const LAST_TURN: SignedDuration = SignedDuration::from_hours(90 * 24);
+/// How long the last turn of a session is kept, so that it can be run again.
+const LAST_TURN_AGE: SignedDuration = SignedDuration::from_hours(90 * 24);
 
-/// How long cards are known: Feishu lets them be changed and pressed for 14 days.
-const CARDS: SignedDuration = SignedDuration::from_hours(30 * 24);
+/// How long cards are kept. Feishu lets them be changed and pressed for 14 days.
+const CARD_AGE: SignedDuration = SignedDuration::from_hours(30 * 24);
 
+/// The age at which rows are removed, and the statement that removes some of them.
 const RULES: [(SignedDuration, &str); 6] = [
-    (SEEN, "DELETE FROM seen WHERE (kind, id) IN (SELECT kind, id FROM seen WHERE at < ?1 LIMIT ?2)"),
-    (SETTLED, "DELETE FROM inbox WHERE seq IN (SELECT seq FROM inbox WHERE settled < ?1 LIMIT ?2)"),
+    (SEEN_AGE, "DELETE FROM seen WHERE (kind, id) IN (SELECT kind, id FROM seen WHERE at < ?1 LIMIT ?2)"),
+    (SETTLED_AGE, "DELETE FROM inbox WHERE seq IN (SELECT seq FROM inbox WHERE settled < ?1 LIMIT ?2)"),
     (
-        SETTLED,
+        SETTLED_AGE,
         "DELETE FROM outbox WHERE id IN
              (SELECT id FROM outbox WHERE state = 'confirmed' AND settled < ?1 LIMIT ?2)",
     ),
     (
-        WEDGED,
+        WEDGED_AGE,
         "DELETE FROM outbox WHERE id IN
              (SELECT id FROM outbox WHERE state = 'wedged' AND settled < ?1 LIMIT ?2)",
     ),
-    (CARDS, "DELETE FROM card WHERE slot IN (SELECT slot FROM card WHERE made < ?1 LIMIT ?2)"),
-    (LAST_TURN, "DELETE FROM turn WHERE seq IN (SELECT seq FROM turn WHERE settled < ?1 LIMIT ?2)"),
+    (CARD_AGE, "DELETE FROM card WHERE slot IN (SELECT slot FROM card WHERE made < ?1 LIMIT ?2)"),
+    (LAST_TURN_AGE, "DELETE FROM turn WHERE seq IN (SELECT seq FROM turn WHERE settled < ?1 LIMIT ?2)"),
 ];
 
-/// Removes a few rows, or gives a little room back to the file system; whether there is more to do.
+/// Removes a few rows, or returns a few free pages to the file system; whether there is more to do.
 pub(super) fn step(db: &Connection, now: Timestamp) -> rusqlite::Result<bool> {
     for (age, sql) in RULES {
         let before = now.saturating_sub(age).unwrap_or(Timestamp::MIN).as_millisecond();
-        if db.prepare_cached(sql)?.execute(params![before, ROWS])? > 0 {
+        if db.prepare_cached(sql)?.execute(params![before, ROWS_PER_STEP])? > 0 {
             return Ok(true);
         }
     }
@@ -53,8 +54,8 @@ pub(super) fn step(db: &Connection, now: Timestamp) -> rusqlite::Result<bool> {
     if free(db)? <= SPARE_PAGES {
         return Ok(false);
     }
-    // The pragma frees one page for each row that is asked of it.
-    let mut vacuum = db.prepare(&format!("PRAGMA incremental_vacuum({ROWS})"))?;
+    // The pragma frees one page for each row that is read from it.
+    let mut vacuum = db.prepare(&format!("PRAGMA incremental_vacuum({ROWS_PER_STEP})"))?;
     let mut rows = vacuum.query([])?;
     while rows.next()?.is_some() {}
     drop(rows);
@@ -64,11 +65,11 @@ pub(super) fn step(db: &Connection, now: Timestamp) -> rusqlite::Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mail::schema;
+    use crate::mail::store::schema;
 
     const DAY: i64 = 24 * 3600 * 1000;
 
-    fn left(db: &Connection, table: &str) -> Vec<i64> {
+    fn row_ids(db: &Connection, table: &str) -> Vec<i64> {
         let sql = format!("SELECT rowid FROM {table} ORDER BY rowid");
         let mut statement = db.prepare(&sql).unwrap();
         let rows = statement.query_map([], |row| row.get(0)).unwrap();
@@ -81,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_settled_and_old_leaves() {
+    fn only_settled_and_old_rows_are_removed() {
         let directory = tempfile::tempdir().unwrap();
         let db = schema::open(&directory.path().join("mail.db")).unwrap();
         db.execute_batch(&format!(
@@ -99,7 +100,7 @@ mod tests {
             7 * DAY
         ))
         .unwrap();
-        let tables = |db: &Connection| ["inbox", "outbox", "turn"].map(|table| left(db, table));
+        let tables = |db: &Connection| ["inbox", "outbox", "turn"].map(|table| row_ids(db, table));
         let cards = |db: &Connection| {
             db.query_row("SELECT count(*) FROM card", [], |row| row.get::<_, i64>(0)).unwrap()
         };
@@ -117,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn room_goes_back_in_small_steps() {
+    fn free_pages_are_returned_in_small_steps() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("mail.db");
         let db = schema::open(&path).unwrap();

@@ -1,4 +1,4 @@
-//! A Feishu that does as a script says, and an outbox for it.
+//! A Feishu that answers as a script says, and an outbox whose posts it gets.
 
 use std::sync::{Arc, Mutex};
 
@@ -11,31 +11,35 @@ use crate::{
 use serde_json::Value;
 use tokio::sync::{Notify, watch};
 
-/// What the double saw: when, where and what (`react` for an emoji).
+/// A request that Feishu saw.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Seen {
+pub(super) struct SeenRequest {
+    /// The time since the test began.
     pub(super) at: Duration,
+    /// The chat, person, message or entity that it was for.
     pub(super) to: String,
+    /// What it was to show, after the kind of request for all but texts.
     pub(super) said: String,
     pub(super) reply_to: Option<String>,
+    /// The uuid of a message, or the sequence number of an operation on an entity.
     pub(super) uuid: String,
 }
 
-pub(super) type Script = Box<dyn FnMut(&Seen) -> Option<DeliveryAdvice> + Send>;
+pub(super) type Script = Box<dyn FnMut(&SeenRequest) -> Option<DeliveryAdvice> + Send>;
 
-/// A Feishu that does as the script says: `None` takes the call.
+/// A Feishu that answers as the script says; `None` accepts the request.
 #[derive(Clone)]
 pub(super) struct Feishu {
     pub(super) start: Instant,
     pub(super) script: Arc<Mutex<Script>>,
-    pub(super) seen: Arc<Mutex<Vec<Seen>>>,
+    pub(super) seen: Arc<Mutex<Vec<SeenRequest>>>,
     pub(super) calls: watch::Sender<usize>,
     pub(super) recovered: Arc<Notify>,
     pub(super) hangs: bool,
 }
 
 impl Feishu {
-    pub(super) fn new(script: impl FnMut(&Seen) -> Option<DeliveryAdvice> + Send + 'static) -> Self {
+    pub(super) fn new(script: impl FnMut(&SeenRequest) -> Option<DeliveryAdvice> + Send + 'static) -> Self {
         Self {
             start: Instant::now(),
             script: Arc::new(Mutex::new(Box::new(script))),
@@ -53,7 +57,7 @@ impl Feishu {
         reply_to: Option<&MessageId>,
         uuid: &str,
     ) -> Result<(), RequestFailure> {
-        let seen = Seen {
+        let seen = SeenRequest {
             at: self.start.elapsed(),
             to: to.into(),
             said: said.into(),
@@ -78,7 +82,7 @@ impl Feishu {
     }
 }
 
-/// The words of a card, each element's in a line; buttons and the like are left out.
+/// The texts of a card's elements, with `|` between them; buttons and the like are left out.
 fn words(card: &str) -> String {
     fn collect(value: &Value, into: &mut Vec<String>) {
         if let Some(text) = value["content"].as_str() {
@@ -98,8 +102,8 @@ fn refused(advice: DeliveryAdvice) -> RequestFailure {
 }
 
 impl Transport for Feishu {
-    async fn run(&self, errand: &ApiRequest) -> Result<Option<String>, RequestFailure> {
-        match errand {
+    async fn run(&self, request: &ApiRequest) -> Result<Option<String>, RequestFailure> {
+        match request {
             ApiRequest::Send { to, reply_to, content, uuid } => {
                 let to = match to {
                     Recipient::Chat(id) => id.as_str(),
@@ -126,12 +130,12 @@ impl Transport for Feishu {
                 self.call("", &format!("upload {name}"), None, "").await?;
                 Ok(Some("key".to_owned()))
             }
-            ApiRequest::Make { card } => {
+            ApiRequest::CreateEntity { card } => {
                 self.call("", &format!("make {}", words(card)), None, "").await?;
                 Ok(Some("7".to_owned()))
             }
-            ApiRequest::Operate { entity, sequence, operation } => {
-                let said = match operation {
+            ApiRequest::ChangeEntity { entity, sequence, change } => {
+                let said = match change {
                     EntityChange::Stream(text) => format!("stream {text}"),
                     EntityChange::Streaming(on) => format!("streaming {on}"),
                     EntityChange::Replace(card) => format!("replace {}", words(card)),
@@ -158,21 +162,21 @@ impl Transport for Feishu {
 pub(super) const RETRY: Option<DeliveryAdvice> =
     Some(DeliveryAdvice::Retry { after: None, outcome_known: false, own: true });
 
-/// What every call would get now.
+/// Trouble that every request would have now.
 pub(super) const NOT_NOW: Option<DeliveryAdvice> =
     Some(DeliveryAdvice::Retry { after: None, outcome_known: true, own: false });
 
-pub(super) struct Office {
+pub(super) struct Outbox {
     pub(super) directory: tempfile::TempDir,
     pub(super) store: Store,
-    pub(super) stage: LiveCards,
+    pub(super) live_cards: LiveCards,
 }
 
-impl Office {
+impl Outbox {
     pub(super) fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let (store, _) = open(&directory.path().join("mail.db")).unwrap();
-        Self { directory, store, stage: LiveCards::default() }
+        Self { directory, store, live_cards: LiveCards::default() }
     }
 
     pub(super) async fn post(&self, posts: Vec<Post>) {
@@ -181,10 +185,10 @@ impl Office {
         self.store.settle(settlement).await.unwrap();
     }
 
-    pub(super) fn open(&self, feishu: &Feishu) -> JoinHandle<()> {
+    pub(super) fn send_through(&self, feishu: &Feishu) -> JoinHandle<()> {
         tokio::spawn(run(
             self.store.clone(),
-            self.stage.clone(),
+            self.live_cards.clone(),
             feishu.clone(),
             CancellationToken::new(),
             Duration::from_secs(1),
@@ -192,7 +196,7 @@ impl Office {
     }
 
     /// Waits until nothing is pending.
-    pub(super) async fn done(&self) -> MailDepths {
+    pub(super) async fn drained(&self) -> MailDepths {
         loop {
             let depths = self.store.depths().await.unwrap();
             if depths.pending == 0 {

@@ -1,4 +1,5 @@
-//! The shape of `mail.db`, and opening it without harm: a file that is damaged, foreign or newer stays as it is.
+//! The format of `mail.db`, and how the file is opened: one that is damaged, foreign or newer is refused and left as it
+//! is.
 
 use std::{
     fs::{self, File, OpenOptions, Permissions},
@@ -10,12 +11,12 @@ use std::{
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, config::DbConfig};
 
-/// `application_id` in the file's header: "phon". It tells a `mail.db` from other SQLite files.
+/// `application_id` in the file's header, "phon": what tells `mail.db` from other SQLite files.
 const APPLICATION_ID: i32 = 0x7068_6f6e;
 
-/// What leads from each version of the format (`user_version`) to the next; the first makes an empty file version 1.
-/// Times are milliseconds since 1970.
-const STEPS: &[&str] = &[
+/// The migrations: each leads from one version of the format (`user_version`) to the next, the first from an empty file
+/// to version 1. Times are milliseconds since 1970.
+const MIGRATIONS: &[&str] = &[
     "
 CREATE TABLE seen (
     kind TEXT NOT NULL CHECK (kind IN ('message', 'event')),
@@ -130,10 +131,10 @@ pub enum OpenError {
     Unusable {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the operating system or of SQLite.
         reason: String,
     },
-    /// It is a SQLite database no more.
+    /// It is not a SQLite database, or not one any more.
     #[error(
         "{path} is damaged ({reason}): put a backup in its place, or move it and the files beside it (-wal, -shm) away to start with empty mail", path = path.display()
     )]
@@ -143,7 +144,7 @@ pub enum OpenError {
         /// What is wrong with it.
         reason: String,
     },
-    /// It is some other file.
+    /// It is a database of another program.
     #[error(
         "{path} was not written by phonework: move it away, or choose another state directory", path = path.display()
     )]
@@ -158,21 +159,21 @@ pub enum OpenError {
     Newer {
         /// The file.
         path: PathBuf,
-        /// Its format.
+        /// The file's version of the format.
         found: i64,
-        /// The newest format that is known here.
+        /// The newest version that this program knows.
         known: usize,
     },
 }
 
-/// Opens the file, making it if it is not there (mode 0600), checks it, and brings it to the newest format.
+/// Opens the file, creating it if it is missing (mode 0600), checks it, and migrates it to the newest format.
 pub(super) fn open(path: &Path) -> Result<Connection, OpenError> {
     let unusable = |error: io::Error| OpenError::Unusable { path: path.into(), reason: error.to_string() };
     create(path).map_err(unusable)?;
     check_magic(path)?;
     let db = connect(path).map_err(|error| explain(path, &error))?;
     inspect(&db, path)?;
-    // Only what passed is made private: before that, nothing is touched.
+    // Only a file that passed the checks is made private: until then, nothing is touched.
     for suffix in ["", "-wal", "-shm"] {
         let mut file = path.as_os_str().to_owned();
         file.push(suffix);
@@ -185,7 +186,7 @@ pub(super) fn open(path: &Path) -> Result<Connection, OpenError> {
     Ok(db)
 }
 
-/// Makes an empty file where there is none; the directory is synced so that the file is there after a power cut.
+/// Creates an empty file if there is none. The directory is synced, so that the file is there after a power cut.
 fn create(path: &Path) -> io::Result<()> {
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
         Ok(_) => {
@@ -197,20 +198,20 @@ fn create(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Refuses a file that is no database before SQLite gets to see it.
+/// Refuses a file that is not a database before SQLite opens it.
 fn check_magic(path: &Path) -> Result<(), OpenError> {
     let unusable = |error: io::Error| OpenError::Unusable { path: path.into(), reason: error.to_string() };
     let mut head = Vec::new();
-    // Opened for writing, too, as SQLite would fall back to reading only.
+    // Opened for writing too: SQLite would fall back to reading only.
     let file = OpenOptions::new().read(true).write(true).open(path).map_err(unusable)?;
     file.take(16).read_to_end(&mut head).map_err(unusable)?;
     if head.is_empty() || head == b"SQLite format 3\0" {
         return Ok(());
     }
-    Err(OpenError::Damaged { path: path.into(), reason: "it is no SQLite database".into() })
+    Err(OpenError::Damaged { path: path.into(), reason: "it is not a SQLite database".into() })
 }
 
-/// A connection that changes nothing by itself, not even when it is closed.
+/// Opens a connection that changes nothing by itself, not even when it is closed.
 fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let db = Connection::open_with_flags(
         path,
@@ -230,21 +231,21 @@ fn inspect(db: &Connection, path: &Path) -> Result<(), OpenError> {
     let version = number("PRAGMA user_version")?;
     match (number("PRAGMA application_id")?, version) {
         (id, _) if id == i64::from(APPLICATION_ID) => {}
-        // A daemon that was killed while it made the file leaves it empty.
+        // A daemon that is killed while it creates the file leaves it empty.
         (0, 0) if number("SELECT count(*) FROM sqlite_schema")? == 0 => return Ok(()),
         _ => return Err(OpenError::Foreign { path: path.into() }),
     }
-    if version > STEPS.len() as i64 {
-        return Err(OpenError::Newer { path: path.into(), found: version, known: STEPS.len() });
+    if version > MIGRATIONS.len() as i64 {
+        return Err(OpenError::Newer { path: path.into(), found: version, known: MIGRATIONS.len() });
     }
     let reason: String = db.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(explain)?;
     if reason == "ok" { Ok(()) } else { Err(OpenError::Damaged { path: path.into(), reason }) }
 }
 
-/// Settings, then the steps to the newest format, each in a transaction of its own.
+/// Applies the settings, then the missing migrations, each in a transaction of its own.
 fn prepare(db: &Connection) -> rusqlite::Result<()> {
-    // FULL: a commit is on the disk when it returns. No automatic checkpoint: the keeper does it when nobody waits.
-    // The limit gives the log's room back after a long answer.
+    // FULL: a commit is on the disk when it returns. No automatic checkpoint: the database thread does it when no call
+    // waits. The limit on the log returns its space after a long answer.
     db.execute_batch(
         "PRAGMA auto_vacuum = INCREMENTAL;
          PRAGMA journal_mode = WAL;
@@ -257,9 +258,9 @@ fn prepare(db: &Connection) -> rusqlite::Result<()> {
     )?;
     db.set_prepared_statement_cache_capacity(64);
     let version: u32 = db.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    for (step, to) in STEPS.iter().zip(1..).filter(|(_, to)| *to > version) {
+    for (migration, to) in MIGRATIONS.iter().zip(1..).filter(|(_, to)| *to > version) {
         db.execute_batch(&format!(
-            "BEGIN IMMEDIATE; {step} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {to}; COMMIT;"
+            "BEGIN IMMEDIATE; {migration} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {to}; COMMIT;"
         ))?;
     }
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
@@ -303,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_was_only_just_made_is_taken() {
+    fn an_empty_file_that_was_just_created_is_opened() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("mail.db");
         fs::write(&path, "").unwrap();
@@ -314,14 +315,14 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_no_database_is_called_damaged() {
+    fn a_file_that_is_not_a_database_is_reported_as_damaged() {
         let (error, sentence) = refused(|path| fs::write(path, "to do: buy milk").unwrap());
         assert!(matches!(error, OpenError::Damaged { .. }));
-        insta::assert_snapshot!(sentence, @"mail.db is damaged (it is no SQLite database): put a backup in its place, or move it and the files beside it (-wal, -shm) away to start with empty mail");
+        insta::assert_snapshot!(sentence, @"mail.db is damaged (it is not a SQLite database): put a backup in its place, or move it and the files beside it (-wal, -shm) away to start with empty mail");
     }
 
     #[test]
-    fn a_page_overwritten_is_called_damaged() {
+    fn an_overwritten_page_is_reported_as_damaged() {
         let (error, _) = refused(|path| {
             drop(open(path).unwrap());
             let mut bytes = fs::read(path).unwrap();
@@ -350,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn a_newer_format_in_a_log_not_yet_written_back_is_refused_and_kept() {
+    fn a_newer_format_in_the_write_ahead_log_is_refused_and_kept() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("mail.db");
         let db = open(&path).unwrap();
@@ -366,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_in_its_place_and_a_missing_directory_are_unusable() {
+    fn a_directory_in_its_place_or_a_missing_directory_makes_it_unusable() {
         let (error, _) = refused(|path| fs::create_dir(path).unwrap());
         assert!(matches!(error, OpenError::Unusable { .. }));
         let directory = tempfile::tempdir().unwrap();
