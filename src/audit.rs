@@ -2,7 +2,7 @@
 //!
 //! Each line holds in `prev` the hash of the line before it, and `mail.db` keeps the newest hash, so that a change to
 //! the file shows. A line is sealed where that hash is known ([`AuditEntry::seal`], called by the store in the
-//! transaction that settles the turn). It stays queued in `mail.db` until the [`writer`] has appended it; after a crash
+//! transaction that settles the turn). It stays queued in `mail.db` until the `writer` has appended it; after a crash
 //! [`append`] may therefore be called again with a line that is in the file.
 //!
 //! The folder lies where Claude works: nothing in it is trusted, and no symbolic link is followed.

@@ -1,8 +1,8 @@
 //! Mail: messages from Feishu that are not answered yet (the inbox), messages to Feishu that it has not confirmed (the
 //! outbox), and the turns between them.
 //!
-//! Three parts: the [`store`] keeps mail in `mail.db`, [`live_cards`] hold in memory what running turns show, and the
-//! [`courier`] sends both to Feishu.
+//! Three parts: the store keeps mail in `mail.db`, the live cards hold in memory what running turns show, and the courier
+//! sends both to Feishu.
 //!
 //! Promises:
 //! - When a call of the [`Store`] has succeeded, all of its change is on the disk; when it has failed, none of it is.
@@ -12,7 +12,7 @@
 //! - A post stays in the outbox until Feishu has confirmed it or refused it for good. Posts to one recipient are sent in
 //!   the order in which they were committed.
 //!
-//! Not here: Feishu's JSON and HTTP (the courier sends through [`courier::Transport`]), sessions, and who may talk to
+//! Not here: Feishu's JSON and HTTP (the courier sends through its `Transport`), sessions, and who may talk to
 //! the bot.
 
 pub(crate) mod courier;

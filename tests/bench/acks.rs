@@ -1,4 +1,4 @@
-//! From the push of an event to its acknowledgement, the commit between included.
+//! The time from the push of an event to its acknowledgement, with the commit in between.
 
 use std::time::{Duration, Instant};
 
@@ -8,9 +8,9 @@ use crate::table::Table;
 const MESSAGES: usize = 400;
 const BURSTS: usize = 3;
 const PEOPLE_IN_BURST: usize = 100;
-const MESSAGES_EACH: usize = 10;
+const MESSAGES_PER_PERSON: usize = 10;
 
-/// Each message after the one before is dealt with, too.
+/// Each message is pushed after the one before was acknowledged.
 pub(crate) async fn one_after_another(table: &mut Table) {
     let mut rig = Rig::new(8).await;
     rig.start().await;
@@ -24,28 +24,28 @@ pub(crate) async fn one_after_another(table: &mut Table) {
     rig.end().await;
 }
 
-/// A thousand messages of a hundred people at once. None has a session: each is answered with a sentence, too.
+/// A thousand messages from a hundred people at once. Nobody has a session, so each is also answered with a sentence.
 pub(crate) async fn burst(table: &mut Table) {
-    let (mut taken, mut refused) = (Vec::new(), Vec::new());
+    let (mut accepted, mut refused) = (Vec::new(), Vec::new());
     for _ in 0..BURSTS {
         let mut rig = Rig::new(PEOPLE_IN_BURST).await;
         rig.start().await;
-        for nth in 0..MESSAGES_EACH {
+        for nth in 0..MESSAGES_PER_PERSON {
             for (user, chat) in &rig.people {
                 rig.emulator.say(user, chat, &format!("hello {nth}"));
             }
         }
-        acknowledged(&rig, PEOPLE_IN_BURST * MESSAGES_EACH).await;
+        acknowledged(&rig, PEOPLE_IN_BURST * MESSAGES_PER_PERSON).await;
         let latencies = latencies(&rig);
         refused.push((rig.emulator.acks().len() - latencies.len()) as f64);
-        taken.extend(latencies);
+        accepted.extend(latencies);
         rig.end().await;
     }
-    table.times("message pushed → acknowledged, 1,000 of 100 people at once", taken);
+    table.times("message pushed → acknowledged, 1,000 of 100 people at once", accepted);
     table.add("  of which Feishu was asked to send again", "", refused);
 }
 
-/// Looks now and then, as looking takes the emulator's time.
+/// Waits until this many messages are acknowledged. It polls seldom, because a poll takes the emulator's time.
 async fn acknowledged(rig: &Rig, messages: usize) {
     let until = Instant::now() + PATIENCE;
     while rig.emulator.acks().len() < messages {
@@ -54,7 +54,7 @@ async fn acknowledged(rig: &Rig, messages: usize) {
     }
 }
 
-/// Of those that were taken over.
+/// The times of the messages that were accepted.
 fn latencies(rig: &Rig) -> Vec<Duration> {
     rig.emulator.acks().iter().filter(|ack| ack.code == 200).map(|ack| ack.latency).collect()
 }

@@ -1,9 +1,9 @@
-//! What cards cost: the calls to Feishu of turns that are shown while they run, and how long the first words take to the
-//! phone. The real daemon, built as it is packaged, against the emulated Feishu with its rates, with the practice agent as
-//! Claude.
+//! What cards cost: the calls to Feishu that live turns take, and the time until the first words are on the phone. It
+//! measures the real daemon, built as it is packaged, with the emulated Feishu and its rate limits, and the practice
+//! agent in place of Claude.
 //!
-//! `cargo bench --bench cards` takes seven minutes, prints a table and asserts nothing but that Feishu refused no call.
-//! `cargo bench --bench cards -- --minutes 30` measures a turn of so many minutes with 500 tools and 2 MB of output.
+//! `cargo bench --bench cards` takes seven minutes and prints a table. It asserts only that Feishu refused no call.
+//! `cargo bench --bench cards -- --minutes 30` measures one turn of 30 minutes with 500 tools and 2 MB of output.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 mod rig;
@@ -18,9 +18,9 @@ use serde_json::json;
 use rig::Rig;
 use table::Table;
 
-/// Turns of each short kind.
+/// Number of turns of each short kind.
 const TURNS: usize = 10;
-/// The scope by which the text of a card is typed out.
+/// The scope that lets the text of a card be typed out.
 const SCOPE: &str = "cardkit:card:write";
 
 fn main() {
@@ -38,7 +38,7 @@ fn main() {
             if !scope {
                 rig.emulator.withhold_scope(SCOPE);
             }
-            rig.sleeping(1);
+            rig.suspended(1);
             rig.start().await;
             turn(&rig, "echo warm", Duration::from_secs(30)).await;
             let mut first = Vec::new();
@@ -57,11 +57,11 @@ fn main() {
     println!("{table}");
 }
 
-/// One turn of so many minutes; where text is typed out, Feishu ends that after ten of them.
+/// One turn of this many minutes. Feishu ends the streaming of text after ten of them.
 async fn long(table: &mut Table, minutes: u64) {
     let keyring = json!({ "TURN_TIMEOUT": format!("{}m", minutes + 10) });
     let mut rig = Rig::with(1, EmulatorOptions::default(), keyring).await;
-    rig.sleeping(1);
+    rig.suspended(1);
     rig.start().await;
     turn(&rig, "work 5 4096", Duration::from_secs(60)).await;
     let (made, began) = (rig.emulator.api_calls().len(), Timestamp::now());
@@ -80,7 +80,7 @@ async fn long(table: &mut Table, minutes: u64) {
     println!("refused: {refused:#?}");
     let of_minute = |minute: i64| {
         let since = |call: &&ApiCall| call.at.duration_since(began).as_secs() / 60 == minute;
-        calls.iter().filter(|call| speaks(call)).filter(since).count() as f64
+        calls.iter().filter(|call| is_for_chat(call)).filter(since).count() as f64
     };
     table.add("calls in a minute of the turn", "", (0..).take(minutes as usize).map(of_minute));
     let (first, last) = (resident[0], resident[resident.len() - 1]);
@@ -89,7 +89,7 @@ async fn long(table: &mut Table, minutes: u64) {
     rig.end().await;
 }
 
-fn speaks(call: &ApiCall) -> bool {
+fn is_for_chat(call: &ApiCall) -> bool {
     call.path.contains("/messages") || call.path.contains("/cardkit/")
 }
 
@@ -97,7 +97,7 @@ fn refused(calls: &[ApiCall]) -> Vec<&ApiCall> {
     calls.iter().filter(|call| call.code.is_some_and(|code| code != 0) && !is_scope(call)).collect()
 }
 
-/// So many turns of one kind.
+/// Measures the calls of this many turns of one kind.
 async fn kind(
     rig: &Rig,
     table: &mut Table,
@@ -116,17 +116,17 @@ async fn kind(
         let made: Vec<ApiCall> = rig.emulator.api_calls().split_off(before);
         let refused = refused(&made);
         assert!(refused.is_empty(), "{refused:#?}");
-        calls.push(made.iter().filter(|call| speaks(call)).count() as f64);
+        calls.push(made.iter().filter(|call| is_for_chat(call)).count() as f64);
     }
     table.add(name, "", calls);
 }
 
-/// A call that was refused because the app may not make entities: once, and then not for an hour.
+/// Whether a call was refused because the app may not create entities. That happens once an hour.
 fn is_scope(call: &ApiCall) -> bool {
     call.path.contains("/cardkit/") && call.code == Some(99_991_672)
 }
 
-/// A turn, until its end is in the chat and nothing more comes of it.
+/// Runs a turn until its end is in the chat and nothing is unfinished.
 async fn turn(rig: &Rig, prompt: &str, patience: Duration) {
     let (user, chat) = &rig.people[0];
     let over = |shown: &[ShownMessage]| shown.iter().filter(|shown| is_end(shown)).count();
@@ -134,7 +134,7 @@ async fn turn(rig: &Rig, prompt: &str, patience: Duration) {
     rig.emulator.say(user, chat, prompt);
     let ended = |emulator: &Emulator| (over(&emulator.shown(chat)) > before).then_some(());
     rig.emulator.wait_for(ended, patience).await.expect("the turn ends");
-    // The last word of a card that is above may come a little later.
+    // The final update of a card further up may come a little later.
     let settled =
         |emulator: &Emulator| emulator.shown(chat).iter().all(|shown| !shown.is_unfinished()).then_some(());
     rig.emulator.wait_for(settled, patience).await.expect("nothing goes on");
@@ -154,7 +154,7 @@ async fn turn_with_first(rig: &Rig, prompt: &str, first: &mut Vec<Duration>) {
     first.push(seen.expect("words on the phone"));
 }
 
-/// The card of a turn that is over has a button to go on.
+/// Whether a message is the card of a turn that has ended: it has a button to continue.
 fn is_end(shown: &ShownMessage) -> bool {
     shown.from_bot() && shown.buttons().contains(&"Continue")
 }

@@ -1,4 +1,4 @@
-//! What an operator waits for: whole processes of the client, from start to exit.
+//! What an operator waits for: the client's commands, from the start of the process to its exit.
 
 use std::time::{Duration, Instant};
 
@@ -7,11 +7,11 @@ use crate::table::Table;
 
 const RUNS: usize = 30;
 
-/// The usual commands, with few sessions and with many.
+/// Measures the usual commands with few sessions and with many.
 pub(crate) async fn commands(table: &mut Table) {
     for (sessions, many) in [(10, "10 sessions"), (10_000, "10,000 sessions")] {
         let mut rig = Rig::new(8).await;
-        rig.sleeping(sessions);
+        rig.suspended(sessions);
         rig.start().await;
         for command in ["sessions", "health"] {
             let mut took = Vec::new();
@@ -24,7 +24,7 @@ pub(crate) async fn commands(table: &mut Table) {
     }
 }
 
-/// From the start of the daemon until systemd is told that it is ready.
+/// Measures the time from the start of the daemon until it tells systemd that it is ready.
 pub(crate) async fn ready(table: &mut Table) {
     let mut rig = Rig::new(8).await;
     let mut took = Vec::new();

@@ -1,4 +1,4 @@
-//! What the daemon takes of memory and disk, and how long its start takes.
+//! The daemon's memory, the size of its binary, the time that its start takes, and the speed of this disk.
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
@@ -8,10 +8,10 @@ use crate::rig::{Memory, Rig};
 use crate::table::Table;
 
 const STARTS: usize = 20;
-const SLEEPERS: usize = 1000;
+const SUSPENDED_SESSIONS: usize = 1000;
 const SYNCS: usize = 300;
 
-/// What the machine takes for a small write that is to be on the disk: in each ack once, on the way to an agent twice.
+/// Measures a small synced write on this machine. An ack waits for one of them, the way to an agent for two.
 pub(crate) fn disk(table: &mut Table) {
     let folder = tempfile::tempdir().unwrap();
     let mut file = OpenOptions::new().create_new(true).append(true).open(folder.path().join("file")).unwrap();
@@ -24,15 +24,15 @@ pub(crate) fn disk(table: &mut Table) {
     table.times("this disk: 4 KiB appended and synced", (0..SYNCS).map(|_| sync()).collect::<Vec<_>>());
 }
 
-/// Starts without and with sleeping sessions.
+/// Measures starts with and without suspended sessions.
 pub(crate) async fn starts(table: &mut Table) {
     let mut rig = Rig::new(8).await;
-    for (sessions, name) in [(0, "idle"), (SLEEPERS, "idle, 1,000 sleeping sessions")] {
-        rig.sleeping(sessions);
+    for (sessions, name) in [(0, "idle"), (SUSPENDED_SESSIONS, "idle, 1,000 sleeping sessions")] {
+        rig.suspended(sessions);
         let (mut took, mut memory) = (Vec::new(), Vec::new());
         for _ in 0..STARTS {
             took.push(rig.start().await);
-            // Who the bot is is asked after the connection is made.
+            // The daemon asks who the bot is after it has connected.
             tokio::time::sleep(Duration::from_millis(300)).await;
             memory.push(rig.memory());
             rig.end().await;
@@ -62,7 +62,7 @@ pub(crate) fn binary(table: &mut Table) {
     table.add("size of the binary", "MB", [megabytes(size)]);
 }
 
-/// Of a million bytes each.
+/// Megabytes of a million bytes.
 fn megabytes(bytes: u64) -> f64 {
     bytes as f64 / 1e6
 }

@@ -1,8 +1,8 @@
-//! What a message costs on its way: the real daemon, built as it is packaged, against the emulated Feishu, with the practice agent as
-//! Claude.
+//! What a message costs on its way through the real daemon, built as it is packaged, with the emulated Feishu, and the
+//! practice agent in place of Claude.
 //!
-//! `cargo bench --bench message` prints a table and asserts nothing: times are the machine's. The emulated Feishu runs in this
-//! process, so its own work is in the figures.
+//! `cargo bench --bench message` prints a table and asserts nothing, because the times depend on the machine. The
+//! emulated Feishu runs in this process, so the figures include its work.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 mod acks;
@@ -21,8 +21,8 @@ fn main() {
         footprint::disk(&mut table);
         acks::one_after_another(&mut table).await;
         acks::burst(&mut table).await;
-        turns::ways(&mut table).await;
-        turns::sleepers(&mut table).await;
+        turns::directions(&mut table).await;
+        turns::many_suspended(&mut table).await;
         footprint::starts(&mut table).await;
         clients::ready(&mut table).await;
         clients::commands(&mut table).await;

@@ -1,8 +1,8 @@
-//! How long it takes until all is well again after a fault: from the moment at which the cause is gone (or strikes, where
-//! it is the daemon that has to notice) to the connection, and to the answer of a message that waited.
+//! How long the daemon takes to recover from a fault: from the end of the cause (or from its beginning, where the daemon
+//! has to notice it) to the connection, and to the answer of a message that waited.
 //!
-//! `cargo bench --bench recovery` prints a table and asserts nothing; it takes a quarter of an hour, and root: it runs in a
-//! network namespace of its own, whose loopback swallows every packet while there is an outage.
+//! `cargo bench --bench recovery` prints a table and asserts nothing. It takes a quarter of an hour and needs root: it
+//! runs in its own network namespace, whose loopback drops every packet during an outage.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 mod rig;
@@ -17,11 +17,11 @@ use phonework::emulator::{ConnectionEnding, Emulator};
 use rig::Rig;
 use table::Table;
 
-/// Only ends a run that hangs.
+/// Ends a run that hangs.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// Daemons that go through the same outage.
-const AT_ONCE: usize = 8;
-const TIMES: usize = 20;
+/// Number of daemons that go through the same outage.
+const DAEMONS: usize = 8;
+const REPETITIONS: usize = 20;
 const OUTAGE: Duration = Duration::from_secs(5 * 60);
 
 fn main() {
@@ -34,7 +34,7 @@ fn main() {
     println!("{table}");
 }
 
-/// Starts this program again in a network of its own, unless it is there already.
+/// Starts this program again in its own network namespace, unless it runs in one already.
 fn is_in_its_own_network() -> bool {
     const MARK: &str = "BENCH_IN_ITS_OWN_NETWORK";
     if std::env::var_os(MARK).is_some() {
@@ -61,8 +61,8 @@ async fn recovery(table: &mut Table) {
 async fn resets(table: &mut Table) {
     let rig = ready().await;
     let mut took = Vec::new();
-    for _ in 0..TIMES {
-        // Two losses in quick succession are waited for on purpose.
+    for _ in 0..REPETITIONS {
+        // After two losses in quick succession the daemon waits on purpose.
         tokio::time::sleep(Duration::from_secs(11)).await;
         let before = rig.emulator.connections_made();
         let began = Instant::now();
@@ -75,11 +75,11 @@ async fn resets(table: &mut Table) {
 async fn revoked_tokens(table: &mut Table) {
     let rig = ready().await;
     let (mut usual, mut revoked) = (Vec::new(), Vec::new());
-    for nth in 0..TIMES {
+    for nth in 0..REPETITIONS {
         usual.push(answered(&rig, Instant::now(), &format!("echo usual {nth}")).await);
         rig.emulator.expire_tokens();
         revoked.push(answered(&rig, Instant::now(), &format!("echo revoked {nth}")).await);
-        // Five messages a second go to one chat.
+        // One chat gets at most five messages a second.
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
     table.times("message → answer, as usual", usual);
@@ -89,7 +89,7 @@ async fn revoked_tokens(table: &mut Table) {
 async fn kills(table: &mut Table) {
     let mut rig = ready().await;
     let (mut connected, mut told) = (Vec::new(), Vec::new());
-    for nth in 0..TIMES {
+    for nth in 0..REPETITIONS {
         let (user, chat) = rig.people[0].clone();
         let before = rig.emulator.shown(&chat).len();
         rig.emulator.say(&user, &chat, &format!("slow 360{nth}"));
@@ -107,9 +107,9 @@ async fn kills(table: &mut Table) {
     table.times("killed and started → told that the turn was cut", told);
 }
 
-/// The path is dead for what there is, and good for what is new.
+/// Existing connections are dead, and new ones work.
 async fn half_open(table: &mut Table) {
-    let rigs = join_all((0..AT_ONCE).map(|_| ready())).await;
+    let rigs = join_all((0..DAEMONS).map(|_| ready())).await;
     let took = join_all(rigs.iter().map(|rig| async move {
         let before = rig.emulator.connections_made();
         let began = Instant::now();
@@ -119,18 +119,18 @@ async fn half_open(table: &mut Table) {
     table.times("half-open socket → connected", took.await);
 }
 
-/// Nothing gets through; an answer is ready and a message was written meanwhile.
+/// No packet gets through, and an answer becomes ready meanwhile.
 async fn outages(table: &mut Table, name: &str, outage: Duration) {
-    let rigs = join_all((0..AT_ONCE).map(|_| ready())).await;
+    let rigs = join_all((0..DAEMONS).map(|_| ready())).await;
     for rig in &rigs {
         let (user, chat) = &rig.people[0];
         rig.emulator.say(user, chat, "slow 10");
     }
     tokio::time::sleep(Duration::from_secs(2)).await;
-    swallow(true);
+    drop_packets(true);
     tokio::time::sleep(outage).await;
     let before: Vec<u64> = rigs.iter().map(|rig| rig.emulator.connections_made()).collect();
-    swallow(false);
+    drop_packets(false);
     let began = Instant::now();
     let connected = rigs.iter().zip(&before).map(|(rig, before)| async move {
         since(rig, began, |emulator| emulator.connections_made() > *before).await
@@ -147,22 +147,22 @@ async fn outages(table: &mut Table, name: &str, outage: Duration) {
     table.times(&format!("{name}, network back → the waiting answer"), delivered);
 }
 
-fn swallow(swallowing: bool) {
-    let verb = if swallowing { "add" } else { "del" };
+fn drop_packets(dropping: bool) {
+    let verb = if dropping { "add" } else { "del" };
     let status = Command::new("tc").args(["qdisc", verb, "dev", "lo", "root", "blackhole"]).status();
     assert!(status.expect("tc runs").success());
 }
 
-/// A running daemon with one person, whose session is warm.
+/// A running daemon with one person, whose session is live.
 async fn ready() -> Rig {
     let mut rig = Rig::new(1).await;
-    rig.sleeping(1);
+    rig.suspended(1);
     rig.start().await;
     answered(&rig, Instant::now(), "echo hello").await;
     rig
 }
 
-/// From `began` to the answer to an `echo`, which is sent now.
+/// The time from `began` to the answer to an `echo`, which is sent now.
 async fn answered(rig: &Rig, began: Instant, prompt: &str) -> Duration {
     let (user, chat) = &rig.people[0];
     rig.emulator.say(user, chat, prompt);
@@ -173,7 +173,7 @@ async fn answered(rig: &Rig, began: Instant, prompt: &str) -> Duration {
     since(rig, began, is_there).await
 }
 
-async fn since(rig: &Rig, began: Instant, is: impl Fn(&Emulator) -> bool) -> Duration {
-    let took = rig.emulator.wait_for(|emulator| is(emulator).then(|| began.elapsed()), PATIENCE).await;
+async fn since(rig: &Rig, began: Instant, happened: impl Fn(&Emulator) -> bool) -> Duration {
+    let took = rig.emulator.wait_for(|emulator| happened(emulator).then(|| began.elapsed()), PATIENCE).await;
     took.unwrap_or_else(|| panic!("it did not happen\n{}", rig.log()))
 }

@@ -1,4 +1,4 @@
-//! A daemon to measure: in a temporary directory, against an emulated Feishu with as many people as wanted.
+//! A daemon to measure, in a temporary directory, with an emulated Feishu and any number of people.
 #![allow(dead_code, reason = "each benchmark uses a part of it")]
 
 use std::fs::{self, File, OpenOptions, Permissions};
@@ -18,7 +18,7 @@ use tempfile::TempDir;
 use tokio::net::UnixDatagram;
 use tokio::process::{Child, Command};
 
-/// Only ends a run that hangs.
+/// Ends a run that hangs.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) struct Rig {
@@ -28,7 +28,7 @@ pub(crate) struct Rig {
     daemon: Option<Child>,
 }
 
-/// A process's memory, in kB.
+/// The memory of a process, in kB.
 pub(crate) struct Memory {
     pub(crate) resident: u64,
     pub(crate) proportional: u64,
@@ -36,13 +36,13 @@ pub(crate) struct Memory {
 }
 
 impl Rig {
-    /// One that is not started. Feishu's rates are not enforced.
+    /// A daemon that is not started. Feishu does not enforce its rate limits.
     pub(crate) async fn new(people: usize) -> Self {
         Self::with(people, EmulatorOptions { rate_limits: false, ..EmulatorOptions::default() }, json!({}))
             .await
     }
 
-    /// One that is not started, with a Feishu of this kind and these keys more in its keyring.
+    /// A daemon that is not started, with this Feishu and these additional keys in its keyring.
     pub(crate) async fn with(people: usize, feishu: EmulatorOptions, keyring: Value) -> Self {
         let people: Vec<_> = (0..people)
             .map(|n| (OpenId::from(format!("ou_{n:032x}")), ChatId::from(format!("oc_{n:032x}"))))
@@ -58,11 +58,11 @@ impl Rig {
         let options = EmulatorOptions { users: users.collect(), chats: chats.collect(), ..feishu.clone() };
         let emulator = Emulator::start(options).await.unwrap();
         let this = Self { emulator, people, folder: tempfile::tempdir().unwrap(), daemon: None };
-        this.install(&keyring);
+        this.write_keyring(&keyring);
         this
     }
 
-    fn install(&self, more: &Value) {
+    fn write_keyring(&self, more: &Value) {
         for folder in ["state", "projects", "projects/shop"] {
             fs::create_dir(self.folder.path().join(folder)).unwrap();
         }
@@ -85,8 +85,8 @@ impl Rig {
         fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
     }
 
-    /// Puts so many sessions in `sessions.json`, all asleep, shared out among all people; the last of each is active.
-    pub(crate) fn sleeping(&self, sessions: usize) {
+    /// Writes this number of suspended sessions to `sessions.json`, spread over all people; the last of each is active.
+    pub(crate) fn suspended(&self, sessions: usize) {
         let cwd = self.folder.path().join("projects/shop").canonicalize().unwrap();
         let mut registry = Registry::default();
         for (n, (owner, chat_id)) in (0..sessions).zip(self.people.iter().cycle()) {
@@ -96,22 +96,22 @@ impl Rig {
         file::save(&self.state().join("sessions.json"), &registry).unwrap();
     }
 
-    /// Where the daemon keeps its state.
+    /// The state directory of the daemon.
     pub(crate) fn state(&self) -> PathBuf {
         self.folder.path().join("state")
     }
 
-    /// Where all sessions work.
+    /// The project of all sessions.
     pub(crate) fn shop(&self) -> PathBuf {
         self.folder.path().join("projects/shop")
     }
 
-    /// What the daemon has logged so far.
+    /// Everything that the daemon has logged so far.
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.log_path()).unwrap()
     }
 
-    /// The daemon's log.
+    /// The file that the daemon logs to.
     pub(crate) fn log_path(&self) -> PathBuf {
         self.folder.path().join("log")
     }
@@ -120,7 +120,7 @@ impl Rig {
         OpenOptions::new().create(true).append(true).open(self.log_path()).unwrap()
     }
 
-    /// Starts the daemon; how long it took until it was connected.
+    /// Starts the daemon; the time until it is connected.
     pub(crate) async fn start(&mut self) -> Duration {
         let before = self.emulator.connections_made();
         let began = Instant::now();
@@ -130,18 +130,18 @@ impl Rig {
         took.unwrap_or_else(|| panic!("no connection\n{}", self.log()))
     }
 
-    /// Starts the daemon as systemd does; how long it took until it said that it is ready.
+    /// Starts the daemon as systemd does; the time until it reports that it is ready.
     pub(crate) async fn start_as_a_service(&mut self) -> Duration {
-        let place = self.folder.path().join("notify");
-        let _ = fs::remove_file(&place);
-        let notified = UnixDatagram::bind(&place).unwrap();
+        let socket = self.folder.path().join("notify");
+        let _ = fs::remove_file(&socket);
+        let notified = UnixDatagram::bind(&socket).unwrap();
         let began = Instant::now();
-        self.daemon = Some(self.serve().env("NOTIFY_SOCKET", &place).spawn().unwrap());
-        let mut said = vec![0; 4096];
+        self.daemon = Some(self.serve().env("NOTIFY_SOCKET", &socket).spawn().unwrap());
+        let mut buffer = vec![0; 4096];
         let ready = async {
             loop {
-                let many = notified.recv(&mut said).await.unwrap();
-                if said[..many].split(|byte| *byte == b'\n').any(|line| line == b"READY=1") {
+                let length = notified.recv(&mut buffer).await.unwrap();
+                if buffer[..length].split(|byte| *byte == b'\n').any(|line| line == b"READY=1") {
                     return began.elapsed();
                 }
             }
@@ -149,7 +149,7 @@ impl Rig {
         tokio::time::timeout(PATIENCE, ready).await.expect("the daemon is ready")
     }
 
-    /// A client of the daemon.
+    /// A command of the client, for this daemon.
     pub(crate) fn client(&self, command: &str) -> Command {
         let mut client = Command::new(env!("CARGO_BIN_EXE_phonework"));
         client.arg(command).arg("--socket").arg(self.folder.path().join("control.sock"));
@@ -173,34 +173,34 @@ impl Rig {
         daemon
     }
 
-    /// `kill -9`.
+    /// Kills the daemon with SIGKILL.
     pub(crate) async fn kill(&mut self) {
         self.daemon.take().unwrap().kill().await.unwrap();
     }
 
-    /// `kill -9`, and away with what it has kept.
+    /// Kills the daemon with SIGKILL and removes its `mail.db`.
     pub(crate) async fn end(&mut self) {
         self.kill().await;
         for suffix in ["", "-wal", "-shm"] {
-            // The files beside the database are not always there.
+            // The files beside the database may be missing.
             let _ = fs::remove_file(self.state().join(format!("mail.db{suffix}")));
         }
     }
 
-    /// SIGTERM, and what became of it.
+    /// Stops the daemon with SIGTERM; its exit status.
     pub(crate) async fn stop(&mut self) -> ExitStatus {
         kill_process(self.pid(), Signal::TERM).unwrap();
         let mut daemon = self.daemon.take().unwrap();
         tokio::time::timeout(PATIENCE, daemon.wait()).await.expect("the daemon leaves").unwrap()
     }
 
-    /// The daemon.
+    /// The process id of the running daemon.
     pub(crate) fn pid(&self) -> Pid {
         let pid = self.daemon.as_ref().and_then(Child::id).unwrap();
         Pid::from_raw(i32::try_from(pid).unwrap()).unwrap()
     }
 
-    /// What the daemon holds of memory; its agents are not in it.
+    /// The memory of the daemon, without its agents.
     pub(crate) fn memory(&self) -> Memory {
         let pid = self.pid().as_raw_pid();
         let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();

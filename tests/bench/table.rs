@@ -1,9 +1,9 @@
-//! The figures, and how they are printed.
+//! The table that the benchmarks print.
 
 use std::fmt;
 use std::time::Duration;
 
-/// Figures in the order in which they were measured.
+/// Rows of figures, in the order in which they were measured.
 #[derive(Default)]
 pub(crate) struct Table {
     rows: Vec<Row>,
@@ -29,7 +29,7 @@ impl Table {
     }
 }
 
-/// The value that a share of the samples, which are in ascending order, does not exceed.
+/// The value that this share of the samples does not exceed. The samples are in ascending order.
 pub(crate) fn quantile(samples: &[f64], share: f64) -> f64 {
     let rank = (samples.len() as f64 * share).ceil() as usize;
     samples[rank.clamp(1, samples.len()) - 1]

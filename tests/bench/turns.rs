@@ -1,4 +1,4 @@
-//! The ways to a warm agent and back, and the calls that a turn takes.
+//! The way to a running agent and back, and the calls that a turn takes.
 
 use std::time::{Duration, Instant};
 
@@ -9,29 +9,29 @@ use crate::rig::{PATIENCE, Rig};
 use crate::table::{Table, quantile};
 
 const TURNS: usize = 400;
-/// As many as may be live at once.
+/// As many as there may be live sessions.
 const PEOPLE: usize = 8;
-/// Between two turns: the daemon sends 5 messages a second to one chat, and 50 in all.
+/// The time between two turns: the daemon sends 5 messages a second to one chat, and 50 in all.
 const PAUSE: Duration = Duration::from_millis(30);
-const TURNS_WITH_SLEEPERS: usize = 150;
-const SLEEPERS: usize = 10_000;
+const TURNS_WITH_SUSPENDED: usize = 150;
+const SUSPENDED_SESSIONS: usize = 10_000;
 
-/// A trivial turn.
+/// What a trivial turn took.
 struct Turn {
-    /// From the event's push to the agent's reading of the prompt.
+    /// The time from the push of the event until the agent read the prompt.
     there: Duration,
-    /// From the agent's writing of its result to the call's arrival at Feishu.
+    /// The time from when the agent wrote its result until the call reached Feishu.
     back: Duration,
-    /// Requests of every kind that reached Feishu.
+    /// Number of requests of every kind that reached Feishu.
     calls: u64,
 }
 
-/// Both ways, the calls, and the memory after a hundred turns.
-pub(crate) async fn ways(table: &mut Table) {
+/// Measures both directions, the calls, and the memory after a hundred turns.
+pub(crate) async fn directions(table: &mut Table) {
     let mut rig = Rig::new(PEOPLE).await;
-    rig.sleeping(PEOPLE);
+    rig.suspended(PEOPLE);
     rig.start().await;
-    // The first turn of each wakes his agent.
+    // The first turn of each person starts their agent.
     for person in 0..PEOPLE {
         turn(&rig, person).await;
     }
@@ -48,11 +48,11 @@ pub(crate) async fn ways(table: &mut Table) {
     table.add("calls to Feishu for a trivial turn", "", turns.iter().map(|turn| turn.calls as f64));
 }
 
-/// The same turns by turns at two daemons, one of them with many sleeping sessions.
-pub(crate) async fn sleepers(table: &mut Table) {
+/// Measures the same turns alternately at two daemons, one of them with many suspended sessions.
+pub(crate) async fn many_suspended(table: &mut Table) {
     let mut rigs = [Rig::new(PEOPLE).await, Rig::new(PEOPLE).await];
-    rigs[0].sleeping(PEOPLE);
-    rigs[1].sleeping(SLEEPERS);
+    rigs[0].suspended(PEOPLE);
+    rigs[1].suspended(SUSPENDED_SESSIONS);
     let mut took = [Vec::new(), Vec::new()];
     for rig in &mut rigs {
         rig.start().await;
@@ -60,7 +60,7 @@ pub(crate) async fn sleepers(table: &mut Table) {
             turn(rig, person).await;
         }
     }
-    for nth in 0..TURNS_WITH_SLEEPERS {
+    for nth in 0..TURNS_WITH_SUSPENDED {
         for (rig, took) in rigs.iter().zip(&mut took) {
             let turn = turn(rig, nth % PEOPLE).await;
             took.push((turn.there + turn.back).as_secs_f64() * 1e3);
@@ -85,7 +85,7 @@ async fn turn(rig: &Rig, person: usize) -> Turn {
     let message = rig.emulator.say(user, chat, "stamp");
     let until = Instant::now() + PATIENCE;
     let (pushed, (read, wrote, arrived)) = loop {
-        // Looking takes the emulator's time, so it is not done while the message is under way.
+        // A poll takes the emulator's time, so none is made while the message is on its way.
         tokio::time::sleep(PAUSE).await;
         let calls = rig.emulator.api_calls();
         let stamped = calls.iter().filter(|call| call.number > before).find_map(stamp);
@@ -108,11 +108,11 @@ fn last_call(rig: &Rig) -> u64 {
     rig.emulator.api_calls().last().map_or(0, |call| call.number)
 }
 
-/// The two moments in the practice agent's answer, and the one at which it came.
+/// The two times in the practice agent's answer, and the time at which the call came.
 fn stamp(call: &ApiCall) -> Option<(i128, i128, Timestamp)> {
     let content = call.request["content"].as_str()?;
     let (read, wrote) = content.split_once("read ")?.1.split_once(" wrote ")?;
-    // The rest of the card comes after it.
+    // The rest of the card follows it.
     let wrote = wrote.split(|c: char| !c.is_ascii_digit()).next()?;
     Some((read.parse().ok()?, wrote.parse().ok()?, call.at))
 }

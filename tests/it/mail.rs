@@ -1,4 +1,4 @@
-//! `mail.db` through its public interface: what stays after the daemon was cut off in the middle.
+//! `mail.db` through its public interface: what is kept when the daemon is killed at any time.
 
 use std::{
     fs,
@@ -20,7 +20,7 @@ use phonework::{
 use tempfile::TempDir;
 use uuid::Uuid;
 
-/// Seconds after the tests began; in milliseconds, as the file keeps them.
+/// This number of seconds after the tests began, in whole milliseconds, as the file keeps times.
 fn at(second: i64) -> Timestamp {
     static START: LazyLock<i64> = LazyLock::new(|| Timestamp::now().as_millisecond());
     Timestamp::from_millisecond(*START + second * 1000).unwrap()
@@ -38,7 +38,7 @@ fn new_mail(n: i64) -> NewMail {
     }
 }
 
-fn taken(n: i64, conv: Option<&str>) -> Mail {
+fn accepted(n: i64, conv: Option<&str>) -> Mail {
     Mail { conv_id: conv.map(ConvId::from), ..Mail::new(n, new_mail(n)) }
 }
 
@@ -73,40 +73,40 @@ fn settlement(mails: &[i64], turn: Option<u128>, texts: &[&str]) -> Settlement {
     }
 }
 
-fn office() -> (TempDir, PathBuf, Store) {
+fn new_store() -> (TempDir, PathBuf, Store) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("mail.db");
-    let (store, left) = open(&path).unwrap();
-    assert_eq!(left, Unfinished { waiting: vec![], cut: vec![], unwritten: vec![], activity: vec![] });
+    let (store, unfinished) = open(&path).unwrap();
+    assert_eq!(unfinished, Unfinished { waiting: vec![], cut: vec![], unwritten: vec![], activity: vec![] });
     (directory, path, store)
 }
 
-/// What a daemon finds that starts after the one with this file was killed now: nothing is closed, nothing written
-/// back.
+/// What a daemon finds that starts after the one with this file was killed now: the file was not closed, and its log
+/// was not written back.
 fn after_a_kill(path: &Path) -> (TempDir, Store, Unfinished) {
     let directory = tempfile::tempdir().unwrap();
     for suffix in ["", "-wal"] {
         let file = format!("mail.db{suffix}");
         fs::copy(path.with_file_name(&file), directory.path().join(&file)).unwrap();
     }
-    let (store, left) = open(&directory.path().join("mail.db")).unwrap();
-    (directory, store, left)
+    let (store, unfinished) = open(&directory.path().join("mail.db")).unwrap();
+    (directory, store, unfinished)
 }
 
 #[tokio::test]
-async fn accepted_mail_is_there_after_a_kill_and_is_not_accepted_again() {
-    let (_directory, path, store) = office();
+async fn accepted_messages_survive_a_kill_and_are_not_accepted_again() {
+    let (_directory, path, store) = new_store();
     assert_eq!(store.accept(new_mail(1)).await, Ok(Some(1)));
     assert_eq!(store.accept(new_mail(2)).await, Ok(Some(2)));
     assert_eq!(store.accept(new_mail(1)).await, Ok(None));
     assert_eq!(store.assign(2, &ConvId::from("c-7")).await, Ok(()));
     assert_eq!(store.first_time(&EventId::from("e"), at(1)).await, Ok(true));
 
-    let (_directory, store, left) = after_a_kill(&path);
+    let (_directory, store, unfinished) = after_a_kill(&path);
     assert_eq!(
-        left,
+        unfinished,
         Unfinished {
-            waiting: vec![taken(1, None), taken(2, Some("c-7"))],
+            waiting: vec![accepted(1, None), accepted(2, Some("c-7"))],
             cut: vec![],
             unwritten: vec![],
             activity: vec![]
@@ -114,31 +114,31 @@ async fn accepted_mail_is_there_after_a_kill_and_is_not_accepted_again() {
     );
     assert_eq!(store.accept(new_mail(2)).await, Ok(None));
     assert_eq!(store.first_time(&EventId::from("e"), at(2)).await, Ok(false));
-    // A message and an event are different things even when their ids are the same.
+    // A message and an event with the same id are different.
     assert_eq!(store.first_time(&EventId::from("om_1"), at(2)).await, Ok(true));
     assert_eq!(store.accept(new_mail(3)).await, Ok(Some(3)));
 }
 
 #[tokio::test]
-async fn an_answered_mail_is_still_known() {
-    let (_directory, path, store) = office();
+async fn an_answered_message_is_not_accepted_again() {
+    let (_directory, path, store) = new_store();
     store.accept(new_mail(1)).await.unwrap();
     store.settle(settlement(&[1], None, &[])).await.unwrap();
-    let (_directory, store, left) = after_a_kill(&path);
-    assert_eq!(left.waiting, vec![]);
+    let (_directory, store, unfinished) = after_a_kill(&path);
+    assert_eq!(unfinished.waiting, vec![]);
     assert_eq!(store.accept(new_mail(1)).await, Ok(None));
 }
 
 #[tokio::test]
-async fn a_cut_turn_stays_until_it_is_settled_with_what_its_user_is_told() {
-    let (_directory, path, store) = office();
+async fn an_interrupted_turn_stays_until_it_is_settled_with_a_notice_to_its_user() {
+    let (_directory, path, store) = new_store();
     store.accept(new_mail(1)).await.unwrap();
     store.begin_turn(turn(1, Some(1))).await.unwrap();
 
     let cut = turn(1, Some(1));
-    let (_once, _store, left) = after_a_kill(&path);
+    let (_once, _store, unfinished) = after_a_kill(&path);
     assert_eq!(
-        left,
+        unfinished,
         Unfinished {
             waiting: vec![],
             cut: vec![cut.clone()],
@@ -146,14 +146,14 @@ async fn a_cut_turn_stays_until_it_is_settled_with_what_its_user_is_told() {
             activity: vec![(cut.conv_id.clone(), cut.at)]
         }
     );
-    let (_twice, store, left) = after_a_kill(&path);
-    assert_eq!(left.cut, vec![cut]);
+    let (_twice, store, unfinished) = after_a_kill(&path);
+    assert_eq!(unfinished.cut, vec![cut]);
     store.settle(settlement(&[1], Some(1), &["was cut"])).await.unwrap();
     assert_eq!(store.last_prompt(&ConvId::from("c-1")).await, Ok(Some("prompt 1".into())));
 
-    let (_directory, store, left) = after_a_kill(&_twice.path().join("mail.db"));
+    let (_directory, store, unfinished) = after_a_kill(&_twice.path().join("mail.db"));
     assert_eq!(
-        left,
+        unfinished,
         Unfinished {
             waiting: vec![],
             cut: vec![],
@@ -165,8 +165,8 @@ async fn a_cut_turn_stays_until_it_is_settled_with_what_its_user_is_told() {
 }
 
 #[tokio::test]
-async fn nothing_is_begun_or_settled_twice() {
-    let (_directory, _path, store) = office();
+async fn a_turn_or_a_message_is_not_begun_or_settled_twice() {
+    let (_directory, _path, store) = new_store();
     let conflict = |result| assert!(matches!(result, Err(StoreError::Conflict(_))), "{result:?}");
     store.accept(new_mail(1)).await.unwrap();
     store.begin_turn(turn(1, Some(1))).await.unwrap();
@@ -174,7 +174,7 @@ async fn nothing_is_begun_or_settled_twice() {
     conflict(store.begin_turn(turn(1, None)).await);
     conflict(store.assign(1, &ConvId::from("c-2")).await);
     store.settle(settlement(&[1], Some(1), &["answer"])).await.unwrap();
-    // All of a settlement or nothing of it.
+    // A settlement takes effect as a whole or not at all.
     store.begin_turn(turn(3, None)).await.unwrap();
     conflict(store.settle(settlement(&[1], Some(3), &["again"])).await.map(drop));
     conflict(store.settle(settlement(&[], Some(1), &["again"])).await.map(drop));
@@ -183,8 +183,8 @@ async fn nothing_is_begun_or_settled_twice() {
 }
 
 #[tokio::test]
-async fn posts_keep_their_order_and_their_uuids_until_they_are_confirmed() {
-    let (_directory, path, store) = office();
+async fn posts_keep_their_order_and_uuids_until_they_are_confirmed() {
+    let (_directory, path, store) = new_store();
     store.settle(settlement(&[], None, &["1", "2"])).await.unwrap();
     store.settle(settlement(&[], None, &["3"])).await.unwrap();
     let first = store.next_post(&lane(), 0).await.unwrap().unwrap();
@@ -210,8 +210,8 @@ async fn posts_keep_their_order_and_their_uuids_until_they_are_confirmed() {
 }
 
 #[tokio::test]
-async fn audit_lines_wait_for_the_file_and_follow_one_another() {
-    let (directory, path, store) = office();
+async fn audit_lines_stay_queued_until_they_are_written_and_form_a_chain() {
+    let (directory, path, store) = new_store();
     let record = |n: i64| AuditRecord {
         project: directory.path().to_path_buf(),
         line: AuditLine {
@@ -236,9 +236,9 @@ async fn audit_lines_wait_for_the_file_and_follow_one_another() {
     store.audit_written(first.id).await.unwrap();
     assert_eq!(audit::append(&second).unwrap(), Appended::Chained);
 
-    // Killed before the second was said to be written.
-    let (_directory, store, left) = after_a_kill(&path);
-    assert_eq!(left.unwritten, vec![second.clone()]);
+    // Killed before the second line was taken off the queue.
+    let (_directory, store, unfinished) = after_a_kill(&path);
+    assert_eq!(unfinished.unwritten, vec![second.clone()]);
     assert_eq!(audit::append(&second).unwrap(), Appended::Already);
     store.audit_written(second.id).await.unwrap();
     assert_eq!(store.unwritten().await, Ok(vec![]));
@@ -249,17 +249,17 @@ async fn audit_lines_wait_for_the_file_and_follow_one_another() {
 
 #[tokio::test]
 async fn calls_take_effect_in_the_order_in_which_they_were_made() {
-    let (_directory, path, store) = office();
+    let (_directory, path, store) = new_store();
     let answers: Vec<_> = (1..=500).map(|n| store.accept(new_mail(n))).collect();
     for (answer, n) in answers.into_iter().zip(1..) {
         assert_eq!(answer.await, Ok(Some(n)));
     }
-    let (_directory, _store, left) = after_a_kill(&path);
-    assert_eq!(left.waiting, (1..=500).map(|n| taken(n, None)).collect::<Vec<_>>());
+    let (_directory, _store, unfinished) = after_a_kill(&path);
+    assert_eq!(unfinished.waiting, (1..=500).map(|n| accepted(n, None)).collect::<Vec<_>>());
 }
 
 #[test]
-fn a_damaged_a_foreign_and_a_newer_file_are_refused_and_stay_as_they_are() {
+fn a_damaged_a_foreign_or_a_newer_file_is_refused_and_left_as_it_is() {
     let cases = [
         ("damaged", None),
         ("not written by phonework", Some("CREATE TABLE t (x)")),
@@ -281,12 +281,13 @@ fn a_damaged_a_foreign_and_a_newer_file_are_refused_and_stay_as_they_are() {
     }
 }
 
+/// The variable that makes the test below the process to kill; it holds the path of the file.
 const VICTIM: &str = "PHONEWORK_TEST_VICTIM";
 
-/// What the test below does in its second process: accepts mail for ever and says which.
+/// What the process to kill does: accepts messages for ever, and prints the number of each.
 async fn write_until_killed(path: &Path) {
-    let (store, left) = open(path).unwrap();
-    let first = left.waiting.len() as i64 + 1;
+    let (store, unfinished) = open(path).unwrap();
+    let first = unfinished.waiting.len() as i64 + 1;
     for n in (first..).step_by(3) {
         let answers = [n, n + 1, n + 2].map(|n| (n, store.accept(new_mail(n))));
         for (n, answer) in answers {
@@ -297,16 +298,16 @@ async fn write_until_killed(path: &Path) {
 }
 
 #[tokio::test]
-async fn what_was_said_to_be_accepted_is_there_after_kill_9() {
+async fn accepted_messages_survive_sigkill() {
     if let Some(path) = std::env::var_os(VICTIM) {
         return write_until_killed(Path::new(&path)).await;
     }
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("mail.db");
-    let mut said = 0;
+    let mut reported = 0;
     for round in 1..=4 {
         let mut victim = Command::new(std::env::current_exe().unwrap())
-            .args(["mail::what_was_said_to_be_accepted_is_there_after_kill_9", "--exact", "--nocapture"])
+            .args(["mail::accepted_messages_survive_sigkill", "--exact", "--nocapture"])
             .env(VICTIM, &path)
             .stdout(Stdio::piped())
             .spawn()
@@ -318,7 +319,7 @@ async fn what_was_said_to_be_accepted_is_there_after_kill_9() {
         });
         let mut killed = false;
         for (count, number) in numbers.enumerate() {
-            said = number;
+            reported = number;
             if count >= 20 * round && !killed {
                 victim.kill().unwrap();
                 killed = true;
@@ -326,9 +327,10 @@ async fn what_was_said_to_be_accepted_is_there_after_kill_9() {
         }
         victim.wait().unwrap();
         assert!(killed);
-        let (_store, left) = open(&path).unwrap();
-        assert!(left.waiting.len() >= said, "{} of {said}", left.waiting.len());
-        let found: Vec<_> = left.waiting.into_iter().map(|mail| (mail.seq, mail.message.text)).collect();
+        let (_store, unfinished) = open(&path).unwrap();
+        assert!(unfinished.waiting.len() >= reported, "{} of {reported}", unfinished.waiting.len());
+        let found: Vec<_> =
+            unfinished.waiting.into_iter().map(|mail| (mail.seq, mail.message.text)).collect();
         let expected = (1..).map(|n| (n, format!("text {n}"))).take(found.len()).collect::<Vec<_>>();
         assert_eq!(found, expected);
     }

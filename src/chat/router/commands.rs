@@ -180,7 +180,9 @@ impl Router {
 
     fn stop(&mut self, mail: &Mail) {
         if self.live.stop_running(&mail.message.user) {
-            return self.writer.write(None, report::heard(mail.seq, &mail.message.message_id, &mail.message.user));
+            return self
+                .writer
+                .write(None, report::heard(mail.seq, &mail.message.message_id, &mail.message.user));
         }
         let Some(first) = self.waiting.queues.start_next(&mail.message.user) else {
             return self.stop_unprompted(mail);

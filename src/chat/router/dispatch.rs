@@ -61,10 +61,17 @@ impl Router {
         match command::parse(&mail.message.text) {
             ParsedMessage::Command(command) => self.follow_command(mail, command),
             ParsedMessage::Faulty(fault) => self.answer(&mail, self.words().fault(&fault)),
-            ParsedMessage::Words if mail.message.text.trim().is_empty() => self.answer(&mail, self.words().empty()),
+            ParsedMessage::Words if mail.message.text.trim().is_empty() => {
+                self.answer(&mail, self.words().empty())
+            }
             ParsedMessage::Words => {
                 let assigned = mail.conv_id.clone();
-                let active = || self.registry.of(&mail.message.user).active(&mail.message.chat_id).map(|s| s.conv_id.clone());
+                let active = || {
+                    self.registry
+                        .of(&mail.message.user)
+                        .active(&mail.message.chat_id)
+                        .map(|s| s.conv_id.clone())
+                };
                 match assigned.or_else(active) {
                     Some(conv_id) => self.deliver(mail, conv_id),
                     None if mail.message.text.starts_with('/') => self.answer(&mail, self.words().help()),
@@ -114,7 +121,8 @@ impl Router {
             queues.waiting_count(&user) > 0 && (before > 0 || queues.running_session(&user).is_none());
         if waits {
             self.assign(mail.seq, conv_id);
-            self.writer.write(None, report::waits(&mail.message.message_id, &user, self.words().waits(before)));
+            self.writer
+                .write(None, report::waits(&mail.message.message_id, &user, self.words().waits(before)));
         }
     }
 
@@ -123,7 +131,8 @@ impl Router {
         match full {
             QueueFull::Now => self.answer(mail, self.words().queue_full(MAX_WAITING)),
             QueueFull::Still => {
-                self.writer.write(None, report::not_taken(mail.seq, &mail.message.message_id, &mail.message.user));
+                self.writer
+                    .write(None, report::not_taken(mail.seq, &mail.message.message_id, &mail.message.user));
             }
         }
     }
@@ -167,7 +176,9 @@ impl Router {
     fn prompt(&self, pending: &PendingPrompt) -> Prompt {
         let mail = &pending.mail;
         // A typed `/retry` does not say what it runs again; the message of a button does.
-        let text = if pending.again && command::parse(&mail.message.text) == ParsedMessage::Command(Command::Retry) {
+        let text = if pending.again
+            && command::parse(&mail.message.text) == ParsedMessage::Command(Command::Retry)
+        {
             String::new()
         } else {
             mail.message.text.clone()
@@ -188,5 +199,10 @@ pub(super) fn instruction(mail: &Mail) -> Instruction {
     let age = Duration::try_from(Timestamp::now().duration_since(mail.message.created)).unwrap_or_default();
     let now = Instant::now();
     let sent = now.checked_sub(age).unwrap_or(now);
-    Instruction { mail: mail.seq, message_id: mail.message.message_id.clone(), reply: reply_target(mail), sent }
+    Instruction {
+        mail: mail.seq,
+        message_id: mail.message.message_id.clone(),
+        reply: reply_target(mail),
+        sent,
+    }
 }

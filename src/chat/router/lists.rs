@@ -53,7 +53,9 @@ impl Router {
                 shown.iter_mut().for_each(|row| row.last = last.remove(&row.conv_id));
             }
             let posts = vec![document_post(&target, list(&rows, page, words, group), None)];
-            store.settle_with_retry(Settlement { mails: vec![seq], posts, ..Settlement::at(Timestamp::now()) }).await;
+            store
+                .settle_with_retry(Settlement { mails: vec![seq], posts, ..Settlement::at(Timestamp::now()) })
+                .await;
         });
     }
 

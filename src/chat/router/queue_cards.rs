@@ -189,7 +189,8 @@ impl Router {
     /// Removes a waiting message of the requester's.
     pub(super) fn cancel(&mut self, request: ActionRequest, mail: i64) {
         let user = request.user.clone();
-        let is_meant = |pending: &PendingPrompt| pending.mail.seq == mail && pending.mail.message.user == user;
+        let is_meant =
+            |pending: &PendingPrompt| pending.mail.seq == mail && pending.mail.message.user == user;
         let Some(removed) = self.waiting.queues.remove(is_meant) else {
             return self.decline(request, self.words().waits_no_more());
         };

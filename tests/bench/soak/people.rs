@@ -1,4 +1,4 @@
-//! Who writes what, and whether each got his one answer.
+//! Who writes what, and whether every message got its one answer.
 
 use std::collections::BTreeMap;
 
@@ -8,9 +8,9 @@ use serde_json::Value;
 
 use crate::rig::Rig;
 
-/// Lines of a long answer: three messages.
-const LINES: usize = 230;
-/// What an answered prompt and a command that was followed show.
+/// Number of lines of a long answer, which takes three messages.
+const LONG_ANSWER_LINES: usize = 230;
+/// How the practice agent begins its sentences.
 const LABEL: &str = "(practice agent, not Claude) ";
 
 pub(crate) struct People {
@@ -21,38 +21,39 @@ pub(crate) struct People {
 struct Person {
     user: OpenId,
     chat: ChatId,
-    /// The prompts, and what tells the answer of each.
+    /// The prompts, each with the token that its answer shows.
     prompts: Vec<(String, String)>,
-    /// Commands that a sentence answers, and how the sentence begins or what is in it.
+    /// For each command, what is in the sentence that answers it.
     commands: Vec<&'static str>,
-    orders: Vec<MessageId>,
-    /// Permission requests that he has seen.
+    /// The messages that allow or deny a permission request.
+    decisions: Vec<MessageId>,
+    /// Number of permission requests that this person has seen.
     seen: usize,
-    /// Prompts that ask for one.
+    /// Number of prompts that lead to one.
     asking: usize,
 }
 
-/// The bot's words in a chat.
+/// What the bot said in a chat.
 fn said(shown: &[ShownMessage]) -> Vec<String> {
     let said = shown.iter().filter(|shown| shown.from_bot() && !shown.is_unfinished());
     let words = said.map(|shown| if is_request(shown) { "🔐 ".to_owned() } else { shown.answer() });
-    // A card about what waits has no words of an answer.
+    // The card of the queue shows no answer.
     words.filter(|words| !words.is_empty()).collect()
 }
 
-/// Whether a card is about a permission, asked for or decided about.
+/// Whether a message is the card of a permission request, open or decided.
 fn is_request(shown: &ShownMessage) -> bool {
     let head = shown.text.lines().next().unwrap_or_default();
     let heads = ["May Claude use ", "Allowed · ", "Denied · ", "Expired · ", "No longer asked · "];
     shown.is_card() && heads.iter().any(|each| head.starts_with(each))
 }
 
-/// What a chat shows.
+/// What a chat shows, counted.
 #[derive(Default)]
 struct Heard<'a> {
     answers: BTreeMap<&'a str, usize>,
     requests: usize,
-    /// Requests that were not allowed, be it in time or not.
+    /// Number of requests that were denied or expired.
     refused: usize,
     crashed: usize,
     replies: BTreeMap<&'static str, usize>,
@@ -71,7 +72,7 @@ impl People {
             chat: chat.clone(),
             prompts: Vec::new(),
             commands: Vec::new(),
-            orders: Vec::new(),
+            decisions: Vec::new(),
             seen: 0,
             asking: 0,
         };
@@ -99,7 +100,8 @@ impl People {
         match fastrand::u8(..100) {
             0..62 => person.prompt(rig, format!("echo {token}"), token),
             62..70 => {
-                let lines = (0..LINES).map(|line| format!("{token} {line:04} the quick brown fox jumps on"));
+                let lines = (0..LONG_ANSWER_LINES)
+                    .map(|line| format!("{token} {line:04} the quick brown fox jumps on"));
                 person.prompt(rig, format!("echo {}", lines.collect::<Vec<_>>().join("\n")), token);
             }
             70..78 => {
@@ -117,37 +119,37 @@ impl People {
         }
     }
 
-    /// Those whom Claude asks say yes, or no, or nothing.
+    /// Has the people whom Claude asks allow, deny or ignore it.
     pub(crate) fn decide(&mut self, rig: &Rig) {
         for person in self.people.iter_mut().filter(|person| person.seen < person.asking) {
             let said = said(&rig.emulator.shown(&person.chat));
             let requests = person.heard(&said).requests;
             while person.seen < requests {
                 person.seen += 1;
-                let order = match fastrand::u8(..10) {
+                let decision = match fastrand::u8(..10) {
                     0..5 => "/approve",
                     5..8 => "/deny",
                     _ => continue,
                 };
-                person.orders.push(rig.emulator.say(&person.user, &person.chat, order));
+                person.decisions.push(rig.emulator.say(&person.user, &person.chat, decision));
             }
         }
     }
 
-    /// How many messages have no answer yet.
+    /// Number of messages without an answer.
     pub(crate) fn unanswered(&self, rig: &Rig) -> usize {
         let open = |person: &Person| {
             let said = said(&rig.emulator.shown(&person.chat));
             let heard = person.heard(&said);
             let replies: usize = heard.replies.values().sum();
-            (person.prompts.len() + person.commands.len() + person.orders.len())
+            (person.prompts.len() + person.commands.len() + person.decisions.len())
                 .saturating_sub(heard.answers.len() + heard.refused + heard.crashed + replies)
-                .saturating_sub(person.heard_orders(rig))
+                .saturating_sub(person.heard_decisions(rig))
         };
         self.people.iter().map(open).sum()
     }
 
-    /// Whether each message got its one answer, as the phones and the audit log tell it.
+    /// Compares the phones with the audit log; every message that did not get its one answer.
     pub(crate) fn judge(&self, rig: &Rig) -> Vec<String> {
         let audit = audit(rig);
         let mut complaints = Vec::new();
@@ -155,11 +157,12 @@ impl People {
             let said = said(&rig.emulator.shown(&person.chat));
             let heard = person.heard(&said);
             let mut complain = |what: String| complaints.push(format!("{}: {what}", person.user));
-            let his: Vec<&Value> = audit.iter().filter(|line| line["user"] == person.user.as_str()).collect();
-            let outcome = |word: &str| his.iter().filter(|line| line["outcome"] == word).count();
+            let audited: Vec<&Value> =
+                audit.iter().filter(|line| line["user"] == person.user.as_str()).collect();
+            let outcome = |word: &str| audited.iter().filter(|line| line["outcome"] == word).count();
             for (prompt, token) in &person.prompts {
                 let turns: Vec<&&Value> =
-                    his.iter().filter(|line| line["prompt"] == prompt.as_str()).collect();
+                    audited.iter().filter(|line| line["prompt"] == prompt.as_str()).collect();
                 let [turn] = turns.as_slice() else {
                     complain(format!("{} turns for {token}", turns.len()));
                     continue;
@@ -171,10 +174,10 @@ impl People {
                     complain(format!("{token} was answered {shown} times and is on record {named} times"));
                 }
             }
-            if his.len() != person.prompts.len() {
-                complain(format!("{} turns for {} prompts", his.len(), person.prompts.len()));
+            if audited.len() != person.prompts.len() {
+                complain(format!("{} turns for {} prompts", audited.len(), person.prompts.len()));
             }
-            if outcome("crashed") != heard.crashed || outcome("answered") + heard.crashed != his.len() {
+            if outcome("crashed") != heard.crashed || outcome("answered") + heard.crashed != audited.len() {
                 complain(format!("{} crashes are on record, {} told", outcome("crashed"), heard.crashed));
             }
             for kind in [LIST, STATUS, SWITCHED] {
@@ -185,7 +188,7 @@ impl People {
                 }
             }
             let refused = heard.replies.get(NOTHING_ASKED).copied().unwrap_or_default();
-            if person.heard_orders(rig) + refused != person.orders.len() {
+            if person.heard_decisions(rig) + refused != person.decisions.len() {
                 complain("a decision was not heard, or twice".to_owned());
             }
             for text in heard.unknown {
@@ -207,17 +210,17 @@ impl Person {
         self.commands.push(reply);
     }
 
-    fn heard_orders(&self, rig: &Rig) -> usize {
+    fn heard_decisions(&self, rig: &Rig) -> usize {
         let heard = |id: &&MessageId| {
             let shown = rig.emulator.shown_message(id);
             shown.is_some_and(|shown| shown.reactions.iter().any(|reaction| reaction.emoji == "OK"))
         };
-        self.orders.iter().filter(heard).count()
+        self.decisions.iter().filter(heard).count()
     }
 
     fn heard<'a>(&self, said: &'a [String]) -> Heard<'a> {
         let mut heard = Heard::default();
-        // Token and number of each line of long answers: all of them have to be shown before the token counts.
+        // For each token, the number of lines of long answers. All lines have to be shown before the token counts.
         let mut lines: BTreeMap<&str, usize> = BTreeMap::new();
         for text in said {
             let own = text.strip_prefix(LABEL);
@@ -231,7 +234,7 @@ impl Person {
             } else if text.starts_with("🔐 ") {
                 heard.requests += 1;
             } else if text.starts_with("⚠️ Claude no longer has") || text.starts_with("⌛ ") {
-                // Said beside the answer.
+                // A notice beside the answer.
             } else if text.starts_with("⚠️ ") {
                 heard.crashed += 1;
             } else if text.starts_with("token-") || text.starts_with("hello-") || text.starts_with('[') {
@@ -252,14 +255,17 @@ impl Person {
             }
         }
         for (token, lines) in lines {
-            // Not a whole number of times: a part is missing, or there twice.
-            heard.answers.insert(token, if lines.is_multiple_of(LINES) { lines / LINES } else { 99 });
+            // Otherwise a part is missing or was shown twice.
+            heard.answers.insert(
+                token,
+                if lines.is_multiple_of(LONG_ANSWER_LINES) { lines / LONG_ANSWER_LINES } else { 99 },
+            );
         }
         heard
     }
 }
 
-/// The lines of all sessions' audit logs.
+/// The lines of the audit logs of all sessions.
 fn audit(rig: &Rig) -> Vec<Value> {
     let files = std::fs::read_dir(rig.shop().join(".phonework")).unwrap().flatten();
     let logs = files.filter(|file| file.path().extension().is_some_and(|extension| extension == "jsonl"));

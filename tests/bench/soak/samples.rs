@@ -1,4 +1,4 @@
-//! What the daemon holds, from time to time, and whether it became more.
+//! Samples of what the daemon holds, and whether it grew.
 
 use std::fmt;
 use std::fs;
@@ -8,12 +8,13 @@ use phonework::process_tree;
 
 use crate::rig::Rig;
 
-/// Runs that are shorter say nothing about growth: rows leave `mail.db` after 10 minutes, and memory takes its time.
-const JUDGED: Duration = Duration::from_secs(20 * 60);
-/// The ids of messages stay in `mail.db` for 7 days, in a table and its index: 60 to 200 bytes for each.
+/// The shortest run whose memory and `mail.db` are judged: rows stay in `mail.db` for 10 minutes, and memory settles
+/// slowly.
+const MIN_JUDGED_LENGTH: Duration = Duration::from_secs(20 * 60);
+/// Space for the id of a message in `mail.db`. Ids stay for 7 days, in a table and its index, and take 60 to 200 bytes.
 const BYTES_FOR_AN_ID: u64 = 256;
 
-/// What the daemon held at a moment; sizes in kB.
+/// What the daemon held at one time; sizes in kB.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sample {
     resident: u64,
@@ -49,14 +50,14 @@ impl Sample {
     }
 }
 
-/// Looks at the daemon.
-pub(crate) fn look(rig: &Rig, unanswered: usize) -> Sample {
+/// Takes a sample of the daemon.
+pub(crate) fn sample(rig: &Rig, unanswered: usize) -> Sample {
     let (memory, pid) = (rig.memory(), rig.pid());
     let entries = |folder: &str| {
         let entries = fs::read_dir(format!("/proc/{}/{folder}", pid.as_raw_pid())).unwrap();
         entries.count() as u64
     };
-    // A file that is not there is empty.
+    // A missing file counts as empty.
     let size = |path: std::path::PathBuf| fs::metadata(path).map_or(0, |file| file.len() / 1024);
     Sample {
         resident: memory.resident,
@@ -71,7 +72,7 @@ pub(crate) fn look(rig: &Rig, unanswered: usize) -> Sample {
     }
 }
 
-/// All samples of a run: the first before the traffic, the last after it.
+/// All samples of a run. Those at rest are taken before and after the traffic.
 pub(crate) struct Samples {
     length: Duration,
     every: Duration,
@@ -81,7 +82,7 @@ pub(crate) struct Samples {
 
 impl Samples {
     pub(crate) fn new(length: Duration) -> Self {
-        let every = if length < JUDGED { Duration::from_secs(5) } else { Duration::from_secs(30) };
+        let every = if length < MIN_JUDGED_LENGTH { Duration::from_secs(5) } else { Duration::from_secs(30) };
         Self { length, every, at_rest: [None; 2], taken: Vec::new() }
     }
 
@@ -94,11 +95,11 @@ impl Samples {
     }
 
     pub(crate) fn first(&self) -> Sample {
-        self.at_rest[0].expect("the start was looked at")
+        self.at_rest[0].expect("a sample was taken at the start")
     }
 
     fn last(&self) -> Sample {
-        self.at_rest[1].expect("the end was looked at")
+        self.at_rest[1].expect("a sample was taken at the end")
     }
 
     pub(crate) fn is_due(&self, elapsed: Duration) -> bool {
@@ -110,7 +111,7 @@ impl Samples {
         self.taken.push(sample);
     }
 
-    /// What became more.
+    /// What grew.
     pub(crate) fn growth(&self, messages: usize) -> Vec<String> {
         let (first, last) = (self.first(), self.last());
         let mut growth = Vec::new();
@@ -123,12 +124,12 @@ impl Samples {
                 growth.push(format!("{name}: {before} at the start, {after} at the end"));
             }
         }
-        if self.length < JUDGED {
+        if self.length < MIN_JUDGED_LENGTH {
             return growth;
         }
         let quarter = |nth: usize| &self.taken[self.taken.len() * nth / 4..self.taken.len() * (nth + 1) / 4];
-        // A tenth: what the allocator keeps depends on what ran last. With 2 messages a second, a leak of 500 bytes
-        // for each shows in an hour.
+        // A tenth is allowed, as what the allocator keeps depends on what ran last. With 2 messages a second, a leak of
+        // 500 bytes for each message shows in an hour.
         let resident = [1, 3].map(|nth| median(quarter(nth), |sample| sample.resident));
         if resident[1] > resident[0] * 11 / 10 {
             growth.push(format!("median of the resident memory: from {} to {} kB", resident[0], resident[1]));

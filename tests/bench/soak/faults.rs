@@ -1,4 +1,4 @@
-//! What goes wrong, one thing after the other.
+//! The faults of a run, one after the other.
 
 use std::fmt;
 
@@ -10,20 +10,20 @@ use rustix::process::{Signal, kill_process};
 
 use crate::rig::Rig;
 
-/// One kind after the other; what lasts, lasts until the next one.
+/// Injects one kind of fault after the other. A fault that lasts ends with the next one.
 #[derive(Default)]
-pub(crate) struct Troubles {
-    made: usize,
+pub(crate) struct Faults {
+    injected: usize,
 }
 
-impl Troubles {
+impl Faults {
     pub(crate) fn next(&mut self, rig: &Rig) {
         self.end(rig);
         let emulator = &rig.emulator;
         let sending = |effect, times| {
             emulator.fault(InjectedFault::sending(effect, FaultDuration::Times(times)));
         };
-        match self.made % 14 {
+        match self.injected % 14 {
             0 => emulator.drop_connections(ConnectionEnding::Reset),
             1 => sending(FaultEffect::Refuse { http: 500, code: 2200, reset: None }, 3),
             2 => {
@@ -49,27 +49,27 @@ impl Troubles {
             12 => emulator.drop_connections(ConnectionEnding::End),
             _ => sending(FaultEffect::Delay { ms: 1500 }, 5),
         }
-        self.made += 1;
+        self.injected += 1;
     }
 
-    /// Nothing goes wrong any more.
+    /// Ends all faults.
     pub(crate) fn end(&self, rig: &Rig) {
         rig.emulator.stall(false);
         rig.emulator.lift_all();
     }
 }
 
-/// A warden or an agent.
+/// Kills a warden or an agent.
 fn kill_one(rig: &Rig) {
-    let there = process_tree::descendants(rig.pid());
-    if !there.is_empty() {
-        // It may just have ended.
-        let _ = kill_process(there[fastrand::usize(..there.len())], Signal::KILL);
+    let processes = process_tree::descendants(rig.pid());
+    if !processes.is_empty() {
+        // It may have ended just now.
+        let _ = kill_process(processes[fastrand::usize(..processes.len())], Signal::KILL);
     }
 }
 
-impl fmt::Display for Troubles {
+impl fmt::Display for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} faults", self.made)
+        write!(f, "{} faults", self.injected)
     }
 }
