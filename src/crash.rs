@@ -4,7 +4,7 @@
 //! They are there only with the feature `crash-points`, which is for tests: without it these functions are empty and
 //! leave nothing in the program. With it, the variable `PHONEWORK_CRASH` says what happens and where, as
 //! `inbox-write:die@2`: the second time that something passes there. In place of `die` (SIGKILL) stands, at what ends
-//! in `-write`, `fail` (the write does not happen), anywhere `wait=500` (it takes so many milliseconds longer), and in
+//! in `-write`, `fail` (the write does not happen), anywhere `wait=500` (it takes that many milliseconds longer), and in
 //! place of `2` a span such as `2-9`. Several are separated by commas; `count` alone only has each pass logged.
 
 #[cfg(feature = "crash-points")]
@@ -23,7 +23,7 @@ macro_rules! points {
 
         #[cfg(feature = "crash-points")]
         impl Point {
-            /// All of them.
+            /// Every crash point, in the order of a message's way through the daemon.
             pub const ALL: &[Self] = &[$(Self::$point,)*];
 
             /// Its name in `PHONEWORK_CRASH`.
@@ -42,19 +42,19 @@ points! {
     FrameReceived = "frame-received",
     /// The event is understood.
     EventRead = "event-read",
-    /// A message goes into the inbox; not committed.
+    /// A message is about to be committed to the inbox.
     InboxWrite = "inbox-write",
-    /// It is committed.
+    /// The message is in the inbox, committed.
     InboxCommitted = "inbox-committed",
-    /// Something that is no message is put on record; not committed.
+    /// An event that is no message is about to be committed.
     EventWrite = "event-write",
-    /// It is committed.
+    /// The event is on record, committed.
     EventCommitted = "event-committed",
     /// The answer to an event is handed to the connection.
     AckHanded = "ack-handed",
     /// The answer is about to be written to the socket.
     AckSending = "ack-sending",
-    /// It is written.
+    /// The answer is written to the socket.
     AckSent = "ack-sent",
     /// The router has the message.
     MessageRouted = "message-routed",
@@ -62,43 +62,43 @@ points! {
     RecallRouted = "recall-routed",
     /// A person is asked about messages that came too late.
     StaleAsked = "stale-asked",
-    /// A message is assigned to a session; not committed.
+    /// A message's session is about to be committed.
     AssignmentWrite = "assignment-write",
-    /// A turn is put on record; not committed.
+    /// A turn is about to be committed.
     TurnWrite = "turn-write",
-    /// It is committed.
+    /// The turn is on record, committed.
     TurnCommitted = "turn-committed",
     /// A line is about to be written to Claude.
     LineSending = "line-sending",
-    /// It is written.
+    /// The line is written to Claude.
     LineSent = "line-sent",
     /// Claude has begun a turn.
     InitHeard = "init-heard",
     /// Claude's result is there.
     ResultHeard = "result-heard",
-    /// Messages or a turn are settled; not committed.
+    /// A settlement of messages or a turn is about to be committed.
     SettlementWrite = "settlement-write",
-    /// They are committed.
+    /// The settlement is committed.
     SettlementCommitted = "settlement-committed",
-    /// A line of the audit log is appended to its file.
+    /// A line of the audit log is about to be appended to its file.
     AuditLineWrite = "audit-line-write",
-    /// It is in the file.
+    /// The line is in the audit file.
     AuditLineWritten = "audit-line-written",
-    /// The line is taken off the list; not committed.
+    /// It is about to be committed that the line is written.
     AuditMarkWrite = "audit-mark-write",
-    /// That is committed.
+    /// It is on record, committed, that the line is written.
     AuditMarked = "audit-marked",
     /// A post is taken from the outbox.
     PostTaken = "post-taken",
-    /// It is about to be sent to Feishu.
+    /// A request of the post is about to be sent to Feishu.
     RequestSending = "request-sending",
-    /// Feishu has answered.
+    /// Feishu has answered the request.
     RequestAnswered = "request-answered",
-    /// How far a document has come is noted; not committed.
+    /// How far a document has been sent is about to be committed.
     PlacementWrite = "placement-write",
-    /// Feishu's confirmation is noted; not committed.
+    /// Feishu's confirmation is about to be committed.
     ConfirmationWrite = "confirmation-write",
-    /// It is committed.
+    /// Feishu's confirmation is on record, committed.
     ConfirmationCommitted = "confirmation-committed",
     /// `sessions.json` is to be replaced.
     SessionsWrite = "sessions-write",
@@ -108,12 +108,12 @@ points! {
     SessionsReplaced = "sessions-replaced",
 }
 
-/// Something passes a point.
+/// Called where a message's way passes a point.
 #[cfg(not(feature = "crash-points"))]
 #[inline]
 pub fn at(_: Point) {}
 
-/// Something is about to be written.
+/// Called where something is about to be written.
 ///
 /// # Errors
 /// When a test has the write fail.

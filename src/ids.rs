@@ -41,7 +41,7 @@ macro_rules! text_ids {
 }
 
 text_ids! {
-    /// A person, as one Feishu app knows him (`ou_…`); another app sees another id.
+    /// A person, as one Feishu app knows them (`ou_…`); another app sees another id.
     OpenId,
     /// A Feishu chat (`oc_…`), of two or of a group.
     ChatId,
@@ -61,7 +61,7 @@ text_ids! {
 pub struct SlotId(uuid::Uuid);
 
 impl SlotId {
-    /// A new one.
+    /// A new random id.
     #[must_use]
     pub fn random() -> Self {
         Self(uuid::Uuid::new_v4())

@@ -36,7 +36,7 @@ impl Environment {
             .with_user(name_in_passwd(&passwd, uid.as_raw()))
     }
 
-    /// Surroundings made up of variables, of whether the user is root, and of his home should `HOME` not say it.
+    /// An environment made of variables, of whether the user is root, and of their home where `HOME` does not say it.
     pub fn new(
         variables: impl IntoIterator<Item = (impl Into<OsString>, impl Into<OsString>)>,
         root: bool,
@@ -61,7 +61,7 @@ impl Environment {
         self.variables.get(OsStr::new(name)).map(OsString::as_os_str).filter(|value| !value.is_empty())
     }
 
-    /// The user's home directory, if he has one.
+    /// The user's home directory, if they have one.
     #[must_use]
     pub fn home(&self) -> Option<&Path> {
         self.home.as_deref()

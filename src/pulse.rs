@@ -17,7 +17,7 @@ static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
 /// The beat of a task that has ended as it should.
 const ENDED: u64 = u64::MAX;
 
-/// A task may be still for so long when nobody asks for less.
+/// How long a task may be still unless it asks for less.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What a task gives its signs of life by. A task that drops it has ended.
@@ -47,7 +47,7 @@ struct Watched {
 /// A task that has been still for too long.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StuckTask {
-    /// The task.
+    /// The name of the task.
     pub name: &'static str,
     /// For how long it has been still.
     pub still: Duration,
@@ -60,7 +60,7 @@ impl Pulse {
         Self { last: Arc::default(), every: PATIENCE }
     }
 
-    /// The task moves.
+    /// Tells that the task moves.
     pub fn beat(&self) {
         self.last.store(now(), Ordering::Relaxed);
     }
@@ -95,7 +95,7 @@ impl Drop for Pulse {
 }
 
 impl Pulses {
-    /// None yet; tasks may be still for so long.
+    /// No pulses yet; tasks may be still for this long.
     #[must_use]
     pub fn new(patience: Duration) -> Self {
         Self { patience, tasks: Arc::default(), awake: Arc::default() }

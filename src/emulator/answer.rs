@@ -12,11 +12,11 @@ use serde_json::{Value, json};
 /// A request that Feishu does not fulfil.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct FeishuRefusal {
-    /// The HTTP status.
+    /// The HTTP status of the refusal.
     pub(crate) http: u16,
-    /// Feishu's code.
+    /// Feishu's error code, as in its documentation.
     pub(crate) code: i64,
-    /// What it says.
+    /// Feishu's error message.
     pub(crate) msg: String,
     /// When a rate is exceeded: how long to wait.
     pub(crate) reset: Option<Duration>,

@@ -21,7 +21,7 @@ pub(crate) enum ContentExtras {
     Ready(Value),
     /// A key of something uploaded, and the `msg_type` that shows it.
     Keys(Value, Vec<String>),
-    /// A card entity.
+    /// The card entity that the message shows, by its id.
     Entity(String),
 }
 

@@ -44,7 +44,7 @@ impl fmt::Display for NotShown {
 
 impl std::error::Error for NotShown {}
 
-/// The people.
+/// The people who have a phone here, in the order of the options.
 impl Emulator {
     /// What it was started with.
     #[must_use]
@@ -52,13 +52,13 @@ impl Emulator {
         &self.shared.options
     }
 
-    /// The people.
+    /// The people who have a phone here, in the order of the options.
     #[must_use]
     pub fn users(&self) -> Vec<User> {
         self.shared.look(|world| world.users.clone())
     }
 
-    /// The chats.
+    /// The chats that the bot is a member of, in the order of the options.
     #[must_use]
     pub fn chats(&self) -> Vec<Chat> {
         self.shared.look(|world| world.chats.clone())
@@ -146,7 +146,7 @@ impl Emulator {
         self.shared.change(|world| world.keep(name, bytes.into()))
     }
 
-    /// A person opens his chat with the bot.
+    /// Opens a person's chat with the bot on their phone.
     ///
     /// # Errors
     /// When he has none.
@@ -166,7 +166,7 @@ impl Emulator {
         Ok(())
     }
 
-    /// A person takes his message back.
+    /// Recalls a person's message.
     ///
     /// # Errors
     /// When it is not there, or the bot's.

@@ -11,7 +11,7 @@ use crate::ids::ChatId;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FaultDuration {
-    /// For so many requests.
+    /// For this number of requests.
     Times(u32),
     /// Until it is lifted.
     UntilLifted,
@@ -23,9 +23,9 @@ pub enum FaultDuration {
 pub enum FaultEffect {
     /// Refused with a code of Feishu's; nothing is done.
     Refuse {
-        /// The HTTP status.
+        /// The HTTP status of the answer.
         http: u16,
-        /// Feishu's code.
+        /// Feishu's error code in the answer.
         code: i64,
         /// Seconds for the header `x-ogw-ratelimit-reset`.
         #[serde(default)]
@@ -40,7 +40,7 @@ pub enum FaultEffect {
     },
     /// A gateway's HTML page; nothing is done.
     Page {
-        /// The HTTP status.
+        /// The HTTP status of the answer.
         http: u16,
     },
     /// HTTP 200 with a body that is no JSON; nothing is done.
@@ -55,7 +55,7 @@ pub enum FaultEffect {
     },
     /// Done and answered, but later.
     Delay {
-        /// Milliseconds.
+        /// The delay in milliseconds.
         ms: u64,
     },
     /// Done and answered when the fault is lifted.
@@ -79,10 +79,10 @@ pub struct InjectedFault {
     /// Only of what is sent to this chat, or put under a message in it.
     #[serde(default)]
     pub chat: Option<ChatId>,
-    /// What happens.
+    /// What happens to the requests that match.
     #[serde(flatten)]
     pub effect: FaultEffect,
-    /// How long.
+    /// How long the fault stays in force.
     pub lasting: FaultDuration,
 }
 
@@ -178,9 +178,9 @@ impl Default for DeliveryFaults {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ReleaseOrder {
-    /// As they happened.
+    /// In the order in which they happened.
     AsTheyCame,
-    /// The newest first.
+    /// In reverse order, the newest event first.
     Reversed,
 }
 
@@ -200,7 +200,7 @@ pub enum Outage {
 pub enum MalformedInput {
     /// A binary message that is no frame.
     Bytes,
-    /// A text message.
+    /// A WebSocket text message, which Feishu never sends.
     Text,
     /// An event frame whose payload is not JSON.
     Json,

@@ -9,7 +9,7 @@ use crate::ids::{ChatId, OpenId};
 /// A person with a phone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct User {
-    /// The person, as the app knows him.
+    /// The person's open_id: the id by which this app knows them.
     pub open_id: OpenId,
     /// The name that others see.
     pub name: String,
@@ -28,7 +28,7 @@ pub enum EmulatedChatKind {
 /// A chat that the bot is a member of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Chat {
-    /// The chat's id.
+    /// The chat's id (`oc_…`).
     pub chat_id: ChatId,
     /// Of two or of many.
     pub kind: EmulatedChatKind,
@@ -44,11 +44,11 @@ pub struct Chat {
 pub struct ServedClientConfig {
     /// How often a client should try again; negative: for ever.
     pub reconnect_count: i32,
-    /// Between two tries.
+    /// Seconds between two attempts to reconnect.
     pub reconnect_interval: u32,
     /// The most that a client waits, at random, before its first try.
     pub reconnect_nonce: u32,
-    /// Between two pings.
+    /// Seconds between two pings of the client.
     pub ping_interval: u32,
 }
 
@@ -59,11 +59,11 @@ pub struct EmulatorOptions {
     pub port: u16,
     /// The app's id: `cli_` and 16 hexadecimal digits.
     pub app_id: String,
-    /// The app's secret.
+    /// The app secret that the client has to know.
     pub app_secret: String,
     /// The bot's name, which a mention carries.
     pub bot_name: String,
-    /// The people.
+    /// The people who have a phone.
     pub users: Vec<User>,
     /// The chats that the bot is in. A user without a chat of two has none until the list says so.
     pub chats: Vec<Chat>,

@@ -55,7 +55,7 @@ pub struct ConnectionInfo {
     pub stalled: bool,
 }
 
-/// A living connection.
+/// A long connection that is open.
 pub(crate) struct LiveConnection {
     pub(crate) info: ConnectionInfo,
     pub(crate) frames: mpsc::Sender<Message>,

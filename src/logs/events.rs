@@ -28,7 +28,7 @@ pub const NOT_CONNECTED: &str = "not-connected";
 pub const CONNECTION_LOST: &str = "connection-lost";
 /// There is a connection after one was lost, or after tries that failed.
 pub const RECONNECTED: &str = "reconnected";
-/// Somebody wrote to the bot who is not allowed to.
+/// Somebody who is not allowed wrote to the bot.
 pub const MESSAGE_REFUSED: &str = "message-refused";
 /// Claude asked a person for leave to use a tool.
 pub const APPROVAL_ASKED: &str = "approval-asked";
@@ -40,11 +40,11 @@ pub const WEDGED: &str = "wedged";
 pub const CLAUDE_FAILED: &str = "claude-failed";
 /// `mail.db` cannot be written.
 pub const STORE_FAILED: &str = "store-failed";
-/// It can again.
+/// The store can be written again.
 pub const STORE_MENDED: &str = "store-mended";
 /// A task of the daemon does not move.
 pub const TASK_STUCK: &str = "task-stuck";
-/// It moves again.
+/// A task that was stuck moves again.
 pub const TASK_MOVES: &str = "task-moves";
 /// The keyring was not taken.
 pub const RELOAD_REFUSED: &str = "reload-refused";

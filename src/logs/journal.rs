@@ -20,7 +20,7 @@ pub(super) struct JournalLayer {
 }
 
 impl JournalLayer {
-    /// Finds the journal.
+    /// Connects to the journal's socket.
     pub(super) fn open() -> io::Result<Self> {
         let writers = MESSAGE_IDS.iter().map(|&(name, id)| {
             // What an operator is to notice among the messages that are mere information.

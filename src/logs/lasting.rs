@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-/// So many different causes are told of one trouble; what comes after them is in the finer log only.
+/// Maximum number of different causes logged for one trouble; further ones are logged at the debug level.
 const MOST_TOLD: usize = 10;
 
 /// What is known of a trouble from its first failure to its end.

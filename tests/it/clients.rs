@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use played::{Played, Said, shown};
 
-/// So many hours and half an hour ago: no test takes that long.
+/// This number of hours and half an hour ago: no test takes that long.
 fn ago(hours: i64) -> Timestamp {
     Timestamp::now() - SignedDuration::from_mins(hours * 60 + 30)
 }

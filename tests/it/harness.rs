@@ -1,7 +1,7 @@
 //! The fault harness: random traffic of three people and random faults, drawn from a seed; then calm; then the
 //! invariants, held against what the phones showed, what the agents were given and what the audit log says.
 //!
-//! `PHONEWORK_HARNESS_ROUNDS=1000` runs so many rounds, from `PHONEWORK_HARNESS_SEED` on or from a random one; the seed
+//! `PHONEWORK_HARNESS_ROUNDS=1000` runs that many rounds, from `PHONEWORK_HARNESS_SEED` on or from a random one; the seed
 //! of each round that fails is printed, and `PHONEWORK_HARNESS_SEED` alone runs that round again. A seed fixes what is
 //! done, not how the processes interleave. With `PHONEWORK_HARNESS_CLAUDE=real` they are rounds with the real Claude
 //! Code, else with the practice agent.

@@ -4,7 +4,7 @@
 pub(super) const CARD: &[&str] =
     &["schema", "config", "card_link", "header", "body", "i18n_body", "i18n_header"];
 
-/// In `config`.
+/// Property names that Feishu takes in `config`.
 pub(super) const CONFIG: &[&str] = &[
     "streaming_mode",
     "streaming_config",
@@ -18,11 +18,11 @@ pub(super) const CONFIG: &[&str] = &[
     "style",
 ];
 
-/// In `header`.
+/// Property names that Feishu takes in `header`.
 pub(super) const HEADER: &[&str] =
     &["title", "subtitle", "text_tag_list", "i18n_text_tag_list", "template", "icon", "padding"];
 
-/// In `body`.
+/// Property names that Feishu takes in `body`.
 pub(super) const BODY: &[&str] = &[
     "direction",
     "padding",

@@ -1,4 +1,4 @@
-//! What a person reads on a card, and what he can press.
+//! What a person reads on a card, and what they can press.
 
 use serde_json::Value;
 

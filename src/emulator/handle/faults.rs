@@ -35,7 +35,7 @@ impl Emulator {
         self.shared.look(|world| world.faults.hits(fault))
     }
 
-    /// Ends every connection.
+    /// Ends every long connection in this way.
     pub fn drop_connections(&self, ending: ConnectionEnding) {
         self.shared.change(|world| world.control_all(|control| control.ending = Some(ending)));
     }

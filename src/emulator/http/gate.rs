@@ -27,7 +27,7 @@ use crate::ids::{ChatId, MessageId};
 pub struct ApiCall {
     /// Its number, from 1.
     pub number: u64,
-    /// When it came.
+    /// When the request arrived.
     pub at: Timestamp,
     /// `GET`, `POST`, …
     pub method: String,

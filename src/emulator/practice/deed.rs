@@ -10,9 +10,9 @@ pub(super) const LABEL: &str = "(practice agent, not Claude)";
 pub(super) enum PracticeDeed {
     /// `echo TEXT`: the text word for word.
     Echo(String),
-    /// `say N characters`, or `say N characters in M texts`: so many, in numbered lines.
+    /// `say N characters`, or `say N characters in M texts`: an answer of N characters, in numbered lines.
     Say { length: usize, texts: usize },
-    /// `slow S`: an answer after so many seconds.
+    /// `slow S`: an answer after S seconds.
     Slow(Duration),
     /// `stamp`: when it had read the prompt, and when it begins to write the answer; see [`super::texts::stamp`].
     Stamp,
@@ -22,9 +22,9 @@ pub(super) enum PracticeDeed {
     Run(String),
     /// `ask30`: asks so often in one turn, each time for another command.
     AskOften(usize),
-    /// `stream N words`, or `stream N words in S`: so many, as they come, in so many seconds.
+    /// `stream N words`, or `stream N words in S`: N words as deltas, spread over S seconds.
     Stream { words: usize, time: Duration },
-    /// `work N`, `work N BYTES`, `work N BYTES in S`: so many tools, with results of so many bytes, in so many seconds.
+    /// `work N`, `work N BYTES`, `work N BYTES in S`: N tool uses with results of BYTES bytes, spread over S seconds.
     Work { times: usize, bytes: usize, time: Duration },
     /// `write FILE TEXT`: asks, then writes it.
     WriteFile { file: String, text: String },
@@ -37,9 +37,9 @@ pub(super) enum PracticeDeed {
     Ask { many: bool },
     /// `plan`: a plan to approve or to send back.
     Plan,
-    /// `remember TEXT`.
+    /// `remember TEXT`: keeps the text in the session's file.
     Remember(String),
-    /// `recall`.
+    /// `recall`: says what was remembered, which shows that the session was resumed.
     Recall,
     /// `crash`: ends in the middle of the turn.
     Crash,
@@ -51,15 +51,15 @@ pub(super) enum PracticeDeed {
     Garbage,
     /// `babble`: such lines without end.
     Babble,
-    /// `flood N`: a line of so many megabytes, and then an answer.
+    /// `flood N`: a line of N megabytes, and then an answer.
     Flood(usize),
     /// `compact`: the conversation is summarised, and then an answer comes.
     Compact,
-    /// `later S TEXT`: after so many seconds it begins a turn by itself and says the text.
+    /// `later S TEXT`: after S seconds it begins a turn by itself and says the text.
     Later(Duration, String),
     /// `error 401`, `error 429`, `error overloaded`.
     Fail(SimulatedFailure),
-    /// Anything else.
+    /// Anything else is echoed.
     Chat(String),
 }
 
@@ -104,7 +104,7 @@ const MOST_BYTES: usize = 1_000_000;
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 /// What a tool of `work` says.
 const FEW_BYTES: usize = 200;
-/// `ask30`.
+/// Permission requests that the prompt `ask30` makes in one turn.
 const OFTEN: usize = 30;
 
 impl PracticeDeed {

@@ -148,7 +148,7 @@ pub(super) fn refusal(request_id: &str, code: &str) -> Value {
     })
 }
 
-/// A line of a kind that nobody knows, so many megabytes long.
+/// A line of an unknown kind, this number of megabytes long.
 pub(super) fn flood(session: &str, megabytes: usize) -> Value {
     json!({"type": "flood", "session_id": session, "water": "~".repeat(megabytes << 20)})
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
-/// A session's file.
+/// The file of one practice session: what it was told to remember.
 pub(super) struct AgentMemory {
     session: String,
     file: PathBuf,

@@ -27,9 +27,9 @@ pub(super) struct LaunchOptions {
     pub(super) mode: Option<String>,
     /// `--allowedTools`: rules with commas or spaces between them.
     pub(super) allowed: Option<String>,
-    /// `--settings`, as JSON.
+    /// The value of `--settings`: a JSON text.
     pub(super) settings: Option<String>,
-    /// `--setting-sources`.
+    /// The value of `--setting-sources`: names, separated by commas.
     pub(super) sources: Option<String>,
     pub(super) bypass: bool,
 }

@@ -10,11 +10,11 @@ use super::deed::LABEL;
 use super::lines::ToolOutput;
 use super::texts;
 
-/// Claude Code joins deltas within so many milliseconds.
+/// Milliseconds within which Claude Code joins deltas.
 const HOLD: &str = "CLAUDE_CODE_STREAM_EVENT_HOLD_MS";
 
 impl<W: Write> Agent<W> {
-    /// Says so many words in so much time, a few at a time.
+    /// Says a number of words over a length of time, a few at a time.
     pub(super) fn stream(&mut self, count: usize, time: Duration) -> std::io::Result<TurnEnding> {
         let words = texts::words(count);
         let hold = std::env::var(HOLD)
@@ -42,7 +42,7 @@ impl<W: Write> Agent<W> {
         Ok(TurnEnding::Streamed(said))
     }
 
-    /// Uses so many tools that need no question, with results of so many bytes.
+    /// Uses a number of tools that need no permission, with results of a given size.
     pub(super) fn work(&mut self, times: usize, bytes: usize, time: Duration) -> std::io::Result<TurnEnding> {
         let begun = Instant::now();
         let share = u32::try_from(times).unwrap_or(u32::MAX);

@@ -44,7 +44,7 @@ pub(super) fn stamp(read: Timestamp, wrote: Timestamp) -> String {
     format!("{LABEL} read {} wrote {}", read.as_nanosecond(), wrote.as_nanosecond())
 }
 
-/// So many words behind the label, in paragraphs.
+/// This number of words behind the label, in paragraphs.
 pub(super) fn words(count: usize) -> Vec<String> {
     let text = "The quick brown fox jumps over the lazy dog while **everybody** watches. 敏捷的棕色狐狸 jumps again.";
     let words = text.split(' ').cycle().take(count).enumerate();
@@ -67,7 +67,7 @@ pub(super) fn pieces(words: &[String], time: Duration, hold: Duration) -> Vec<St
     words.chunks(each.max(1)).map(<[String]>::concat).collect()
 }
 
-/// What a tool gives: so many bytes.
+/// A tool's result of this number of bytes.
 pub(super) fn output(number: usize, bytes: usize) -> String {
     format!("output of step {number}\n").bytes().cycle().take(bytes).map(char::from).collect()
 }

@@ -12,7 +12,7 @@ use super::permission;
 
 /// What became of a tool that the agent wanted to use.
 pub(super) enum ToolPermission {
-    /// It may run.
+    /// The tool may run, with the input that was allowed.
     Given(PracticeToolUse),
     /// It may not, and the model was told why.
     Refused(String),

@@ -75,7 +75,7 @@ impl Emulator {
             .change(|world| world.cards.values_mut().for_each(super::card_entity::CardEntity::time_out));
     }
 
-    /// A message becomes older by so much, and with it the card that it shows.
+    /// Makes a message older by this much, and with it the card that it shows.
     pub fn age(&self, id: &MessageId, by: Duration) {
         self.shared.change(|world| world.age(id, by));
     }

@@ -25,7 +25,7 @@ const STREAMING_LASTS: Duration = Duration::from_secs(600);
 /// Feishu: an entity lives 14 days.
 const LIVES: Duration = Duration::from_secs(14 * 24 * 3600);
 
-/// A card entity.
+/// A card entity: the card, its sequence number, and whether it streams.
 #[derive(Clone, Debug)]
 pub(crate) struct CardEntity {
     pub(crate) card: Value,
@@ -48,7 +48,7 @@ pub(crate) enum EntityOperation {
     Settings(Value),
     /// A whole new card.
     Replace(Value),
-    /// Several at once.
+    /// Several operations at once, all or none of them.
     Batch(Vec<Value>),
     /// `insert_before`, `insert_after` or `append`.
     Add { how: String, target: Option<String>, elements: Value },
@@ -56,12 +56,12 @@ pub(crate) enum EntityOperation {
     ReplaceElement { element_id: String, element: Value },
     /// Some properties of an element.
     PatchElement { element_id: String, partial: Value },
-    /// One element less.
+    /// Removes an element.
     DeleteElement { element_id: String },
 }
 
 impl World {
-    /// Makes an entity.
+    /// Makes an entity of a card of schema 2.0 and answers with its id.
     pub(crate) fn create_entity(&mut self, card: Value) -> Result<Value, FeishuRefusal> {
         if !cards::is_second_schema(&card) {
             return Err(entity_refusal(&CardFault::OldSchema));

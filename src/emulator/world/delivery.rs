@@ -28,9 +28,9 @@ const ECHOED: [&str; 8] =
 /// An acknowledgement that a client sent.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Ack {
-    /// The event.
+    /// The id of the event that was acknowledged.
     pub event_id: EventId,
-    /// E.g. `im.message.receive_v1`.
+    /// The event's type, such as `im.message.receive_v1`.
     pub event_type: String,
     /// The message that the event is about, if it is about one.
     pub message_id: Option<MessageId>,
@@ -44,7 +44,7 @@ pub struct Ack {
     pub latency: Duration,
     /// The number of the connection.
     pub connection: u64,
-    /// When it came.
+    /// When the acknowledgement arrived.
     pub at: Timestamp,
 }
 

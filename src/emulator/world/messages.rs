@@ -22,14 +22,14 @@ const CHANGEABLE: Duration = Duration::from_secs(14 * 24 * 3600);
 /// Feishu: a message is edited at most 20 times.
 const MOST_EDITS: u32 = 20;
 
-/// So many uuids are kept before the old ones are looked for.
+/// Number of uuids above which expired ones are removed.
 const MANY: usize = 10_000;
 
 /// A message that the bot wants to send.
 #[derive(Clone, Debug)]
 pub(crate) struct OutgoingBotMessage {
     pub(crate) msg_type: String,
-    /// JSON as text.
+    /// The message's content: a JSON text.
     pub(crate) content: String,
     pub(crate) uuid: Option<String>,
     pub(crate) in_thread: bool,

@@ -13,7 +13,7 @@ use crate::ids::{ChatId, MessageId, OpenId};
 /// Why the people could not do what they were told to.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PeopleError {
-    /// No such user.
+    /// Nobody has this open_id.
     #[error("there is no user {0}")]
     NoUser(OpenId),
     /// No such chat, or the user is not in it.
@@ -31,7 +31,7 @@ pub enum PeopleError {
     /// A form lacks something, or holds what it cannot.
     #[error("the form cannot be submitted: {0}")]
     Field(String),
-    /// Feishu refuses it.
+    /// Feishu refuses the event with this code.
     #[error("Feishu refuses it with code {0}")]
     Refused(i64),
 }
@@ -39,9 +39,9 @@ pub enum PeopleError {
 /// A message that a person sends.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PhoneUtterance {
-    /// Who.
+    /// The person who writes.
     pub user: OpenId,
-    /// Where.
+    /// The chat that they write in.
     pub chat: ChatId,
     /// Feishu's message type: `text`, `post`, `image`, …
     pub kind: String,

@@ -51,7 +51,7 @@ pub enum PressTarget {
 /// A press, with what was filled in.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Click {
-    /// What is pressed.
+    /// Which element of the card is pressed.
     pub press: PressTarget,
     /// The values of the form that the button submits.
     #[serde(default)]
@@ -75,7 +75,7 @@ impl From<PressTarget> for Click {
 pub struct ShownToast {
     /// `info`, `success`, `error` or `warning`.
     pub kind: String,
-    /// Its words.
+    /// The text of the toast.
     pub content: String,
 }
 

@@ -1,11 +1,11 @@
-//! Sliding windows: so many requests in so much time, for each key.
+//! Sliding windows: a maximum number of requests within a length of time, for each key.
 
 use std::{
     collections::{HashMap, VecDeque},
     time::{Duration, Instant},
 };
 
-/// So many keys are kept before the silent ones are looked for.
+/// Number of keys above which silent ones are removed.
 const MANY: usize = 10_000;
 /// The longest window of any limit.
 const LONGEST: Duration = Duration::from_secs(60);

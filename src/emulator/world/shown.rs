@@ -24,13 +24,13 @@ pub struct Reaction {
 /// A message as a phone shows it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ShownMessage {
-    /// The message's id.
+    /// The message's id (`om_…`).
     pub message_id: MessageId,
     /// The chat that it is in.
     pub chat_id: ChatId,
     /// Who wrote it; `None` is the bot.
     pub from: Option<OpenId>,
-    /// The writer's name.
+    /// The name of whoever wrote it.
     pub from_name: String,
     /// Feishu's `msg_type`: `text`, `post`, `interactive`, …
     pub msg_type: String,

@@ -45,7 +45,7 @@ impl Scene {
             ("ANTHROPIC_AUTH_TOKEN", ""),
             ("CLAUDE_CODE_OAUTH_TOKEN", ""),
             ("CLAUDE_CONFIG_DIR", &config),
-            // A shell of Claude's would read whatever the user of this machine has in his profile.
+            // A shell of Claude's would read whatever the user of this machine has in their profile.
             ("HOME", &config),
             ("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1"),
             ("CLAUDE_CODE_MAX_RETRIES", "0"),

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// What it says.
+/// What the played daemon says.
 #[derive(Clone)]
 pub(crate) enum Said {
     /// A reply that ends the call.
@@ -18,9 +18,9 @@ pub(crate) enum Said {
     More(Value),
     /// An error of this name.
     Error(&'static str, Value),
-    /// Something else.
+    /// Bytes that are no reply.
     Nonsense(&'static [u8]),
-    /// Nothing more, ever.
+    /// Nothing more: the connection ends.
     HangsUp,
 }
 
@@ -68,7 +68,7 @@ impl Played {
         self.calls.lock().unwrap().clone()
     }
 
-    /// Where it listens.
+    /// The socket that it listens on.
     pub(crate) fn socket(&self) -> PathBuf {
         self.folder.path().join("control.sock")
     }

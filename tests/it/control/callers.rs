@@ -78,7 +78,7 @@ async fn a_thousand_callers_who_stall_delay_neither_a_message_nor_an_operator() 
             1 => {
                 caller.send(b"{\"method\":").await;
             }
-            // He sees that he is served, and takes nothing more.
+            // This caller sees that it is served, and takes nothing more.
             _ => {
                 caller.ask_more("Tail", json!({ "follow": true })).await;
                 assert!(caller.reply().await.is_some(), "{n}");

@@ -13,7 +13,7 @@ async fn sessions(operator: &mut Varlink, all: bool, fields: &[&str]) -> Value {
     sessions.map(|session| fields.iter().map(|field| session[field].clone()).collect::<Value>()).collect()
 }
 
-/// The entries that come, as soon as there are so many.
+/// The entries that come, as soon as there are this many.
 async fn entries(operator: &mut Varlink, many: usize) -> Vec<Value> {
     let mut entries = Vec::new();
     while entries.len() < many {

@@ -116,7 +116,7 @@ async fn a_silence_of_a_minute_is_said_in_the_chat_and_the_answer_still_comes() 
             "(practice agent, not Claude) That took 63 seconds."
         ]
     );
-    // Who waited for so long has put his phone away: the answer is a message of its own, which notifies him.
+    // After such a wait the phone is in a pocket: the answer is a message of its own, which notifies.
     let is_over = |shown: &ShownMessage| shown.text.starts_with("Over · shop\nThe answer is below, since ");
     let cards = |_: &Emulator| phonework.said(&phonework.chat).iter().any(is_over).then_some(());
     assert!(phonework.emulator.wait_for(cards, PATIENCE).await.is_some());

@@ -30,7 +30,7 @@ async fn installed(feishu: EmulatorOptions) -> Phonework {
     Phonework::installed_at(feishu, &agent, json!({})).await
 }
 
-/// The same, running.
+/// The same, with a daemon that is connected.
 async fn running(feishu: EmulatorOptions) -> Phonework {
     let mut phonework = installed(feishu).await;
     phonework.start().await;

@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::support::audit::audit_below;
 use crate::support::phonework::{PATIENCE, Phonework, until};
 
-/// A Feishu with so many people, each in a chat with the bot.
+/// A Feishu with this many people, each in a chat with the bot.
 fn feishu(people: usize) -> EmulatorOptions {
     let person = |n: usize| OpenId::from(format!("ou_{n:032x}"));
     let user = |n: usize| User { open_id: person(n), name: format!("person {n}") };

@@ -63,7 +63,7 @@ struct Http {
 }
 
 impl Server {
-    /// A server whose endpoint answers ask for a ping every so many seconds.
+    /// A server whose endpoint answers ask for a ping at this interval, in seconds.
     pub(crate) async fn start(ping_interval: i64) -> Self {
         let web_socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let http = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -47,11 +47,11 @@ struct Person<'a> {
     evidence: &'a Evidence,
     user: usize,
     sent: Vec<&'a Sent>,
-    /// The bot's messages to him with the chat that they are in.
+    /// The bot's messages to this person, with the chat that they are in.
     heard: Vec<(usize, Kind, String)>,
-    /// His prompts as the agents were given them.
+    /// This person's prompts as the agents were given them.
     given: Vec<&'a str>,
-    /// Prompt, outcome and response of his turns on record.
+    /// Prompt, outcome and response of this person's turns on record.
     turns: Vec<(&'a str, &'a str, &'a str)>,
     /// The lines of the audit log that these are from.
     records: Vec<&'a Value>,
@@ -117,7 +117,7 @@ impl<'a> Person<'a> {
         self.count(&Kind::Stopped).saturating_sub(self.outcomes("stopped"))
     }
 
-    /// How often he was told this, where a message of the bot's speaks of several messages of his.
+    /// How often they were told this, where a message of the bot's speaks of several of their messages.
     fn told(&self, many: impl Fn(&Kind) -> Option<usize>) -> usize {
         self.heard.iter().filter_map(|(_, kind, _)| many(kind)).sum()
     }

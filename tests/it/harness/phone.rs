@@ -13,7 +13,7 @@ pub(super) enum Kind {
     Failed,
     Opened,
     Switched,
-    /// A session was closed, and so many waiting messages with it.
+    /// A session was closed, and this number of waiting messages with it.
     Closed(usize),
     NoNumber,
     /// To a message that had no session to go to, or whose session was closed.
@@ -21,7 +21,7 @@ pub(super) enum Kind {
     /// Claude asks for a permission.
     Asks,
     NothingAsked,
-    /// So many late messages were dropped.
+    /// This number of late messages was dropped.
     Discarded(usize),
     NothingKept,
     List,

@@ -46,7 +46,7 @@ impl What {
     }
 }
 
-/// What goes wrong.
+/// A fault that the harness brings about.
 #[derive(Clone, Debug)]
 pub(super) enum Trouble {
     Drop(ConnectionEnding),
@@ -64,13 +64,13 @@ pub(super) enum Trouble {
     ThawDaemon,
     /// The nth of the processes on Claude's side, wardens and agents.
     KillAgent(usize),
-    /// It stands still.
+    /// Stops an agent with SIGSTOP.
     FreezeAgent(usize),
-    /// All go on.
+    /// Continues all agents that were stopped.
     ThawAgents,
     /// The disk with the daemon's state has no room any more.
     FillDisk,
-    /// It has again.
+    /// The disk has room again.
     FreeDisk,
     Reload,
 }
@@ -101,15 +101,15 @@ pub(super) enum Step {
         by: usize,
         button: Button,
     },
-    /// Milliseconds.
+    /// Waits, in milliseconds.
     Pause(u64),
 }
 
-/// A round.
+/// A round: what people do and what goes wrong, in order.
 #[derive(Debug)]
 pub(super) struct Plan {
     pub(super) side: Side,
-    /// So many sessions may be live; there are six and more.
+    /// Maximum number of live sessions; there are six and more.
     pub(super) seats: usize,
     /// Whether the daemon's state lies on a small disk of its own.
     pub(super) small_disk: bool,
@@ -157,7 +157,7 @@ impl Plan {
     }
 }
 
-/// So much of what takes phonework seconds to recover from is in one round, which is to be short.
+/// Maximum number of faults in one round that take phonework seconds to recover from, so that rounds stay short.
 struct Budget {
     restarts: usize,
     api: usize,

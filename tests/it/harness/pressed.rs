@@ -57,7 +57,7 @@ pub(super) struct Pressed {
     owner: usize,
     by: usize,
     pub(super) button: Button,
-    /// What was shown to who pressed; none where the bot did not answer.
+    /// The toast that was shown for the press; none where the bot did not answer.
     notice: Option<String>,
 }
 

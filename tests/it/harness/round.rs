@@ -21,7 +21,7 @@ use crate::support::audit::audit_below;
 use crate::support::disk::Disk;
 use crate::support::phonework::Phonework;
 
-/// So long things may take to become quiet once nothing goes wrong any more.
+/// How long it may take until all is quiet once nothing goes wrong any more.
 const CALM: Duration = Duration::from_secs(60);
 
 /// A message of a person.
@@ -105,7 +105,7 @@ impl Round {
         round.end().await
     }
 
-    /// Each one has a session in his chat and one in the group.
+    /// Everyone has a session in their own chat and one in the group.
     async fn begin(plan: &Plan) -> Self {
         let mut feishu =
             EmulatorOptions { ack_deadline: Duration::from_millis(300), ..EmulatorOptions::default() };

@@ -54,7 +54,7 @@ impl Side {
         }
     }
 
-    /// In milliseconds: so long it mostly takes until a prompt that needs leave asks for it.
+    /// In milliseconds: how long it mostly takes until a prompt that needs permission asks for it.
     pub(super) fn asks_within(self) -> u64 {
         match self {
             Self::Practice => 300,

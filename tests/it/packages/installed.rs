@@ -13,9 +13,9 @@ use crate::support::systemd::SystemdBox;
 /// The systems that it is installed in.
 #[derive(Clone, Copy)]
 pub(super) enum System {
-    /// The machine's own.
+    /// In the systemd of this machine's own distribution.
     Here,
-    /// Debian 13.
+    /// In the systemd of Debian 13.
     Debian13,
 }
 
@@ -117,7 +117,7 @@ impl Installed {
         }
     }
 
-    /// The service's journal.
+    /// All lines of the service's journal.
     pub(super) async fn journal(&self) -> String {
         self.shell("journalctl --unit=phonework --output=cat --no-pager").await
     }

@@ -84,7 +84,7 @@ async fn a_command_is_allowed_by_a_button_and_the_card_says_so_afterwards() {
     );
 }
 
-/// With `PHONEWORK_LATE=601` it comes so many seconds after the request, which nobody wants to wait for each time.
+/// With `PHONEWORK_LATE=601` it comes 601 seconds after the request, which nobody wants to wait for each time.
 #[tokio::test]
 async fn an_approval_counts_however_late_it_comes_in_its_time() {
     let late = std::env::var("PHONEWORK_LATE").map_or(0, |seconds| seconds.parse().expect("seconds"));

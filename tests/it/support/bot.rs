@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, tungstenite::Message};
 
-/// The HTTP half.
+/// The bot's HTTP client with its token.
 pub(crate) struct Bot {
     http: reqwest::Client,
     base: String,
@@ -106,7 +106,7 @@ impl Bot {
     }
 }
 
-/// The long connection.
+/// The bot's long connection, frame by frame.
 pub(crate) struct Socket {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
 }
@@ -117,7 +117,7 @@ impl Socket {
         self.socket.next().await?.ok()
     }
 
-    /// The next frame.
+    /// Waits for the next frame.
     pub(crate) async fn frame(&mut self) -> Frame {
         let message = self.message().await.expect("the connection lives");
         let Message::Binary(bytes) = message else { panic!("{message:?} is no frame") };

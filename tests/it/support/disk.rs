@@ -10,7 +10,7 @@ pub(crate) struct Disk {
 }
 
 impl Disk {
-    /// Mounts a disk of so many mebibytes, which takes root.
+    /// Mounts a disk of this many mebibytes, which takes root.
     pub(crate) fn mount(path: &Path, mebibytes: u32) -> Self {
         std::fs::create_dir_all(path).unwrap();
         let size = format!("size={mebibytes}m,mode=0700");

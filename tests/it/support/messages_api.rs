@@ -39,14 +39,14 @@ pub(crate) enum Reply {
     Text(String),
     /// The use of a tool; its result comes with the next call.
     Tool {
-        /// The tool's name.
+        /// The name of the tool that the model uses.
         name: &'static str,
-        /// Its input.
+        /// The input of the tool.
         input: Value,
     },
     /// A text, and then the use of a tool.
     TextAndTool(String, &'static str, Value),
-    /// An HTTP error.
+    /// An HTTP error with its body.
     Status(u16, Value),
     /// The HTTP error 429 with these headers.
     Limited(Vec<(&'static str, String)>),
@@ -61,7 +61,7 @@ pub(crate) enum Reply {
 }
 
 impl Reply {
-    /// A text.
+    /// An answer that is only text.
     pub(crate) fn text(text: impl Into<String>) -> Self {
         Self::Text(text.into())
     }
@@ -92,7 +92,7 @@ enum GateState {
 }
 
 impl Gate {
-    /// A closed gate.
+    /// A gate that is closed until it is opened.
     pub(crate) fn new() -> Self {
         Self(Arc::new(watch::Sender::new(GateState::Untouched)))
     }

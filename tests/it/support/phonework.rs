@@ -105,7 +105,7 @@ impl Phonework {
         self.folder.path().join("control.sock")
     }
 
-    /// Where projects lie.
+    /// The folder that the projects lie in.
     pub(crate) fn projects(&self) -> PathBuf {
         self.folder.path().join("projects")
     }
@@ -127,7 +127,7 @@ impl Phonework {
         self.write_keyring();
     }
 
-    /// Puts so many sessions in `shop` into `sessions.json`, all asleep, shared out among all people; the last of each
+    /// Puts a number of sessions in `shop` into `sessions.json`, all asleep, shared out among all people; the last of each
     /// is active in his chat. Before the start.
     pub(crate) fn sleeping(&self, sessions: usize) {
         let cwd = self.projects().join("shop").canonicalize().unwrap();
@@ -169,7 +169,7 @@ impl Phonework {
             .arg(self.state())
             .arg("--socket")
             .arg(self.socket())
-            // A shell of Claude's would read whatever this machine's user has in his profile.
+            // A shell of Claude's would read whatever this machine's user has in their profile.
             .env("HOME", self.folder.path().join("home"))
             // What the agent must never see.
             .env("FEISHU_SECRET_OF_THE_TEST", silence::NEVER_TO_BE_SEEN)
@@ -201,7 +201,7 @@ impl Phonework {
         self.connected_after(before).await;
     }
 
-    /// Waits until there is a connection after the first so many.
+    /// Waits until there is a connection after this number of earlier ones.
     pub(crate) async fn connected_after(&self, before: u64) {
         let connected = self.emulator.wait_for(
             |emulator| {
@@ -212,7 +212,7 @@ impl Phonework {
         assert!(connected.await.is_some(), "no connection\n--- log\n{}", self.log());
     }
 
-    /// Starts the daemon.
+    /// Starts the daemon with the keyring as it is now.
     pub(crate) fn launch(&mut self) {
         let log = std::fs::OpenOptions::new()
             .create(true)
@@ -252,7 +252,7 @@ impl Phonework {
         self.daemon.as_mut().and_then(|daemon| daemon.try_wait().unwrap())
     }
 
-    /// `kill -9`.
+    /// Kills the daemon with SIGKILL and waits for its end.
     pub(crate) async fn kill(&mut self) {
         let mut daemon = self.daemon.take().expect("a daemon runs");
         daemon.kill().await.unwrap();
@@ -270,7 +270,7 @@ impl Phonework {
         self.write_keyring();
     }
 
-    /// The daemon's process.
+    /// The daemon's process id.
     pub(crate) fn pid(&self) -> Pid {
         let pid = self.daemon.as_ref().and_then(Child::id).expect("a daemon runs");
         Pid::from_raw(i32::try_from(pid).unwrap()).unwrap()

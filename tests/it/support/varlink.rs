@@ -8,7 +8,7 @@ use tokio::net::UnixStream;
 
 use super::phonework::PATIENCE;
 
-/// A connection.
+/// A connection to the control socket.
 pub(crate) struct Varlink {
     stream: BufReader<UnixStream>,
 }

@@ -94,7 +94,7 @@ async fn sandboxes_work_inside_the_services_on_debian_13() {
 async fn enclose(machine: &Installed) {
     machine.systemd.succeed(&["useradd", "--create-home", "dev"]).await;
     // The container's /proc has parts that are mounted over, as no machine has; the kernel lets nobody mount a /proc of
-    // his own then.
+    // their own then.
     machine.systemd.succeed(&["mount", "-t", "proc", "proc", "/proc"]).await;
     let script = format!("cd \"${{STATE_DIRECTORY%%:*}}\" && {BWRAP} && perl /usr/bin/landlocked\n");
     for (name, text) in [("inside", script.as_str()), ("landlocked", LANDLOCK)] {

@@ -102,7 +102,7 @@ impl Installed {
         last
     }
 
-    /// The lines of the journal that these arguments of `journalctl` find, as soon as there are so many.
+    /// The lines of the journal that these arguments of `journalctl` find, as soon as there are this many.
     pub(super) async fn journal(&self, arguments: &[&str], many: usize) -> Vec<Value> {
         let command = [&["journalctl", "--output=json", "--all"], arguments].concat();
         let reading = async {

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::installed::Installed;
 
-/// Gives the service's processes, the running and the coming ones, so much memory, as `MemoryMax=` would: a container
+/// Gives the service's processes, the running and the coming ones, this much memory, as `MemoryMax=` would: a container
 /// has no memory controller of its own. `$0` is the container's name, with which it goes.
 const LIMIT: &str = r#"
     set -e

@@ -149,7 +149,7 @@ async fn a_developers_own_service_works_as_the_developer() {
     assert!(heard[2].contains("dev:644"), "{heard:?}");
     let places = ["stat", "--format=%U:%a", "/var/lib/phonework-dev", "/run/phonework-dev"];
     assert_eq!(machine.systemd.succeed(&places).await, "dev:700\ndev:700");
-    // He finds its socket by himself.
+    // A client finds its socket by itself.
     let own =
         ["setpriv", "--reuid=dev", "--regid=dev", "--init-groups", "--reset-env", "phonework", "sessions"];
     let sessions = machine.systemd.succeed(&own).await;

@@ -82,7 +82,7 @@ impl Driven {
         }));
     }
 
-    /// Lets so much time pass that nothing happens in but what is due.
+    /// Lets this much time pass; nothing happens in it but what is due.
     pub(super) fn after(&mut self, time: Duration) {
         self.moved += time;
         self.put(Input::Tick);

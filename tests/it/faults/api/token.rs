@@ -12,7 +12,7 @@ use crate::support::phonework::Phonework;
 
 const TOKEN: &str = "/open-apis/auth/v3/tenant_access_token/internal";
 
-/// A Feishu of many people, each with a chat of his own.
+/// A Feishu of many people, each with a chat of their own.
 fn crowd(many: u8) -> EmulatorOptions {
     let mut options = EmulatorOptions::default();
     let people = (0..many).map(|n| (OpenId::from(format!("ou_{n:032x}")), format!("Guest {n}")));

@@ -138,7 +138,7 @@ async fn what_is_known_here_or_older_than_the_connection_alarms_nobody() {
     let group = phonework.emulator.group();
     let aside = phonework.emulator.say(&phonework.anna, &group, "not for the bot");
     phonework.emulator.recall(&aside).unwrap();
-    // A stranger is answered once; then he is let in.
+    // A stranger is answered once; then they are let in.
     let mings = phonework.emulator.p2p(&phonework.ming);
     phonework.emulator.say(&phonework.ming, &mings, "hello");
     phonework.hear(&mings, 1).await;

@@ -15,12 +15,12 @@ use crate::support::audit::audit_below;
 use crate::support::journal::prompts;
 use crate::support::phonework::Phonework;
 
-/// What goes wrong.
+/// What goes wrong in this day, and for how many starts.
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
     /// `PHONEWORK_CRASH`, for the first starts.
     pub(super) order: String,
-    /// For so many.
+    /// The number of starts for which it goes wrong.
     pub(super) starts: u32,
     /// So often the daemon dies.
     pub(super) deaths: RangeInclusive<u32>,

@@ -12,7 +12,7 @@ const CALLS: &str = "trace=recvfrom,sendto,writev,write,pwrite64,fsync,fdatasync
 enum Call {
     /// A WebSocket frame comes in.
     Event,
-    /// One goes out.
+    /// An acknowledgement goes out to Feishu.
     Ack,
     /// `mail.db`'s log is written to.
     Wrote,

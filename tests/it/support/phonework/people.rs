@@ -28,7 +28,7 @@ impl Phonework {
         self.say(text)
     }
 
-    /// Anna writes, and these are the bot's words from then on, as soon as there are so many messages of it.
+    /// Anna writes, and these are the bot's words from then on, as soon as there is this number of messages of it.
     pub(crate) async fn ask(&self, text: &str, answers: usize) -> Vec<String> {
         let before = self.heard(&self.chat).len();
         self.say(text);
@@ -46,7 +46,7 @@ impl Phonework {
         texts(&self.emulator.shown(chat))
     }
 
-    /// The bot's messages in a chat, as soon as there are so many.
+    /// The bot's messages in a chat, as soon as there are this many.
     pub(crate) async fn hear(&self, chat: &ChatId, many: usize) -> Vec<String> {
         self.hear_until(chat, |texts| texts.len() >= many).await
     }
@@ -88,7 +88,7 @@ impl Phonework {
         self.emulator.api_calls().into_iter().filter(|call| call.path == path).collect()
     }
 
-    /// The audit log of all sessions in `shop`, as soon as it has so many lines.
+    /// The audit log of all sessions in `shop`, as soon as it has this many lines.
     pub(crate) async fn audited(&self, lines: usize) -> Vec<Value> {
         until(|| Some(self.audit()).filter(|audit| audit.len() >= lines)).await
     }

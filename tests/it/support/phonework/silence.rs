@@ -9,7 +9,7 @@ pub(crate) const NEVER_TO_BE_SEEN: &str = "never-to-be-seen";
 
 /// Shorter lines may well be in a log by chance: `hang`, `echo 1`.
 const BY_CHANCE: usize = 12;
-/// So many lines of all that was said are looked for: the first of a flood are as good as all.
+/// Maximum number of lines that are looked for: the first of a flood are as good as all.
 const MOST: usize = 2000;
 
 /// Fails when the log holds what went to and from this Feishu.
