@@ -1,8 +1,7 @@
-//! What the buttons of a card ask for. Pure.
+//! What a press of a button on a card asks the daemon to do. Pure.
 //!
-//! A button carries its act in its value, as JSON of phonework's own; Feishu gives it back with the open_id of who
-//! pressed it. An act says what is meant, never that it may be done: whose session it is is decided where all else of
-//! that person's is decided, in `session::registry`.
+//! A button carries its action as JSON in its value. Feishu returns the value together with the open_id of whoever pressed
+//! the button. An action says what is wanted, not that it is allowed: `session::registry` decides who may do it.
 
 use std::collections::BTreeMap;
 
@@ -12,95 +11,96 @@ use uuid::Uuid;
 
 use crate::ids::ConvId;
 
-/// What a button asks for.
+/// What a button asks the daemon to do. Cards that were sent long ago can still be pressed, so the JSON names must not
+/// change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "snake_case")]
 pub enum CardAction {
-    /// End this running turn.
+    /// Stop this turn.
     Stop {
-        /// The session.
+        /// The session that the card belongs to.
         conv_id: ConvId,
-        /// The turn.
+        /// The turn that was running when the card was sent.
         turn: Uuid,
     },
-    /// Decide about what Claude asks: a permission or a plan.
+    /// Decide about a permission request or a plan.
     Decide {
-        /// What is decided about.
+        /// The request that the card shows.
         about: RequestRef,
-        /// How.
+        /// The decision.
         choice: Verdict,
     },
-    /// Answer Claude's questions, by the form's fields or by this one option of the only question.
+    /// Answer Claude's questions, with the fields of the form or with an option of the only question.
     Answer {
-        /// The questions.
+        /// The request with the questions.
         about: RequestRef,
-        /// The option, from 0; none when the form's fields answer.
+        /// The index of the option, from 0. `None` if the fields of the form are the answer.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         option: Option<usize>,
     },
-    /// Have the session go on after this turn.
+    /// Tell Claude to continue after this turn.
     Continue {
-        /// The session.
+        /// The session that the card belongs to.
         conv_id: ConvId,
-        /// The turn that is over.
+        /// The turn that has ended.
         turn: Uuid,
     },
-    /// Run this turn's prompt again.
+    /// Run the prompt of this turn again.
     Again {
-        /// The session.
+        /// The session that the card belongs to.
         conv_id: ConvId,
-        /// The turn that is over.
+        /// The turn that has ended.
         turn: Uuid,
     },
-    /// Neither; the card is done with.
+    /// Do neither, and remove the buttons.
     Dismiss {
-        /// The session.
+        /// The session that the card belongs to.
         conv_id: ConvId,
-        /// The turn that is over.
+        /// The turn that has ended.
         turn: Uuid,
     },
     /// Close this session.
     Close {
-        /// The session.
+        /// The session that the card belongs to.
         conv_id: ConvId,
     },
-    /// Make this session the active one of the chat that the card is in.
+    /// Make this session the active one in the chat of the card.
     Switch {
-        /// The session.
+        /// The session that the card belongs to.
         conv_id: ConvId,
     },
-    /// Take a waiting message out of the queue.
+    /// Remove a waiting message from the queue.
     Cancel {
-        /// Its place in the inbox.
+        /// The message's row id in the inbox.
         mail: i64,
     },
-    /// Interrupt what runs and run this waiting message now.
+    /// Stop the running turn and run this waiting message now.
     SendNow {
-        /// Its place in the inbox.
+        /// The message's row id in the inbox.
         mail: i64,
     },
-    /// Run the messages that came too late.
+    /// Run the messages that arrived late.
     RunLate,
-    /// Drop them.
+    /// Discard the messages that arrived late.
     DiscardLate,
     /// Open a session in this project.
     Open {
-        /// Its directory, as `/new` takes it.
+        /// The directory, written as for `/new`.
         directory: String,
     },
     /// Change a session's permission mode.
     Mode {
-        /// The session.
+        /// The session that the card belongs to.
         conv_id: ConvId,
-        /// The mode, as Claude Code names it.
+        /// Claude Code's name of the mode.
         mode: String,
     },
 }
 
 impl CardAction {
-    /// What it asks for, in one word, for the log.
+    /// The name of the action, for the log.
     #[must_use]
-    pub fn word(&self) -> &'static str {
+    pub fn name(&self) -> &'static str {
         match self {
             Self::Stop { .. } => "stop",
             Self::Decide { .. } => "decide",
@@ -120,51 +120,51 @@ impl CardAction {
     }
 }
 
-/// The request of Claude's that a decision is about. It counts for this very one: this input, in this running turn.
+/// A reference to a request of Claude's. A decision counts only for exactly this request: with this input, in this turn.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RequestRef {
-    /// The session.
+    /// The session that asked.
     pub conv_id: ConvId,
-    /// The turn that asks; of a turn that Claude began by itself, the id that the daemon gave it.
+    /// The turn that asked. A turn that Claude started by itself has an id given by the daemon.
     pub turn: Uuid,
-    /// Claude's id of the request.
+    /// Claude's id for the request.
     pub request: String,
-    /// The beginning of the hash of the tool and its input: see [`fingerprint`].
+    /// The [`fingerprint`] of the tool and its input.
     pub input: String,
 }
 
-/// What is decided.
+/// A decision about a permission request or a plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// It may run, once; of a plan: begin.
+    /// Allow it once. For a plan: carry it out.
     Allow,
-    /// It may run, and whatever the same rule covers, in this session.
+    /// Allow it, and everything that the same rule covers, for the rest of the session.
     AllowRule,
-    /// It may run, and edits in this session need no question from now on; of a plan: begin like that.
+    /// Allow it, and allow all edits for the rest of the session. For a plan: carry it out that way.
     AllowEdits,
-    /// It may not.
+    /// Deny it.
     Deny,
-    /// It may not, for the reason in the form's field [`REASON`]; of a plan: that is what is to be changed.
+    /// Deny it for the reason in the form field [`REASON`]. For a plan: change what the field says.
     DenyWhy,
 }
 
-/// The form's field with the reason of a denial, or with what is to be changed in a plan.
+/// The name of the form field with the reason for a denial, or with the changes to a plan.
 pub const REASON: &str = "reason";
 
-/// The form's field with the options chosen for question `n`, from 0.
+/// The name of the form field with the options chosen for question `n`, counted from 0.
 #[must_use]
 pub fn chosen_field(n: usize) -> String {
     format!("q{n}")
 }
 
-/// The form's field with the answer to question `n`, from 0, in the person's own words.
+/// The name of the form field with the typed answer to question `n`, counted from 0.
 #[must_use]
-pub fn words_field(n: usize) -> String {
+pub fn typed_field(n: usize) -> String {
     format!("w{n}")
 }
 
-/// The hash of a tool and its input as far as a card carries it: 16 hex digits of SHA-256.
+/// A hash of a tool and its input: the first 16 hex digits of SHA-256.
 #[must_use]
 pub fn fingerprint(tool: &str, input: &Value) -> String {
     use sha2::Digest as _;
@@ -175,37 +175,35 @@ pub fn fingerprint(tool: &str, input: &Value) -> String {
     hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// A press of a button.
+/// A press of a button, as Feishu reports it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Press {
-    /// What the button asks for.
-    pub act: CardAction,
+    /// What the button asks the daemon to do.
+    pub action: CardAction,
     /// Whether the card is in a group.
     pub group: bool,
-    /// What the form holds, if the button submits one: all that was chosen or typed, by the field's name. Empty fields
-    /// are left out.
+    /// If the button submits a form: everything that was chosen or typed, by field name. Empty fields are left out.
     pub fields: BTreeMap<String, Vec<String>>,
 }
 
 impl Press {
-    /// The value of a button that asks for this.
+    /// The value of a button with this action.
     #[must_use]
-    pub fn value(act: &CardAction, group: bool) -> Value {
-        json!({ "phonework": 1, "act": act, "group": group })
+    pub fn value(action: &CardAction, group: bool) -> Value {
+        json!({ "phonework": 1, "act": action, "group": group })
     }
 
-    /// Reads what Feishu gives back: a button's value and, of a form, its fields. None when it is not phonework's, or of
-    /// another version.
+    /// Reads the value of a button and the fields of its form. `None` if this version of phonework did not make the button.
     #[must_use]
     pub fn read(value: &Value, form: Option<&Value>) -> Option<Self> {
         if value["phonework"] != 1 {
             return None;
         }
-        let act = CardAction::deserialize(&value["act"]).ok()?;
+        let action = CardAction::deserialize(&value["act"]).ok()?;
         let fields = form.and_then(Value::as_object).into_iter().flatten();
         let fields = fields.map(|(name, value)| (name.clone(), texts(value)));
         Some(Self {
-            act,
+            action,
             group: value["group"].as_bool().unwrap_or_default(),
             fields: fields.filter(|(_, texts)| !texts.is_empty()).collect(),
         })
@@ -221,25 +219,25 @@ fn texts(value: &Value) -> Vec<String> {
     }
 }
 
-/// What who pressed a button is shown for a moment.
+/// The short notice for whoever pressed a button; Feishu shows it for a few seconds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Toast {
-    /// How it looks.
+    /// The colour of the notice.
     pub kind: ToastKind,
-    /// A short sentence.
+    /// One short sentence.
     pub text: String,
 }
 
-/// How a toast looks.
+/// The kind of a toast, which decides its colour and icon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ToastKind {
-    /// Neutral.
+    /// Nothing happened, or nothing needed to.
     Info,
-    /// Done.
+    /// The action was carried out.
     Success,
-    /// Not done, and nothing is wrong.
+    /// The action was not possible now.
     Warning,
-    /// Refused.
+    /// The action was refused or failed.
     Error,
 }
 
@@ -248,27 +246,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_act_comes_back_as_it_went_out() {
+    fn an_action_is_read_back_as_it_was_written() {
         let about = RequestRef {
             conv_id: "c-1".into(),
             turn: Uuid::from_u128(7),
             request: "r".into(),
             input: fingerprint("Bash", &json!({"command": "ls"})),
         };
-        for act in [
+        for action in [
             CardAction::Stop { conv_id: "c-1".into(), turn: Uuid::from_u128(7) },
             CardAction::Decide { about: about.clone(), choice: Verdict::AllowRule },
             CardAction::Answer { about, option: Some(2) },
             CardAction::RunLate,
             CardAction::Cancel { mail: 7 },
         ] {
-            let press = Press::read(&Press::value(&act, true), None);
-            assert_eq!(press, Some(Press { act, group: true, fields: BTreeMap::new() }));
+            let press = Press::read(&Press::value(&action, true), None);
+            assert_eq!(press, Some(Press { action, group: true, fields: BTreeMap::new() }));
         }
     }
 
     #[test]
-    fn a_form_gives_what_was_chosen_and_typed() {
+    fn a_form_reports_what_was_chosen_and_typed() {
         let form = json!({"q0": ["a", "b"], "w0": " more ", "q1": "x", "w1": "", "n": 7});
         let press = Press::read(&Press::value(&CardAction::RunLate, false), Some(&form)).unwrap();
         let fields: Vec<(String, String)> =
@@ -278,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_phoneworks_is_nothing() {
+    fn values_that_phonework_did_not_make_are_ignored() {
         for value in [json!(null), json!("x"), json!({"act": {"do": "run_late"}}), json!({"phonework": 2})] {
             assert_eq!(Press::read(&value, None), None, "{value}");
         }
@@ -286,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn another_input_has_another_fingerprint() {
+    fn the_fingerprint_depends_on_tool_and_input() {
         let of = |tool: &str, command: &str| fingerprint(tool, &json!({"command": command}));
         assert_eq!(of("Bash", "ls").len(), 16);
         assert_ne!(of("Bash", "ls"), of("Bash", "ls "));

@@ -290,9 +290,9 @@ impl CutTurn {
             approvals: Vec::new(),
         };
         let document = if closed {
-            show::cut::cut_and_closed(&cut.prompt, words)
+            show::interrupted::session_closed(&cut.prompt, words)
         } else {
-            show::cut::cut(&line.conv_id, cut.turn_id, &cut.prompt, words, cut.group)
+            show::interrupted::offer(&line.conv_id, cut.turn_id, &cut.prompt, words, cut.group)
         };
         // The turn's card, if it has one, says so.
         let slot = Some(Slot { id: SlotId::of_turn(cut.turn_id), fallback: None });

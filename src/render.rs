@@ -1,15 +1,18 @@
-//! What a person sees in the chat: how an answer becomes messages.
+//! How something to show becomes the messages of a chat: cards, texts and files.
 //!
-//! Everything here is pure; nothing here knows how a message is sent.
+//! A [`document::Document`] says what to show. [`ladder::SendPlan`] turns it into the messages to send, from the best
+//! form that Feishu may take (one card) down to the last resort (a file). Everything here is pure: no network, no files,
+//! no clock.
 
 mod card;
-pub mod diff;
+pub(crate) mod diff;
 pub mod document;
+mod fence;
 pub mod ladder;
 mod layout;
 pub mod limits;
 mod markdown;
-pub mod permission;
-pub mod source;
+pub(crate) mod permission;
+pub(crate) mod plain_text;
 pub mod split;
-pub mod tool;
+pub(crate) mod tool_line;

@@ -1,14 +1,14 @@
-//! Every sentence that the bot itself says in a chat, in each language. What Claude says is never touched.
+//! Every sentence that the bot itself says in a chat, in English and Chinese. What Claude says is never changed.
+//!
+//! Each sentence is a method of [`Words`]. Sentences with a number or a name in them take it as a parameter.
 
 use std::time::Duration;
 
 use crate::language::Language;
 
 mod buttons;
-mod card;
 mod command;
-mod ladder;
-mod mail;
+mod messages;
 mod press;
 mod request;
 mod sessions;
@@ -20,7 +20,7 @@ mod waiting;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Words(pub Language);
 
-/// `say!(self, "English", "中文")`, with what `format!` takes.
+/// `say!(self, "English", "中文")`: the string in the language of `self`, formatted as by `format!`.
 macro_rules! say {
     ($self:ident, $en:literal, $zh:literal) => {
         match $self.0 {
@@ -32,7 +32,7 @@ macro_rules! say {
 
 pub(crate) use say;
 
-/// A time in a person's words: `90s`, `10m`, `2h`.
+/// A duration as people write it: `90s`, `10m`, `2h`.
 #[must_use]
 pub fn short(time: Duration) -> String {
     match time.as_secs() {
@@ -42,13 +42,13 @@ pub fn short(time: Duration) -> String {
     }
 }
 
-/// What something has cost in US dollars, if it is worth telling.
+/// A cost in US dollars. `None` if it rounds to nothing.
 #[must_use]
 pub fn dollars(cost_usd: f64) -> Option<String> {
     (cost_usd >= 0.000_05).then(|| format!("${cost_usd:.4}"))
 }
 
-/// A long time without what nobody asks for: whole minutes, or whole hours.
+/// A long duration rounded down: to minutes from ten minutes on, to hours from ten hours on.
 fn rounded(time: Duration) -> Duration {
     let unit = match time.as_secs() {
         0..600 => 1,
@@ -58,15 +58,24 @@ fn rounded(time: Duration) -> Duration {
     Duration::from_secs(time.as_secs() / unit * unit)
 }
 
-/// The beginning of a text, so that its writer knows which one is meant.
+/// The first 60 characters of a text in one line, so that its writer can tell which one it is.
 pub(crate) fn beginning(text: &str) -> String {
-    const LENGTH: usize = 60;
+    const MAX_CHARS: usize = 60;
     let mut line: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    if line.chars().count() > LENGTH {
-        line = line.chars().take(LENGTH - 1).collect();
+    if line.chars().count() > MAX_CHARS {
+        line = line.chars().take(MAX_CHARS - 1).collect();
         line.push('…');
     }
     line
+}
+
+/// A duration in whole minutes, such as `2 min` or `1 h 5 min`.
+fn minutes(words: Words, time: Duration) -> String {
+    let minutes = time.as_secs() / 60;
+    match (minutes / 60, minutes % 60) {
+        (0, minutes) => say!(words, "{minutes} min", "{minutes} 分钟"),
+        (hours, minutes) => say!(words, "{hours} h {minutes} min", "{hours} 小时 {minutes} 分钟"),
+    }
 }
 
 #[cfg(test)]
@@ -74,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_short() {
+    fn durations_are_short() {
         let of = |seconds| short(Duration::from_secs(seconds));
         assert_eq!(
             (of(5), of(90), of(600), of(7200)),
@@ -83,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_short_turn_costs_is_not_rounded_to_nothing() {
+    fn a_small_cost_is_not_rounded_to_nothing() {
         let told = [0.0042, 12.3, 0.000_05, 0.000_049, 0.0].map(dollars);
         let shown = ["$0.0042", "$12.3000", "$0.0001"].map(|cost| Some(cost.to_owned()));
         assert_eq!(told[..3], shown);
@@ -93,6 +102,6 @@ mod tests {
     #[test]
     fn a_long_prompt_is_named_by_its_beginning() {
         let notice = Words(Language::En).cut_by_crash(&"word\n".repeat(100));
-        insta::assert_snapshot!(notice, @"⚠️ phonework was interrupted while this ran: “word word word word word word word word word word word word…”. What it did so far stands; /retry runs it again.");
+        insta::assert_snapshot!(notice, @"⚠️ phonework was interrupted while this was running: “word word word word word word word word word word word word…”. What was done so far is kept. /retry runs it again.");
     }
 }

@@ -107,6 +107,8 @@ pub enum CommandFault {
     OpenQuote,
     /// The command does not take this further argument.
     TooMuch(String),
+    /// `/new` has a second directory, which is this one.
+    SecondDirectory(String),
 }
 
 /// Tells whether a message is a command, and reads it.
@@ -205,7 +207,7 @@ fn new_session(rest: &str) -> Result<NewSession, CommandFault> {
         }
         if !option.starts_with("--") {
             if !new.directory.is_empty() {
-                return Err(CommandFault::TooMuch(option));
+                return Err(CommandFault::SecondDirectory(option));
             }
             new.directory = option;
             continue;
@@ -325,7 +327,7 @@ mod tests {
             |option: &str, value: &str| CommandFault::BadValue { option: option.into(), value: value.into() };
         for (text, fault) in [
             ("/new --create", CommandFault::NoDirectory),
-            ("/new a b", CommandFault::TooMuch("b".into())),
+            ("/new a b", CommandFault::SecondDirectory("b".into())),
             ("/new a --speed 3", CommandFault::UnknownOption("--speed".into())),
             ("/new a --timeout", CommandFault::NoValue("--timeout".into())),
             ("/new a --timeout soon", bad("--timeout", "soon")),

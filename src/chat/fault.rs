@@ -1,42 +1,46 @@
-//! What is said to a command that cannot be followed as it stands.
+//! Answers to commands that cannot be carried out as they were written.
 
 use super::command::CommandFault;
 use crate::language::Language;
 use crate::words::{Words, say};
 
 impl Words {
-    /// To a command that cannot be followed as it stands.
+    /// Says what is wrong with a command, and what it takes.
     pub(super) fn fault(self, fault: &CommandFault) -> String {
         match fault {
             CommandFault::NoDirectory => no_directory(self),
             CommandFault::NoNumber => {
-                say!(self, "Which session? /switch <n>, see /list.", "哪个会话？/switch <编号>，见 /list。")
+                say!(
+                    self,
+                    "Which session? Type /switch <n>; /list shows the numbers.",
+                    "哪个会话？请输入 /switch <编号>；/list 显示编号。"
+                )
             }
             CommandFault::NotANumber(text) => {
-                say!(self, "“{text}” is no number.", "“{text}” 不是编号。")
+                say!(self, "“{text}” is not a number.", "“{text}” 不是编号。")
             }
             CommandFault::NotAMode(text) => {
                 let expected = self.expected("--mode");
                 say!(
                     self,
-                    "“{text}” is no permission mode; there are {expected}.",
-                    "没有“{text}”这种权限模式；可用{expected}。"
+                    "“{text}” is not a permission mode. The modes are {expected}.",
+                    "没有“{text}”这种权限模式。可用的有{expected}。"
                 )
             }
             CommandFault::Bypass => say!(
                 self,
-                "bypassPermissions would run everything unasked. That needs a sandbox, which this version does not have.",
+                "bypassPermissions would run everything without asking. That needs a sandbox, which this version does not have.",
                 "bypassPermissions 会不经询问执行一切，需要沙箱，而此版本没有沙箱。"
             ),
             CommandFault::NotALength(text) => say!(
                 self,
-                "“{text}” is not possible: /long parts sends long answers as several messages, /long file as a file.",
-                "不能为“{text}”：/long parts 把长回答分成几条消息，/long file 发成文件。"
+                "/long takes parts or file, not “{text}”: /long parts sends long answers as several messages, /long file as a file.",
+                "/long 后面应为 parts 或 file，而不是“{text}”：/long parts 把长回答分成几条消息，/long file 发成文件。"
             ),
             CommandFault::UnknownOption(option) => say!(
                 self,
-                "I do not know {option}; there are --create, --timeout, --idle, --mode and --model.",
-                "没有 {option} 这个选项；可用 --create、--timeout、--idle、--mode、--model。"
+                "There is no option {option}. The options are --create, --timeout, --idle, --mode and --model.",
+                "没有 {option} 这个选项。可用的有 --create、--timeout、--idle、--mode、--model。"
             ),
             CommandFault::NoValue(option) => say!(self, "{option} needs a value.", "{option} 需要一个值。"),
             CommandFault::BadValue { option, value } => {
@@ -49,15 +53,20 @@ impl Words {
             }
             CommandFault::NotAnAllowScope(text) => say!(
                 self,
-                "{text} is not how far a leave can go: /approve is for once, /approve always for this rule in this session, /approve edits for edits in this session.",
-                "{text} 不是可用的范围：/approve 仅此一次，/approve always 本会话内同一规则，/approve edits 本会话内的修改。"
+                "/approve takes nothing, always or edits, not “{text}”: /approve allows once, /approve always the same rule in this session, /approve edits all edits in this session.",
+                "/approve 后面可写 always 或 edits，而不是“{text}”：/approve 仅此一次，/approve always 本会话内同一规则，/approve edits 本会话内的所有修改。"
             ),
-            CommandFault::OpenQuote => say!(self, "A quote is not closed.", "引号没有闭合。"),
+            CommandFault::OpenQuote => say!(self, "A quotation mark is not closed.", "引号没有闭合。"),
+            CommandFault::SecondDirectory(second) => say!(
+                self,
+                "/new takes one directory; “{second}” is too much.",
+                "/new 只能带一个目录，“{second}”是多余的。"
+            ),
             CommandFault::TooMuch(rest) => {
                 say!(
                     self,
-                    "“{rest}” is more than this command takes; see /help.",
-                    "多余的内容：“{rest}”，见 /help。"
+                    "This command takes nothing more; “{rest}” is too much. See /help.",
+                    "这个命令后面没有更多内容，“{rest}”是多余的。见 /help。"
                 )
             }
         }
@@ -76,7 +85,7 @@ impl Words {
     }
 }
 
-/// To `/new` without a directory.
+/// The answer to `/new` without a directory.
 pub(super) fn no_directory(words: Words) -> String {
     say!(
         words,

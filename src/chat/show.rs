@@ -1,9 +1,9 @@
-//! What commands, the queue and what came too late look like: as documents. Pure.
+//! The documents that answer commands, and those about the queue, late messages and interrupted turns. Pure.
 //!
-//! A document says what its reader can do next, by buttons and by typing. Names of files and what people wrote are shown
-//! as they are, never as Markdown.
+//! Each document says what its reader can do next, with buttons and by typing. File names and messages from people are
+//! plain text, never Markdown.
 
-pub mod cut;
+pub mod interrupted;
 pub mod late;
 pub mod queue;
 pub mod sessions;
@@ -11,7 +11,7 @@ pub mod status;
 
 use crate::render::document::Document;
 
-/// The document, with buttons that know whether they are in a group.
+/// The document for this kind of chat; its buttons say whether it is a group.
 fn in_chat(document: Document, group: bool) -> Document {
     Document { group, ..document }
 }
@@ -20,10 +20,10 @@ fn in_chat(document: Document, group: bool) -> Document {
 mod tests {
     use crate::language::Language;
     use crate::render::document::{Block, Button, Document};
-    use crate::render::ladder::is_taken;
+    use crate::render::ladder::assert_accepted;
     use crate::words::Words;
 
-    /// A document as lines, with what each button does.
+    /// A document as lines of text, with the action of each button.
     pub(super) fn read(document: &Document) -> String {
         let mut text = String::new();
         if let Some(heading) = &document.heading {
@@ -49,7 +49,7 @@ mod tests {
                 format!("{text}{small}\n{}", labels(buttons))
             }
             Block::Buttons { buttons } | Block::Form { buttons, .. } => labels(buttons),
-            Block::Typed { text } => format!("typed: {text}"),
+            Block::TypedHint { text } => format!("typed: {text}"),
             Block::Fold { title, blocks } => {
                 text.push_str(&format!("fold: {title}\n"));
                 return blocks.iter().for_each(|block| read_block(block, text));
@@ -62,18 +62,18 @@ mod tests {
     fn labels(buttons: &[Button]) -> String {
         let label = |button: &Button| {
             let confirm = button.confirm.as_ref().map(|confirm| format!(" ({confirm})")).unwrap_or_default();
-            let act = serde_json::to_string(&button.act).unwrap();
-            format!("  [{}]{confirm} {:?} {act}", button.label, button.look)
+            let action = serde_json::to_string(&button.action).unwrap();
+            format!("  [{}]{confirm} {:?} {action}", button.label, button.style)
         };
         buttons.iter().map(label).collect::<Vec<_>>().join("\n")
     }
 
-    /// The same document in each language, which Feishu takes.
+    /// A document in both languages. Checks that Feishu accepts it.
     pub(super) fn both(show: impl Fn(Words) -> Document) -> String {
         let [english, chinese] = [Language::En, Language::Zh].map(|language| {
             let words = Words(language);
             let document = show(words);
-            is_taken(&document, words);
+            assert_accepted(&document, words);
             read(&document)
         });
         format!("{english}\n{chinese}\n")

@@ -1,7 +1,7 @@
-//! A document as Feishu's card: JSON of schema 2.0. Pure.
+//! Feishu cards: JSON of schema 2.0, made element by element. Pure.
 //!
-//! What is on a card is counted as Feishu counts it ([`limits`]), element by element; who lays it out decides what finds
-//! room.
+//! Each element knows what Feishu counts of it (bytes, elements, tables; see [`limits`]). Which elements go on which card
+//! is decided in `super::layout`.
 
 mod element;
 mod form;
@@ -15,21 +15,21 @@ use super::document::{Heading, Tone};
 use super::limits;
 use crate::feishu::content::without_mentions;
 
-/// What stands around the elements of a card.
+/// A card without its elements: the configuration and the title bar.
 #[derive(Clone, Debug, Default)]
 pub(super) struct CardFrame<'a> {
-    /// The coloured head.
+    /// The title bar; a card may have none.
     pub(super) heading: Option<&'a Heading>,
-    /// `[2/3]`, before the heading's words.
+    /// A part number such as `[2/3]`, written before the heading.
     pub(super) number: Option<String>,
-    /// What the list of chats shows.
+    /// The text for the list of chats.
     pub(super) preview: Option<&'a str>,
-    /// Whether texts are typed out as they come.
+    /// Whether Feishu types out the streamed text as it grows.
     pub(super) streaming: bool,
 }
 
 impl CardFrame<'_> {
-    /// The card with these elements.
+    /// The JSON of the card with these elements.
     pub(super) fn around<'e>(&self, elements: impl IntoIterator<Item = &'e CardElement>) -> String {
         let mut card = self.before();
         for (at, element) in elements.into_iter().enumerate() {
@@ -42,7 +42,7 @@ impl CardFrame<'_> {
         card
     }
 
-    /// Its bytes without any element.
+    /// Bytes of the card without any element.
     pub(super) fn bytes(&self) -> usize {
         self.before().len() + AFTER.len()
     }
@@ -50,8 +50,8 @@ impl CardFrame<'_> {
     fn before(&self) -> String {
         let mut config = json!({ "update_multi": true });
         if let Some(preview) = self.preview {
-            // Feishu does not say whether it reads tags here.
-            let preview = without_mentions(&line(preview, limits::PREVIEW));
+            // Feishu does not document whether it interprets tags here.
+            let preview = without_mentions(&one_line(preview, limits::MAX_PREVIEW_CHARS));
             config["summary"] = json!({ "content": preview });
         }
         if self.streaming {
@@ -60,7 +60,7 @@ impl CardFrame<'_> {
         let mut before = format!(r#"{{"schema":"2.0","config":{config},"#);
         if let Some(heading) = self.heading {
             let number = self.number.iter().map(|number| format!("{number} ")).collect::<String>();
-            let title = format!("{number}{}", line(&heading.text, limits::HEADING));
+            let title = format!("{number}{}", one_line(&heading.text, limits::MAX_HEADING_CHARS));
             let header = json!({
                 "title": { "tag": "plain_text", "content": title },
                 "template": template(heading.tone),
@@ -85,11 +85,11 @@ fn template(tone: Tone) -> &'static str {
     }
 }
 
-/// A text in one line of at most so many characters, without what no phone shows.
-pub(super) fn line(text: &str, most: usize) -> String {
+/// The text as one line of at most `max_chars` characters, without control characters.
+pub(super) fn one_line(text: &str, max_chars: usize) -> String {
     let mut line = String::new();
     for (at, character) in text.trim().chars().enumerate() {
-        if at + 1 == most {
+        if at + 1 == max_chars {
             line.push('…');
             break;
         }
@@ -98,16 +98,16 @@ pub(super) fn line(text: &str, most: usize) -> String {
     line
 }
 
-/// A text without control characters; tabs and newlines stay.
-pub(super) fn shown(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
+/// The text without control characters other than tab and newline.
+pub(super) fn sanitized(text: &str) -> String {
+    let mut sanitized = String::with_capacity(text.len());
     for character in text.replace("\r\n", "\n").chars() {
         match character {
-            '\n' | '\t' => shown.push(character),
-            '\r' => shown.push('\n'),
-            character if character.is_control() => shown.push('\u{fffd}'),
-            character => shown.push(character),
+            '\n' | '\t' => sanitized.push(character),
+            '\r' => sanitized.push('\n'),
+            character if character.is_control() => sanitized.push('\u{fffd}'),
+            character => sanitized.push(character),
         }
     }
-    shown
+    sanitized
 }

@@ -1,194 +1,199 @@
-//! What people are shown, whatever it is sent as: a card, several cards, text in parts or a file. Pure.
+//! A document: what to show in a chat, independent of the form in which it is sent. Pure.
 //!
-//! Who has something to show makes a document; what becomes of it on the way is `render::ladder`'s. It is kept in the
-//! outbox as JSON until Feishu has it.
+//! Whoever has something to show builds a [`Document`]. [`super::ladder`] decides whether it becomes a card, several
+//! cards, text in parts or a file. Until Feishu has it, the outbox stores it as JSON, so the JSON names of this module
+//! must not change.
 
 use serde::{Deserialize, Serialize};
 
 use crate::card_action::CardAction;
 
-/// Something to show.
+/// What to show, from the heading down to the buttons.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Document {
-    /// The coloured head of the card.
+    /// The coloured title bar of the card.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub heading: Option<Heading>,
-    /// What the list of chats and the notification show; none leaves it to Feishu.
+    /// The text for the list of chats and for notifications. With `None`, Feishu chooses one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub preview: Option<String>,
-    /// What it says, from top to bottom.
+    /// The content, from top to bottom.
     pub blocks: Vec<Block>,
-    /// Whether it is shown in a group: its buttons say so.
+    /// Whether the chat is a group. Buttons carry this in their value.
     pub group: bool,
-    /// What becomes of it when it is longer than a few screens.
+    /// How the document is sent if it is longer than a few screens.
     pub long: LongAnswers,
-    /// The file's name without its ending, should it become one.
+    /// The file name without its extension, used if the document is sent as a file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Where the whole of it stands, for the case that not even a file is taken and some of it is left out.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub whole: Option<Box<str>>,
+    /// The path of the file on the host that holds the full text. A reader is sent there if parts are left out.
+    #[serde(rename = "whole", skip_serializing_if = "Option::is_none")]
+    pub full_text_path: Option<Box<str>>,
 }
 
-/// A card's head.
+/// The title bar of a card.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Heading {
-    /// One line, shown as it is.
+    /// One line of plain text.
     pub text: String,
-    /// The colour.
+    /// The colour of the bar.
     pub tone: Tone,
 }
 
-/// What a card is about, as a colour says it.
+/// What a card is about, shown as the colour of its title bar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Tone {
-    /// Nothing in particular.
+    /// Neutral information (no colour).
     Plain,
-    /// Something goes on.
+    /// A turn is running (blue).
     Working,
-    /// Somebody is asked.
+    /// The reader is asked something (orange).
     Asking,
-    /// It went well.
+    /// Something succeeded (green).
     Good,
-    /// It went wrong.
+    /// Something failed (red).
     Bad,
-    /// It is over and done with.
+    /// Nothing more will happen here (grey).
     Past,
 }
 
-/// What becomes of a long document.
+/// How a long document is sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LongAnswers {
-    /// Several messages.
+    /// As several messages.
     #[default]
     Parts,
-    /// Its beginning, and a file with the whole.
+    /// As one message with its beginning, and a file with the full text.
     File,
 }
 
-/// A part of a document.
+/// One part of a document's content.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "block", rename_all = "snake_case")]
 pub enum Block {
-    /// Markdown as Claude writes it; it is translated to what Feishu renders.
+    /// Markdown as Claude writes it. It is translated into Feishu's dialect.
     Markdown {
-        /// The Markdown.
+        /// CommonMark with tables, strikethrough and task lists.
         text: String,
     },
-    /// Markdown that is still being written: the place that is streamed. One in a document at most; not in one that is
-    /// kept.
+    /// Markdown that is still being written, and that Feishu types out as it grows. A document has at most one, and a
+    /// document that is stored has none.
     Stream {
-        /// The text so far.
+        /// The Markdown so far.
         text: String,
     },
-    /// Words that are shown as they are, whatever they look like.
+    /// Plain text, shown character for character.
     Text {
-        /// The words.
+        /// Not Markdown: `*` stays `*`.
         text: String,
     },
-    /// The same in small grey print.
+    /// Plain text in small grey print.
     Small {
-        /// The words.
+        /// Not Markdown: `*` stays `*`.
         text: String,
     },
-    /// Code, word for word.
+    /// A block of code, shown character for character.
     Code {
-        /// What Markdown's fences call it: `bash`, `diff`, or nothing.
+        /// The info string of a Markdown fence, such as `bash` or `diff`; may be empty.
         language: String,
-        /// The code.
+        /// The code without a fence.
         text: String,
     },
-    /// Something that opens at a touch. It is the first to be left out where there is no room for all, and text does not
-    /// show it.
+    /// A panel that the reader can open. It is the first thing to be left out when there is not enough room, and is never
+    /// part of a text message.
     Fold {
-        /// What is seen of it at first, as it is.
+        /// The line that is always visible; plain text.
         title: String,
-        /// What is inside; no form.
+        /// The content of the panel. Forms in it are not shown.
         blocks: Vec<Block>,
     },
-    /// A line across.
+    /// A horizontal line.
     Rule,
-    /// Words with buttons beside or below them, as a list has them.
+    /// A line of a list: text with buttons beside or below it.
     Row {
-        /// The words, as they are.
+        /// Plain text.
         text: String,
-        /// More words, in small grey print.
+        /// More plain text, in small grey print.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         small: Option<String>,
-        /// The buttons.
+        /// The buttons that belong to this line.
         buttons: Vec<Button>,
     },
-    /// Buttons in a line.
+    /// Buttons in a row.
     Buttons {
-        /// The buttons.
+        /// From left to right.
         buttons: Vec<Button>,
     },
-    /// Fields, and the buttons that submit them.
+    /// Input fields and the buttons that submit them.
     Form {
-        /// The fields.
+        /// From top to bottom.
         fields: Vec<Field>,
-        /// The buttons.
+        /// Each of them submits all fields.
         buttons: Vec<Button>,
     },
-    /// How to do by typing what the buttons do: small print in a card, and all there is in a text.
-    Typed {
-        /// The sentence.
+    /// How to do by typing what the buttons do. Small print on a card; in a text message it replaces the buttons.
+    #[serde(rename = "typed")]
+    TypedHint {
+        /// One sentence that names the commands.
         text: String,
     },
 }
 
-/// A button.
+/// A button on a card.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Button {
-    /// What stands on it; Feishu shows 100 characters at most.
+    /// The text on the button. Feishu shows at most 100 characters.
     pub label: String,
-    /// How it looks.
-    pub look: ButtonStyle,
-    /// What it asks for.
-    pub act: CardAction,
-    /// What is asked before it does so.
+    /// The colour of the button.
+    #[serde(rename = "look")]
+    pub style: ButtonStyle,
+    /// What a press asks the daemon to do.
+    #[serde(rename = "act")]
+    pub action: CardAction,
+    /// A question that the reader must confirm before the press counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirm: Option<String>,
 }
 
-/// How a button looks.
+/// The colour of a button.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ButtonStyle {
-    /// As any.
+    /// No emphasis.
     Plain,
-    /// As what most people want.
+    /// The choice that most people want.
     Primary,
-    /// As what destroys something.
+    /// A choice that ends or discards something.
     Danger,
 }
 
-/// A field of a form. Its name is known to who reads the press: see [`crate::card_action`].
+/// A field of a form. [`crate::card_action`] defines the names.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "field", rename_all = "snake_case")]
 pub enum Field {
-    /// One or several of some options.
+    /// A menu with one or several options to choose.
     Choice {
-        /// Its name.
+        /// The key under which the press reports what was chosen.
         name: String,
-        /// What is seen before anything is chosen.
+        /// The text shown while nothing is chosen.
         placeholder: String,
-        /// What can be chosen; each comes back as its text.
+        /// The options. The press reports the text of the chosen ones.
         options: Vec<String>,
-        /// Whether several can be.
+        /// Whether several options can be chosen.
         many: bool,
     },
-    /// Words; Feishu takes 1,000 characters at most.
-    Words {
-        /// Its name.
+    /// A text field. Feishu accepts at most 1,000 characters.
+    #[serde(rename = "words")]
+    Input {
+        /// The key under which the press reports the text.
         name: String,
-        /// What is seen before anything is typed.
+        /// The text shown while the field is empty.
         placeholder: String,
     },
-    /// Something to read between the fields.
+    /// Text between the fields.
     Label {
         /// Markdown as Claude writes it.
         text: String,
@@ -196,13 +201,13 @@ pub enum Field {
 }
 
 impl Document {
-    /// A document of these parts.
+    /// A document with these blocks and nothing else.
     #[must_use]
     pub fn new(blocks: Vec<Block>) -> Self {
         Self { blocks, ..Self::default() }
     }
 
-    /// The same with a head.
+    /// The same document with a title bar.
     #[must_use]
     pub fn headed(self, tone: Tone, text: impl Into<String>) -> Self {
         Self { heading: Some(Heading { text: text.into(), tone }), ..self }
@@ -210,41 +215,41 @@ impl Document {
 }
 
 impl Block {
-    /// [`Block::Markdown`].
+    /// Makes a [`Block::Markdown`].
     #[must_use]
     pub fn markdown(text: impl Into<String>) -> Self {
         Self::Markdown { text: text.into() }
     }
 
-    /// [`Block::Text`].
+    /// Makes a [`Block::Text`].
     #[must_use]
     pub fn text(text: impl Into<String>) -> Self {
         Self::Text { text: text.into() }
     }
 
-    /// [`Block::Small`].
+    /// Makes a [`Block::Small`].
     #[must_use]
     pub fn small(text: impl Into<String>) -> Self {
         Self::Small { text: text.into() }
     }
 
-    /// [`Block::Code`].
+    /// Makes a [`Block::Code`].
     #[must_use]
     pub fn code(language: impl Into<String>, text: impl Into<String>) -> Self {
         Self::Code { language: language.into(), text: text.into() }
     }
 
-    /// [`Block::Typed`].
+    /// Makes a [`Block::TypedHint`].
     #[must_use]
-    pub fn typed(text: impl Into<String>) -> Self {
-        Self::Typed { text: text.into() }
+    pub fn typed_hint(text: impl Into<String>) -> Self {
+        Self::TypedHint { text: text.into() }
     }
 }
 
 impl Button {
-    /// A button that asks nothing before.
+    /// A button that asks for no confirmation.
     #[must_use]
-    pub fn new(label: impl Into<String>, look: ButtonStyle, act: CardAction) -> Self {
-        Self { label: label.into(), look, act, confirm: None }
+    pub fn new(label: impl Into<String>, style: ButtonStyle, action: CardAction) -> Self {
+        Self { label: label.into(), style, action, confirm: None }
     }
 }

@@ -1,12 +1,12 @@
-//! The ladder that a document comes down until Feishu takes it: card → the card reduced → several cards → text in parts
-//! → a file with a preview. Pure.
+//! The ladder: the forms in which a document is tried until Feishu accepts one. Pure.
 //!
-//! A [`SendPlan`] is a function of the document alone, so that a place on it can be kept and found again after a restart.
-//! Each [`OutgoingPart`] comes down by itself: what was taken stays, and nothing is shown twice.
+//! The rungs are a card, a reduced card, several small cards, text in parts, and a file after a preview. A [`SendPlan`]
+//! depends on the document alone, so a [`LadderPosition`] can be stored and is still valid after a restart.
 //!
-//! A document is one part where a card has room for it: what opens at a touch is left out first. A longer one is several
-//! parts, each a card of its own. One of which people would rather have a file, or that would be more cards than anybody
-//! reads, is two: its beginning with all that belongs below, and a file with the whole.
+//! A document that fits on a card is one part; folds are left out if that makes it fit. A longer document has several
+//! parts, one card each. If its reader prefers files, or if it would be too many cards, it has two: its beginning together
+//! with everything that belongs below the text, and a file with the full text. Each part comes down the ladder on its own:
+//! what Feishu has accepted stays, and nothing is sent twice.
 
 mod beginning;
 mod card_snapshot;
@@ -14,9 +14,9 @@ mod parts;
 #[cfg(test)]
 mod tests;
 
-pub use card_snapshot::{CardSnapshot, STREAM, below, moment};
+pub use card_snapshot::{CardSnapshot, STREAM, snapshot, words_below_card};
 #[cfg(test)]
-pub(crate) use tests::taken::is_taken;
+pub(crate) use tests::accepted::assert_accepted;
 
 use std::borrow::Cow;
 use std::sync::OnceLock;
@@ -28,218 +28,226 @@ use super::split;
 use crate::words::Words;
 use parts::{DocumentPart, DocumentParts};
 
-/// What is sent for a document, one message after the other.
+/// All messages that may be sent for a document, on every rung.
 #[derive(Debug)]
 pub struct SendPlan {
     parts: DocumentParts,
-    /// The whole document in texts, once somebody has asked for them.
+    /// The full text as messages, made when first needed.
     texts: OnceLock<Vec<String>>,
 }
 
-/// A message.
+/// A message to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OutgoingPart {
-    /// A card: JSON of schema 2.0.
+    /// A card, as JSON of schema 2.0.
     Card(String),
-    /// A text, short enough for one message.
+    /// A text that fits into one message.
     Text(String),
-    /// A file, and the text that stands for it where no file can be sent.
+    /// A file with the full text.
     File {
-        /// Its name.
+        /// The file name, which ends with `.md`.
         name: String,
-        /// What is in it.
+        /// The content of the file.
         text: String,
     },
 }
 
-/// A place on the ladder: what is to be sent next. It is kept as JSON.
+/// A position on the ladder: which message to send next. The outbox stores it as JSON.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct LadderPosition {
-    /// The part of the document, from 0.
+    /// The index of the part, from 0.
     pub part: u32,
-    /// How far that part has come down.
+    /// The rung on which that part is tried.
     pub rung: Rung,
-    /// What of that part was taken on this rung already.
+    /// The number of messages of the part that were accepted on this rung.
     pub taken: u32,
-    /// What of it was taken on the rung of several cards, before it came down from there.
+    /// The number of small cards that were accepted before the part came down from that rung.
     pub cards: u32,
-    /// What of it was taken as text, before it came down from there.
+    /// The number of texts that were accepted before the part came down from that rung.
     pub texts: u32,
-    /// How many parts there were when this was written down; 0 when nothing has been sent.
+    /// The number of parts of the plan that this position belongs to; 0 if nothing has been sent.
     pub of: u32,
 }
 
-/// A rung of the ladder.
+/// A rung of the ladder, from the top down.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Rung {
-    /// A card with all that belongs on it.
+    /// A card with everything.
     #[default]
     Card,
-    /// The same without what can be spared.
+    /// The same card without folds and with tables as code.
     Reduced,
-    /// Several cards.
+    /// Several small cards.
     Cards,
-    /// Text in parts.
+    /// Text messages.
     Text,
-    /// A file.
+    /// A file after a preview.
     File,
 }
 
 impl SendPlan {
-    /// The plan for a document. What the bot adds by itself is in `words`.
+    /// The plan for a document. Sentences that the bot adds are in the language of `words`.
     #[must_use]
     pub fn of(document: &Document, words: Words) -> Self {
         Self { parts: DocumentParts::of(document, words), texts: OnceLock::new() }
     }
 
-    /// What is sent at a place; none when all is sent.
+    /// The message at a position. `None` if everything has been sent.
     #[must_use]
-    pub fn sheet(&self, place: &LadderPosition) -> Option<OutgoingPart> {
-        let place = self.standing(place);
-        let part = self.parts.get(at(place.part))?;
-        match place.rung {
+    pub fn message(&self, position: &LadderPosition) -> Option<OutgoingPart> {
+        let position = self.resolved(position);
+        let part = self.parts.get(index(position.part))?;
+        match position.rung {
             Rung::Card => self.parts.card(&part).map(OutgoingPart::Card),
             Rung::Reduced => self.parts.reduced(&part).map(OutgoingPart::Card),
-            Rung::Cards => self.parts.cards(&part).into_iter().nth(at(place.taken)).map(OutgoingPart::Card),
-            Rung::Text => self.texts(&place, &part).get(at(place.taken)).cloned().map(OutgoingPart::Text),
-            Rung::File => Some(match self.preview(&place, &part) {
-                Some(preview) if place.taken == 0 => OutgoingPart::Text(preview),
-                Some(_) | None => {
-                    OutgoingPart::File { name: self.parts.name(), text: self.left(&place, &part) }
-                }
+            Rung::Cards => {
+                self.parts.cards(&part).into_iter().nth(index(position.taken)).map(OutgoingPart::Card)
+            }
+            Rung::Text => {
+                self.texts(&position, &part).get(index(position.taken)).cloned().map(OutgoingPart::Text)
+            }
+            Rung::File => Some(match self.preview(&position, &part) {
+                Some(preview) if position.taken == 0 => OutgoingPart::Text(preview),
+                Some(_) | None => OutgoingPart::File {
+                    name: self.parts.name(),
+                    text: self.remaining_text(&position, &part),
+                },
             }),
         }
     }
 
-    /// The place after this one, once Feishu has taken what is sent there.
+    /// The position after Feishu has accepted the message at this one.
     #[must_use]
-    pub fn next(&self, place: &LadderPosition) -> LadderPosition {
-        let place = self.standing(place);
-        let Some(part) = self.parts.get(at(place.part)) else { return place };
-        let sheets = match place.rung {
+    pub fn next(&self, position: &LadderPosition) -> LadderPosition {
+        let position = self.resolved(position);
+        let Some(part) = self.parts.get(index(position.part)) else { return position };
+        let messages = match position.rung {
             Rung::Card | Rung::Reduced => 1,
             Rung::Cards => self.parts.cards(&part).len(),
-            Rung::Text => self.texts(&place, &part).len(),
-            Rung::File => 1 + usize::from(self.preview(&place, &part).is_some()),
+            Rung::Text => self.texts(&position, &part).len(),
+            Rung::File => 1 + usize::from(self.preview(&position, &part).is_some()),
         };
-        if at(place.taken) + 1 < sheets {
-            return LadderPosition { taken: place.taken + 1, ..place };
+        if index(position.taken) + 1 < messages {
+            return LadderPosition { taken: position.taken + 1, ..position };
         }
-        self.beginning_of(place.part.saturating_add(1))
+        self.start_of(position.part.saturating_add(1))
     }
 
-    /// The place below this one, once Feishu has refused for good what is sent there; none at the foot. Below the last
-    /// rung of a document's beginning is the file that holds the whole.
+    /// The position after Feishu has refused the message at this one for good. `None` on the last rung. After the last rung
+    /// of a document's beginning comes the file with the full text.
     #[must_use]
-    pub fn lower(&self, place: &LadderPosition) -> Option<LadderPosition> {
-        let place = self.standing(place);
-        let part = self.parts.get(at(place.part))?;
-        let lower = match (place.rung, &part) {
-            (Rung::Card, _) => LadderPosition { rung: Rung::Reduced, taken: 0, ..place },
-            (Rung::Reduced, _) => LadderPosition { rung: Rung::Cards, taken: 0, ..place },
-            (Rung::Cards, _) => LadderPosition { rung: Rung::Text, cards: place.taken, taken: 0, ..place },
-            (Rung::Text, DocumentPart::Beginning(_)) => self.beginning_of(place.part.saturating_add(1)),
-            (Rung::Text, DocumentPart::Cards(_)) => {
-                LadderPosition { rung: Rung::File, texts: place.taken, taken: 0, ..place }
+    pub fn lower(&self, position: &LadderPosition) -> Option<LadderPosition> {
+        let position = self.resolved(position);
+        let part = self.parts.get(index(position.part))?;
+        let lower = match (position.rung, &part) {
+            (Rung::Card, _) => LadderPosition { rung: Rung::Reduced, taken: 0, ..position },
+            (Rung::Reduced, _) => LadderPosition { rung: Rung::Cards, taken: 0, ..position },
+            (Rung::Cards, _) => {
+                LadderPosition { rung: Rung::Text, cards: position.taken, taken: 0, ..position }
             }
-            (Rung::File, DocumentPart::File) => LadderPosition { rung: Rung::Text, taken: 0, ..place },
+            (Rung::Text, DocumentPart::Beginning(_)) => self.start_of(position.part.saturating_add(1)),
+            (Rung::Text, DocumentPart::Cards(_)) => {
+                LadderPosition { rung: Rung::File, texts: position.taken, taken: 0, ..position }
+            }
+            (Rung::File, DocumentPart::File) => LadderPosition { rung: Rung::Text, taken: 0, ..position },
             (Rung::File, DocumentPart::Cards(_))
-                if place.taken == 0 && self.preview(&place, &part).is_some() =>
+                if position.taken == 0 && self.preview(&position, &part).is_some() =>
             {
-                LadderPosition { taken: 1, ..place }
+                LadderPosition { taken: 1, ..position }
             }
             (Rung::Text, DocumentPart::File)
             | (Rung::File, DocumentPart::Cards(_) | DocumentPart::Beginning(_)) => return None,
         };
-        let lower = self.standing(&lower);
-        // Buttons alone are nothing without a card.
+        let lower = self.resolved(&lower);
+        // A part with only buttons has no text.
         if lower.rung == Rung::Text && self.texts(&lower, &part).is_empty() {
-            let next = self.beginning_of(place.part.saturating_add(1));
-            return self.parts.get(at(next.part)).map(|_| next);
+            let next = self.start_of(position.part.saturating_add(1));
+            return self.parts.get(index(next.part)).map(|_| next);
         }
         Some(lower)
     }
 
-    /// Whether what is sent at this place ends with what stands below the words, the buttons above all: of a document
-    /// that is changed later, the card to change.
+    /// Whether the message at this position is the one with the buttons. If the document is changed later, this is the
+    /// card to change.
     #[must_use]
-    pub fn has_buttons(&self, place: &LadderPosition) -> bool {
-        let place = self.standing(place);
-        let ends = match self.parts.get(at(place.part)) {
+    pub fn has_buttons(&self, position: &LadderPosition) -> bool {
+        let position = self.resolved(position);
+        let ends = match self.parts.get(index(position.part)) {
             Some(DocumentPart::Beginning(_)) => true,
-            Some(DocumentPart::Cards(_)) => place.part + 1 == self.count(),
+            Some(DocumentPart::Cards(_)) => position.part + 1 == self.count(),
             Some(DocumentPart::File) | None => false,
         };
-        ends && self.next(&place).part != place.part
+        ends && self.next(&position).part != position.part
     }
 
-    fn beginning_of(&self, part: u32) -> LadderPosition {
-        self.standing(&LadderPosition { part, of: self.count(), ..LadderPosition::default() })
+    fn start_of(&self, part: u32) -> LadderPosition {
+        self.resolved(&LadderPosition { part, of: self.count(), ..LadderPosition::default() })
     }
 
     fn count(&self) -> u32 {
         u32::try_from(self.parts.count()).unwrap_or(u32::MAX)
     }
 
-    /// The place itself, or the first one down from there at which there is something. One that is no place of this plan,
-    /// as another version of phonework may have written it, is its beginning: what was taken may be seen twice, but
-    /// nothing is lost.
-    fn standing(&self, place: &LadderPosition) -> LadderPosition {
+    /// The position, or the next one below it that has a message. A position of another plan (stored by another version of
+    /// phonework) becomes the start of this one: something may be sent twice, but nothing is lost.
+    fn resolved(&self, position: &LadderPosition) -> LadderPosition {
         let of = self.count();
-        let is_foreign = place.part > of || (place.of != 0 && place.of != of);
-        let mut place =
-            LadderPosition { of, ..if is_foreign { LadderPosition::default() } else { place.clone() } };
-        let Some(part) = self.parts.get(at(place.part)) else { return place };
+        let is_of_another_plan = position.part > of || (position.of != 0 && position.of != of);
+        let mut position = LadderPosition {
+            of,
+            ..if is_of_another_plan { LadderPosition::default() } else { position.clone() }
+        };
+        let Some(part) = self.parts.get(index(position.part)) else { return position };
         if matches!(part, DocumentPart::File) {
-            if place.rung < Rung::Text {
-                place.rung = Rung::File;
+            if position.rung < Rung::Text {
+                position.rung = Rung::File;
             }
         } else {
-            if place.rung == Rung::Reduced && self.parts.reduced(&part).is_none() {
-                place.rung = Rung::Cards;
+            if position.rung == Rung::Reduced && self.parts.reduced(&part).is_none() {
+                position.rung = Rung::Cards;
             }
-            if place.rung == Rung::Cards && self.parts.cards(&part).is_empty() {
-                place.rung = Rung::Text;
+            if position.rung == Rung::Cards && self.parts.cards(&part).is_empty() {
+                position.rung = Rung::Text;
             }
         }
-        let sheets = match place.rung {
-            Rung::Card | Rung::Reduced | Rung::File => return place,
+        let messages = match position.rung {
+            Rung::Card | Rung::Reduced | Rung::File => return position,
             Rung::Cards => self.parts.cards(&part).len(),
-            Rung::Text => self.texts(&place, &part).len(),
+            Rung::Text => self.texts(&position, &part).len(),
         };
-        if at(place.taken) >= sheets {
-            place.taken = 0;
+        if index(position.taken) >= messages {
+            position.taken = 0;
         }
-        place
+        position
     }
 
-    /// The words of a part that no card took, in messages.
-    fn texts(&self, place: &LadderPosition, part: &DocumentPart) -> Cow<'_, [String]> {
+    /// The text of a part that was not accepted on cards, as messages.
+    fn texts(&self, position: &LadderPosition, part: &DocumentPart) -> Cow<'_, [String]> {
         let texts = |text: &str| self.parts.abridged(split::split(text, split::DEFAULT_LIMIT));
-        match self.parts.text(part, at(place.cards)) {
-            // The only ones that can be many.
+        match self.parts.text(part, index(position.cards)) {
+            // The full text; the only one that can be long.
             Cow::Borrowed(whole) => Cow::Borrowed(self.texts.get_or_init(|| texts(whole))),
             Cow::Owned(text) => Cow::Owned(texts(&text)),
         }
     }
 
-    /// What is sent before a file that is the last way for a part: its first words, unless some came already or these
-    /// are all that was refused.
-    fn preview(&self, place: &LadderPosition, part: &DocumentPart) -> Option<String> {
-        let is_first = matches!(part, DocumentPart::Cards(_)) && (place.cards, place.texts) == (0, 0);
-        is_first.then(|| self.parts.preview(&self.left(place, part))).flatten()
+    /// The message before a file that is sent as a last resort: the beginning of its text. `None` if some of the part has
+    /// been accepted already, or if the text is no longer than the preview.
+    fn preview(&self, position: &LadderPosition, part: &DocumentPart) -> Option<String> {
+        let is_first = matches!(part, DocumentPart::Cards(_)) && (position.cards, position.texts) == (0, 0);
+        is_first.then(|| self.parts.preview(&self.remaining_text(position, part))).flatten()
     }
 
-    /// The words of a part that came neither on a card nor as text.
-    fn left(&self, place: &LadderPosition, part: &DocumentPart) -> String {
-        let text = self.parts.text(part, at(place.cards));
+    /// The text of a part that was accepted neither on cards nor as text.
+    fn remaining_text(&self, position: &LadderPosition, part: &DocumentPart) -> String {
+        let text = self.parts.text(part, index(position.cards));
         let bodies = split::parts(&text, split::DEFAULT_LIMIT);
-        bodies.iter().skip(at(place.texts)).map(|part| part.body).collect()
+        bodies.iter().skip(index(position.texts)).map(|part| part.body).collect()
     }
 }
 
-fn at(number: u32) -> usize {
+fn index(number: u32) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }

@@ -1,82 +1,85 @@
-//! The blocks of a document as what cards are filled with. Pure.
+//! Dividing a document into atoms, and filling cards with them. Pure.
+//!
+//! An atom is the smallest unit that is not divided between two cards: a paragraph, a table, a row of buttons, a form.
+//! Each atom also knows the text it was made from, which is sent if Feishu accepts no card.
 
 mod fold;
 mod pack;
 
-pub(super) use pack::{CardRoom, pack};
+pub(super) use pack::{CardCapacity, pack};
 
 use std::ops::Range;
 
 use super::card::{self, CardElement, FieldNames};
 use super::document::{Block, Button, Document, Field};
 use super::markdown::{self, MarkdownPiece, PieceKind};
-use super::{limits, source};
+use super::{limits, plain_text};
 
 /// How much of a document a card shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Detail {
-    /// All of it.
+    /// Everything.
     Whole,
-    /// What cannot be spared: nothing that opens at a touch, no tables.
+    /// Only what is needed: no folds, and tables as code blocks.
     Reduced,
 }
 
-/// What finds room on one card or on another.
+/// A part of a document that is not divided between cards.
 #[derive(Clone, Debug)]
 pub(super) struct Atom {
-    thing: AtomContent,
-    /// The number of its block in the document.
+    content: AtomContent,
+    /// The index of its block in the document.
     block: usize,
     text: FallbackText,
     bytes: usize,
     count: usize,
 }
 
-/// What an atom is on a card.
+/// What an atom looks like on a card.
 #[derive(Clone, Debug)]
 enum AtomContent {
-    /// Words in Markdown, which make one element with those beside them.
+    /// A piece of Markdown. Neighbouring pieces are written into one element.
     Piece(MarkdownPiece),
-    /// The words that are streamed.
+    /// The Markdown that is streamed.
     Stream(Vec<MarkdownPiece>),
     /// Elements that stay together.
     Elements(Vec<CardElement>),
-    /// Something that opens at a touch.
+    /// A panel that the reader can open.
     Fold(CardElement),
-    /// A form. Its element is made where the names on the card are known.
+    /// A form. Its element is made when the other names on the card are known.
     Form(Vec<Field>, Vec<Button>),
 }
 
-/// What an atom was written as: what is sent where no card is taken.
+/// The text of an atom, sent if Feishu accepts no card.
 #[derive(Clone, Debug)]
 enum FallbackText {
-    /// A range of its block's prepared text.
-    Part(Range<usize>),
-    /// Words.
-    Words(String),
-    /// Nothing that a text shows.
+    /// A range of the prepared Markdown of its block.
+    Source(Range<usize>),
+    /// This text.
+    Text(String),
+    /// Nothing: a text message does not show it.
     None,
 }
 
-/// A document as atoms.
+/// A document divided into atoms.
 #[derive(Clone, Debug)]
 pub(super) struct CardLayout {
     pub(super) atoms: Vec<Atom>,
     group: bool,
-    /// Whether the first place that can be streamed is one.
+    /// Whether the next streamed block becomes the element that Feishu types out.
     streaming: bool,
-    /// For each block that is Markdown its text, prepared.
+    /// For each block of Markdown, its text after [`markdown::prepare`].
     texts: Vec<Option<String>>,
 }
 
-/// Bytes of a Markdown element without its words.
+/// Bytes of a Markdown element without its text.
 const MARKDOWN_BYTES: usize = 64;
 
-/// Bytes of an element of plain words without them.
-const WORDS_BYTES: usize = 128;
+/// Bytes of an element of plain text without its text.
+const PLAIN_TEXT_BYTES: usize = 128;
 
 impl CardLayout {
-    /// The atoms of a document.
+    /// Divides a document into atoms.
     pub(super) fn of(document: &Document, streaming: bool) -> Self {
         let texts = vec![None; document.blocks.len()];
         let mut layout = Self { atoms: Vec::new(), group: document.group, streaming, texts };
@@ -90,24 +93,24 @@ impl CardLayout {
         match block {
             Block::Stream { text } if self.streaming => {
                 self.streaming = false;
-                let pieces = markdown::read(&markdown::prepared(text));
+                let pieces = markdown::read(&markdown::prepare(text));
                 self.push(at, AtomContent::Stream(pieces), FallbackText::None);
             }
             Block::Markdown { text } | Block::Stream { text } => self.markdown(at, text),
             Block::Code { language, text } => {
-                let body = PieceKind::Code { language: language.clone(), text: card::shown(text) };
-                self.pieces(at, MarkdownPiece::plain(body, None), limits::PIECE_BYTES);
+                let kind = PieceKind::Code { language: language.clone(), text: card::sanitized(text) };
+                self.pieces(at, MarkdownPiece::plain(kind, None), limits::MAX_PIECE_BYTES);
             }
-            Block::Text { text } => self.words(at, text, card::plain),
-            Block::Small { text } => self.words(at, text, card::small),
-            Block::Typed { text } => self.words(at, text, card::hint),
+            Block::Text { text } => self.plain_text(at, text, card::plain),
+            Block::Small { text } => self.plain_text(at, text, card::small),
+            Block::TypedHint { text } => self.plain_text(at, text, card::hint),
             Block::Fold { title, blocks } => {
                 if let Some(panel) = fold::panel(title, blocks, self.group) {
                     self.push(at, AtomContent::Fold(panel), FallbackText::None);
                 }
             }
             Block::Rule => {
-                self.push(at, AtomContent::Elements(vec![card::rule()]), FallbackText::Words("---".into()))
+                self.push(at, AtomContent::Elements(vec![card::rule()]), FallbackText::Text("---".into()))
             }
             Block::Row { text, small, buttons } => self.row(at, text, small.as_deref(), buttons),
             Block::Buttons { buttons } => self.buttons(at, buttons),
@@ -115,11 +118,11 @@ impl CardLayout {
         }
     }
 
-    fn push(&mut self, block: usize, thing: AtomContent, text: FallbackText) {
+    fn push(&mut self, block: usize, content: AtomContent, text: FallbackText) {
         let of = |elements: &[CardElement]| -> (usize, usize) {
             (elements.iter().map(CardElement::bytes).sum(), elements.iter().map(CardElement::count).sum())
         };
-        let (bytes, count) = match &thing {
+        let (bytes, count) = match &content {
             AtomContent::Piece(piece) => (piece.bytes(), 0),
             AtomContent::Stream(pieces) => {
                 (pieces.iter().map(MarkdownPiece::bytes).sum::<usize>() + MARKDOWN_BYTES, 1)
@@ -128,18 +131,18 @@ impl CardLayout {
             AtomContent::Fold(panel) => (panel.bytes(), panel.count()),
             AtomContent::Form(fields, buttons) => {
                 let form = FieldNames::default().form(fields, buttons, self.group);
-                // Names that others on the card have already become longer.
+                // Names that are already in use on the card get a number.
                 let names = 8 * (fields.len() + buttons.len() + 1);
                 form.map_or((0, 0), |form| (form.bytes() + names, form.count()))
             }
         };
-        self.atoms.push(Atom { thing, block, text, bytes, count });
+        self.atoms.push(Atom { content, block, text, bytes, count });
     }
 
     fn markdown(&mut self, at: usize, text: &str) {
-        let text = markdown::prepared(text);
+        let text = markdown::prepare(text);
         let pieces = markdown::read(&text);
-        // A piece begins where its line does, so that its marker goes with it.
+        // A piece begins at the start of its line, so that a list marker stays with it.
         let begins: Vec<usize> = pieces
             .iter()
             .map(|piece| {
@@ -151,46 +154,46 @@ impl CardLayout {
             let begin = if n == 0 { 0 } else { begins[n] };
             let end = begins.get(n + 1).copied().unwrap_or(text.len()).max(begin);
             piece.source = Some(begin..end);
-            self.pieces(at, piece, limits::PIECE_BYTES);
+            self.pieces(at, piece, limits::MAX_PIECE_BYTES);
         }
         self.texts[at] = Some(text);
     }
 
-    fn pieces(&mut self, at: usize, piece: MarkdownPiece, most: usize) {
-        for piece in markdown::cut(piece, most) {
+    fn pieces(&mut self, at: usize, piece: MarkdownPiece, max_bytes: usize) {
+        for piece in markdown::cut(piece, max_bytes) {
             let text = match &piece.source {
-                Some(source) => FallbackText::Part(source.clone()),
-                None => FallbackText::Words(markdown::as_typed(&piece)),
+                Some(source) => FallbackText::Source(source.clone()),
+                None => FallbackText::Text(markdown::as_typed(&piece)),
             };
             self.push(at, AtomContent::Piece(piece), text);
         }
     }
 
-    /// Words that are no Markdown, in as many elements as they need.
-    fn words(&mut self, at: usize, text: &str, element: fn(&str) -> CardElement) {
-        for part in markdown::lines(&card::shown(text), limits::ATOM_BYTES - WORDS_BYTES) {
+    /// Plain text, in as many elements as it needs.
+    fn plain_text(&mut self, at: usize, text: &str, element: fn(&str) -> CardElement) {
+        for part in markdown::lines(&card::sanitized(text), limits::MAX_ATOM_BYTES - PLAIN_TEXT_BYTES) {
             let shown = part.trim_end_matches('\n');
             let elements = if shown.is_empty() { Vec::new() } else { vec![element(shown)] };
-            self.push(at, AtomContent::Elements(elements), FallbackText::Words(part));
+            self.push(at, AtomContent::Elements(elements), FallbackText::Text(part));
         }
     }
 
     fn row(&mut self, at: usize, text: &str, small: Option<&str>, buttons: &[Button]) {
         let elements = card::row(text, small, buttons, self.group);
         if fit(&elements) {
-            self.push(at, AtomContent::Elements(elements), FallbackText::Words(source::row(text, small)));
+            self.push(at, AtomContent::Elements(elements), FallbackText::Text(plain_text::row(text, small)));
             return;
         }
-        self.words(at, text, card::plain);
+        self.plain_text(at, text, card::plain);
         if let Some(small) = small {
-            self.words(at, small, card::small);
+            self.plain_text(at, small, card::small);
         }
         self.buttons(at, buttons);
     }
 
-    /// Buttons in a line of some, or each in its own where that finds no room.
+    /// Buttons side by side, or one below the other if a row of them does not fit.
     fn buttons(&mut self, at: usize, buttons: &[Button]) {
-        for buttons in buttons.chunks(limits::BUTTONS) {
+        for buttons in buttons.chunks(limits::MAX_BUTTONS_PER_ROW) {
             let whole: Vec<CardElement> = card::button_row(buttons, self.group).into_iter().collect();
             if fit(&whole) {
                 self.push(at, AtomContent::Elements(whole), FallbackText::None);
@@ -203,57 +206,57 @@ impl CardLayout {
         }
     }
 
-    /// A form. Long labels stand above it.
+    /// A form. Labels that are too long for it are placed above it.
     fn form(&mut self, at: usize, fields: &[Field], buttons: &[Button]) {
         let label = |field: &Field| match field {
             Field::Label { text } => Some(text.clone()),
-            Field::Choice { .. } | Field::Words { .. } => None,
+            Field::Choice { .. } | Field::Input { .. } => None,
         };
         let labels: Vec<String> = fields.iter().filter_map(label).collect();
         let bytes: usize = labels.iter().map(|label| markdown::translate(label, 0).0.len()).sum();
         let mut fields = fields.to_vec();
-        if bytes > limits::LABEL_BYTES || labels.len() > limits::FIELDS / 2 {
+        if bytes > limits::MAX_FORM_LABEL_BYTES || labels.len() > limits::MAX_FORM_FIELDS / 2 {
             self.markdown(at, &labels.join("\n\n"));
             fields.retain(|field| label(field).is_none());
         }
-        let typed = source::form(&fields).map_or(FallbackText::None, FallbackText::Words);
-        self.push(at, AtomContent::Form(fields, buttons.to_vec()), typed);
+        let options = plain_text::form(&fields).map_or(FallbackText::None, FallbackText::Text);
+        self.push(at, AtomContent::Form(fields, buttons.to_vec()), options);
     }
 
-    /// The words of some atoms as they were written.
+    /// The text of these atoms as it was written.
     pub(super) fn text(&self, atoms: &[Atom]) -> String {
         let mut out = String::new();
         let mut before: Option<&Atom> = None;
         for atom in atoms {
-            let words = match &atom.text {
-                FallbackText::Part(range) => {
+            let text = match &atom.text {
+                FallbackText::Source(range) => {
                     let text = self.texts.get(atom.block).and_then(Option::as_deref).unwrap_or_default();
-                    text.get(range.clone()).map(markdown::without_hair).unwrap_or_default()
+                    text.get(range.clone()).map(markdown::without_hair_spaces).unwrap_or_default()
                 }
-                FallbackText::Words(words) => words.clone(),
+                FallbackText::Text(text) => text.clone(),
                 FallbackText::None => continue,
             };
             let Some(last) = before.replace(atom) else {
-                out.push_str(&words);
+                out.push_str(&text);
                 continue;
             };
             if last.block != atom.block {
                 out.push_str("\n\n");
             } else if !out.ends_with('\n')
-                && matches!(atom.thing, AtomContent::Piece(_) | AtomContent::Form(..))
+                && matches!(atom.content, AtomContent::Piece(_) | AtomContent::Form(..))
             {
                 out.push('\n');
             }
-            out.push_str(&words);
+            out.push_str(&text);
         }
         out
     }
 
-    /// Some atoms as elements of a card, from top to bottom.
+    /// The elements of a card with these atoms, from top to bottom.
     pub(super) fn elements(&self, atoms: &[Atom], detail: Detail) -> Vec<CardElement> {
         let mut names = FieldNames::default();
         let mut tables = match detail {
-            Detail::Whole => limits::CARD_TABLES,
+            Detail::Whole => limits::MAX_CARD_TABLES,
             Detail::Reduced => 0,
         };
         let mut elements = Vec::new();
@@ -272,12 +275,12 @@ impl CardLayout {
             false => piece.clone(),
         };
         for atom in atoms {
-            if let AtomContent::Piece(piece) = &atom.thing {
+            if let AtomContent::Piece(piece) = &atom.content {
                 run.push(allowed(piece));
                 continue;
             }
             elements.extend(written(&mut run));
-            match &atom.thing {
+            match &atom.content {
                 AtomContent::Piece(_) => {}
                 AtomContent::Stream(pieces) => {
                     let pieces: Vec<MarkdownPiece> = pieces.iter().map(&mut allowed).collect();
@@ -298,25 +301,25 @@ impl CardLayout {
 }
 
 impl Atom {
-    /// Whether it opens at a touch.
+    /// Whether it is a panel that the reader can open.
     pub(super) fn is_fold(&self) -> bool {
-        matches!(self.thing, AtomContent::Fold(_))
+        matches!(self.content, AtomContent::Fold(_))
     }
 
-    /// Whether it is a heading inside the words: it stays with what it heads.
+    /// Whether it is a heading in Markdown, which stays with the text below it.
     fn is_heading(&self) -> bool {
-        matches!(&self.thing, AtomContent::Piece(piece) if piece.is_heading())
+        matches!(&self.content, AtomContent::Piece(piece) if piece.is_heading())
     }
 }
 
 impl CardLayout {
-    /// The same atoms in smaller pieces; nothing that opens at a touch.
+    /// The same atoms in smaller pieces and without folds.
     pub(super) fn small(&self, atoms: &[Atom]) -> Self {
         let mut small = Self { atoms: Vec::new(), texts: self.texts.clone(), ..*self };
         for atom in atoms.iter().filter(|atom| !atom.is_fold()) {
-            match &atom.thing {
+            match &atom.content {
                 AtomContent::Piece(piece) => {
-                    small.pieces(atom.block, piece.clone().without_table(), limits::ATOM_BYTES);
+                    small.pieces(atom.block, piece.clone().without_table(), limits::MAX_ATOM_BYTES);
                 }
                 AtomContent::Stream(_)
                 | AtomContent::Elements(_)
@@ -330,7 +333,8 @@ impl CardLayout {
     }
 }
 
+/// Whether elements that belong together fit where they cannot be divided.
 fn fit(elements: &[CardElement]) -> bool {
-    elements.iter().map(CardElement::bytes).sum::<usize>() <= limits::ATOM_BYTES
-        && elements.iter().map(CardElement::count).sum::<usize>() <= limits::ATOM_ELEMENTS
+    elements.iter().map(CardElement::bytes).sum::<usize>() <= limits::MAX_ATOM_BYTES
+        && elements.iter().map(CardElement::count).sum::<usize>() <= limits::MAX_ATOM_ELEMENTS
 }

@@ -1,22 +1,22 @@
-//! Markdown as Claude writes it, translated to what Feishu's cards render. Pure.
+//! Translating Claude's Markdown into the dialect that Feishu's cards render. Pure.
 //!
-//! The text is read as CommonMark with tables, strikethrough and task lists ([`read`]), which gives [`MarkdownPiece`]s: paragraphs,
-//! list items, tables, blocks of code, one after the other. They are written ([`write`]) in Feishu's dialect
-//! (facts: its documentation of the card element `markdown`):
-//! - what means something in it is written as `&#NN;` wherever it is meant as a character, so that no text becomes a
-//!   mention, a tag or an emoji;
-//! - fences and tables stand at the beginning of a line, whatever list or quote they are in; lists nest by four spaces;
-//! - links lead to http and https only, others are shown with where they lead; a URL in the text becomes a link of its
-//!   own, so that what follows it is not taken for a part of it;
-//! - a line break stays one.
+//! [`prepare`] cleans a text. [`read`] parses it as CommonMark with tables, strikethrough and task lists, and divides it
+//! into [`MarkdownPiece`]s: paragraphs, list items, tables and code blocks. [`write`] writes pieces in Feishu's dialect, as
+//! its documentation of the card element `markdown` describes it:
+//! - A character that would have a meaning in the dialect is written as `&#NN;`, so that no text becomes a mention, a tag
+//!   or an emoji.
+//! - Fences and tables start at the beginning of a line, even inside a list or quote. Nested lists are indented by four
+//!   spaces.
+//! - Only http and https links stay links; the target of any other link is written after its text. A URL in the text
+//!   becomes a link of its own, so that Feishu does not add the text after it to the URL.
+//! - A line break stays a line break.
 //!
-//! The work is linear in the length of the text. Nothing nests deeper than [`DEEPEST`].
+//! The work is linear in the length of the text. Lists are nested at most [`MAX_LIST_DEPTH`] levels below the first.
 
+mod cjk_emphasis;
 mod cut;
 mod flow;
-mod languages;
 mod read;
-mod stress;
 mod table;
 mod urls;
 mod write;
@@ -24,57 +24,56 @@ mod write;
 #[cfg(test)]
 mod tests;
 
+pub(super) use cjk_emphasis::{prepare, without_hair_spaces};
 pub(super) use cut::{cut, lines};
-pub(super) use languages::fenced;
 pub(super) use read::read;
-pub(super) use stress::{prepared, without_hair};
 pub(super) use write::{as_typed, write};
 
 use std::ops::Range;
 
-/// A space that nobody sees, yet white space to CommonMark: an emphasis between a letter and a punctuation mark counts
-/// only beside white space.
-const HAIR: char = '\u{200a}';
+/// A space that is too thin to see but is white space to CommonMark. Between a letter and a punctuation mark, emphasis is
+/// recognized only beside white space.
+const HAIR_SPACE: char = '\u{200a}';
 
-/// How deep lists are shown to nest; what is deeper is shown at this depth.
-const DEEPEST: usize = 5;
+/// Levels of nested lists; deeper items are shown at this level.
+const MAX_LIST_DEPTH: usize = 5;
 
-/// How deep quotes are shown to nest.
-const DEEPEST_QUOTE: usize = 2;
+/// Levels of nested quotes.
+const MAX_QUOTE_DEPTH: usize = 2;
 
-/// A part of a text that stands in lines of its own.
+/// A paragraph, a list item, a heading, a table, a code block or a rule.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct MarkdownPiece {
-    pub(super) body: PieceKind,
-    /// Where it stands in the lists and quotes around it.
-    place: Nesting,
-    /// The bytes that it was written as; none of a piece of a piece.
+    pub(super) kind: PieceKind,
+    /// The lists and quotes around it.
+    nesting: Nesting,
+    /// The bytes of the text that it was read from. `None` for part of a piece that was cut.
     pub(super) source: Option<Range<usize>>,
 }
 
-/// What a piece is.
+/// The kind of a piece, with its content.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum PieceKind {
-    Words(Vec<InlineToken>),
+    Text(Vec<InlineToken>),
     Heading(usize, Vec<InlineToken>),
     Code { language: String, text: String },
     Table(table::Table),
     Rule,
 }
 
-/// Where a piece stands. Of quotes and of lists the outermost one counts, by a number that no other has.
+/// The lists and quotes around a piece. Each is given as the unique number of the outermost one and the depth.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Nesting {
     quote: Option<(usize, usize)>,
     list: Option<(usize, usize)>,
-    /// `-` or `3.` at the beginning of a list's item.
+    /// `-` or `3.`, for the first piece of a list item.
     marker: Option<String>,
 }
 
-/// What a line is made of.
+/// A part of a line of text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum InlineToken {
-    /// Characters that mean themselves.
+    /// Text without any markup.
     Text(String),
     /// Inline code.
     Code(String),
@@ -85,7 +84,7 @@ pub(super) enum InlineToken {
     LinkClose(String),
 }
 
-/// An emphasis.
+/// A kind of emphasis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Emphasis {
     Emphasis,
@@ -104,37 +103,38 @@ impl Emphasis {
 }
 
 impl MarkdownPiece {
-    /// A piece that stands in no list and no quote.
-    pub(super) fn plain(body: PieceKind, source: Option<Range<usize>>) -> Self {
-        Self { body, place: Nesting::default(), source }
+    /// A piece that is in no list and no quote.
+    pub(super) fn plain(kind: PieceKind, source: Option<Range<usize>>) -> Self {
+        Self { kind, nesting: Nesting::default(), source }
     }
 
     pub(super) fn is_table(&self) -> bool {
-        matches!(self.body, PieceKind::Table(_))
+        matches!(self.kind, PieceKind::Table(_))
     }
 
     pub(super) fn is_heading(&self) -> bool {
-        matches!(self.body, PieceKind::Heading(..))
+        matches!(self.kind, PieceKind::Heading(..))
     }
 
-    /// The same with a table as a block of code.
+    /// The same piece, but a table becomes a code block.
     pub(super) fn without_table(self) -> Self {
-        match self.body {
+        match self.kind {
             PieceKind::Table(table) => {
-                Self { body: PieceKind::Code { language: String::new(), text: table.aligned() }, ..self }
+                Self { kind: PieceKind::Code { language: String::new(), text: table.aligned() }, ..self }
             }
-            PieceKind::Words(_) | PieceKind::Heading(..) | PieceKind::Code { .. } | PieceKind::Rule => self,
+            PieceKind::Text(_) | PieceKind::Heading(..) | PieceKind::Code { .. } | PieceKind::Rule => self,
         }
     }
 }
 
-/// A whole text in Feishu's dialect, with so many tables; more become blocks of code. With it, how many there are.
-pub(super) fn translate(text: &str, most_tables: usize) -> (String, usize) {
+/// A complete text in Feishu's dialect, and the number of tables in it. At most `max_tables` stay tables; the others
+/// become code blocks.
+pub(super) fn translate(text: &str, max_tables: usize) -> (String, usize) {
     let mut tables = 0;
-    let pieces: Vec<MarkdownPiece> = read(&prepared(text))
+    let pieces: Vec<MarkdownPiece> = read(&prepare(text))
         .into_iter()
         .map(|piece| match piece.is_table() {
-            true if tables < most_tables => {
+            true if tables < max_tables => {
                 tables += 1;
                 piece
             }

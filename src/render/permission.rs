@@ -1,6 +1,6 @@
-//! What a permission request would do, in full, as text. Pure.
+//! What a tool call would do, shown in full to the person who decides about it. Pure.
 //!
-//! Nothing is shortened: who decides must see the whole of what would run.
+//! Nothing is shortened and nothing can hide: whoever decides must see everything that would run.
 
 use serde_json::{Map, Value};
 use unicode_width::UnicodeWidthStr as _;
@@ -8,27 +8,27 @@ use unicode_width::UnicodeWidthStr as _;
 use super::diff;
 use super::document::Block;
 
-/// What `tool` would do with `input`, as blocks: the command, the path and the diff of an edit, the path and the content
-/// of a new file, the URL; of any other tool, and of what has no place of its own, the input as JSON. None of it is taken
-/// for Markdown, and characters that would hide or turn round others are spelt out.
+/// What `tool` would do with `input`: a command, the path and diff of an edit, the path and content of a new file, or a
+/// URL. The input of any other tool, and fields that are not expected, are shown as JSON. Nothing is read as Markdown,
+/// and characters that would hide or reorder others are written as escapes.
 #[must_use]
-pub fn blocks(tool: &str, input: &Value) -> Vec<Block> {
+pub(crate) fn blocks(tool: &str, input: &Value) -> Vec<Block> {
     // The heading may not have room for the whole name.
-    own(tool, input).unwrap_or_else(|| vec![Block::text(visible(tool)), json(input)])
+    known_tool(tool, input).unwrap_or_else(|| vec![Block::text(visible(tool)), json(input)])
 }
 
-/// What Claude says that a command is for.
+/// Claude's own description of a command. It is a claim, not part of what would run.
 #[must_use]
-pub fn purpose<'a>(tool: &str, input: &'a Value) -> Option<&'a str> {
-    if tool == "Bash" { input["description"].as_str().filter(|said| !said.trim().is_empty()) } else { None }
+pub(crate) fn purpose<'a>(tool: &str, input: &'a Value) -> Option<&'a str> {
+    if tool == "Bash" { input["description"].as_str().filter(|text| !text.trim().is_empty()) } else { None }
 }
 
-/// So many bytes fit on the cards of one document, whatever they are.
-const MOST: usize = 200_000;
+/// Bytes that surely fit on the cards of one document.
+const MAX_SHOWN_BYTES: usize = 200_000;
 
-/// Whether that is more than a chat shows whole.
+/// Whether the call is too large to be shown in full in a chat.
 #[must_use]
-pub fn is_huge(tool: &str, input: &Value) -> bool {
+pub(crate) fn is_huge(tool: &str, input: &Value) -> bool {
     let shown = blocks(tool, input);
     let bytes = shown.iter().map(|block| match block {
         Block::Text { text }
@@ -41,20 +41,20 @@ pub fn is_huge(tool: &str, input: &Value) -> bool {
         | Block::Row { .. }
         | Block::Buttons { .. }
         | Block::Form { .. }
-        | Block::Typed { .. } => 0,
+        | Block::TypedHint { .. } => 0,
     });
-    bytes.sum::<usize>() > MOST
+    bytes.sum::<usize>() > MAX_SHOWN_BYTES
 }
 
-/// None when a field that the tool cannot do without is missing or no text.
-fn own(tool: &str, input: &Value) -> Option<Vec<Block>> {
+/// The blocks for a tool that is known. `None` for an unknown tool, and if a required field is missing or not text.
+fn known_tool(tool: &str, input: &Value) -> Option<Vec<Block>> {
     let fields = input.as_object()?;
     let field = |name: &str| fields.get(name).and_then(Value::as_str);
     let mut blocks = Vec::new();
-    let told: &[&str] = match tool {
+    let shown: &[&str] = match tool {
         "Bash" => {
             blocks.push(in_sight("bash", field("command")?));
-            // What it is for is said apart from what it does.
+            // The description is shown apart from the command: see `purpose`.
             &["command", "description"]
         }
         "Write" => {
@@ -85,25 +85,26 @@ fn own(tool: &str, input: &Value) -> Option<Vec<Block>> {
         }
         "WebFetch" => {
             blocks.push(Block::text(visible(field("url")?)));
-            blocks.extend(field("prompt").map(|words| Block::text(visible(words))));
+            blocks.extend(field("prompt").map(|prompt| Block::text(visible(prompt))));
             &["url", "prompt"]
         }
         _ => return None,
     };
-    blocks.extend(rest(fields, told));
+    blocks.extend(rest(fields, shown));
     Some(blocks)
 }
 
-/// The fields that were not told yet; what is told as text and is none counts as not told.
-fn rest(fields: &Map<String, Value>, told: &[&str]) -> Option<Block> {
-    let is_told = |name: &str, value: &Value| {
-        // Claude Code writes this one always; it only says something when it is set.
+/// The fields that are not in `shown`, as JSON. A field in `shown` that is neither text nor a list was not shown and
+/// counts as missing.
+fn rest(fields: &Map<String, Value>, shown: &[&str]) -> Option<Block> {
+    let is_shown = |name: &str, value: &Value| {
+        // Claude Code always sends this field; it matters only when it is set.
         let usual = name == "replace_all" && *value == Value::Bool(false);
-        usual || told.contains(&name) && (value.is_string() || value.is_array())
+        usual || shown.contains(&name) && (value.is_string() || value.is_array())
     };
     let rest: Map<String, Value> = fields
         .iter()
-        .filter(|(name, value)| !is_told(name, value))
+        .filter(|(name, value)| !is_shown(name, value))
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect();
     (!rest.is_empty()).then(|| json(&Value::Object(rest)))
@@ -117,34 +118,38 @@ fn code(language: &str, text: &str) -> Block {
     Block::code(language, visible(text))
 }
 
-/// A phone shows so many columns of a line of code; the rest is out of sight until one scrolls.
-const IN_SIGHT: usize = 40;
-/// The most that a tab takes.
+/// Columns of a code block that a phone shows without scrolling.
+const VISIBLE_COLUMNS: usize = 40;
+/// The widest tab.
 const TAB: &str = "        ";
 
-/// The columns of the widest line of code in what `blocks` gave, where that is more than a phone shows. A Chinese
-/// character takes two.
+/// The number of columns of the widest line of code in `blocks`, if a phone does not show it without scrolling. A Chinese
+/// character counts as two columns.
 #[must_use]
-pub fn out_of_sight(blocks: &[Block]) -> Option<usize> {
+pub(crate) fn columns_out_of_sight(blocks: &[Block]) -> Option<usize> {
     let code = blocks
         .iter()
         .filter_map(|block| if let Block::Code { text, .. } = block { Some(text) } else { None });
     code.flat_map(|text| text.lines())
         .map(|line| line.replace('\t', TAB).width())
         .max()
-        .filter(|&most| most > IN_SIGHT)
+        .filter(|&most| most > VISIBLE_COLUMNS)
 }
 
-/// A command or an input as code; one with a long line as text, which is broken where the screen ends: what stands behind
-/// a hundred spaces must be seen by who decides.
+/// A command or an input as code. If a line is wider than the screen it becomes plain text instead, which wraps: nobody
+/// must overlook what follows a hundred spaces.
 fn in_sight(language: &str, text: &str) -> Block {
     let code = code(language, text);
-    if out_of_sight(std::slice::from_ref(&code)).is_none() { code } else { Block::text(visible(text)) }
+    if columns_out_of_sight(std::slice::from_ref(&code)).is_none() {
+        code
+    } else {
+        Block::text(visible(text))
+    }
 }
 
-/// What Markdown's fences call the language of a file.
+/// The language of a file for the info string of a fence, by the file's extension.
 fn language(path: &str) -> &'static str {
-    match path.rsplit_once('.').map(|(_, ending)| ending) {
+    match path.rsplit_once('.').map(|(_, extension)| extension) {
         Some("rs") => "rust",
         Some("py") => "python",
         Some("js" | "mjs" | "cjs" | "jsx") => "javascript",
@@ -164,16 +169,16 @@ fn language(path: &str) -> &'static str {
     }
 }
 
-/// A text in which nothing is hidden: control characters, blanks that are no space, marks that turn the direction of
-/// writing round and characters that are not drawn at all are spelt as Rust spells them. Those that emoji are made with
-/// stay between emoji.
+/// The text with everything invisible written as an escape in Rust's notation: control characters, unusual spaces, marks
+/// that change the direction of writing, and characters that are not drawn. Characters that join emoji stay where they do
+/// so.
 #[must_use]
-pub fn visible(text: &str) -> String {
+pub(crate) fn visible(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut before = None;
     let mut characters = text.chars().peekable();
     while let Some(character) = characters.next() {
-        let is_made_with = match character {
+        let joins_emoji = match character {
             '\u{200d}' => {
                 before.is_some_and(is_pictorial) && characters.peek().copied().is_some_and(is_pictorial)
             }
@@ -182,26 +187,26 @@ pub fn visible(text: &str) -> String {
         };
         if character == '\r' {
             out.push_str("\\r");
-        } else if hides(character) && !is_made_with {
+        } else if hides(character) && !joins_emoji {
             out.extend(character.escape_unicode());
         } else {
             out.push(character);
         }
-        // A mark that belongs to an emoji is a part of it.
-        if !is_made_with || character != '\u{fe0f}' {
+        // A variation selector belongs to the emoji before it.
+        if !joins_emoji || character != '\u{fe0f}' {
             before = Some(character);
         }
     }
     out
 }
 
-/// Whether a character is a picture, or a part of one.
+/// Whether a character is an emoji or a pictograph.
 fn is_pictorial(character: char) -> bool {
     matches!(character, '\u{2190}'..='\u{2bff}' | '\u{1f000}'..='\u{1faff}') && !hides(character)
 }
 
-/// Whether a character cannot be seen or does something to what stands beside it: Unicode's default ignorable ones,
-/// blanks but for the space and the wide one that Chinese text has, separators, and control characters.
+/// Whether a character is invisible or changes how its neighbours are shown: Unicode's default ignorable characters,
+/// separators, control characters, and all spaces except the ordinary and the ideographic one.
 fn hides(character: char) -> bool {
     match character {
         '\n' | '\t' => false,
@@ -235,7 +240,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn a_command_that_would_leave_the_screen_is_text_which_is_broken_there() {
+    fn a_command_that_is_wider_than_the_screen_becomes_text_that_wraps() {
         let hidden = format!("ls{}; rm -rf ~", " ".repeat(100));
         assert_eq!(blocks("Bash", &json!({"command": hidden})), [Block::text(&hidden)]);
         let tool = json!({"shell": hidden});
@@ -247,15 +252,15 @@ mod tests {
             assert_eq!(blocks("Bash", &json!({"command": hidden})), [Block::text(hidden)]);
         }
         let edit = json!({"file_path": "a", "old_string": "", "new_string": format!("{hidden}\n")});
-        assert_eq!(out_of_sight(&blocks("Edit", &edit)), Some(1 + hidden.len()));
-        assert_eq!(out_of_sight(&blocks("Bash", &json!({"command": hidden}))), None);
+        assert_eq!(columns_out_of_sight(&blocks("Edit", &edit)), Some(1 + hidden.len()));
+        assert_eq!(columns_out_of_sight(&blocks("Bash", &json!({"command": hidden}))), None);
         let short = "cargo test\ncargo clippy";
         assert_eq!(blocks("Bash", &json!({"command": short})), [Block::code("bash", short)]);
     }
 
     #[test]
-    fn what_cannot_be_seen_is_spelt_out_but_in_emoji() {
-        let spelt = [
+    fn invisible_characters_are_escaped_except_inside_emoji() {
+        let escaped = [
             ("cd /tmp/scratch\r\nrm -rf ./*", "cd /tmp/scratch\\r\nrm -rf ./*"),
             ("cd /tmp/scratch\u{200d}; rm -rf ./*", "cd /tmp/scratch\\u{200d}; rm -rf ./*"),
             ("ls\u{3164}\u{ffa0}\u{a0}\u{2800}x", "ls\\u{3164}\\u{ffa0}\\u{a0}\\u{2800}x"),
@@ -265,7 +270,7 @@ mod tests {
                 "👩\u{200d}👧 ❤\u{fe0f}\u{200d}🔥 空\u{3000}格",
             ),
         ];
-        for (text, shown) in spelt {
+        for (text, shown) in escaped {
             assert_eq!(visible(text), shown);
         }
         let hidden = json!({"command": format!("ls {}; evil", "\u{3164}".repeat(200))});
@@ -277,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_chat_shows_whole_is_huge() {
+    fn a_call_that_no_chat_shows_in_full_is_huge() {
         let write = |bytes: usize| json!({"file_path": "a", "content": "x\n".repeat(bytes / 2)});
         assert!(!is_huge("Write", &write(150_000)) && is_huge("Write", &write(250_000)));
         let mut nested = json!(1);
@@ -288,14 +293,14 @@ mod tests {
         assert!(nested.to_string().len() < 20_000 && is_huge("mcp__x__y", &nested));
     }
 
-    /// Each block in a line of its own kind.
+    /// Each block as one line of JSON.
     fn shown(tool: &str, input: &Value) -> String {
         let line = |block: &Block| serde_json::to_string(block).unwrap();
         blocks(tool, input).iter().map(line).collect::<Vec<_>>().join("\n")
     }
 
     #[test]
-    fn nothing_of_what_would_run_is_left_out() {
+    fn everything_that_would_run_is_shown() {
         let bash = json!({"command": "rm -rf a\n# b", "description": "Clean up", "run_in_background": true});
         let edit = json!({"file_path": "/p/a.rs", "old_string": "a\nb\n", "new_string": "a\nc\n", "replace_all": true});
         let edits = json!({"file_path": "/p/a.rs", "edits": [
@@ -347,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_hide_something_is_spelt_out() {
+    fn characters_that_would_hide_others_are_escaped() {
         let input = json!({"command": "echo \u{202e}fdp\u{200b}.exe \u{1b}[8m\ttab 👩\u{200d}👧"});
         assert_eq!(
             blocks("Bash", &input),

@@ -1,7 +1,7 @@
-//! What people see of a session's turns, and of what Claude asks in them: as documents. Pure.
+//! The documents that people see of a session: running turns, answers, and Claude's requests. Pure.
 //!
-//! Every document is made from what is shown in it, never from the whole of a turn: one of 500 tool calls and megabytes
-//! of text costs no more than a short one. What a document becomes on the way to Feishu is `render::ladder`'s.
+//! A document is made only from the part of a turn that it shows. A turn with 500 tool calls and megabytes of text costs no
+//! more than a short one. `render::ladder` decides in which form a document is sent.
 
 pub mod approval;
 pub mod ended;
@@ -19,43 +19,43 @@ use uuid::Uuid;
 
 use crate::{ids::ConvId, words::Words};
 
-/// Whose documents they are.
+/// The turn that a document is about, and the chat that it is for.
 #[derive(Clone, Copy, Debug)]
 pub struct TurnContext<'a> {
-    /// The session.
+    /// The session of the turn.
     pub conv_id: &'a ConvId,
-    /// The turn; of one that nobody asked for, the id that it was given.
+    /// The turn. A turn that Claude started by itself has an id given by the daemon.
     pub turn: Uuid,
     /// The project's directory.
     pub project: &'a Path,
-    /// Whether the chat is a group.
+    /// Whether the chat is a group chat.
     pub group: bool,
-    /// For what the bot itself says.
+    /// The sentences, in the language of the chat.
     pub words: Words,
-    /// Now, in the zone in which times are told.
+    /// The current time, in the time zone used in the chat.
     pub now: &'a Zoned,
 }
 
 impl TurnContext<'_> {
-    /// The project's name, in one line.
+    /// The name of the project's directory, in one line.
     #[must_use]
     pub fn project_name(&self) -> String {
         let name = self.project.file_name().unwrap_or(self.project.as_os_str());
-        one_line(&name.to_string_lossy(), NAME)
+        one_line(&name.to_string_lossy(), MAX_NAME_CHARS)
     }
 
-    /// A time as a clock shows it, with the day if it is another one.
+    /// A time of day, with the date if that is not today.
     fn clock(&self, time: &Zoned) -> String {
         let format = if time.date() == self.now.date() { "%H:%M" } else { "%m-%d %H:%M" };
         time.strftime(format).to_string()
     }
 }
 
-/// A name in a heading is cut after so many characters.
-const NAME: usize = 60;
+/// Characters of a project's name in a heading.
+const MAX_NAME_CHARS: usize = 60;
 
-/// The beginning of a text in one line of `most` characters at most; of what follows nothing is read.
-fn one_line(text: &str, most: usize) -> String {
+/// The beginning of a text as one line of at most `max_chars` characters. Reads no more of the text than that.
+fn one_line(text: &str, max_chars: usize) -> String {
     let mut line = String::new();
     let mut length = 0;
     for word in text.split_whitespace() {
@@ -64,9 +64,9 @@ fn one_line(text: &str, most: usize) -> String {
             length += 1;
         }
         for c in word.chars() {
-            // What would turn the reading direction or ring a bell is nothing to show in a heading.
+            // Control characters and marks that change the direction of writing do not belong into a heading.
             let shown = if c.is_control() || is_invisible(c) { ' ' } else { c };
-            if length + 1 >= most {
+            if length + 1 >= max_chars {
                 line.push('…');
                 return line;
             }
@@ -81,9 +81,9 @@ fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// The end of a text, `most` bytes of it at most, from the beginning of a line where there is one near.
-fn ending(text: &str, most: usize) -> &str {
-    let Some(mut from) = text.len().checked_sub(most).filter(|&from| from > 0) else { return text };
+/// At most `max_bytes` bytes from the end of a text, starting at the beginning of a line if one is near.
+fn ending(text: &str, max_bytes: usize) -> &str {
+    let Some(mut from) = text.len().checked_sub(max_bytes).filter(|&from| from > 0) else { return text };
     while !text.is_char_boundary(from) {
         from += 1;
     }
@@ -94,13 +94,13 @@ fn ending(text: &str, most: usize) -> &str {
     }
 }
 
-/// The beginning of a text, `most` bytes of it at most, to the end of a line where there is one near; whether that is
-/// all of it.
-fn opening(text: &str, most: usize) -> (&str, bool) {
-    if text.len() <= most {
+/// At most `max_bytes` bytes from the start of a text, up to the end of a line if one is near; and whether that is the
+/// whole text.
+fn opening(text: &str, max_bytes: usize) -> (&str, bool) {
+    if text.len() <= max_bytes {
         return (text, true);
     }
-    let mut to = most;
+    let mut to = max_bytes;
     while !text.is_char_boundary(to) {
         to -= 1;
     }

@@ -13,7 +13,7 @@ inBrowser(browser, async (page) => {
   await hear("Expired");
   await gone("Allow once");
   await picture(page, "cut", cut);
-  await press(cut, "Run again", "It runs again.");
+  await press(cut, "Run again", "Running it again.");
   await gone("Dismiss");
   await page.getByRole("button", { name: "Allow once" }).click();
   await hear("The command said:");

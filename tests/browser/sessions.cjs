@@ -17,13 +17,13 @@ inBrowser(browser, async (page) => {
   };
 
   // What came late is dropped.
-  await press(await offering("Discard"), "Discard", "Dropped: 1.");
+  await press(await offering("Discard"), "Discard", "Discarded: 1.");
   await gone("Discard");
-  await picture(page, "discarded", await hear("Dropped: 1."));
+  await picture(page, "discarded", await hear("Discarded: 1."));
 
-  // After an answer Claude goes on.
+  // After an answer Claude continues.
   await say("echo begun");
-  await press(await hear(/^begun/), "Continue", "Claude goes on.");
+  await press(await hear(/^begun/), "Continue", "Claude continues.");
   await hear("You wrote: Continue.");
   assert.equal(await said.filter({ hasText: "too late" }).count(), 0, "what was dropped is not run");
 
@@ -31,10 +31,10 @@ inBrowser(browser, async (page) => {
   await say("slow 3600");
   await offering("Stop");
   await say("echo at once");
-  await press(await offering("Send now"), "Send now", "Runs now: “echo at once”");
+  await press(await offering("Send now"), "Send now", "Running now: “echo at once”");
   await hear("Stopped · shop");
   await hear(/^at once/);
-  await hear("Nothing waits any more.");
+  await hear("The queue is empty.");
 
   // A plan is approved, and each edit is asked about.
   await say("plan");

@@ -37,10 +37,10 @@ inBrowser(browser, async (page) => {
 
   // No, and why: Claude is told the reason word for word.
   await say("write notes.md # Notes\n\n- 第一条");
-  asked = await offering("Deny and say why");
+  asked = await offering("Deny with this reason");
   await picture(page, "approval-file", asked);
   await asked.getByRole("textbox").fill("not in here, 谢谢");
-  await press(asked, "Deny and say why", "Denied.");
+  await press(asked, "Deny with this reason", "Denied.");
   await hear("I left it alone: not in here, 谢谢");
 
   // An edit shows what changed, before and after.
@@ -94,7 +94,7 @@ inBrowser(browser, async (page) => {
 
   // What was run can be run again.
   await say("echo twice");
-  await press(await hear(/^twice/), "Run again", "It runs again.");
+  await press(await hear(/^twice/), "Run again", "Running it again.");
   await page.waitForFunction(() => [...document.querySelectorAll(".message:not(.own) .bubble")].filter((each) => each.textContent.startsWith("twice")).length === 2);
   assert.ok(await planned.isVisible());
 
@@ -134,7 +134,7 @@ inBrowser(browser, async (page) => {
   await say("@phonework run echo for all");
   asked = await offering("Allow once");
   await as.selectOption({ label: "Ming" });
-  await press(await offering("Allow once"), "Allow once", "This session is not yours.");
+  await press(await offering("Allow once"), "Allow once", "This session belongs to somebody else.");
   await picture(page, "group");
   await as.selectOption({ label: "Anna" });
   await press(await offering("Allow once"), "Allow once", "Allowed.");

@@ -1,4 +1,5 @@
-//! What must hold for any bytes from outside. The fuzz targets and the replay of their corpora both run these.
+//! Properties that hold for any input from outside. The fuzz targets check them, and so does the test that replays the
+//! corpora.
 
 use std::time::{Duration, Instant};
 
@@ -14,11 +15,11 @@ use phonework::ids::OpenId;
 use phonework::keyring;
 use phonework::language::Language;
 use phonework::render::document::{Block, Document};
-use phonework::render::ladder::{LadderPosition, OutgoingPart, SendPlan, moment};
+use phonework::render::ladder::{LadderPosition, OutgoingPart, SendPlan, snapshot};
 use phonework::render::{limits, split};
 use phonework::words::Words;
 
-/// A frame that is read is written as it was, and so is its acknowledgement.
+/// A frame that can be read is written back unchanged, and so is its acknowledgement.
 pub(crate) fn frame(bytes: &[u8]) {
     let Ok(frame) = Frame::from_bytes(bytes) else { return };
     assert_eq!(Frame::from_bytes(&frame.to_bytes()).as_ref(), Ok(&frame));
@@ -26,7 +27,7 @@ pub(crate) fn frame(bytes: &[u8]) {
     assert_eq!(Frame::from_bytes(&ack.to_bytes()).as_ref(), Ok(&ack));
 }
 
-/// Anything is read as some event; one with a text has it for everybody.
+/// Any input is read as some event. A message has a text for everybody.
 pub(crate) fn event(bytes: &[u8]) {
     if let FeishuEvent::Message(message) = event::parse(bytes) {
         for mention in &message.mentions {
@@ -36,9 +37,9 @@ pub(crate) fn event(bytes: &[u8]) {
     }
 }
 
-/// Whatever slices come, what is held is bounded, and what comes out is what went in.
+/// Whatever slices arrive, the memory is bounded, and a complete message has all its parts in order.
 ///
-/// Four bytes make a step: id, `sum`, `seq`, and time (seconds, high half) with length (low half).
+/// Every four bytes are a step: id, `sum`, `seq`, and a byte with a time in seconds (high half) and a length (low half).
 pub(crate) fn reassembly(script: &[u8]) {
     let mut reassembly = Reassembly::default();
     let mut now = Instant::now();
@@ -65,14 +66,14 @@ pub(crate) fn reassembly(script: &[u8]) {
     }
 }
 
-/// Any line of Claude Code's is read as something, and only what is no JSON object is garbage.
+/// Any line from Claude Code is read as something, and only a line that is not a JSON object is garbage.
 pub(crate) fn claude_line(line: &[u8]) {
     let object = serde_json::from_slice::<serde_json::Map<_, _>>(line).is_ok();
     assert!(!object || wire::parse(line) != Output::Garbage);
 }
 
-/// What Claude Code's list of running processes holds is an entry or none, whatever lies there; a file that names a
-/// process is read as naming it.
+/// Any file in Claude Code's list of running processes is an entry or nothing, and an entry has the process and session of
+/// its file.
 pub(crate) fn claude_running(bytes: &[u8]) {
     let Some(entry) = running::parse(bytes) else { return };
     let file: serde_json::Value = serde_json::from_slice(bytes).expect("an entry is JSON");
@@ -80,7 +81,7 @@ pub(crate) fn claude_running(bytes: &[u8]) {
     assert_eq!(file["sessionId"].as_str(), Some(entry.session_id.as_str()));
 }
 
-/// A keyring is good, or has faults of which each is shown in one line.
+/// A keyring is valid, or every fault in it is shown as one line.
 pub(crate) fn keyring(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     if let Err(faults) = keyring::parse_all(text) {
@@ -92,14 +93,14 @@ pub(crate) fn keyring(bytes: &[u8]) {
     }
 }
 
-/// Any text is words, a command or a fault; white space around it changes nothing.
+/// Any text is a prompt, a command or a fault, and white space around it makes no difference.
 pub(crate) fn command(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     assert_eq!(command::parse(&text), command::parse(&format!(" {text}\n")));
 }
 
-/// Whatever bytes come, in whatever pieces: the messages between the NULs come out, and each is a request or none; a
-/// fault is answered with an error of Varlink's.
+/// However the bytes are divided, the messages between the NUL bytes come out. Each is a request or nothing, and a fault is
+/// answered with an error of Varlink's own.
 ///
 /// The first byte is the length of the pieces.
 pub(crate) fn control_request(bytes: &[u8]) {
@@ -130,25 +131,25 @@ pub(crate) fn control_request(bytes: &[u8]) {
     }
 }
 
-/// Whatever Claude writes becomes cards that are within Feishu's limits, and a picture that is; on every rung below are
-/// messages, and the way down ends.
+/// Whatever Claude writes becomes cards and a snapshot within Feishu's limits. Every rung below has messages, and the way
+/// down ends.
 pub(crate) fn markdown(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes).into_owned();
     let words = Words(Language::En);
     let card = |json: &str| {
-        assert!(json.len() <= limits::CARD_BYTES, "{} bytes", json.len());
+        assert!(json.len() <= limits::MAX_CARD_BYTES, "{} bytes", json.len());
         let card: serde_json::Value = serde_json::from_str(json).expect("a card is JSON");
         assert!(
             card["body"]["elements"]
                 .as_array()
-                .is_some_and(|elements| elements.len() <= limits::CARD_ELEMENTS)
+                .is_some_and(|elements| elements.len() <= limits::MAX_CARD_ELEMENTS)
         );
     };
-    card(&moment(&Document::new(vec![Block::Stream { text: text.clone() }]), words, true).card);
+    card(&snapshot(&Document::new(vec![Block::Stream { text: text.clone() }]), words, true).card);
     let plan = SendPlan::of(&Document::new(vec![Block::markdown(text)]), words);
     let mut place = LadderPosition::default();
     let mut steps = 0;
-    while let Some(sheet) = plan.sheet(&place) {
+    while let Some(sheet) = plan.message(&place) {
         match sheet {
             OutgoingPart::Card(json) => card(&json),
             OutgoingPart::Text(text) => assert!(!text.is_empty()),
@@ -156,7 +157,7 @@ pub(crate) fn markdown(bytes: &[u8]) {
         }
         let mut lower = plan.lower(&place).filter(|lower| lower.part == place.part);
         while let Some(at) = lower {
-            assert!(plan.sheet(&at).is_some(), "nothing at {at:?}");
+            assert!(plan.message(&at).is_some(), "nothing at {at:?}");
             steps += 1;
             assert!(steps < 1_000, "the way down does not end");
             lower = plan.lower(&at).filter(|lower| lower.part == at.part);
@@ -167,7 +168,7 @@ pub(crate) fn markdown(bytes: &[u8]) {
     }
 }
 
-/// The first byte is the limit; the parts of the rest are within it and together are the rest.
+/// The first byte is the limit. The parts of the rest are within it, and joined they give the rest.
 pub(crate) fn split(bytes: &[u8]) {
     let Some((limit, text)) = bytes.split_first() else { return };
     let (limit, text) = (split::MIN_LIMIT + usize::from(*limit), String::from_utf8_lossy(text));

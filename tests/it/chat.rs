@@ -34,7 +34,7 @@ async fn a_plain_message_and_its_answer_go_through_word_for_word() {
 async fn a_message_without_a_session_is_answered_with_how_to_open_one() {
     let phonework = Phonework::practising(json!({})).await;
     let said = phonework.ask("hello", 1).await;
-    insta::assert_snapshot!(said[0], @"You have no active session here. Open one with /new <dir>, or pick one from /list with /switch <n>.");
+    insta::assert_snapshot!(said[0], @"You have no active session here. Open one with /new <dir>, or choose one from /list with /switch <n>.");
     let said = phonework.ask("/lits", 1).await;
     assert!(said[0].contains("/new <dir>"), "{said:?}");
 }
@@ -146,7 +146,7 @@ async fn posts_are_read_and_other_kinds_of_messages_get_a_friendly_line() {
     assert_eq!(phonework.hear(&phonework.chat, 2).await[1], "see [this](https://a.b/c)");
     phonework.emulator.say_kind(&phonework.anna, &phonework.chat, "sticker", json!({"file_key": "file_x"}));
     let said = phonework.hear(&phonework.chat, 3).await;
-    insta::assert_snapshot!(said[2], @"I can read text and rich-text messages so far, not this kind (sticker). Please send it as text.");
+    insta::assert_snapshot!(said[2], @"I can only read text messages so far, not this kind (sticker). Please send it as text.");
 }
 
 #[tokio::test]
@@ -165,11 +165,11 @@ async fn a_directory_outside_is_refused_and_creating_a_missing_one_is_offered() 
         &absolute,
     ] {
         let said = phonework.ask(text, 1).await;
-        assert!(said[0].starts_with("Projects lie under"), "{text}: {said:?}");
+        assert!(said[0].starts_with("Only folders under"), "{text}: {said:?}");
     }
     assert_eq!(std::fs::read_dir(outside.path()).unwrap().count(), 0);
     let said = phonework.ask("/new blog", 1).await;
-    assert!(said[0].ends_with("To make it: /new --create blog"), "{said:?}");
+    assert!(said[0].ends_with("To create it: /new --create blog"), "{said:?}");
     assert!(phonework.ask("/new --create blog", 1).await[0].contains("is open"));
     assert!(phonework.projects().join("blog").is_dir());
 }
@@ -238,7 +238,7 @@ async fn a_turn_that_ignores_the_interrupt_ends_at_its_timeout_all_the_same() {
     let phonework = Phonework::practising(json!({})).await;
     phonework.ask("/new shop --timeout 1", 1).await;
     let said = phonework.ask("hang", 1).await;
-    assert!(said[0].starts_with("⏹ Stopped after 1s"), "{said:?}");
+    assert!(said[0].starts_with("⏹ Stopped: the turn reached this session's limit of 1s"), "{said:?}");
     assert_eq!(phonework.ask("echo alive", 1).await, ["alive"]);
 }
 
@@ -246,10 +246,10 @@ async fn a_turn_that_ignores_the_interrupt_ends_at_its_timeout_all_the_same() {
 async fn a_permission_request_is_approved_or_denied() {
     let phonework = Phonework::practising(json!({})).await;
     phonework.open_shop().await;
-    assert_eq!(phonework.ask("/approve", 1).await, ["Claude asks for nothing right now."]);
+    assert_eq!(phonework.ask("/approve", 1).await, ["Claude is not asking for anything right now."]);
     let asked = phonework.show("run touch made").await.text;
     assert!(asked.contains("```bash\ntouch made\n```"), "{asked}");
-    assert!(asked.contains("/approve [always|edits] lets it, /deny [why] does not."), "{asked}");
+    assert!(asked.contains("Or type /approve [always|edits] or /deny [reason]."), "{asked}");
     phonework.ask("/approve", 1).await;
     assert!(phonework.projects().join("shop/made").exists());
     phonework.ask("run touch refused", 1).await;
@@ -267,7 +267,7 @@ async fn stop_also_withdraws_open_requests() {
     phonework.ask("run touch made", 1).await;
     let said = phonework.ask("/stop", 1).await;
     assert_eq!(said.last().unwrap(), "⏹ Stopped.");
-    assert_eq!(phonework.ask("/approve", 1).await, ["Claude asks for nothing right now."]);
+    assert_eq!(phonework.ask("/approve", 1).await, ["Claude is not asking for anything right now."]);
     assert!(!phonework.projects().join("shop/made").exists());
     assert_eq!(phonework.audited(1).await[0]["approvals"][0]["decision"], "withdrawn");
 }
@@ -329,7 +329,7 @@ async fn an_unknown_command_gets_the_help_and_one_of_claudes_goes_to_claude() {
     let phonework = Phonework::practising(json!({})).await;
     phonework.open_shop().await;
     let said = phonework.ask("/nonsense", 1).await;
-    assert!(said[0].starts_with("Neither I nor Claude knows /nonsense."), "{said:?}");
+    assert!(said[0].starts_with("Unknown command: /nonsense\n"), "{said:?}");
     let said = phonework.ask("/cost", 1).await;
     assert!(!said[0].contains("Neither"), "{said:?}");
 }

@@ -215,7 +215,10 @@ async fn a_slow_turn_ends_at_the_sessions_own_time() {
     let heard = phonework
         .hear_until(&phonework.chat, |texts| texts.last().is_some_and(|text| text.contains('⏹')))
         .await;
-    assert!(heard.last().unwrap().contains("⏹ Stopped after 5s"), "{heard:?}");
+    assert!(
+        heard.last().unwrap().contains("⏹ Stopped: the turn reached this session's limit of 5s"),
+        "{heard:?}"
+    );
     assert_eq!(phonework.ask("hello", 1).await, ["You said: hello"]);
 }
 

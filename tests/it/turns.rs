@@ -92,7 +92,7 @@ async fn a_request_has_a_card_of_its_own_that_later_says_what_was_decided() {
     {
         phonework.say("run touch made");
         let asked = phonework.card(became("May Claude use Bash? · shop")).await;
-        let rule = "“Always” is for this session and means: Bash(touch made)";
+        let rule = "“Always allow” means, for the rest of this session: Bash(touch made)";
         assert!(asked.text.contains("touch made") && asked.text.contains(rule), "{}", asked.text);
         let buttons = asked.buttons();
         let offered = [
@@ -100,13 +100,13 @@ async fn a_request_has_a_card_of_its_own_that_later_says_what_was_decided() {
             "Always allow in this session",
             "Accept edits in this session",
             "Deny",
-            "Deny and say why",
+            "Deny with this reason",
         ];
         assert_eq!(buttons, offered);
         phonework.say(said);
         let decided = phonework.becomes(&asked.message_id, became(head)).await;
         assert!(
-            decided.text.contains("touch made") && decided.text.contains("By you at"),
+            decided.text.contains("touch made") && decided.text.contains("Decided by you at"),
             "{}",
             decided.text
         );
@@ -115,7 +115,7 @@ async fn a_request_has_a_card_of_its_own_that_later_says_what_was_decided() {
     phonework.say("run touch made");
     let asked = phonework.card(became("May Claude use Bash? · shop")).await;
     phonework.say("/stop");
-    phonework.becomes(&asked.message_id, became("No longer asked · Bash · shop")).await;
+    phonework.becomes(&asked.message_id, became("No longer needed · Bash · shop")).await;
 }
 
 #[tokio::test]
@@ -129,7 +129,7 @@ async fn a_request_that_nobody_answers_expires_without_a_reminder_if_its_time_is
     assert!(expired.text.contains("Nobody decided until"), "{}", expired.text);
     assert_eq!(expired.buttons(), Vec::<&str>::new());
     phonework.audited(1).await;
-    let reminders = |shown: &&ShownMessage| shown.text.contains("still waits for your decision about Bash");
+    let reminders = |shown: &&ShownMessage| shown.text.contains("still waiting for your decision about Bash");
     assert_eq!(phonework.said(&phonework.chat).iter().filter(reminders).count(), 0);
     assert!(!phonework.projects().join("shop/made").exists());
 }
@@ -141,7 +141,7 @@ async fn a_reminder_comes_at_half_of_a_requests_time_and_the_request_can_still_b
     phonework.say("run touch made");
     let asked = phonework.card(|shown| shown.buttons().contains(&"Allow once")).await;
     let reminders = |texts: &[String]| {
-        texts.iter().filter(|text| text.contains("still waits for your decision about Bash")).count()
+        texts.iter().filter(|text| text.contains("still waiting for your decision about Bash")).count()
     };
     phonework.hear_until(&phonework.chat, |texts| reminders(texts) > 0).await;
     assert_eq!(phonework.press(&asked, "Allow once", 0).await.content, "Allowed.");
@@ -160,12 +160,12 @@ async fn the_buttons_of_requests_questions_and_plans_do_what_they_say() {
 
     phonework.say("run touch made");
     let asked = phonework.card(head("May Claude use Bash? · shop")).await.message_id;
-    emulator.submit(&asked, anna, "Deny and say why", json!({"reason": "Not now"})).await;
+    emulator.submit(&asked, anna, "Deny with this reason", json!({"reason": "Not now"})).await;
     let denied = phonework.becomes(&asked, head("Denied · Bash · shop")).await;
     assert!(denied.text.contains("“Not now”"), "{}", denied.text);
 
     phonework.say("ask");
-    let asked = phonework.card(head("Claude asks · shop")).await;
+    let asked = phonework.card(head("Claude has a question · shop")).await;
     assert_eq!(asked.buttons(), ["Red", "Green", "Blue", "Answer", "Skip"]);
     emulator.press(&asked.message_id, anna, "Green").await;
     let told = phonework.becomes(&asked.message_id, head("Answered · shop")).await;
@@ -173,7 +173,7 @@ async fn the_buttons_of_requests_questions_and_plans_do_what_they_say() {
     phonework.card(answered("Which colour shall it have? Green")).await;
 
     phonework.say("ask many");
-    let asked = phonework.card(head("Claude asks 3 questions · shop")).await.message_id;
+    let asked = phonework.card(head("Claude has 3 questions · shop")).await.message_id;
     let fields = json!({"q0": "Blue", "q1": ["Code", "文档"], "w2": "tomorrow"});
     emulator.submit(&asked, anna, "Answer", fields).await;
     let told = phonework.becomes(&asked, head("Answered · shop")).await;

@@ -33,7 +33,7 @@ impl Router {
     /// Does what a button asks for.
     pub(super) fn follow_press(&mut self, pressed: ButtonPress) {
         let ButtonPress { press, operator: user, chat_id, message_id, answer } = pressed;
-        info!(%user, %message_id, act = press.act.word(), "button pressed");
+        info!(%user, %message_id, act = press.action.name(), "button pressed");
         let request = ActionRequest {
             user,
             chat_id,
@@ -47,7 +47,7 @@ impl Router {
         if self.writer.is_behind() {
             return self.decline(request, self.words().press_not_on_record());
         }
-        match &press.act {
+        match &press.action {
             CardAction::Stop { conv_id, .. } => self.press_in_turn(request, &conv_id.clone(), press),
             CardAction::Decide { about, .. } | CardAction::Answer { about, .. } => {
                 self.press_in_turn(request, &about.conv_id.clone(), press);

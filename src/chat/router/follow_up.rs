@@ -165,10 +165,10 @@ enum PressOutcome {
 async fn remove_buttons(store: &Store, turn: Uuid, past: &PastTurn, sentence: String, words: Words) {
     let id = SlotId::of_turn(turn);
     let document = match past.outcome.as_deref() {
-        Some(PastTurn::CUT_BY_CRASH) => show::cut::decided(&past.start.prompt, sentence, words),
+        Some(PastTurn::CUT_BY_CRASH) => show::interrupted::decided(&past.start.prompt, sentence, words),
         // This card also shows what Claude had said by then.
         Some(PastTurn::CUT_BY_STOP) => match store.last_document(id).await {
-            Ok(Some(document)) => show::cut::left(document, sentence, words),
+            Ok(Some(document)) => show::interrupted::without_buttons(document, sentence, words),
             Ok(None) | Err(_) => return,
         },
         Some(_) | None => return,

@@ -124,7 +124,7 @@ impl Router {
             text: read(&queued.item.mail).then(|| queued.item.mail.message.text.clone()),
             project: self.directory_of(user, &queued.conv_id),
         };
-        (rows().take(show::queue::SHOWN).map(row).collect(), rows().count())
+        (rows().take(show::queue::MAX_SHOWN).map(row).collect(), rows().count())
     }
 
     /// The directory of a person's session, as people see it.

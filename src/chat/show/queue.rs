@@ -1,44 +1,44 @@
-//! What waits while a turn runs.
+//! The card of a person's queue: the messages that wait while a turn is running.
 
 use super::in_chat;
 use crate::card_action::CardAction;
 use crate::render::document::{Block, Button, ButtonStyle, Document, Tone};
 use crate::words::{Words, beginning};
 
-/// So many waiting messages are shown.
-pub const SHOWN: usize = 10;
+/// Maximum number of waiting messages that are shown.
+pub const MAX_SHOWN: usize = 10;
 
-/// A message that waits.
+/// A waiting message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueueRow {
-    /// Its number in its sender's queue, from 1.
+    /// Its number in the sender's queue, from 1.
     pub number: usize,
-    /// Its place in the inbox.
+    /// Its row id in the inbox.
     pub mail: i64,
-    /// What it says; none where others read along who cannot see it.
+    /// Its text. `None` if the card is in a group and the message is from another chat.
     pub text: Option<String>,
-    /// The project that it goes to.
+    /// The project of its session.
     pub project: String,
 }
 
-/// The queue: its first messages, [`SHOWN`] at most, and how many there are in all.
+/// The card of a queue with its first messages (at most [`MAX_SHOWN`] are shown); `waiting` is the number of all.
 #[must_use]
 pub fn queue(rows: &[QueueRow], waiting: usize, words: Words, group: bool) -> Document {
-    let mut blocks: Vec<Block> = rows.iter().take(SHOWN).map(|row| waits(row, words)).collect();
+    let mut blocks: Vec<Block> = rows.iter().take(MAX_SHOWN).map(|row| waiting_row(row, words)).collect();
     if let Some(more) = waiting.checked_sub(blocks.len()).filter(|more| *more > 0) {
         blocks.push(Block::small(words.queue_more(more)));
     }
-    blocks.push(Block::typed(words.queue_typed()));
+    blocks.push(Block::typed_hint(words.queue_typed()));
     in_chat(Document::new(blocks).headed(Tone::Plain, words.queue_head(waiting)), group)
 }
 
-/// Its last word.
+/// The final state of the card.
 #[must_use]
 pub fn over(sentence: String) -> Document {
     Document::new(vec![Block::small(sentence)])
 }
 
-fn waits(row: &QueueRow, words: Words) -> Block {
+fn waiting_row(row: &QueueRow, words: Words) -> Block {
     let QueueRow { number, mail, text, project } = row;
     let mail = *mail;
     let (what, small) = match text {
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_can_be_taken_out_or_run_at_once() {
+    fn waiting_messages_can_be_cancelled_or_run_now() {
         let rows = [row(1), row(2)];
         let shown = both(|words| queue(&rows, 2, words, true))
             + &both(|words| over(words.queue_empty()))
@@ -76,14 +76,14 @@ mod tests {
     }
 
     #[test]
-    fn of_what_others_cannot_see_only_the_project_is_shown() {
+    fn a_message_from_another_chat_shows_only_its_project() {
         let hidden = QueueRow { text: None, ..row(1) };
         let shown = read(&queue(&[hidden, row(2)], 2, Words(Language::En), true));
         insta::assert_snapshot!(shown);
     }
 
     #[test]
-    fn of_a_long_queue_the_beginning_is_shown() {
+    fn only_the_beginning_of_a_long_queue_is_shown() {
         let rows: Vec<QueueRow> = (1..=30).map(row).collect();
         let shown = read(&queue(&rows, 200, Words(Language::En), false));
         assert!(shown.contains("10. message 10") && !shown.contains("11. message 11"), "{shown}");

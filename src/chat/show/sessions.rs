@@ -1,4 +1,4 @@
-//! The sessions of a person: the list, what was opened, switched to and closed, and where a new one can be.
+//! Cards about a person's sessions: the list, an opened or closed session, and the projects for a new one.
 
 use std::time::Duration;
 
@@ -8,47 +8,47 @@ use crate::ids::ConvId;
 use crate::render::document::{Block, Button, ButtonStyle, Document, Tone};
 use crate::words::{Words, beginning};
 
-/// So many sessions on a page of the list: a card holds 200 elements at most, and a session takes about ten.
-const ON_A_PAGE: usize = 15;
-/// So many projects are offered.
-const OFFERED: usize = 8;
+/// Sessions on a page of the list. A card has at most 200 elements, and a session takes about ten.
+const PAGE_SIZE: usize = 15;
+/// Maximum number of projects that are offered.
+const MAX_OFFERED: usize = 8;
 
-/// A session in the list.
+/// A line of the list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionRow {
-    /// Its number, from 1.
+    /// The number of the session, from 1.
     pub number: usize,
-    /// The session.
+    /// The id of the session.
     pub conv_id: ConvId,
-    /// Its directory, as it is shown to people.
+    /// The directory, relative to `WORKING_DIR` if possible.
     pub place: String,
-    /// What it does, in a word.
+    /// The state of the session in one or two words.
     pub state: String,
-    /// Whether it is the active one of the chat.
+    /// Whether it is the active session of the chat.
     pub active: bool,
-    /// What was asked last in it.
+    /// The last prompt, if it may be shown here.
     pub last: Option<String>,
 }
 
-/// The `page`th page of the list, from 1; the last one if there are not so many.
+/// A page of the list, counted from 1. A page beyond the end is the last one.
 #[must_use]
 pub fn list(rows: &[SessionRow], page: usize, words: Words, group: bool) -> Document {
-    let pages = rows.len().div_ceil(ON_A_PAGE).max(1);
+    let pages = rows.len().div_ceil(PAGE_SIZE).max(1);
     let page = page.clamp(1, pages);
-    let shown = rows.iter().skip((page - 1) * ON_A_PAGE).take(ON_A_PAGE);
+    let shown = rows.iter().skip((page - 1) * PAGE_SIZE).take(PAGE_SIZE);
     let mut blocks: Vec<Block> = shown.map(|row| listed(row, words)).collect();
     if pages > 1 {
         blocks.push(Block::text(words.list_pages(page, pages)));
     }
-    blocks.push(Block::typed(words.list_typed()));
+    blocks.push(Block::typed_hint(words.list_typed()));
     in_chat(Document::new(blocks).headed(Tone::Plain, words.list_head(rows.len())), group)
 }
 
-/// Which rows are on that page.
+/// The indexes of the rows on that page.
 #[must_use]
 pub fn on_page(rows: usize, page: usize) -> std::ops::Range<usize> {
-    let page = page.clamp(1, rows.div_ceil(ON_A_PAGE).max(1));
-    (page - 1) * ON_A_PAGE..rows.min(page * ON_A_PAGE)
+    let page = page.clamp(1, rows.div_ceil(PAGE_SIZE).max(1));
+    (page - 1) * PAGE_SIZE..rows.min(page * PAGE_SIZE)
 }
 
 fn listed(row: &SessionRow, words: Words) -> Block {
@@ -65,18 +65,18 @@ fn listed(row: &SessionRow, words: Words) -> Block {
     }
 }
 
-/// A session is the active one now, as `sentence` says.
+/// The card of a session that has just become active; `sentence` says so.
 #[must_use]
 pub fn active(sentence: String, conv_id: &ConvId, project: &str, words: Words, group: bool) -> Document {
     let blocks = vec![
         Block::text(sentence),
         Block::Buttons { buttons: vec![close(conv_id, project, words)] },
-        Block::typed(words.opened_typed()),
+        Block::typed_hint(words.opened_typed()),
     ];
     in_chat(Document::new(blocks), group)
 }
 
-/// A session is closed, as `sentence` says; another one can be opened in its directory.
+/// The card of a session that was closed, as `sentence` says. A new one can be opened in its directory.
 #[must_use]
 pub fn closed(sentence: String, directory: Option<String>, words: Words, group: bool) -> Document {
     let open =
@@ -86,11 +86,11 @@ pub fn closed(sentence: String, directory: Option<String>, words: Words, group: 
     if !buttons.is_empty() {
         blocks.push(Block::Buttons { buttons });
     }
-    blocks.push(Block::typed(words.closed_typed()));
+    blocks.push(Block::typed_hint(words.closed_typed()));
     in_chat(Document::new(blocks), group)
 }
 
-/// The projects that a session can be opened in, the latest first, and how long ago each was used.
+/// The card with the projects in which a session can be opened, latest first, each with the time since its last use.
 #[must_use]
 pub fn projects(projects: &[(String, Duration)], words: Words, group: bool) -> Document {
     let row = |(directory, ago): &(String, Duration)| Block::Row {
@@ -102,8 +102,8 @@ pub fn projects(projects: &[(String, Duration)], words: Words, group: bool) -> D
             CardAction::Open { directory: directory.clone() },
         )],
     };
-    let mut blocks: Vec<Block> = projects.iter().take(OFFERED).map(row).collect();
-    blocks.push(Block::typed(words.projects_typed()));
+    let mut blocks: Vec<Block> = projects.iter().take(MAX_OFFERED).map(row).collect();
+    blocks.push(Block::typed_hint(words.projects_typed()));
     in_chat(Document::new(blocks).headed(Tone::Asking, words.projects_head()), group)
 }
 
@@ -143,19 +143,19 @@ mod tests {
     }
 
     #[test]
-    fn a_long_list_has_pages_and_a_page_that_is_not_there_is_the_last() {
+    fn a_long_list_has_pages_and_a_page_beyond_the_end_is_the_last() {
         let rows: Vec<SessionRow> = (1..=40).map(row).collect();
         let page = |page| read(&list(&rows, page, Words(Language::En), false));
         let last = page(3);
         assert!(last.contains("31. shop") && last.contains("40. shop") && !last.contains("30. shop"));
-        assert!(last.contains("Page 3 of 3; /list 1 shows another."), "{last}");
+        assert!(last.contains("Page 3 of 3. /list 1 shows the next."), "{last}");
         assert_eq!((page(9), page(0)), (last, page(1)));
         let on = [1, 3, 9].map(|page| on_page(40, page));
         assert_eq!((on, on_page(0, 1)), ([0..15, 30..40, 30..40], 0..0));
     }
 
     #[test]
-    fn what_was_opened_or_closed_says_what_can_be_done_next() {
+    fn an_opened_or_closed_session_says_what_to_do_next() {
         let shown = both(|words| active(words.switched(1, "shop"), &"c-1".into(), "shop", words, true))
             + &both(|words| closed(words.closed("shop", 2), Some("shop".to_owned()), words, false))
             + &both(|words| closed(words.closed("shop", 0), None, words, false));
@@ -163,11 +163,11 @@ mod tests {
     }
 
     #[test]
-    fn a_new_session_is_offered_where_one_was_lately() {
+    fn a_new_session_is_offered_in_the_projects_used_last() {
         let ago = Duration::from_secs;
         let places = [5, 300, 7500, 90_000, 200_000].map(|seconds| (format!("p{seconds}"), ago(seconds)));
         insta::assert_snapshot!(both(|words| projects(&places, words, false)));
         let many = vec![("p".to_owned(), ago(1)); 100];
-        assert_eq!(projects(&many, Words(Language::En), false).blocks.len(), OFFERED + 1);
+        assert_eq!(projects(&many, Words(Language::En), false).blocks.len(), MAX_OFFERED + 1);
     }
 }

@@ -1,4 +1,4 @@
-//! How a session stands, and its permission mode.
+//! The cards of `/status`, `/mode` and `/help`.
 
 use super::{in_chat, sessions};
 use crate::card_action::CardAction;
@@ -8,66 +8,66 @@ use crate::render::document::{Block, Button, ButtonStyle, Document, Tone};
 use crate::render::permission::visible;
 use crate::words::Words;
 
-/// The modes that are offered; the others are for who types them.
-const OFFERED: [PermissionMode; 3] =
+/// The modes that have a button; the others can be typed.
+const MODES_WITH_BUTTON: [PermissionMode; 3] =
     [PermissionMode::Default, PermissionMode::AcceptEdits, PermissionMode::Plan];
-/// So many rules are shown.
-const RULES: usize = 20;
+/// Maximum number of rules that are shown.
+const MAX_RULES: usize = 20;
 
-/// A session as its owner sees it.
+/// What `/status` shows of a session.
 #[derive(Clone, Copy, Debug)]
 pub struct SessionStatus<'a> {
-    /// The session.
+    /// The id of the session.
     pub conv_id: &'a ConvId,
-    /// Its project's name.
+    /// The name of the project.
     pub project: &'a str,
-    /// Its permission mode.
+    /// Claude Code's name of the permission mode.
     pub mode: &'a str,
-    /// All that is told of it: what, and how it is.
+    /// The lines, each a name and its value.
     pub lines: &'a [(String, String)],
-    /// What its owner allowed for the rest of it.
+    /// The rules that its owner has allowed for the rest of the session, oldest first.
     pub rules: &'a [String],
 }
 
-/// How a session stands.
+/// The card of `/status`.
 #[must_use]
 pub fn status(status: &SessionStatus<'_>, words: Words, group: bool) -> Document {
     let SessionStatus { conv_id, project, mode, lines, rules } = *status;
     let lines: Vec<String> = lines.iter().map(|(name, value)| words.pair(name, value)).collect();
     let mut blocks = vec![Block::text(lines.join("\n"))];
     if !rules.is_empty() {
-        let shown = rules.iter().rev().take(RULES).map(|rule| Block::code("", visible(rule))).collect();
+        let shown = rules.iter().rev().take(MAX_RULES).map(|rule| Block::code("", visible(rule))).collect();
         blocks.push(Block::Fold { title: words.rules_head(rules.len()), blocks: shown });
     }
     let mut buttons = modes(conv_id, mode);
     buttons.push(sessions::close(conv_id, project, words));
     blocks.push(Block::Buttons { buttons });
-    blocks.push(Block::typed(words.status_typed()));
+    blocks.push(Block::typed_hint(words.status_typed()));
     in_chat(Document::new(blocks).headed(Tone::Plain, words.status_head(project)), group)
 }
 
-/// A session's permission mode, and the others.
+/// The card of `/mode`: the current mode, and buttons for the others.
 #[must_use]
 pub fn mode(conv_id: &ConvId, project: &str, mode: &str, words: Words, group: bool) -> Document {
     let blocks = vec![
         Block::text(words.mode_is(project, mode)),
         Block::small(words.modes()),
         Block::Buttons { buttons: modes(conv_id, mode) },
-        Block::typed(words.modes_typed()),
+        Block::typed_hint(words.modes_typed()),
     ];
     in_chat(Document::new(blocks).headed(Tone::Plain, words.mode_head()), group)
 }
 
-/// What can be done.
+/// The card of `/help`.
 #[must_use]
 pub fn help(words: Words, group: bool) -> Document {
     in_chat(Document::new(vec![Block::text(words.help())]).headed(Tone::Plain, words.help_head()), group)
 }
 
 fn modes(conv_id: &ConvId, now: &str) -> Vec<Button> {
-    let others = OFFERED.into_iter().map(PermissionMode::as_str).filter(|mode| *mode != now);
-    let act = |mode: &str| CardAction::Mode { conv_id: conv_id.clone(), mode: mode.to_owned() };
-    others.map(|mode| Button::new(mode, ButtonStyle::Plain, act(mode))).collect()
+    let others = MODES_WITH_BUTTON.into_iter().map(PermissionMode::as_str).filter(|mode| *mode != now);
+    let action = |mode: &str| CardAction::Mode { conv_id: conv_id.clone(), mode: mode.to_owned() };
+    others.map(|mode| Button::new(mode, ButtonStyle::Plain, action(mode))).collect()
 }
 
 #[cfg(test)]
@@ -76,7 +76,7 @@ mod tests {
     use crate::chat::show::tests::both;
 
     #[test]
-    fn the_status_shows_all_there_is_with_the_other_modes() {
+    fn the_status_shows_every_line_and_the_other_modes() {
         let lines = [("project", "shop"), ("mode", "plan")];
         let lines = lines.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let (conv_id, rules) = ("c-1".into(), ["Bash(npm test *)".to_owned(), "Bash(ls)".to_owned()]);

@@ -76,7 +76,7 @@ impl<T: Transport> Lane<T> {
         made: Timestamp,
         sequence: &mut i32,
     ) -> Result<(), LaneEnd> {
-        let json = ladder::below(self.context.transport.words());
+        let json = ladder::words_below_card(self.context.transport.words());
         let ReplacedCard { message_id, entity } = replaced;
         let changed = match entity {
             None => {

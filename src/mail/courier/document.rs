@@ -201,7 +201,7 @@ impl<T: Transport> Lane<T> {
                     return Ok(outcome);
                 }
                 OutgoingPart::Text(_) | OutgoingPart::File { .. } => {
-                    let below = ladder::below(self.context.transport.words());
+                    let below = ladder::words_below_card(self.context.transport.words());
                     match self.show_in_card(delivery, below).await? {
                         PartOutcome::Again => {}
                         // The content comes below it in any case.
@@ -308,7 +308,7 @@ impl<T: Transport> Lane<T> {
     /// first, it does not show the content yet; a card that cannot be changed then points to the messages below.
     async fn find_message(&mut self, delivery: &mut DocumentDelivery) -> Result<PartOutcome, LaneEnd> {
         let Some(card) = &delivery.card else { return Ok(PartOutcome::Taken) };
-        let below = || OutgoingContent::Card(ladder::below(self.context.transport.words()));
+        let below = || OutgoingContent::Card(ladder::words_below_card(self.context.transport.words()));
         let content = card.entity.clone().map_or_else(below, OutgoingContent::Entity);
         let (to, reply_to, uuid) = (self.to.clone(), delivery.reply_to.clone(), card.slot.to_string());
         let mut request = ApiRequest::Send { to, reply_to, content, uuid };
@@ -359,7 +359,7 @@ impl<T: Transport> Lane<T> {
 impl DocumentDelivery {
     /// What is to be sent next; `None` when everything is sent.
     fn next_part(&self, transport: &impl Transport) -> Option<OutgoingPart> {
-        let part = self.plan.sheet(&self.progress.position)?;
+        let part = self.plan.message(&self.progress.position)?;
         Some(match self.progress.objection {
             Some(objection) => OutgoingPart::Text(transport.in_place_of(objection)),
             None => part,
@@ -368,7 +368,7 @@ impl DocumentDelivery {
 
     /// Whether everything is sent.
     fn is_complete(&self) -> bool {
-        self.plan.sheet(&self.progress.position).is_none()
+        self.plan.message(&self.progress.position).is_none()
     }
 
     /// Whether a card of its slot that can be changed is or may be in the chat.

@@ -190,7 +190,7 @@ impl<T: Transport> Lane<T> {
             return Ok(outcome);
         }
         let words = self.context.transport.words();
-        let snapshot = ladder::moment(&update.document, words, card.entity.is_some());
+        let snapshot = ladder::snapshot(&update.document, words, card.entity.is_some());
         if let Some(outcome) = self.record_update(update, card, state).await? {
             return Ok(outcome);
         }
@@ -236,7 +236,7 @@ impl<T: Transport> Lane<T> {
         if was_sent || state.failed_entities >= MAX_FAILED_ENTITIES || !permission.may_try(Instant::now()) {
             return Ok(None);
         }
-        let snapshot = ladder::moment(&update.document, self.context.transport.words(), true);
+        let snapshot = ladder::snapshot(&update.document, self.context.transport.words(), true);
         let request = ApiRequest::CreateEntity { card: snapshot.card };
         match self.attempt(&request, Priority::Optional).await? {
             Ok(entity) => {

@@ -15,7 +15,7 @@ use crate::{
     crash::Point,
     ids::{ChatId, MessageId, OpenId, SlotId},
     mail::{MailDepths, WedgedPost},
-    render::{document::Document, source},
+    render::{document::Document, plain_text},
 };
 
 /// Characters of a document that are kept as text beside it, for a version that cannot read the document.
@@ -174,7 +174,7 @@ pub(super) fn add(db: &Connection, post: &Post, at: Timestamp) -> Result<(), Sto
     let (text, on, emoji, document, slot) = match &post.body {
         PostBody::Text(text) => (Some(text), None, None, None, None),
         PostBody::Document { document, slot } => {
-            plain = source::beginning(document, DOCUMENT_BEGINNING_CHARS);
+            plain = plain_text::beginning(document, DOCUMENT_BEGINNING_CHARS);
             let slot = slot.as_ref().map(|slot| slot.id.to_string());
             (Some(&plain), None, None, Some(cards::json(document)?), slot)
         }

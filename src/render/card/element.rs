@@ -1,13 +1,13 @@
-//! The elements of a card, without its forms.
+//! The elements of a card, except forms.
 
 use serde_json::{Value, json};
 
-use super::shown;
+use super::sanitized;
 use crate::card_action::Press;
 use crate::render::document::{Button, ButtonStyle};
 use crate::render::limits;
 
-/// An element of a card, and what Feishu counts of it.
+/// An element of a card as JSON, and what Feishu counts of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::render) struct CardElement {
     json: String,
@@ -25,22 +25,22 @@ impl CardElement {
         &self.json
     }
 
-    /// Its bytes, with the comma that follows it.
+    /// Bytes of the JSON, including the comma after it.
     pub(in crate::render) fn bytes(&self) -> usize {
         self.json.len() + 1
     }
 
-    /// The elements that it is, with those inside.
+    /// The number of elements: this one and all inside it.
     pub(in crate::render) fn count(&self) -> usize {
         self.count
     }
 
-    /// The words that it streams, if it does.
+    /// The text, if this is the element that is streamed.
     pub(in crate::render) fn streamed(&self) -> Option<&str> {
         self.streamed.as_deref()
     }
 
-    /// The tables in it.
+    /// The number of tables in it.
     pub(in crate::render) fn tables(&self) -> usize {
         self.tables
     }
@@ -51,28 +51,28 @@ fn count(element: &Value) -> usize {
     1 + inside.map(count).sum::<usize>()
 }
 
-/// Markdown in Feishu's dialect.
+/// An element with Markdown in Feishu's dialect.
 pub(in crate::render) fn markdown(text: &str, tables: usize) -> CardElement {
     CardElement::new(&json!({ "tag": "markdown", "content": text }), tables)
 }
 
-/// The same as the place that is streamed.
+/// The same as the element whose text Feishu types out.
 pub(in crate::render) fn stream(text: &str, tables: usize) -> CardElement {
     let value = json!({ "tag": "markdown", "element_id": crate::render::ladder::STREAM, "content": text });
     CardElement { streamed: Some(text.to_owned()), ..CardElement::new(&value, tables) }
 }
 
-/// Words as they are.
+/// Plain text, shown character for character.
 pub(in crate::render) fn plain(text: &str) -> CardElement {
-    CardElement::new(&json!({ "tag": "div", "text": { "tag": "plain_text", "content": shown(text) } }), 0)
+    CardElement::new(&json!({ "tag": "div", "text": { "tag": "plain_text", "content": sanitized(text) } }), 0)
 }
 
-/// Words as they are, in small grey print.
+/// Plain text in small grey print.
 pub(in crate::render) fn small(text: &str) -> CardElement {
     CardElement::new(&small_value(text), 0)
 }
 
-/// How to do by typing what buttons do.
+/// The sentence that says how to do by typing what the buttons do.
 pub(in crate::render) fn hint(text: &str) -> CardElement {
     small(text)
 }
@@ -80,25 +80,25 @@ pub(in crate::render) fn hint(text: &str) -> CardElement {
 fn small_value(text: &str) -> Value {
     let text = json!({
         "tag": "plain_text",
-        "content": shown(text),
+        "content": sanitized(text),
         "text_size": "notation",
         "text_color": "grey",
     });
     json!({ "tag": "div", "text": text })
 }
 
-/// A line across.
+/// A horizontal line.
 pub(in crate::render) fn rule() -> CardElement {
     CardElement::new(&json!({ "tag": "hr" }), 0)
 }
 
-/// Something that opens at a touch. None when it would be nested deeper than Feishu allows, or is empty.
+/// A panel that the reader can open. `None` if there is nothing inside.
 pub(in crate::render) fn panel(title: &str, inside: &[CardElement]) -> Option<CardElement> {
     if inside.is_empty() {
         return None;
     }
     let header = json!({
-        "title": { "tag": "plain_text", "content": super::line(title, limits::HEADING) },
+        "title": { "tag": "plain_text", "content": super::one_line(title, limits::MAX_HEADING_CHARS) },
         "icon": { "tag": "standard_icon", "token": "down-small-ccm_outlined" },
         "icon_position": "right",
         "icon_expanded_angle": -180,
@@ -114,28 +114,28 @@ pub(in crate::render) fn panel(title: &str, inside: &[CardElement]) -> Option<Ca
     })
 }
 
-/// Buttons one beside the other, in as many lines as they take; none when there is none.
+/// Buttons side by side, wrapped into as many lines as they need. `None` if there are no buttons.
 pub(in crate::render) fn button_row(buttons: &[Button], group: bool) -> Option<CardElement> {
     let values: Vec<Value> = buttons.iter().filter_map(|one| button(one, group)).collect();
     (!values.is_empty()).then(|| CardElement::new(&flowing(values), 0))
 }
 
-/// Words with buttons: one beside them, several below. What it is made of, one below the other.
+/// Text with buttons: a single button beside it, several below it. Returns the elements from top to bottom.
 pub(in crate::render) fn row(
     text: &str,
     small: Option<&str>,
     buttons: &[Button],
     group: bool,
 ) -> Vec<CardElement> {
-    let words = || {
-        let words = json!({ "tag": "div", "text": { "tag": "plain_text", "content": shown(text) } });
-        [words].into_iter().chain(small.map(small_value))
+    let texts = || {
+        let main = json!({ "tag": "div", "text": { "tag": "plain_text", "content": sanitized(text) } });
+        [main].into_iter().chain(small.map(small_value))
     };
     let values: Vec<Value> = buttons.iter().filter_map(|one| button(one, group)).collect();
     if let [one] = values.as_slice() {
         let columns = json!([
             { "tag": "column", "width": "weighted", "weight": 1, "vertical_align": "center",
-              "elements": words().collect::<Vec<_>>() },
+              "elements": texts().collect::<Vec<_>>() },
             { "tag": "column", "width": "auto", "vertical_align": "center", "elements": [one] },
         ]);
         return vec![CardElement::new(
@@ -144,9 +144,10 @@ pub(in crate::render) fn row(
         )];
     }
     let buttons = (!values.is_empty()).then(|| flowing(values));
-    words().chain(buttons).map(|value| CardElement::new(&value, 0)).collect()
+    texts().chain(buttons).map(|value| CardElement::new(&value, 0)).collect()
 }
 
+/// Elements side by side that wrap into further lines.
 pub(super) fn flowing(elements: Vec<Value>) -> Value {
     let columns: Vec<Value> = elements
         .into_iter()
@@ -155,28 +156,28 @@ pub(super) fn flowing(elements: Vec<Value>) -> Value {
     json!({ "tag": "column_set", "flex_mode": "flow", "horizontal_spacing": "small", "columns": columns })
 }
 
-/// None when what it asks for is longer than any act of phonework's.
+/// A button as JSON. `None` if its action is longer than [`limits::MAX_ACTION_BYTES`].
 pub(super) fn button(button: &Button, group: bool) -> Option<Value> {
-    let value = Press::value(&button.act, group);
-    if value.to_string().len() > limits::ACT_BYTES {
+    let value = Press::value(&button.action, group);
+    if value.to_string().len() > limits::MAX_ACTION_BYTES {
         return None;
     }
-    let look = match button.look {
+    let style = match button.style {
         ButtonStyle::Plain => "default",
         ButtonStyle::Primary => "primary",
         ButtonStyle::Danger => "danger",
     };
-    let label = super::line(&button.label, limits::LABEL);
+    let label = super::one_line(&button.label, limits::MAX_LABEL_CHARS);
     let mut json = json!({
         "tag": "button",
         "text": { "tag": "plain_text", "content": label },
-        "type": look,
+        "type": style,
         "behaviors": [{ "type": "callback", "value": value }],
     });
     if let Some(question) = &button.confirm {
         json["confirm"] = json!({
             "title": { "tag": "plain_text", "content": label },
-            "text": { "tag": "plain_text", "content": super::line(question, limits::QUESTION) },
+            "text": { "tag": "plain_text", "content": super::one_line(question, limits::MAX_CONFIRM_CHARS) },
         });
     }
     Some(json)

@@ -1,21 +1,21 @@
-//! Forms: fields, and the buttons that submit them.
+//! Forms: input fields and the buttons that submit them.
 
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
 use super::element::{CardElement, button, flowing};
-use super::{line, shown};
+use super::{one_line, sanitized};
 use crate::render::document::{Button, Field};
 use crate::render::limits;
 
-/// The names that are taken on a card: Feishu wants each once.
+/// The names in use on a card. Feishu requires every name to be unique.
 #[derive(Debug, Default)]
 pub(in crate::render) struct FieldNames(BTreeSet<String>);
 
 impl FieldNames {
-    /// The name itself, or with a number when it is taken.
-    fn take(&mut self, wanted: &str) -> String {
+    /// Reserves a name: the wanted one, or with a number appended if that is in use.
+    fn reserve(&mut self, wanted: &str) -> String {
         let wanted = if wanted.is_empty() { "field" } else { wanted };
         let name = match self.0.contains(wanted) {
             false => wanted.to_owned(),
@@ -28,22 +28,23 @@ impl FieldNames {
         name
     }
 
-    /// A form with its labels in Markdown of Feishu's. None when it has no button: Feishu takes none of these. What no
-    /// card has room for is left out: it can be typed.
+    /// A form. `None` if it has no button, as Feishu refuses such forms. Fields and buttons that do not fit on a card are
+    /// left out; the reader can type instead.
     pub(in crate::render) fn form(
         &mut self,
         fields: &[Field],
         buttons: &[Button],
         group: bool,
     ) -> Option<CardElement> {
-        let mut room = limits::ATOM_BYTES - 8 * (limits::FIELDS + limits::BUTTONS) - 500;
+        let mut room =
+            limits::MAX_ATOM_BYTES - 8 * (limits::MAX_FORM_FIELDS + limits::MAX_BUTTONS_PER_ROW) - 500;
         let mut submits = Vec::new();
         for one in buttons {
             let Some(mut value) = button(one, group) else { continue };
             value["form_action_type"] = "submit".into();
-            value["name"] = self.take("submit").into();
+            value["name"] = self.reserve("submit").into();
             let bytes = value.to_string().len();
-            if bytes < room && submits.len() < limits::BUTTONS {
+            if bytes < room && submits.len() < limits::MAX_BUTTONS_PER_ROW {
                 room -= bytes;
                 submits.push(value);
             }
@@ -55,13 +56,13 @@ impl FieldNames {
         for field in fields {
             let Some(element) = self.field(field, room) else { continue };
             let bytes = element.to_string().len();
-            if bytes < room && elements.len() < limits::FIELDS {
+            if bytes < room && elements.len() < limits::MAX_FORM_FIELDS {
                 room -= bytes;
                 elements.push(element);
             }
         }
         elements.push(flowing(submits));
-        let name = self.take("form");
+        let name = self.reserve("form");
         Some(CardElement::new(&json!({ "tag": "form", "name": name, "elements": elements }), 0))
     }
 
@@ -76,10 +77,10 @@ impl FieldNames {
                 let mut left = room.saturating_sub(1_000);
                 let options: Vec<Value> = options
                     .iter()
-                    // Feishu takes none without a value, and nobody could tell what it is.
+                    // Feishu refuses an option without a value, and nobody could tell what it means.
                     .filter(|option| !option.trim().is_empty() && seen.insert(option.as_str()))
                     .map(|option| {
-                        let text = line(option, limits::LABEL);
+                        let text = one_line(option, limits::MAX_LABEL_CHARS);
                         json!({ "text": { "tag": "plain_text", "content": text }, "value": option })
                     })
                     .take_while(|option| {
@@ -93,20 +94,20 @@ impl FieldNames {
                 (!options.is_empty()).then(|| {
                     json!({
                         "tag": tag,
-                        "name": self.take(name),
+                        "name": self.reserve(name),
                         "placeholder": hint(placeholder),
                         "options": options,
                         "width": "fill",
                     })
                 })
             }
-            Field::Words { name, placeholder } => Some(json!({
+            Field::Input { name, placeholder } => Some(json!({
                 "tag": "input",
-                "name": self.take(name),
+                "name": self.reserve(name),
                 "placeholder": hint(placeholder),
                 "input_type": "multiline_text",
                 "rows": 2,
-                "max_length": limits::FIELD,
+                "max_length": limits::MAX_FIELD_CHARS,
                 "width": "fill",
             })),
         }
@@ -114,7 +115,7 @@ impl FieldNames {
 }
 
 fn hint(text: &str) -> Value {
-    json!({ "tag": "plain_text", "content": line(&shown(text), limits::LABEL) })
+    json!({ "tag": "plain_text", "content": one_line(&sanitized(text), limits::MAX_LABEL_CHARS) })
 }
 
 #[cfg(test)]
@@ -124,7 +125,7 @@ mod tests {
     use crate::render::document::ButtonStyle;
 
     #[test]
-    fn an_option_without_a_word_or_a_second_time_is_left_out() {
+    fn empty_and_repeated_options_are_left_out() {
         let options = ["", " \n", "One", "One", "Two"].map(str::to_owned).to_vec();
         let fields = [Field::Choice { name: "a".into(), placeholder: "choose".into(), options, many: false }];
         let form = FieldNames::default()

@@ -1,4 +1,4 @@
-//! The parts of a document, and what each is on each rung.
+//! The parts of a document, and what each is on every rung.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -6,71 +6,71 @@ use std::ops::Range;
 use super::beginning;
 use crate::render::card::{self, CardFrame};
 use crate::render::document::{Document, Heading, LongAnswers};
-use crate::render::layout::{Atom, CardLayout, CardRoom, Detail, pack};
-use crate::render::{limits, source};
+use crate::render::layout::{Atom, CardCapacity, CardLayout, Detail, pack};
+use crate::render::{limits, plain_text};
 use crate::words::Words;
 
-/// A part of a document.
+/// A part of a document: one card, or a file.
 #[derive(Clone, Debug)]
 pub(super) enum DocumentPart {
-    /// Atoms that one card has room for.
+    /// These atoms, which fit on a card.
     Cards(Range<usize>),
-    /// The same, where a file holds the whole.
+    /// The same in a document whose full text is sent as a file.
     Beginning(Range<usize>),
-    /// The file.
+    /// The file with the full text.
     File,
 }
 
-/// The parts of a document.
+/// A document divided into parts.
 #[derive(Debug)]
 pub(super) struct DocumentParts {
     layout: CardLayout,
     cards: Vec<Range<usize>>,
-    /// The whole, where it comes as a file.
+    /// Whether the last part is a file with the full text.
     file: bool,
-    /// All words of the document, as they were written.
-    source: String,
+    /// The document as plain text.
+    full_text: String,
     heading: Option<Heading>,
     preview: Option<String>,
     name: String,
-    whole: Option<Box<str>>,
+    full_text_path: Option<Box<str>>,
     words: Words,
 }
 
 impl DocumentParts {
     pub(super) fn of(document: &Document, words: Words) -> Self {
-        let source = source::of(document);
-        let long = beginning::length(document);
-        // As many bytes in cards as that are far more than the most cards hold: none of them is laid out for nothing.
-        let enormous = source.len() > 2 * limits::MOST_CARDS * limits::CARD_BYTES;
+        let full_text = plain_text::of(document);
+        let long = beginning::main_text_chars(document);
+        // So much text never fits on the maximum number of cards, so there is no need to try.
+        let enormous = full_text.len() > 2 * limits::MAX_CARDS * limits::MAX_CARD_BYTES;
         let mut parts = Self {
             layout: CardLayout::of(&Document::default(), false),
             cards: Vec::new(),
-            file: enormous || (document.long == LongAnswers::File && long > limits::LONG),
-            source,
+            file: enormous || (document.long == LongAnswers::File && long > limits::LONG_ANSWER_CHARS),
+            full_text,
             heading: document.heading.clone(),
             preview: document.preview.clone(),
             name: name(document.name.as_deref()),
-            whole: document.whole.clone(),
+            full_text_path: document.full_text_path.clone(),
             words,
         };
         if !parts.file {
             parts.lay_out(document);
-            parts.file = parts.cards.len() > limits::MOST_CARDS;
+            parts.file = parts.cards.len() > limits::MAX_CARDS;
         }
         if parts.file {
             parts.lay_out(&beginning::of(document, words));
-            // Of what is still more than anybody reads the end is wanted most: what to press and to type.
-            let extra = parts.cards.len().saturating_sub(limits::MOST_CARDS);
+            // If even that is too many cards, keep the first and the last ones, which have the buttons.
+            let extra = parts.cards.len().saturating_sub(limits::MAX_CARDS);
             parts.cards.drain(1..=extra).for_each(drop);
         }
         parts
     }
 
-    /// Fills cards with a document. What opens at a touch is left out where that makes it one card.
+    /// Fills cards with a document. Folds are left out, the last first, if that makes it fit on one card.
     fn lay_out(&mut self, document: &Document) {
         self.layout = CardLayout::of(document, false);
-        let room = self.room(limits::CARD_BYTES);
+        let room = self.room(limits::MAX_CARD_BYTES);
         let atoms = &self.layout.atoms;
         let rest: Vec<Atom> = atoms.iter().filter(|atom| !atom.is_fold()).cloned().collect();
         if pack(atoms, room).len() > 1 && pack(&rest, room).len() == 1 {
@@ -84,10 +84,10 @@ impl DocumentParts {
         self.cards = pack(&self.layout.atoms, room);
     }
 
-    /// The first words of a text whose whole comes as a file; none of one that has no more words than that.
+    /// The beginning of a text that is sent as a file. `None` if the text is no longer than that.
     pub(super) fn preview(&self, text: &str) -> Option<String> {
-        text.chars().nth(limits::FILE_PREVIEW)?;
-        let first = beginning::first(text, limits::FILE_PREVIEW, false);
+        text.chars().nth(limits::FILE_PREVIEW_CHARS)?;
+        let first = beginning::first(text, limits::FILE_PREVIEW_CHARS, false);
         Some(format!("{}\n{}", first.trim_end(), self.words.whole_in_the_file()))
     }
 
@@ -103,7 +103,7 @@ impl DocumentParts {
         }
     }
 
-    /// The part as a card with all that belongs on it; none of a file.
+    /// The part as a card with everything. `None` for a file.
     pub(super) fn card(&self, part: &DocumentPart) -> Option<String> {
         let range = part.range()?;
         let elements = self.layout.elements(&self.layout.atoms[range.clone()], Detail::Whole);
@@ -114,7 +114,7 @@ impl DocumentParts {
         Some(self.framed(number, range.start == 0, elements))
     }
 
-    /// The same without what can be spared; none when nothing can.
+    /// The part as a reduced card. `None` if there is nothing to leave out.
     pub(super) fn reduced(&self, part: &DocumentPart) -> Option<String> {
         let range = part.range()?;
         let whole = self.layout.elements(&self.layout.atoms[range.clone()], Detail::Whole);
@@ -129,7 +129,7 @@ impl DocumentParts {
         Some(self.framed(number, range.start == 0, elements))
     }
 
-    /// The part in smaller cards; none when that is one card only.
+    /// The part as small cards. None if that is only one card.
     pub(super) fn cards(&self, part: &DocumentPart) -> Vec<String> {
         let Some(range) = part.range() else { return Vec::new() };
         let (small, cards) = self.small(&range);
@@ -139,7 +139,7 @@ impl DocumentParts {
         let total = cards.len();
         let framed = cards.into_iter().enumerate().map(|(at, card)| {
             let elements = small.elements(&small.atoms[card], Detail::Reduced);
-            // Beside the numbers of the parts others would be taken for the same.
+            // With numbers of their own, they would be confused with the parts of the document.
             let number = (self.cards.len() == 1).then_some((at + 1, total));
             self.framed(number, range.start == 0 && at == 0, elements)
         });
@@ -148,52 +148,52 @@ impl DocumentParts {
 
     fn small(&self, range: &Range<usize>) -> (CardLayout, Vec<Range<usize>>) {
         let small = self.layout.small(&self.layout.atoms[range.clone()]);
-        let cards = pack(&small.atoms, self.room(limits::SMALL_CARD_BYTES));
+        let cards = pack(&small.atoms, self.room(limits::MAX_SMALL_CARD_BYTES));
         (small, cards)
     }
 
-    /// The words of a part, without those of its first so many small cards; borrowed when it is the whole document.
+    /// The text of a part without its first `cards` small cards. Borrowed if it is the full text of the document.
     pub(super) fn text(&self, part: &DocumentPart, cards: usize) -> Cow<'_, str> {
-        let Some(range) = part.range() else { return Cow::Borrowed(&self.source) };
+        let Some(range) = part.range() else { return Cow::Borrowed(&self.full_text) };
         if cards == 0 && self.cards.len() == 1 && !self.file {
-            return Cow::Borrowed(&self.source);
+            return Cow::Borrowed(&self.full_text);
         }
         let heading = self.heading.as_ref().filter(|_| range.start == 0 && cards == 0);
-        let words = if cards == 0 {
+        let text = if cards == 0 {
             self.layout.text(&self.layout.atoms[range])
         } else {
             let (small, ranges) = self.small(&range);
             let from = ranges.get(cards).map_or(small.atoms.len(), |range| range.start);
             small.text(&small.atoms[from..])
         };
-        let texts = heading.map(|heading| heading.text.clone()).into_iter().chain([words]);
+        let texts = heading.map(|heading| heading.text.clone()).into_iter().chain([text]);
         Cow::Owned(texts.filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n\n"))
     }
 
-    /// Messages, or of too many the beginning and the end.
+    /// The messages, or if there are too many, the first and the last ones with a note in between.
     pub(super) fn abridged(&self, texts: Vec<String>) -> Vec<String> {
         let total = texts.len();
-        let Some(left_out) = total.checked_sub(limits::MOST_TEXTS).filter(|left_out| *left_out > 0) else {
+        let Some(left_out) = total.checked_sub(limits::MAX_TEXTS).filter(|left_out| *left_out > 0) else {
             return texts;
         };
-        let notice = self.words.left_out(total, left_out, self.whole.as_deref());
-        let half = limits::MOST_TEXTS / 2;
+        let notice = self.words.left_out(total, left_out, self.full_text_path.as_deref());
+        let half = limits::MAX_TEXTS / 2;
         let (beginning, end) = (texts.iter().take(half), texts.iter().skip(half + left_out));
         beginning.cloned().chain([notice]).chain(end.cloned()).collect()
     }
 
-    /// The name of the file.
+    /// The name of the file, which ends with `.md`.
     pub(super) fn name(&self) -> String {
         self.name.clone()
     }
 
-    /// What the atoms of a card have room in, whatever stands around them.
-    fn room(&self, bytes: usize) -> CardRoom {
+    /// What fits on a card of this size, whatever is around the atoms.
+    fn room(&self, bytes: usize) -> CardCapacity {
         let number = Some("[9999/9999]".to_owned());
         let frame = CardFrame { number, ..self.frame(true) };
-        // The number may be an element of its own.
+        // Without a heading, the number is an element of its own.
         let around = frame.bytes() + card::small("[9999/9999]").bytes();
-        CardRoom { bytes: bytes - around.min(bytes / 2), elements: limits::CARD_ELEMENTS - 1 }
+        CardCapacity { bytes: bytes - around.min(bytes / 2), elements: limits::MAX_CARD_ELEMENTS - 1 }
     }
 
     fn frame(&self, is_first: bool) -> CardFrame<'_> {
@@ -228,7 +228,7 @@ impl DocumentPart {
     }
 }
 
-/// A file's name: short, and without what a file system or a person might stumble over.
+/// A short file name without characters that a file system or a person could trip over.
 fn name(wanted: Option<&str>) -> String {
     let is_fine = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | ' ');
     let name: String = wanted.unwrap_or_default().chars().filter(|c| is_fine(*c)).take(60).collect();

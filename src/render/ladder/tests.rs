@@ -1,5 +1,5 @@
-pub(crate) mod taken;
-mod whatever;
+pub(crate) mod accepted;
+mod properties;
 
 use serde_json::Value;
 
@@ -13,34 +13,34 @@ use crate::render::limits;
 
 const EN: Words = Words(Language::En);
 
-/// The card, which Feishu takes.
+/// Parses a card and checks that Feishu accepts it.
 fn card(json: &str) -> Value {
     let card: Value = serde_json::from_str(json).unwrap();
     assert_eq!(cards::check(&card), Ok(()), "{card:#}");
-    assert!(json.len() <= limits::CARD_BYTES, "{} bytes", json.len());
+    assert!(json.len() <= limits::MAX_CARD_BYTES, "{} bytes", json.len());
     card
 }
 
-/// All that is sent when everything is taken on the rung where it is tried first.
-fn sheets(plan: &SendPlan) -> Vec<OutgoingPart> {
-    let mut place = LadderPosition::default();
-    let mut sheets = Vec::new();
-    while let Some(sheet) = plan.sheet(&place) {
-        sheets.push(sheet);
-        place = plan.next(&place);
-        assert!(sheets.len() < 10_000);
+/// The messages of a document if Feishu accepts everything at the first try.
+fn messages(plan: &SendPlan) -> Vec<OutgoingPart> {
+    let mut position = LadderPosition::default();
+    let mut messages = Vec::new();
+    while let Some(message) = plan.message(&position) {
+        messages.push(message);
+        position = plan.next(&position);
+        assert!(messages.len() < 10_000);
     }
-    sheets
+    messages
 }
 
-/// The words of sheets, as a person reads them.
-fn read(sheets: &[OutgoingPart]) -> Vec<String> {
-    let words = |sheet: &OutgoingPart| match sheet {
+/// The messages as a person reads them.
+fn read(messages: &[OutgoingPart]) -> Vec<String> {
+    let words = |message: &OutgoingPart| match message {
         OutgoingPart::Card(json) => cards::flatten(&card(json)),
         OutgoingPart::Text(text) => text.clone(),
         OutgoingPart::File { name, text } => format!("{name}: {} characters", text.chars().count()),
     };
-    sheets.iter().map(words).collect()
+    messages.iter().map(words).collect()
 }
 
 fn stop() -> Button {
@@ -48,7 +48,7 @@ fn stop() -> Button {
     Button { confirm: Some("Really?".into()), ..Button::new("Close session", ButtonStyle::Danger, act) }
 }
 
-/// The documents that people see most.
+/// The documents that people see most often.
 fn typical() -> Vec<(&'static str, Document)> {
     let about = RequestRef {
         conv_id: "c-1".into(),
@@ -76,13 +76,13 @@ fn typical() -> Vec<(&'static str, Document)> {
     let request = Document::new(vec![
         Block::code("bash", "rm -rf 'build'"),
         Block::Form {
-            fields: vec![Field::Words { name: "reason".into(), placeholder: "Why not".into() }],
+            fields: vec![Field::Input { name: "reason".into(), placeholder: "Why not".into() }],
             buttons: vec![
                 Button::new("Allow", ButtonStyle::Primary, decide(Verdict::Allow)),
                 Button::new("Deny", ButtonStyle::Danger, decide(Verdict::DenyWhy)),
             ],
         },
-        Block::typed("/approve lets it, /deny [why] does not."),
+        Block::typed_hint("Or type /approve or /deny [reason]."),
     ])
     .headed(Tone::Asking, "Claude wants to use Bash");
     let question = Document {
@@ -123,28 +123,30 @@ fn typical() -> Vec<(&'static str, Document)> {
 #[test]
 fn typical_documents_are_one_card_each() {
     for (name, document) in typical() {
-        let sheets = sheets(&SendPlan::of(&document, EN));
-        let [OutgoingPart::Card(json)] = sheets.as_slice() else { panic!("{sheets:?}") };
+        let messages = messages(&SendPlan::of(&document, EN));
+        let [OutgoingPart::Card(json)] = messages.as_slice() else { panic!("{messages:?}") };
         insta::assert_snapshot!(name, serde_json::to_string_pretty(&card(json)).unwrap());
     }
 }
 
 #[test]
-fn before_a_file_that_is_the_last_way_stand_the_first_words() {
+fn a_file_as_the_last_resort_comes_after_a_preview() {
     let whole = (1..=100).map(|n| format!("line {n}\n")).collect::<String>();
     let plan = SendPlan::of(&Document::new(vec![Block::text(&whole)]), EN);
-    let mut place = LadderPosition::default();
-    while place.rung != Rung::File {
-        place = plan.lower(&place).unwrap();
+    let mut position = LadderPosition::default();
+    while position.rung != Rung::File {
+        position = plan.lower(&position).unwrap();
     }
-    let Some(OutgoingPart::Text(preview)) = plan.sheet(&place) else { panic!("{:?}", plan.sheet(&place)) };
-    let words = preview.strip_suffix("\n… The whole is in the file below.").unwrap();
+    let Some(OutgoingPart::Text(preview)) = plan.message(&position) else {
+        panic!("{:?}", plan.message(&position))
+    };
+    let words = preview.strip_suffix("\n… The full text is in the file below.").unwrap();
     assert!(whole.starts_with(words) && words.chars().count() > 200, "{preview}");
     let file = Some(OutgoingPart::File { name: "answer.md".into(), text: whole });
-    for after in [plan.next(&place), plan.lower(&place).unwrap()] {
-        assert_eq!(plan.sheet(&after), file);
+    for after in [plan.next(&position), plan.lower(&position).unwrap()] {
+        assert_eq!(plan.message(&after), file);
         assert_eq!(plan.lower(&after), None);
-        assert_eq!(plan.sheet(&plan.next(&after)), None);
+        assert_eq!(plan.message(&plan.next(&after)), None);
     }
 }
 
@@ -152,17 +154,17 @@ fn before_a_file_that_is_the_last_way_stand_the_first_words() {
 fn a_document_comes_down_from_card_to_file() {
     let (_, document) = typical().remove(0);
     let plan = SendPlan::of(&document, EN);
-    let mut place = LadderPosition::default();
+    let mut position = LadderPosition::default();
     let mut seen = Vec::new();
     loop {
-        let sheet = plan.sheet(&place).unwrap();
-        seen.push(format!("── {:?}\n{}", place.rung, read(&[sheet])[0]));
-        match plan.lower(&place) {
-            Some(lower) => place = lower,
+        let message = plan.message(&position).unwrap();
+        seen.push(format!("── {:?}\n{}", position.rung, read(&[message])[0]));
+        match plan.lower(&position) {
+            Some(lower) => position = lower,
             None => break,
         }
     }
-    assert_eq!(plan.sheet(&plan.next(&place)), None);
+    assert_eq!(plan.message(&plan.next(&position)), None);
     insta::assert_snapshot!(seen.join("\n"), @r##"
         ── Card
         Done
@@ -225,8 +227,8 @@ fn a_document_comes_down_from_card_to_file() {
 fn a_plain_answer_as_text_is_what_claude_wrote() {
     let text = "one  \n**two** <at>\r\n\n\n```\ncode\n```\n";
     let plan = SendPlan::of(&Document::new(vec![Block::markdown(text)]), EN);
-    let place = plan.lower(&LadderPosition::default()).unwrap();
-    assert_eq!(plan.sheet(&place), Some(OutgoingPart::Text(text.into())));
+    let position = plan.lower(&LadderPosition::default()).unwrap();
+    assert_eq!(plan.message(&position), Some(OutgoingPart::Text(text.into())));
 }
 
 #[test]
@@ -235,31 +237,31 @@ fn a_long_answer_is_several_cards_with_the_buttons_on_the_last() {
     let text = format!("{}```rust\n{}```\n", paragraph.repeat(20), "let a = \"b\";\n".repeat(1_500));
     let document = Document::new(vec![Block::markdown(text), Block::Buttons { buttons: vec![stop()] }])
         .headed(Tone::Good, "Done");
-    let sheets = read(&sheets(&SendPlan::of(&document, EN)));
-    assert_eq!(sheets.len(), 3);
+    let messages = read(&messages(&SendPlan::of(&document, EN)));
+    assert_eq!(messages.len(), 3);
     assert!(
-        sheets[0].starts_with("[1/3] Done\n") && sheets[2].starts_with("[3/3]\n```rust\n"),
+        messages[0].starts_with("[1/3] Done\n") && messages[2].starts_with("[3/3]\n```rust\n"),
         "{}",
-        sheets[2]
+        messages[2]
     );
-    let buttons: Vec<bool> = sheets.iter().map(|sheet| sheet.contains("[Close session]")).collect();
+    let buttons: Vec<bool> = messages.iter().map(|message| message.contains("[Close session]")).collect();
     assert_eq!(buttons, [false, false, true]);
-    assert_eq!(sheets.concat().matches("let a").count(), 1_500);
-    assert_eq!(sheets.concat().matches("word").count(), 8_000);
+    assert_eq!(messages.concat().matches("let a").count(), 1_500);
+    assert_eq!(messages.concat().matches("word").count(), 8_000);
 }
 
 #[test]
-fn what_opens_at_a_touch_is_left_out_before_a_second_card_is_begun() {
+fn folds_are_left_out_before_a_second_card_is_begun() {
     let fold =
         |title: &str| Block::Fold { title: title.into(), blocks: vec![Block::code("", "x".repeat(6_000))] };
     let document = Document::new(vec![Block::markdown("word ".repeat(3_800)), fold("First"), fold("Second")]);
-    let sheets = read(&sheets(&SendPlan::of(&document, EN)));
-    assert_eq!(sheets.len(), 1);
-    assert!(sheets[0].contains("First") && !sheets[0].contains("Second"));
+    let messages = read(&messages(&SendPlan::of(&document, EN)));
+    assert_eq!(messages.len(), 1);
+    assert!(messages[0].contains("First") && !messages[0].contains("Second"));
 }
 
 #[test]
-fn a_long_answer_for_who_wants_files_is_its_beginning_and_a_file() {
+fn a_long_answer_becomes_its_beginning_and_a_file_for_those_who_prefer_files() {
     let text = "A line of the answer.\n".repeat(400);
     let document = Document {
         long: LongAnswers::File,
@@ -271,96 +273,96 @@ fn a_long_answer_for_who_wants_files_is_its_beginning_and_a_file() {
         ])
     };
     let plan = SendPlan::of(&document, EN);
-    let sheets = sheets(&plan);
-    let words = read(&sheets);
+    let messages = messages(&plan);
+    let words = read(&messages);
     let beginning: Vec<&str> = words[0].lines().collect();
     assert_eq!(beginning[0], "A line of the answer.");
     assert_eq!(
         beginning[beginning.len() - 3..],
-        ["… The whole is in the file below.", "shop · 12 s", "[Close session]"]
+        ["… The full text is in the file below.", "shop · 12 s", "[Close session]"]
     );
     assert!(words[0].len() < 2_500 && words.len() == 2);
     assert_eq!(words[1], format!("shop c-1.md: {} characters", 400 * 22 + "\n\nshop · 12 s".chars().count()));
-    // No card, no text: the file. No file: the text.
-    let (mut place, mut rungs) = (LadderPosition::default(), Vec::new());
-    while let Some(lower) = plan.lower(&place) {
-        place = lower;
-        rungs.push((place.part, place.rung));
+    // If no card and no text is accepted, the file is sent; if no file is accepted, the text.
+    let (mut position, mut rungs) = (LadderPosition::default(), Vec::new());
+    while let Some(lower) = plan.lower(&position) {
+        position = lower;
+        rungs.push((position.part, position.rung));
     }
     assert_eq!(rungs, [(0, Rung::Text), (1, Rung::File), (1, Rung::Text)]);
     assert!(
-        matches!(plan.sheet(&place), Some(OutgoingPart::Text(text)) if text.starts_with("[1/3]\nA line of"))
+        matches!(plan.message(&position), Some(OutgoingPart::Text(text)) if text.starts_with("[1/3]\nA line of"))
     );
 }
 
 #[test]
-fn an_enormous_answer_is_a_file_and_as_text_its_beginning_and_end() {
+fn an_enormous_answer_becomes_a_file_or_else_the_first_and_last_texts() {
     let document = Document {
-        whole: Some("/p/.phonework/c-1.jsonl".into()),
+        full_text_path: Some("/p/.phonework/c-1.jsonl".into()),
         ..Document::new(vec![Block::markdown("A line of the answer.\n".repeat(100_000))])
     };
     let plan = SendPlan::of(&document, EN);
-    assert_eq!(sheets(&plan).len(), 2);
-    let mut place = LadderPosition::default();
-    while let Some(lower) = plan.lower(&place) {
-        place = lower;
+    assert_eq!(messages(&plan).len(), 2);
+    let mut position = LadderPosition::default();
+    while let Some(lower) = plan.lower(&position) {
+        position = lower;
     }
     let mut texts = Vec::new();
-    while let Some(OutgoingPart::Text(text)) = plan.sheet(&place) {
+    while let Some(OutgoingPart::Text(text)) = plan.message(&position) {
         texts.push(text);
-        place = plan.next(&place);
+        position = plan.next(&position);
     }
     assert_eq!(texts.len(), 101);
     assert_eq!(
         texts[50],
-        "✂️ This would be 553 messages; 453 of them are left out here. The whole of it is in /p/.phonework/c-1.jsonl."
+        "✂️ This text would be 553 messages; 453 of them are left out here. The full text is in /p/.phonework/c-1.jsonl on the host."
     );
     assert!(texts[100].starts_with("[553/553]\n"), "{}", &texts[100][..20]);
 }
 
 #[test]
-fn what_was_taken_is_not_sent_again_further_down() {
+fn what_was_accepted_is_not_sent_again_further_down() {
     let lines: Vec<String> = (0..900).map(|n| format!("line {n} of the answer")).collect();
     let plan = SendPlan::of(&Document::new(vec![Block::markdown(lines.join("\n\n"))]), EN);
-    // Below the card are several, of which one is taken, then a text, then the file.
-    let mut place = plan.lower(&LadderPosition::default()).unwrap();
-    assert_eq!(place.rung, Rung::Cards);
-    let mut taken = read(&[plan.sheet(&place).unwrap()]);
-    place = plan.lower(&plan.next(&place)).unwrap();
-    assert_eq!((place.rung, place.cards), (Rung::Text, 1));
-    taken.extend(read(&[plan.sheet(&place).unwrap()]));
-    place = plan.lower(&plan.next(&place)).unwrap();
-    assert_eq!((place.rung, place.texts), (Rung::File, 1));
-    let Some(OutgoingPart::File { text, .. }) = plan.sheet(&place) else { panic!("{place:?}") };
+    // Of several small cards one is accepted, then one text, then the file.
+    let mut position = plan.lower(&LadderPosition::default()).unwrap();
+    assert_eq!(position.rung, Rung::Cards);
+    let mut taken = read(&[plan.message(&position).unwrap()]);
+    position = plan.lower(&plan.next(&position)).unwrap();
+    assert_eq!((position.rung, position.cards), (Rung::Text, 1));
+    taken.extend(read(&[plan.message(&position).unwrap()]));
+    position = plan.lower(&plan.next(&position)).unwrap();
+    assert_eq!((position.rung, position.texts), (Rung::File, 1));
+    let Some(OutgoingPart::File { text, .. }) = plan.message(&position) else { panic!("{position:?}") };
     taken.push(text);
     let taken = taken.join("\n");
     for line in lines {
         assert_eq!(taken.lines().filter(|taken| *taken == line).count(), 1, "{line}");
     }
-    assert_eq!(plan.sheet(&plan.next(&place)), None);
+    assert_eq!(plan.message(&plan.next(&position)), None);
 }
 
 #[test]
-fn a_place_of_another_plan_is_the_beginning_of_this_one() {
+fn a_position_of_another_plan_is_the_start_of_this_one() {
     let (_, document) = typical().remove(0);
     let plan = SendPlan::of(&document, EN);
-    let first = plan.sheet(&LadderPosition::default());
-    assert_eq!(plan.sheet(&LadderPosition { part: 3, of: 5, ..LadderPosition::default() }), first);
-    assert_eq!(plan.sheet(&LadderPosition { part: 7, ..LadderPosition::default() }), first);
+    let first = plan.message(&LadderPosition::default());
+    assert_eq!(plan.message(&LadderPosition { part: 3, of: 5, ..LadderPosition::default() }), first);
+    assert_eq!(plan.message(&LadderPosition { part: 7, ..LadderPosition::default() }), first);
     let text = LadderPosition { rung: Rung::Text, ..LadderPosition::default() };
-    assert_eq!(plan.sheet(&LadderPosition { taken: 900, ..text.clone() }), plan.sheet(&text));
+    assert_eq!(plan.message(&LadderPosition { taken: 900, ..text.clone() }), plan.message(&text));
     let kept: LadderPosition = serde_json::from_str(&serde_json::to_string(&text).unwrap()).unwrap();
     assert_eq!(kept, text);
 }
 
 #[test]
-fn a_picture_is_one_card_and_shows_the_end_of_what_is_long() {
+fn a_snapshot_is_one_card_and_shows_the_end_of_a_long_text() {
     let text = "```rust\n".to_owned() + &"line of code\n".repeat(100_000);
     let document = |tool: &str, end: &str| {
         let stream = Block::Stream { text: format!("{text}{end}") };
         Document::new(vec![Block::small(tool), stream]).headed(Tone::Working, "Working")
     };
-    let shown = moment(&document("Bash ls", "END"), EN, true);
+    let shown = snapshot(&document("Bash ls", "END"), EN, true);
     let json = card(&shown.card);
     assert_eq!(json["config"]["streaming_mode"], true);
     assert_eq!(json["body"]["elements"][1]["element_id"], STREAM);
@@ -370,28 +372,29 @@ fn a_picture_is_one_card_and_shows_the_end_of_what_is_long() {
         stream.starts_with("…\n\n```rust\nline") && stream.ends_with("line of code\nEND\n```"),
         "{stream}"
     );
-    assert_eq!(moment(&document("Bash ls", "END."), EN, true).shape, shown.shape);
-    assert_ne!(moment(&document("Bash pwd", "END"), EN, true).shape, shown.shape);
+    assert_eq!(snapshot(&document("Bash ls", "END."), EN, true).shape, shown.shape);
+    assert_ne!(snapshot(&document("Bash pwd", "END"), EN, true).shape, shown.shape);
     assert_eq!(
-        card(&moment(&document("Bash ls", "END"), EN, false).card)["config"]["streaming_mode"],
+        card(&snapshot(&document("Bash ls", "END"), EN, false).card)["config"]["streaming_mode"],
         Value::Null
     );
 }
 
 #[test]
-fn a_card_whose_words_come_below_says_so() {
-    let said = [Language::En, Language::Zh].map(|language| cards::flatten(&card(&below(Words(language)))));
+fn a_card_whose_text_is_below_says_so() {
+    let said = [Language::En, Language::Zh]
+        .map(|language| cards::flatten(&card(&words_below_card(Words(language)))));
     insta::assert_snapshot!(said.join("\n"));
 }
 
 #[test]
-fn a_growing_text_is_mostly_one_that_the_text_before_begins() {
+fn a_growing_text_mostly_only_grows_on_the_card() {
     let line = "some words that Claude writes, one after the other\n\n";
     let streamed = |length: usize| {
         let text = line.repeat(600)[..length].trim_end().to_owned();
-        moment(&Document::new(vec![Block::Stream { text }]), EN, true).stream.unwrap()
+        snapshot(&Document::new(vec![Block::Stream { text }]), EN, true).stream.unwrap()
     };
-    let pictures: Vec<String> = (1..290).map(|n| streamed(n * 100)).collect();
-    let swapped = pictures.windows(2).filter(|pair| !pair[1].starts_with(&pair[0])).count();
+    let snapshots: Vec<String> = (1..290).map(|n| streamed(n * 100)).collect();
+    let swapped = snapshots.windows(2).filter(|pair| !pair[1].starts_with(&pair[0])).count();
     assert!(swapped <= 5, "{swapped}");
 }

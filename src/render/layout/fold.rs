@@ -1,19 +1,19 @@
-//! What opens at a touch.
+//! Folds: panels that the reader can open.
 
-use super::pack::{CardRoom, UsedRoom};
+use super::pack::{CardCapacity, CardUsage};
 use super::{CardLayout, Detail};
 use crate::render::card::{self, CardElement};
 use crate::render::document::{Block, Document};
 use crate::render::limits;
 
-/// A panel with as much in it as a part of a card has room for; none when there is nothing in it. Forms are not: Feishu
-/// takes none there. One in another is shown open.
+/// A panel with as much content as fits. `None` if it has no content. Forms are left out, as Feishu refuses them inside a
+/// panel; a panel inside a panel is shown open.
 pub(super) fn panel(title: &str, blocks: &[Block], group: bool) -> Option<CardElement> {
     let document = Document { blocks: flat(blocks), group, ..Document::default() };
     let layout = CardLayout::of(&document, false);
-    let room = CardRoom { bytes: limits::FOLD_BYTES, elements: limits::FOLD_ELEMENTS };
+    let room = CardCapacity { bytes: limits::MAX_FOLD_BYTES, elements: limits::MAX_FOLD_ELEMENTS };
     let small = layout.small(&layout.atoms);
-    let mut used = UsedRoom::default();
+    let mut used = CardUsage::default();
     let fitting = small.atoms.iter().take_while(|atom| {
         used = used.with(atom);
         used.fits(room)
@@ -26,6 +26,7 @@ pub(super) fn panel(title: &str, blocks: &[Block], group: bool) -> Option<CardEl
     card::panel(title, &elements)
 }
 
+/// The blocks without forms, and with nested folds opened.
 fn flat(blocks: &[Block]) -> Vec<Block> {
     let mut out = Vec::new();
     let mut left: Vec<&Block> = blocks.iter().rev().collect();
@@ -44,7 +45,7 @@ fn flat(blocks: &[Block]) -> Vec<Block> {
             | Block::Rule
             | Block::Row { .. }
             | Block::Buttons { .. }
-            | Block::Typed { .. } => out.push(block.clone()),
+            | Block::TypedHint { .. } => out.push(block.clone()),
         }
     }
     out

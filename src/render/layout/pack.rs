@@ -1,28 +1,28 @@
-//! Which atoms go on which card.
+//! Deciding which atoms go on which card.
 
 use std::ops::Range;
 
 use super::{Atom, AtomContent, MARKDOWN_BYTES};
 
-/// What a card has room for, beside its frame.
+/// What fits on a card beside its frame.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::render) struct CardRoom {
+pub(in crate::render) struct CardCapacity {
     pub(in crate::render) bytes: usize,
     pub(in crate::render) elements: usize,
 }
 
-/// What atoms take on one card, one below the other.
+/// What the atoms on a card use so far.
 #[derive(Clone, Copy, Debug, Default)]
-pub(in crate::render) struct UsedRoom {
+pub(in crate::render) struct CardUsage {
     bytes: usize,
     elements: usize,
-    /// Whether the last ones are words that the next words join.
+    /// Whether the last atom is a piece of Markdown, so that a further piece joins its element.
     run: bool,
 }
 
-impl UsedRoom {
+impl CardUsage {
     pub(in crate::render) fn with(self, atom: &Atom) -> Self {
-        let run = matches!(atom.thing, AtomContent::Piece(_));
+        let run = matches!(atom.content, AtomContent::Piece(_));
         let begins = usize::from(run && !self.run);
         Self {
             bytes: self.bytes + atom.bytes + begins * MARKDOWN_BYTES,
@@ -31,16 +31,15 @@ impl UsedRoom {
         }
     }
 
-    pub(in crate::render) fn fits(self, room: CardRoom) -> bool {
+    pub(in crate::render) fn fits(self, room: CardCapacity) -> bool {
         self.bytes <= room.bytes && self.elements <= room.elements
     }
 }
 
-/// The atoms that each card holds, in order: as many as find room. One that would find none on any card has one for
-/// itself.
-pub(in crate::render) fn pack(atoms: &[Atom], room: CardRoom) -> Vec<Range<usize>> {
+/// The atoms of each card, in order. Each card takes as many as fit; an atom that fits on no card gets one to itself.
+pub(in crate::render) fn pack(atoms: &[Atom], room: CardCapacity) -> Vec<Range<usize>> {
     let mut cards = Vec::new();
-    let (mut start, mut used) = (0, UsedRoom::default());
+    let (mut start, mut used) = (0, CardUsage::default());
     let mut at = 0;
     while at < atoms.len() {
         let more = used.with(&atoms[at]);
@@ -49,13 +48,13 @@ pub(in crate::render) fn pack(atoms: &[Atom], room: CardRoom) -> Vec<Range<usize
             at += 1;
             continue;
         }
-        // A heading goes where its words go.
+        // A heading stays with the text below it.
         let mut end = at;
         while end > start + 1 && atoms[end - 1].is_heading() {
             end -= 1;
         }
         cards.push(start..end);
-        (start, at, used) = (end, end, UsedRoom::default());
+        (start, at, used) = (end, end, CardUsage::default());
     }
     if start < atoms.len() || cards.is_empty() {
         cards.push(start..atoms.len());

@@ -1,59 +1,62 @@
-//! Pieces that no card has room for, cut into smaller ones.
+//! Cutting pieces that are too large for a card.
 
-use super::write::is_active;
+use super::write::has_meaning;
 use super::{InlineToken, MarkdownPiece, PieceKind};
 
-/// The least that a piece is cut to: a link that goes on in the next one is written there again.
-const LEAST: usize = 4_096;
+/// The smallest size that pieces are cut to. A link that continues in the next piece is repeated there and needs room.
+const MIN_PIECE_BYTES: usize = 4_096;
 
 impl MarkdownPiece {
-    /// The most bytes that it takes in the JSON of a card.
+    /// An upper bound for its bytes in the JSON of a card.
     pub(in crate::render) fn bytes(&self) -> usize {
-        let words = |tokens: &[InlineToken]| -> usize {
+        let text_bytes = |tokens: &[InlineToken]| -> usize {
             let breaks = tokens.iter().filter(|token| matches!(token, InlineToken::Break)).count();
-            breaks * self.indent() + tokens.iter().map(cost).sum::<usize>()
+            breaks * self.indent() + tokens.iter().map(token_bytes).sum::<usize>()
         };
         self.around()
-            + match &self.body {
-                PieceKind::Words(tokens) | PieceKind::Heading(_, tokens) => words(tokens),
+            + match &self.kind {
+                PieceKind::Text(tokens) | PieceKind::Heading(_, tokens) => text_bytes(tokens),
                 PieceKind::Code { text, .. } => {
                     fence_bytes(text) + text.chars().map(json_bytes).sum::<usize>()
                 }
                 PieceKind::Table(table) => {
                     let code = table.aligned();
                     let aligned = fence_bytes(&code) + code.chars().map(json_bytes).sum::<usize>();
-                    aligned.max(8 * table.cells() + table.tokens().map(cost).sum::<usize>())
+                    aligned.max(8 * table.cells() + table.tokens().map(token_bytes).sum::<usize>())
                 }
                 PieceKind::Rule => 3,
             }
     }
 
-    /// What stands before it: an empty line, what its line begins with, and its marker.
+    /// Bytes around it: an empty line, the indentation and the marker.
     fn around(&self) -> usize {
-        let quote = self.place.quote.map_or(0, |(_, depth)| 2 * depth);
+        let quote = self.nesting.quote.map_or(0, |(_, depth)| 2 * depth);
         let heading = if self.is_heading() { 7 } else { 0 };
-        4 + quote + self.indent() + heading + self.place.marker.as_ref().map_or(0, |marker| marker.len() + 1)
+        4 + quote
+            + self.indent()
+            + heading
+            + self.nesting.marker.as_ref().map_or(0, |marker| marker.len() + 1)
     }
 
-    /// What each of its lines begins with.
+    /// Bytes at the beginning of each of its lines.
     fn indent(&self) -> usize {
-        let quote = self.place.quote.map_or(0, |(_, depth)| 2 * depth);
-        let list = self.place.list.map_or(0, |(_, depth)| 4 * (depth + 2));
+        let quote = self.nesting.quote.map_or(0, |(_, depth)| 2 * depth);
+        let list = self.nesting.list.map_or(0, |(_, depth)| 4 * (depth + 2));
         quote + list
     }
 }
 
-/// The piece, or several that take so many bytes each; fewer than 4,096 are taken for that.
-pub(in crate::render) fn cut(piece: MarkdownPiece, most: usize) -> Vec<MarkdownPiece> {
-    let most = most.max(LEAST);
-    if piece.bytes() <= most {
+/// Cuts a piece into pieces of at most `max_bytes` bytes (or 4,096, if that is less than 4,096). A table becomes code.
+pub(in crate::render) fn cut(piece: MarkdownPiece, max_bytes: usize) -> Vec<MarkdownPiece> {
+    let max_bytes = max_bytes.max(MIN_PIECE_BYTES);
+    if piece.bytes() <= max_bytes {
         return vec![piece];
     }
     let piece = piece.without_table();
-    let room = most.saturating_sub(piece.around() + piece.indent());
-    let bodies: Vec<PieceKind> = match &piece.body {
-        PieceKind::Words(tokens) | PieceKind::Heading(_, tokens) => {
-            PieceCutter::new(room, piece.indent()).all(tokens).into_iter().map(PieceKind::Words).collect()
+    let room = max_bytes.saturating_sub(piece.around() + piece.indent());
+    let kinds: Vec<PieceKind> = match &piece.kind {
+        PieceKind::Text(tokens) | PieceKind::Heading(_, tokens) => {
+            PieceCutter::new(room, piece.indent()).cut_all(tokens).into_iter().map(PieceKind::Text).collect()
         }
         PieceKind::Code { language, text } => {
             let texts = lines(text, room.saturating_sub(fence_bytes(text).min(room / 2)));
@@ -61,16 +64,16 @@ pub(in crate::render) fn cut(piece: MarkdownPiece, most: usize) -> Vec<MarkdownP
         }
         PieceKind::Table(_) | PieceKind::Rule => return vec![piece],
     };
-    let mut place = piece.place;
+    let mut nesting = piece.nesting;
     let mut pieces = Vec::new();
-    for body in bodies {
-        pieces.push(MarkdownPiece { body, place: place.clone(), source: None });
-        place.marker = None;
+    for kind in kinds {
+        pieces.push(MarkdownPiece { kind, nesting: nesting.clone(), source: None });
+        nesting.marker = None;
     }
     pieces
 }
 
-/// What a character of code takes in JSON.
+/// Bytes of a character of code in JSON.
 fn json_bytes(character: char) -> usize {
     match character {
         '"' | '\\' | '\n' | '\t' => 2,
@@ -79,27 +82,27 @@ fn json_bytes(character: char) -> usize {
     }
 }
 
-/// What a character of words takes in JSON at most.
-fn word_bytes(character: char) -> usize {
+/// Maximum bytes of a character of text in JSON; it may be written as `&#NN;`.
+fn text_bytes(character: char) -> usize {
     match character {
         ':' | '&' => 5,
-        other if is_active(other) => 6,
+        other if has_meaning(other) => 6,
         other => json_bytes(other),
     }
 }
 
-/// What a token takes in JSON at most, apart from the line that a break begins.
-fn cost(token: &InlineToken) -> usize {
+/// Maximum bytes of a token in JSON, without the indentation after a break.
+fn token_bytes(token: &InlineToken) -> usize {
     match token {
         InlineToken::Text(text) => {
-            // What means something at the beginning of a line only.
+            // These have a meaning only at the beginning of a line.
             let start =
                 text.trim_start().starts_with(|first: char| first.is_ascii_digit() || "-+=".contains(first));
-            usize::from(start) * 4 + text.chars().map(word_bytes).sum::<usize>()
+            usize::from(start) * 4 + text.chars().map(text_bytes).sum::<usize>()
         }
-        InlineToken::Code(code) => 11 + code.chars().map(word_bytes).sum::<usize>(),
+        InlineToken::Code(code) => 11 + code.chars().map(text_bytes).sum::<usize>(),
         InlineToken::Break => 4,
-        // The sign and a space.
+        // The mark and a hair space.
         InlineToken::Open(_) | InlineToken::Close(_) => 5,
         InlineToken::LinkOpen(target) => 4 + target.len(),
         InlineToken::LinkClose(_) => 0,
@@ -107,10 +110,10 @@ fn cost(token: &InlineToken) -> usize {
 }
 
 fn fence_bytes(text: &str) -> usize {
-    2 * super::languages::fence(text).len() + 40
+    2 * crate::render::fence::fence_for(text).len() + 40
 }
 
-/// A text in pieces that take so many bytes in JSON, of whole lines where they fit.
+/// Divides a text into parts of at most `room` bytes in JSON, at line breaks where possible.
 pub(in crate::render) fn lines(text: &str, room: usize) -> Vec<String> {
     let mut pieces = Vec::new();
     let (mut piece, mut used) = (String::new(), 0);
@@ -138,40 +141,40 @@ pub(in crate::render) fn lines(text: &str, room: usize) -> Vec<String> {
     pieces
 }
 
-/// Fills one piece after the other with words.
+/// Fills one piece after the other with tokens.
 struct PieceCutter {
     room: usize,
-    /// What a line that a break begins takes more.
-    line: usize,
+    /// Bytes of the indentation after a break.
+    indent: usize,
     done: Vec<Vec<InlineToken>>,
-    now: Vec<InlineToken>,
+    current: Vec<InlineToken>,
     used: usize,
-    /// Emphases and links that are open.
+    /// The emphasis and links that are open.
     open: Vec<InlineToken>,
 }
 
 impl PieceCutter {
-    fn new(room: usize, line: usize) -> Self {
-        Self { room, line, done: Vec::new(), now: Vec::new(), used: 0, open: Vec::new() }
+    fn new(room: usize, indent: usize) -> Self {
+        Self { room, indent, done: Vec::new(), current: Vec::new(), used: 0, open: Vec::new() }
     }
 
-    fn all(mut self, tokens: &[InlineToken]) -> Vec<Vec<InlineToken>> {
+    fn cut_all(mut self, tokens: &[InlineToken]) -> Vec<Vec<InlineToken>> {
         for token in tokens {
             match token {
-                InlineToken::Text(text) => self.words(text, InlineToken::Text),
-                InlineToken::Code(code) => self.words(code, InlineToken::Code),
-                // Rather between two lines than inside one.
+                InlineToken::Text(text) => self.text(text, InlineToken::Text),
+                InlineToken::Code(code) => self.text(code, InlineToken::Code),
+                // A cut between two lines is better than one inside a line.
                 InlineToken::Break if self.used > self.room / 4 * 3 => self.finish(),
-                InlineToken::Break => self.push(InlineToken::Break, 4 + self.line),
+                InlineToken::Break => self.push(InlineToken::Break, 4 + self.indent),
                 InlineToken::Open(_) | InlineToken::LinkOpen(_) => {
-                    if self.used + cost(token) > self.room {
+                    if self.used + token_bytes(token) > self.room {
                         self.finish();
                     }
-                    self.push(token.clone(), cost(token));
+                    self.push(token.clone(), token_bytes(token));
                     self.open.push(token.clone());
                 }
                 InlineToken::Close(_) | InlineToken::LinkClose(_) => {
-                    self.push(token.clone(), cost(token));
+                    self.push(token.clone(), token_bytes(token));
                     let is_it = |open: &InlineToken| closes(open).as_ref() == Some(token);
                     if let Some(at) = self.open.iter().rposition(is_it) {
                         self.open.remove(at);
@@ -183,23 +186,23 @@ impl PieceCutter {
         self.done
     }
 
-    fn push(&mut self, token: InlineToken, cost: usize) {
-        self.used += cost;
-        self.now.push(token);
+    fn push(&mut self, token: InlineToken, bytes: usize) {
+        self.used += bytes;
+        self.current.push(token);
     }
 
-    /// Takes words, in as many pieces as they need, cut behind a space where there is one.
-    fn words(&mut self, words: &str, token: fn(String) -> InlineToken) {
-        let mut rest = words;
+    /// Adds text, in as many pieces as it needs, cut after a space where possible.
+    fn text(&mut self, text: &str, token: fn(String) -> InlineToken) {
+        let mut rest = text;
         while !rest.is_empty() {
-            // What closes them counts here already.
+            // Leave room to close everything that is open.
             let closing = 12 + 5 * self.open.len();
             let free = self.room.saturating_sub(self.used + closing);
             let mut bytes = 0;
             let mut space = None;
             let mut end = rest.len();
             for (at, character) in rest.char_indices() {
-                bytes += word_bytes(character);
+                bytes += text_bytes(character);
                 if bytes > free {
                     end = at;
                     break;
@@ -211,14 +214,14 @@ impl PieceCutter {
             if end < rest.len() {
                 end = space.unwrap_or(end);
             }
-            if end == 0 && self.has_words() {
+            if end == 0 && self.has_text() {
                 self.finish();
                 continue;
             }
-            // A character finds room in an empty piece.
+            // At least one character always fits into an empty piece.
             let end = end.max(rest.chars().next().map_or(0, char::len_utf8));
             let piece = token(rest[..end].to_owned());
-            let bytes = cost(&piece);
+            let bytes = token_bytes(&piece);
             self.push(piece, bytes);
             rest = &rest[end..];
             if !rest.is_empty() {
@@ -227,25 +230,25 @@ impl PieceCutter {
         }
     }
 
-    fn has_words(&self) -> bool {
-        self.now
+    fn has_text(&self) -> bool {
+        self.current
             .iter()
             .any(|token| matches!(token, InlineToken::Text(_) | InlineToken::Code(_) | InlineToken::Break))
     }
 
-    /// Ends the piece and begins the next with what is open.
+    /// Ends the piece and opens again in the next what was open.
     fn finish(&mut self) {
-        let mut piece = std::mem::take(&mut self.now);
+        let mut piece = std::mem::take(&mut self.current);
         if piece.iter().any(|token| closes(token).is_none()) {
             piece.extend(self.open.iter().rev().filter_map(closes));
             self.done.push(piece);
         }
-        self.now.clone_from(&self.open);
-        self.used = self.open.iter().map(cost).sum();
+        self.current.clone_from(&self.open);
+        self.used = self.open.iter().map(token_bytes).sum();
     }
 }
 
-/// What ends what this begins.
+/// The token that closes what this token opens. `None` if it opens nothing.
 fn closes(token: &InlineToken) -> Option<InlineToken> {
     match token {
         InlineToken::Open(mark) => Some(InlineToken::Close(*mark)),

@@ -1,24 +1,25 @@
-//! The words of a line as they are read: with the emphases and links that are open.
+//! Collecting the text of a paragraph into tokens, with the emphasis and links that are open.
 
 use super::{Emphasis, InlineToken, urls};
 
-/// The tokens of the piece at work.
+/// The tokens of the current piece.
 #[derive(Default)]
 pub(super) struct Flow {
     tokens: Vec<InlineToken>,
-    /// Characters that came after the last token.
+    /// Text since the last token.
     text: String,
-    /// How often each emphasis is open; it is shown once.
+    /// How many times each kind of emphasis is open; it is written once.
     open: [u32; 3],
-    /// The links and pictures that are open: where each leads, and at which token it began.
-    links: Vec<Opened>,
+    /// The links and images that are open, from the outside in.
+    links: Vec<OpenLink>,
 }
 
-struct Opened {
-    leads: String,
+struct OpenLink {
+    destination: String,
+    /// The index of its first token.
     at: usize,
-    /// Whether it is shown as a link.
-    shown: bool,
+    /// Whether it stays a link.
+    is_link: bool,
 }
 
 impl Flow {
@@ -26,7 +27,7 @@ impl Flow {
         self.text.push_str(text);
     }
 
-    /// Words that are not searched for URLs.
+    /// Adds text without looking for URLs in it.
     pub(super) fn verbatim(&mut self, text: &str) {
         self.settle();
         self.plain(text);
@@ -60,44 +61,45 @@ impl Flow {
         }
     }
 
-    pub(super) fn open_link(&mut self, leads: &str) {
+    pub(super) fn open_link(&mut self, destination: &str) {
         self.settle();
-        let target = if self.links.iter().any(|link| link.shown) { None } else { urls::target(leads) };
-        let shown = target.is_some();
+        let target =
+            if self.links.iter().any(|link| link.is_link) { None } else { urls::target(destination) };
+        let is_link = target.is_some();
         let at = self.tokens.len();
-        self.links.push(Opened { leads: leads.to_owned(), at, shown });
+        self.links.push(OpenLink { destination: destination.to_owned(), at, is_link });
         self.tokens.extend(target.map(InlineToken::LinkOpen));
     }
 
     pub(super) fn close_link(&mut self) {
         self.settle();
         let Some(link) = self.links.pop() else { return };
-        if link.shown {
+        if link.is_link {
             let Some(InlineToken::LinkOpen(target)) = self.tokens.get(link.at) else { return };
             let target = target.clone();
             if self.tokens.len() == link.at + 1 {
-                self.tokens.push(InlineToken::Text(link.leads));
+                self.tokens.push(InlineToken::Text(link.destination));
             }
             self.tokens.push(InlineToken::LinkClose(target));
             return;
         }
-        // Inside of what is a link already, where else it would lead is of no use.
-        if self.links.iter().any(|link| link.shown) {
+        // Inside another link, a second destination is of no use.
+        if self.links.iter().any(|link| link.is_link) {
             return;
         }
-        let says_so = match self.tokens.get(link.at..) {
+        let is_own_text = match self.tokens.get(link.at..) {
             Some([InlineToken::Text(text) | InlineToken::Code(text)]) => {
-                *text == link.leads || link.leads.strip_prefix("mailto:") == Some(text)
+                *text == link.destination || link.destination.strip_prefix("mailto:") == Some(text)
             }
             Some(_) | None => false,
         };
-        if !says_so && !link.leads.is_empty() {
+        if !is_own_text && !link.destination.is_empty() {
             let space = if self.tokens.len() == link.at { "" } else { " " };
-            self.tokens.push(InlineToken::Text(format!("{space}({})", link.leads)));
+            self.tokens.push(InlineToken::Text(format!("{space}({})", link.destination)));
         }
     }
 
-    /// The tokens so far. What is open stays open only in what follows in the same piece: there is none.
+    /// Takes the tokens of a finished piece. Emphasis and links end with it.
     pub(super) fn take(&mut self) -> Vec<InlineToken> {
         self.settle();
         self.open = [0; 3];
@@ -105,13 +107,13 @@ impl Flow {
         std::mem::take(&mut self.tokens)
     }
 
-    /// Makes tokens of the characters that wait.
+    /// Turns the text since the last token into tokens.
     fn settle(&mut self) {
         if self.text.is_empty() {
             return;
         }
         let text = std::mem::take(&mut self.text);
-        if self.links.iter().any(|link| link.shown) {
+        if self.links.iter().any(|link| link.is_link) {
             self.tokens.push(InlineToken::Text(text));
             return;
         }

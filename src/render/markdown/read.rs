@@ -1,4 +1,4 @@
-//! A text as pieces: what CommonMark's events say, one piece after the other.
+//! Reading a text into pieces, from the events of a CommonMark parser.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -7,9 +7,9 @@ use pulldown_cmark::{CodeBlockKind, Event, LinkType, Options, Parser, Tag, TagEn
 
 use super::flow::Flow;
 use super::table::Table;
-use super::{DEEPEST, DEEPEST_QUOTE, Emphasis, InlineToken, MarkdownPiece, Nesting, PieceKind};
+use super::{Emphasis, InlineToken, MAX_LIST_DEPTH, MAX_QUOTE_DEPTH, MarkdownPiece, Nesting, PieceKind};
 
-/// The pieces of a text that is [`super::prepared`]; their sources are ranges of it.
+/// The pieces of a text that [`super::prepare`] returned. Their sources are ranges of it.
 pub(in crate::render) fn read(text: &str) -> Vec<MarkdownPiece> {
     let options = Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TASKLISTS;
     let parser = Parser::new_ext(text, options);
@@ -24,11 +24,11 @@ pub(in crate::render) fn read(text: &str) -> Vec<MarkdownPiece> {
     }
     reader.flush();
     let mut pieces = reader.pieces;
-    // A line that looks like a definition and defines nothing is a line to who wrote it.
+    // A link definition that no link uses is shown as the line it is, for example `[INFO]: started`.
     let unused = definitions.into_iter().filter(|(label, _)| !reader.used.contains(label));
     let lines = unused.map(|(_, source)| {
-        let words = vec![InlineToken::Text(text[source.clone()].trim().to_owned())];
-        MarkdownPiece::plain(PieceKind::Words(words), Some(source))
+        let tokens = vec![InlineToken::Text(text[source.clone()].trim().to_owned())];
+        MarkdownPiece::plain(PieceKind::Text(tokens), Some(source))
     });
     let ordered = pieces.len();
     pieces.extend(lines);
@@ -42,22 +42,23 @@ pub(in crate::render) fn read(text: &str) -> Vec<MarkdownPiece> {
 struct MarkdownReader {
     pieces: Vec<MarkdownPiece>,
     flow: Flow,
-    /// What the words at work were written as.
+    /// The bytes that the current text was read from.
     source: Option<Range<usize>>,
-    /// The lists that are open, each with the number of its next item.
+    /// The lists that are open, each with the number of its next item if it is numbered.
     lists: Vec<Option<u64>>,
-    /// For each quote that is open, how many lists there are outside of it.
+    /// For each quote that is open, the number of lists around it.
     quotes: Vec<usize>,
-    /// The numbers of the outermost quote and list.
+    /// The number of the current outermost quote.
     quote: usize,
+    /// The number of the current outermost list.
     list: usize,
-    /// What the next line of an item begins with.
+    /// The marker for the next piece of a list item.
     marker: Option<String>,
     heading: Option<usize>,
     code: Option<(String, String)>,
     table: Option<Table>,
     html: bool,
-    /// Labels of the definitions that a link refers to.
+    /// The labels that links refer to.
     used: BTreeSet<String>,
 }
 
@@ -69,33 +70,33 @@ impl MarkdownReader {
             Event::Text(text) => match &mut self.code {
                 Some((_, code)) => code.push_str(&text),
                 None => {
-                    self.covers(source);
+                    self.extend_source(source);
                     self.flow.text(&text);
                 }
             },
             Event::Code(code) => {
-                self.covers(source);
+                self.extend_source(source);
                 self.flow.code(&code);
             }
             Event::Html(html) | Event::InlineHtml(html) => {
-                self.covers(source);
+                self.extend_source(source);
                 self.html(&html);
             }
             Event::SoftBreak | Event::HardBreak => {
-                self.covers(source);
+                self.extend_source(source);
                 self.flow.line_break();
             }
             Event::Rule => {
                 self.flush();
-                self.alone(PieceKind::Rule, source);
+                self.unindented(PieceKind::Rule, source);
             }
             Event::TaskListMarker(done) => {
-                self.covers(source);
+                self.extend_source(source);
                 self.flow.verbatim(if done { "☑ " } else { "☐ " });
             }
-            // Not asked for: they come as text.
+            // These extensions are off.
             Event::InlineMath(text) | Event::DisplayMath(text) | Event::FootnoteReference(text) => {
-                self.covers(source);
+                self.extend_source(source);
                 self.flow.text(&text);
             }
         }
@@ -124,11 +125,11 @@ impl MarkdownReader {
             Tag::Strong => self.flow.open(Emphasis::Strong),
             Tag::Strikethrough => self.flow.open(Emphasis::Strike),
             Tag::Link { link_type, dest_url, id, .. } => {
-                self.refers(link_type, &id);
+                self.note_reference(link_type, &id);
                 self.flow.open_link(&dest_url);
             }
             Tag::Image { link_type, dest_url, id, .. } => {
-                self.refers(link_type, &id);
+                self.note_reference(link_type, &id);
                 self.flow.open_link(&dest_url);
             }
             Tag::TableCell | Tag::TableRow | Tag::TableHead => {}
@@ -139,7 +140,7 @@ impl MarkdownReader {
             }
             Tag::BlockQuote(_) => {
                 self.flush();
-                self.give_up_marker(source);
+                self.use_up_marker(source);
                 if self.quotes.is_empty() {
                     self.quote += 1;
                 }
@@ -166,7 +167,7 @@ impl MarkdownReader {
             }
             Tag::Item => {
                 self.flush();
-                self.give_up_marker(source);
+                self.use_up_marker(source);
                 self.marker = match self.lists.last_mut() {
                     Some(Some(number)) => {
                         let marker = format!("{number}.");
@@ -180,7 +181,7 @@ impl MarkdownReader {
                 self.flush();
                 self.table = Some(Table { columns, rows: Vec::new() });
             }
-            // Not asked for.
+            // These extensions are off.
             Tag::FootnoteDefinition(_)
             | Tag::DefinitionList
             | Tag::DefinitionListTitle
@@ -197,12 +198,12 @@ impl MarkdownReader {
             TagEnd::Strong => self.flow.close(Emphasis::Strong),
             TagEnd::Strikethrough => self.flow.close(Emphasis::Strike),
             TagEnd::Link | TagEnd::Image => {
-                self.covers(source);
+                self.extend_source(source);
                 self.flow.close_link();
             }
             TagEnd::Paragraph => self.flush(),
             TagEnd::Heading(_) => {
-                self.covers(source);
+                self.extend_source(source);
                 self.flush();
                 self.heading = None;
             }
@@ -212,7 +213,7 @@ impl MarkdownReader {
             }
             TagEnd::CodeBlock => {
                 let (language, text) = self.code.take().unwrap_or_default();
-                self.alone(PieceKind::Code { language, text }, source);
+                self.unindented(PieceKind::Code { language, text }, source);
             }
             TagEnd::HtmlBlock => {
                 self.flush();
@@ -225,7 +226,7 @@ impl MarkdownReader {
             TagEnd::Item => {
                 self.flush();
                 if self.marker.is_some() {
-                    self.words(Vec::new(), source);
+                    self.text(Vec::new(), source);
                 }
             }
             TagEnd::TableHead | TagEnd::TableRow => {}
@@ -244,7 +245,7 @@ impl MarkdownReader {
             }
             TagEnd::Table => {
                 if let Some(table) = self.table.take() {
-                    self.alone(PieceKind::Table(table), source);
+                    self.unindented(PieceKind::Table(table), source);
                 }
             }
             TagEnd::FootnoteDefinition
@@ -257,20 +258,20 @@ impl MarkdownReader {
         }
     }
 
-    fn refers(&mut self, link: LinkType, label: &str) {
+    fn note_reference(&mut self, link: LinkType, label: &str) {
         if matches!(link, LinkType::Reference | LinkType::Collapsed | LinkType::Shortcut) {
             self.used.insert(label.to_lowercase());
         }
     }
 
-    fn covers(&mut self, source: Range<usize>) {
+    fn extend_source(&mut self, source: Range<usize>) {
         self.source = Some(match self.source.take() {
             Some(before) => before.start.min(source.start)..before.end.max(source.end),
             None => source,
         });
     }
 
-    /// Ends the words at work.
+    /// Ends the current text.
     fn flush(&mut self) {
         let mut tokens = self.flow.take();
         let source = self.source.take();
@@ -292,33 +293,33 @@ impl MarkdownReader {
                 tokens.retain(|token| !is_strong(token));
                 tokens.insert(0, InlineToken::Open(Emphasis::Strong));
                 tokens.push(InlineToken::Close(Emphasis::Strong));
-                self.words(tokens, source);
+                self.text(tokens, source);
             }
-            None => self.words(tokens, source),
+            None => self.text(tokens, source),
         }
     }
 
-    fn words(&mut self, tokens: Vec<InlineToken>, source: Range<usize>) {
+    fn text(&mut self, tokens: Vec<InlineToken>, source: Range<usize>) {
         let outside = self.quotes.last().copied().unwrap_or(0);
         let depth = self.lists.len().saturating_sub(outside);
-        let place = Nesting {
-            quote: (!self.quotes.is_empty()).then(|| (self.quote, self.quotes.len().min(DEEPEST_QUOTE))),
-            list: (depth > 0).then(|| (self.list, (depth - 1).min(DEEPEST))),
+        let nesting = Nesting {
+            quote: (!self.quotes.is_empty()).then(|| (self.quote, self.quotes.len().min(MAX_QUOTE_DEPTH))),
+            list: (depth > 0).then(|| (self.list, (depth - 1).min(MAX_LIST_DEPTH))),
             marker: self.marker.take(),
         };
-        self.pieces.push(MarkdownPiece { body: PieceKind::Words(tokens), place, source: Some(source) });
+        self.pieces.push(MarkdownPiece { kind: PieceKind::Text(tokens), nesting, source: Some(source) });
     }
 
-    /// A piece that stands at the beginning of its line, whatever it is in.
-    fn alone(&mut self, body: PieceKind, source: Range<usize>) {
-        self.give_up_marker(source.clone());
-        self.pieces.push(MarkdownPiece::plain(body, Some(source)));
+    /// Adds a piece that starts at the beginning of a line even inside a list or quote.
+    fn unindented(&mut self, kind: PieceKind, source: Range<usize>) {
+        self.use_up_marker(source.clone());
+        self.pieces.push(MarkdownPiece::plain(kind, Some(source)));
     }
 
-    /// An item that begins with what is no words keeps its number; a dash says nothing.
-    fn give_up_marker(&mut self, source: Range<usize>) {
+    /// An item that does not begin with text still shows its number; a dash is dropped.
+    fn use_up_marker(&mut self, source: Range<usize>) {
         if self.marker.as_deref().is_some_and(|marker| marker != "-") {
-            self.words(Vec::new(), source.start..source.start);
+            self.text(Vec::new(), source.start..source.start);
         }
         self.marker = None;
     }

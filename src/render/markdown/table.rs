@@ -1,4 +1,4 @@
-//! Tables: as Feishu's, and as aligned code where there are too many of them.
+//! Tables: in Feishu's dialect, or as aligned columns of code where a card has too many.
 
 use pulldown_cmark::Alignment;
 use unicode_width::UnicodeWidthStr as _;
@@ -6,18 +6,18 @@ use unicode_width::UnicodeWidthStr as _;
 use super::InlineToken;
 use super::write::{LineSyntax, plain};
 
-/// A table; the first row is its head.
+/// A table. The first row is the header.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::render) struct Table {
     pub(super) columns: Vec<Alignment>,
     pub(super) rows: Vec<Vec<Vec<InlineToken>>>,
 }
 
-/// Up to where columns of code are aligned: a wider cell just is.
-const WIDEST: usize = 40;
+/// Characters up to which a column of code is aligned. A wider cell sticks out.
+const MAX_ALIGNED_WIDTH: usize = 40;
 
 impl Table {
-    /// The lines of the table in Feishu's dialect.
+    /// Writes the table in Feishu's dialect.
     pub(super) fn write(&self, out: &mut String) {
         for (at, row) in self.rows.iter().enumerate() {
             out.push_str(if at == 0 { "|" } else { "\n|" });
@@ -40,14 +40,14 @@ impl Table {
         }
     }
 
-    /// The table in columns of one width.
+    /// The table as text with aligned columns.
     pub(super) fn aligned(&self) -> String {
         let rows: Vec<Vec<String>> =
             self.rows.iter().map(|row| row.iter().map(|cell| plain(cell)).collect()).collect();
         let widths: Vec<usize> = (0..self.columns.len())
             .map(|column| {
                 let cells = rows.iter().filter_map(|row| row.get(column));
-                cells.map(|cell| cell.width()).max().unwrap_or(0).min(WIDEST)
+                cells.map(|cell| cell.width()).max().unwrap_or(0).min(MAX_ALIGNED_WIDTH)
             })
             .collect();
         let mut lines = Vec::new();
@@ -63,12 +63,12 @@ impl Table {
         lines.join("\n")
     }
 
-    /// All that stands in it.
+    /// The tokens of all cells.
     pub(super) fn tokens(&self) -> impl Iterator<Item = &InlineToken> {
         self.rows.iter().flatten().flatten()
     }
 
-    /// Its cells.
+    /// An upper bound for the number of `|` it is written with.
     pub(super) fn cells(&self) -> usize {
         self.rows.iter().map(|row| row.len() + 1).sum::<usize>() + self.columns.len() + 1
     }

@@ -14,7 +14,7 @@ fn what_claude_writes_becomes_what_feishu_renders() {
 }
 
 #[test]
-fn what_looks_like_feishus_own_marks_is_shown() {
+fn text_that_looks_like_feishus_markup_is_shown_as_text() {
     let text = "<at id=all></at> <font color='red'>x</font> <raw>y</raw> <person id=ou_1> :DONE: $x$ &lt;at&gt; &amp;lt;\n\n<text_tag color='blue'>z</text_tag>\n\n`<at id=all>`";
     insta::assert_snapshot!(translated(text), @r##"
         &#60;at id=all&#62;&#60;/at&#62; &#60;font color='red'&#62;x&#60;/font&#62; &#60;raw&#62;y&#60;/raw&#62; &#60;person id=ou&#95;1&#62; &#58;DONE: &#36;x&#36; &#60;at&#62; &#38;lt;
@@ -26,7 +26,7 @@ fn what_looks_like_feishus_own_marks_is_shown() {
 }
 
 #[test]
-fn links_lead_to_the_web_and_say_where_others_lead() {
+fn web_links_stay_links_and_other_links_show_their_target() {
     let text = "见https://a.example/b?c=d，好。[x](https://e.example/(y)) [main](src/main.rs) <https://f.example> <a@b.example>\n![shot](https://i.example/p.png) [![badge](https://i.example/b.svg)](https://ci.example) [r][1] ![](x.png) [js](javascript:alert(1))\n\n[1]: https://r.example\n[INFO]: started";
     insta::assert_snapshot!(translated(text), @r##"
         见[https&#58;//a.example/b?c=d](https://a.example/b?c=d)，好。[x](https://e.example/%28y%29) main (src/main.rs) [https&#58;//f.example](https://f.example/) a@b.example  
@@ -37,7 +37,7 @@ fn links_lead_to_the_web_and_say_where_others_lead() {
 }
 
 #[test]
-fn an_emphasis_next_to_chinese_letters_is_one() {
+fn emphasis_next_to_chinese_characters_works() {
     let text = "**重要：**请注意，这是**“引号”**的用法，a**b**c，*`x`*字，\\*\\*不\\*\\*，**`code`。**后";
     insta::assert_snapshot!(translated(text), @r##"
         **重要：** 请注意，这是 **“引号”** 的用法，a**b**c，&#42;`x`&#42;字，&#42;&#42;不&#42;&#42;，**`code`。** 后
@@ -45,7 +45,7 @@ fn an_emphasis_next_to_chinese_letters_is_one() {
 }
 
 #[test]
-fn code_cannot_leave_its_fence_and_has_a_language_that_feishu_knows() {
+fn code_cannot_close_its_fence_and_has_a_language_that_feishu_knows() {
     let text = "````rs\n```\nlet a = `x`;\n````\n~~~wat\r\n<at id=all>\r\n~~~\n\n    indented\n\t<b>\n\n``a`b`` `` ``` `` `x|y`";
     insta::assert_snapshot!(translated(text), @r##"
         ````rust
@@ -67,7 +67,7 @@ fn code_cannot_leave_its_fence_and_has_a_language_that_feishu_knows() {
 }
 
 #[test]
-fn lists_nest_by_four_spaces_whatever_stands_between() {
+fn nested_lists_are_indented_by_four_spaces() {
     let text = "3. three\n   more\n\n   second paragraph\n   - sub\n     ```sh\n     ls\n     ```\n     after\n     - deep\n4. four\n\n- [x] done\n- [ ] open\n\n> quote\n> - a\n>   - b\n>\n> > inner\n";
     insta::assert_snapshot!(translated(text), @r##"
         3. three  
@@ -97,7 +97,7 @@ fn lists_nest_by_four_spaces_whatever_stands_between() {
 }
 
 #[test]
-fn of_tables_those_above_the_number_become_aligned_code() {
+fn tables_beyond_the_limit_become_aligned_code() {
     let table = "| a | 名 |\n|:--|--:|\n| `x\\|y` | **b**<br>c |\n| longer | [l](https://l.example) |\n\n";
     let (text, tables) = translate(&table.repeat(2), 1);
     assert_eq!(tables, 1);
@@ -117,7 +117,7 @@ fn of_tables_those_above_the_number_become_aligned_code() {
 }
 
 #[test]
-fn half_written_markdown_is_shown_as_far_as_it_is() {
+fn unfinished_markdown_is_shown_as_far_as_it_is_written() {
     let halves = ["**bo", "```rust\nfn a", "| a | b |\n|--", "[text](https://exa", "- ", "# ", "> ", "a\n-"];
     insta::assert_snapshot!(halves.map(translated).join("\n────\n"), @r##"
         &#42;&#42;bo
@@ -142,8 +142,8 @@ fn half_written_markdown_is_shown_as_far_as_it_is() {
 }
 
 #[test]
-fn long_texts_and_deep_nesting_grow_by_a_factor_at_most() {
-    // Work with the square of these would not end while anybody waits.
+fn long_texts_and_deep_nesting_are_translated_in_linear_time() {
+    // Quadratic work on these would not finish while anybody waits.
     let n = 100_000;
     let hard = [
         "> ".repeat(n),
@@ -166,9 +166,9 @@ fn long_texts_and_deep_nesting_grow_by_a_factor_at_most() {
     }
 }
 
-/// The letters and digits that a reader sees of CommonMark.
+/// The text that a reader of CommonMark sees.
 fn visible(text: &str) -> String {
-    let text = crate::render::card::shown(text);
+    let text = crate::render::card::sanitized(text);
     let options = Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH;
     let mut seen = String::new();
     for event in Parser::new_ext(&text, options) {
@@ -191,7 +191,7 @@ fn visible(text: &str) -> String {
     seen.replace("<br>", "").replace("<br/>", "").replace("<br />", "")
 }
 
-/// Whether all letters of one text stand in another in the same order.
+/// Whether `shown` contains all letters and digits of `letters`, in the same order.
 fn holds(shown: &str, letters: &str) -> bool {
     let mut shown = shown.chars();
     letters.chars().filter(|c| c.is_alphanumeric()).all(|letter| shown.any(|other| other == letter))
@@ -221,13 +221,13 @@ fn markdown() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn whatever_is_written_its_letters_are_shown_in_order(text in prop_oneof![markdown(), "\\PC{0,80}", "[\\[\\]()<>*_`~#>|\\-\\\\ \na1字]{0,60}"]) {
+    fn all_letters_of_any_text_are_shown_in_order(text in prop_oneof![markdown(), "\\PC{0,80}", "[\\[\\]()<>*_`~#>|\\-\\\\ \na1字]{0,60}"]) {
         let shown = visible(&translated(&text));
         prop_assert!(holds(&shown, &visible(&text)), "{:?}\n{}\nvisible: {:?}", text, translated(&text), shown);
     }
 
     #[test]
-    fn nothing_that_is_written_as_words_becomes_a_tag(text in markdown()) {
+    fn no_text_becomes_a_tag(text in markdown()) {
         let options = Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH;
         for event in Parser::new_ext(&translated(&text), options) {
             if let Event::Html(tag) | Event::InlineHtml(tag) = event {
@@ -237,10 +237,10 @@ proptest! {
     }
 
     #[test]
-    fn a_piece_that_is_cut_fits_and_loses_no_letter(text in markdown(), times in 1usize..60) {
+    fn a_cut_piece_fits_and_loses_no_letter(text in markdown(), times in 1usize..60) {
         let text = text.repeat(times);
         let (mut shown, mut whole) = (String::new(), String::new());
-        for piece in read(&prepared(&text)) {
+        for piece in read(&prepare(&text)) {
             whole.push_str(&visible(&write(std::slice::from_ref(&piece))));
             for piece in cut(piece, 4_096) {
                 let written = write(std::slice::from_ref(&piece));

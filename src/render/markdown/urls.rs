@@ -1,13 +1,13 @@
-//! Where links lead, and URLs in the middle of words.
+//! Link targets, and URLs in running text.
 
 use url::Url;
 
-/// Bytes of a URL that becomes a link: browsers take no longer ones for certain.
-const LONGEST: usize = 2_000;
+/// Bytes of a URL that becomes a link. Not every browser accepts longer ones.
+const MAX_URL_BYTES: usize = 2_000;
 
-/// The target of a link as Feishu takes it; none when it takes no such link: only http and https.
+/// The target of a link, encoded for Feishu's dialect. `None` unless it is an http or https URL.
 pub(super) fn target(written: &str) -> Option<String> {
-    if written.len() > LONGEST {
+    if written.len() > MAX_URL_BYTES {
         return None;
     }
     let url = Url::parse(written).ok()?;
@@ -21,14 +21,14 @@ pub(super) fn target(written: &str) -> Option<String> {
             | b'^' | b'*' => {
                 target.push_str(&format!("%{byte:02X}"));
             }
-            // Whatever else is no character of a URL has been written with a percent sign already.
+            // All other characters that a URL may not contain are percent-encoded already.
             byte => target.push(char::from(byte)),
         }
     }
-    (target.len() <= LONGEST).then_some(target)
+    (target.len() <= MAX_URL_BYTES).then_some(target)
 }
 
-/// The first URL in a text, as its range of bytes.
+/// The byte range of the first URL in a text at or after `from`.
 pub(super) fn find(text: &str, from: usize) -> Option<(usize, usize)> {
     let mut at = from;
     loop {
@@ -54,7 +54,7 @@ fn is_of_url(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~:/?#[]@!$&'()*+,;=%".contains(&byte)
 }
 
-/// Where a URL ends that ends a sentence, or stands in brackets.
+/// The length of a URL without the punctuation and closing brackets after it that belong to the sentence.
 fn trimmed(url: &str) -> usize {
     let count = |bracket: u8| url.bytes().filter(|byte| *byte == bracket).count();
     let (mut round, mut square) =
@@ -87,13 +87,13 @@ mod tests {
     }
 
     #[test]
-    fn a_url_ends_where_a_reader_sees_it_end() {
+    fn a_url_ends_where_a_reader_would_say_it_ends() {
         let text = "见https://a.example/b?c=d#e，和(http://x.example/y_(z)). xhttps://no https:// http://1.2.3.4:80/.";
         assert_eq!(all(text), ["https://a.example/b?c=d#e", "http://x.example/y_(z)", "http://1.2.3.4:80/"]);
     }
 
     #[test]
-    fn only_links_into_the_web_are_links() {
+    fn only_http_links_stay_links() {
         assert_eq!(target("https://a.example/(x)'").as_deref(), Some("https://a.example/%28x%29%27"));
         assert_eq!(
             target("https://例子.example/路").as_deref(),

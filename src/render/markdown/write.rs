@@ -1,28 +1,28 @@
-//! Pieces in Feishu's dialect.
+//! Writing pieces in Feishu's dialect.
 
-use super::languages::fence;
-use super::{Emphasis, HAIR, InlineToken, MarkdownPiece, Nesting, PieceKind, fenced};
+use super::{Emphasis, HAIR_SPACE, InlineToken, MarkdownPiece, Nesting, PieceKind};
+use crate::render::fence::{fence_for, fenced};
 
-/// Pieces one below the other.
+/// Writes pieces one below the other.
 pub(in crate::render) fn write(pieces: &[MarkdownPiece]) -> String {
     let mut out = String::new();
-    // Where the last line stands, if it belongs to a list; and how deep the list begins.
+    // The nesting of the piece before, whether it was in a list, and the depth at which that list began.
     let mut before: Option<&Nesting> = None;
     let mut in_list = false;
     let mut base = 0;
     for piece in pieces {
-        let place = &piece.place;
+        let nesting = &piece.nesting;
         let same = |a: Option<(usize, usize)>, b: Option<(usize, usize)>| {
             a.map(|(number, _)| number) == b.map(|(number, _)| number)
         };
-        let in_same_quote = before.is_some_and(|before| same(before.quote, place.quote));
+        let in_same_quote = before.is_some_and(|before| same(before.quote, nesting.quote));
         let goes_on = in_list
             && in_same_quote
-            && place.list.is_some()
-            && before.is_some_and(|before| same(before.list, place.list));
-        let quote = "> ".repeat(place.quote.map_or(0, |(_, depth)| depth));
+            && nesting.list.is_some()
+            && before.is_some_and(|before| same(before.list, nesting.list));
+        let quote = "> ".repeat(nesting.quote.map_or(0, |(_, depth)| depth));
         if before.is_some() {
-            out.push_str(match (goes_on, &place.marker) {
+            out.push_str(match (goes_on, &nesting.marker) {
                 (true, Some(_)) => "\n",
                 (true, None) => "  \n",
                 (false, _) => "\n",
@@ -34,22 +34,22 @@ pub(in crate::render) fn write(pieces: &[MarkdownPiece]) -> String {
                 out.push('\n');
             }
         }
-        let depth = place.list.map_or(0, |(_, depth)| depth);
+        let depth = nesting.list.map_or(0, |(_, depth)| depth);
         base = if goes_on { base.min(depth) } else { depth };
-        in_list = goes_on || place.marker.is_some();
+        in_list = goes_on || nesting.marker.is_some();
         let mut indent = " ".repeat(4 * (depth - base));
-        if goes_on && place.marker.is_none() {
+        if goes_on && nesting.marker.is_none() {
             indent.push_str("    ");
         }
         out.push_str(&quote);
         out.push_str(&indent);
-        if let Some(marker) = &place.marker {
+        if let Some(marker) = &nesting.marker {
             out.push_str(marker);
             out.push(' ');
             indent.push_str("    ");
         }
-        match &piece.body {
-            PieceKind::Words(tokens) => LineSyntax::new(format!("{quote}{indent}")).write(tokens, &mut out),
+        match &piece.kind {
+            PieceKind::Text(tokens) => LineSyntax::new(format!("{quote}{indent}")).write(tokens, &mut out),
             PieceKind::Heading(level, tokens) => {
                 out.push_str(&"#".repeat(*level));
                 out.push(' ');
@@ -59,14 +59,14 @@ pub(in crate::render) fn write(pieces: &[MarkdownPiece]) -> String {
             PieceKind::Table(table) => table.write(&mut out),
             PieceKind::Rule => out.push_str("---"),
         }
-        before = Some(place);
+        before = Some(nesting);
     }
     out
 }
 
-/// How the tokens of a line are written.
+/// The place where tokens are written: a paragraph, a heading or a table cell.
 pub(super) struct LineSyntax {
-    /// What a line begins with after a break; none where there can be no second line.
+    /// The beginning of a line after a break. `None` where everything must be on one line.
     prefix: Option<String>,
     table: bool,
 }
@@ -84,7 +84,7 @@ impl LineSyntax {
         Self { prefix: None, table: true }
     }
 
-    /// Writes tokens after what is in `out` already, which ends with white space.
+    /// Appends tokens to `out`, which is empty or ends with white space.
     pub(super) fn write(&self, tokens: &[InlineToken], out: &mut String) {
         let mut at_start = true;
         for (at, token) in tokens.iter().enumerate() {
@@ -121,7 +121,7 @@ impl LineSyntax {
         }
     }
 
-    /// Inline code; where no backticks can hold it, the words alone.
+    /// Inline code, or plain text where backticks cannot hold it.
     fn code(&self, code: &str, at_start: bool, out: &mut String) {
         if code.contains("``") || (self.table && code.contains('|')) || code.trim().is_empty() {
             escape(code, at_start, out);
@@ -137,16 +137,16 @@ impl LineSyntax {
     }
 }
 
-/// Whether a character is punctuation to CommonMark. Without tables: whatever is no letter, no digit and no space.
+/// Whether a character is punctuation to CommonMark: roughly, neither letter nor digit nor white space.
 fn is_punctuation(character: char) -> bool {
     !character.is_alphanumeric() && !character.is_whitespace()
 }
 
-/// The character that the tokens will begin with, as it is written; white space at the end of a line.
+/// The first character that the tokens will be written as; a space at the end of a line.
 fn first(tokens: &[InlineToken]) -> char {
     match tokens.first() {
         Some(InlineToken::Text(text)) => match text.chars().next() {
-            Some(first) if is_active(first) || "-+=".contains(first) => '&',
+            Some(first) if has_meaning(first) || "-+=".contains(first) => '&',
             Some(first) => first,
             None => first_of_rest(tokens),
         },
@@ -162,52 +162,53 @@ fn first_of_rest(tokens: &[InlineToken]) -> char {
     tokens.get(1..).map_or(' ', first)
 }
 
-/// Begins an emphasis: what follows must not be white space, nor punctuation unless such stands before it.
+/// Opens an emphasis. CommonMark recognizes it only if no white space follows, and punctuation follows only after white
+/// space or punctuation; a hair space ensures that.
 fn open(mark: Emphasis, rest: &[InlineToken], out: &mut String) {
     let before = out.chars().next_back().unwrap_or(' ');
     let follows = first(rest);
-    // A run of signs that ended just before would be taken for one with this.
+    // Otherwise the mark would join the one that ended just before.
     let touches = matches!(before, '*' | '~') && mark.sign().starts_with(before);
     if touches || (is_punctuation(follows) && !before.is_whitespace() && !is_punctuation(before)) {
-        out.push(HAIR);
+        out.push(HAIR_SPACE);
     }
     out.push_str(mark.sign());
 }
 
-/// Ends an emphasis: the same the other way round.
+/// Closes an emphasis, with the rule of [`open`] in reverse.
 fn close(mark: Emphasis, rest: &[InlineToken], out: &mut String) {
     let before = out.chars().next_back().unwrap_or(' ');
     out.push_str(mark.sign());
     let follows = first(rest);
     if is_punctuation(before) && !follows.is_whitespace() && !is_punctuation(follows) {
-        out.push(HAIR);
+        out.push(HAIR_SPACE);
     }
 }
 
-/// Characters that mean something in Feishu's Markdown wherever they stand.
-pub(super) fn is_active(character: char) -> bool {
+/// Whether a character has a meaning anywhere in Feishu's dialect.
+pub(super) fn has_meaning(character: char) -> bool {
     matches!(character, '*' | '~' | '<' | '>' | '[' | ']' | '#' | '_' | '$' | '\\' | '`' | '|')
 }
 
-/// Writes characters so that they are shown and mean nothing.
+/// Writes text so that it is shown and no character has a meaning.
 fn escape(text: &str, at_start: bool, out: &mut String) {
     let mut characters = text.char_indices().peekable();
-    // Where a list's number would end, if the line begins with one.
+    // The digits at the start, which could become the number of a list item.
     let number = text.bytes().take_while(u8::is_ascii_digit).count();
     while let Some((at, character)) = characters.next() {
         let next = characters.peek().map(|(_, next)| *next);
-        let means = is_active(character)
+        let has_meaning_here = has_meaning(character)
             || match character {
-                // Emoji (`:OK:`) and URLs.
+                // Emoji such as `:OK:`, and URLs.
                 ':' => next.is_none_or(|next| next.is_alphanumeric() || next == '/'),
-                // Characters by number or name.
+                // Character references.
                 '&' => next.is_none_or(|next| next.is_ascii_alphanumeric() || next == '#'),
-                // Lists, rules and lines below headings.
+                // Lists, rules and underlined headings.
                 '-' | '+' | '=' => at_start && at == 0,
                 '.' | ')' => at_start && number > 0 && at == number,
                 _ => false,
             };
-        if means {
+        if has_meaning_here {
             out.push_str("&#");
             out.push_str(&u32::from(character).to_string());
             out.push(';');
@@ -221,7 +222,7 @@ fn escape(text: &str, at_start: bool, out: &mut String) {
     }
 }
 
-/// The words alone, in one line.
+/// The text of tokens without markup, in one line.
 pub(super) fn plain(tokens: &[InlineToken]) -> String {
     let mut out = String::new();
     let mut link = 0;
@@ -243,18 +244,18 @@ pub(super) fn plain(tokens: &[InlineToken]) -> String {
     out
 }
 
-/// A piece of a piece as somebody would have typed it: for texts and files that hold only a part of a paragraph.
+/// A part of a cut piece as Markdown, for texts and files that hold only a part of a paragraph.
 pub(in crate::render) fn as_typed(piece: &MarkdownPiece) -> String {
-    let mut out = piece.place.marker.iter().map(|marker| format!("{marker} ")).collect::<String>();
-    match &piece.body {
-        PieceKind::Words(tokens) => typed(tokens, &mut out),
+    let mut out = piece.nesting.marker.iter().map(|marker| format!("{marker} ")).collect::<String>();
+    match &piece.kind {
+        PieceKind::Text(tokens) => typed(tokens, &mut out),
         PieceKind::Heading(level, tokens) => {
             out.push_str(&"#".repeat(*level));
             out.push(' ');
             typed(tokens, &mut out);
         }
         PieceKind::Code { language, text } => {
-            let fence = fence(text);
+            let fence = fence_for(text);
             let newline = if text.ends_with('\n') { "" } else { "\n" };
             out.push_str(&format!("{fence}{language}\n{text}{newline}{fence}"));
         }

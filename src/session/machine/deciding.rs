@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{AllowScope, Decision, Effect, Instruction, Machine, PressResult};
-use crate::card_action::{CardAction, Press, REASON, RequestRef, Verdict, chosen_field, words_field};
+use crate::card_action::{CardAction, Press, REASON, RequestRef, Verdict, chosen_field, typed_field};
 use crate::claude::wire::{self, Question, RequestMatter};
 use crate::session::turn::{OpenRequest, RequestOutcome, TurnOutcome};
 
@@ -15,7 +15,7 @@ const GRAIN: Duration = Duration::from_millis(1);
 impl Machine {
     /// Does what a button of a card of this session asks for, and says what came of it.
     pub fn press(&mut self, press: &Press, now: Instant) -> (Vec<Effect>, PressResult) {
-        match &press.act {
+        match &press.action {
             CardAction::Stop { turn, .. } => {
                 let running = self.turn.as_ref().is_some_and(|running| running.id() == *turn);
                 if running || self.held.as_ref().is_some_and(|held| held.turn_id == *turn) {
@@ -210,7 +210,7 @@ fn answers(
 
 /// What was chosen for a question, and what was typed beside it.
 fn filled_in(n: usize, question: &Question, press: &Press) -> Option<(String, String)> {
-    let fields = [chosen_field(n), words_field(n)];
+    let fields = [chosen_field(n), typed_field(n)];
     let texts = fields.iter().filter_map(|field| press.fields.get(field)).flatten();
     let texts: Vec<&str> = texts.map(String::as_str).collect();
     (!texts.is_empty()).then(|| (question.text.clone(), texts.join(", ")))

@@ -1,10 +1,10 @@
-//! The card that asks whether a tool may be used: all that would run, and the ways to decide. Pure.
+//! The card of a permission request: everything that would run, and the ways to decide. Pure.
 
 use jiff::Zoned;
 
 use super::{
     TurnContext, one_line,
-    request::{TOOL, decide},
+    request::{MAX_TOOL_CHARS, decide},
 };
 use crate::{
     card_action::{REASON, RequestRef, Verdict},
@@ -16,20 +16,20 @@ use crate::{
     session::turn::OpenRequest,
 };
 
-/// So many characters of what Claude says that a command is for.
-const PURPOSE: usize = 300;
+/// Characters of Claude's description of a command.
+const MAX_PURPOSE_CHARS: usize = 300;
 
 pub(super) fn asking(
-    scene: &TurnContext,
+    context: &TurnContext,
     ask: &OpenRequest,
     until: &Zoned,
     open: usize,
     about: &RequestRef,
 ) -> Document {
-    let (words, request) = (scene.words, &ask.request);
+    let (words, request) = (context.words, &ask.request);
     let mut blocks = what(request);
-    blocks.extend(purpose(scene, request));
-    if let Some(columns) = permission::out_of_sight(&blocks) {
+    blocks.extend(purpose(context, request));
+    if let Some(columns) = permission::columns_out_of_sight(&blocks) {
         blocks.push(Block::small(words.goes_on_sideways(columns)));
     }
     if let Some(why) = &request.reason {
@@ -41,7 +41,7 @@ pub(super) fn asking(
     if request.subagent {
         blocks.push(Block::small(words.asked_by_subagent()));
     }
-    let button = |label, look, choice| decide(label, look, about, choice);
+    let button = |label, style, verdict| decide(label, style, about, verdict);
     let (mut buttons, mut further) = (Vec::new(), Vec::new());
     if ask.is_allowable() {
         buttons.push(button(words.allow_button(), ButtonStyle::Primary, Verdict::Allow));
@@ -61,36 +61,37 @@ pub(super) fn asking(
     }
     buttons.push(button(words.deny_button(), ButtonStyle::Danger, Verdict::Deny));
     blocks.extend([
-        Block::small(words.decide_until(&scene.clock(until))),
+        Block::small(words.decide_until(&context.clock(until))),
         Block::Buttons { buttons },
         Block::Form {
-            fields: vec![Field::Words { name: REASON.to_owned(), placeholder: words.deny_why_hint() }],
+            fields: vec![Field::Input { name: REASON.to_owned(), placeholder: words.deny_why_hint() }],
             buttons: vec![button(words.deny_why_button(), ButtonStyle::Plain, Verdict::DenyWhy)],
         },
-        Block::typed(if ask.is_allowable() {
-            words.how_to_decide(&further, open)
+        Block::typed_hint(if ask.is_allowable() {
+            words.decide_typed(&further, open)
         } else {
-            words.how_to_deny()
+            words.deny_typed()
         }),
     ]);
-    let head = words.asks_for(&one_line(&request.tool, TOOL), &scene.project_name());
+    let head = words.asks_for(&one_line(&request.tool, MAX_TOOL_CHARS), &context.project_name());
     let preview = preview(request);
     Document { preview: Some(preview), ..Document::new(blocks).headed(Tone::Asking, head) }
 }
 
-/// All that would run.
+/// Everything that would run.
 pub(super) fn what(request: &PermissionRequest) -> Vec<Block> {
     permission::blocks(&request.tool, &request.input)
 }
 
-/// What Claude says that a command is for: in a line of its own, so that it is taken for nothing else.
-fn purpose(scene: &TurnContext, request: &PermissionRequest) -> Option<Block> {
-    let said = permission::purpose(&request.tool, &request.input)?;
-    Some(Block::small(scene.words.claude_says(&one_line(&visible(said), PURPOSE))))
+/// Claude's description of a command, on one line, so that nobody takes part of it for something else.
+fn purpose(context: &TurnContext, request: &PermissionRequest) -> Option<Block> {
+    let purpose = permission::purpose(&request.tool, &request.input)?;
+    Some(Block::small(context.words.claude_says(&one_line(&visible(purpose), MAX_PURPOSE_CHARS))))
 }
 
+/// The text for the list of chats: the tool and what it works on.
 fn preview(request: &PermissionRequest) -> String {
     let what = ["command", "file_path", "url"].iter().find_map(|field| request.input[field].as_str());
     let what = what.map(|what| format!(": {}", one_line(what, 60))).unwrap_or_default();
-    format!("🔐 {}{what}", one_line(&request.tool, TOOL))
+    format!("🔐 {}{what}", one_line(&request.tool, MAX_TOOL_CHARS))
 }

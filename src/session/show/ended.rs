@@ -1,4 +1,4 @@
-//! The card of a turn that is over: the answer, what went wrong, what was done, and what can be done next. Pure.
+//! The card of a turn that has ended: the answer, what went wrong, what was done, and what to do next. Pure.
 
 use std::path::Path;
 use std::time::Duration;
@@ -10,14 +10,14 @@ use crate::{
     session::turn::{FinishedTurn, TurnOutcome},
 };
 
-/// What the list of chats shows of an answer, in characters.
-const PREVIEW: usize = 80;
+/// Characters of an answer for the list of chats.
+const MAX_PREVIEW_CHARS: usize = 80;
 
-/// The document that ends a turn: Claude's words as they are, then what the bot has to say about it. `log` is where the
-/// whole of it stands. None for a turn that nobody asked for and that was ended before it said a word.
+/// The document that ends a turn: Claude's text unchanged, then what the bot adds. `log` is the audit file with the full
+/// text. `None` for a turn that Claude started by itself and that was stopped before it had any text.
 #[must_use]
-pub fn document(scene: &TurnContext, done: &FinishedTurn, log: &Path) -> Option<Document> {
-    let remark = remark(scene, done);
+pub fn document(context: &TurnContext, done: &FinishedTurn, log: &Path) -> Option<Document> {
+    let remark = remark(context, done);
     if done.prompt.is_none() && done.text.is_empty() && remark.is_none() {
         return None;
     }
@@ -26,72 +26,72 @@ pub fn document(scene: &TurnContext, done: &FinishedTurn, log: &Path) -> Option<
         blocks.push(Block::markdown(&done.text));
     }
     let preview = if done.text.is_empty() { remark.as_deref().unwrap_or_default() } else { &done.text };
-    let preview = one_line(preview, PREVIEW).replace("**", "").replace('`', "");
+    let preview = one_line(preview, MAX_PREVIEW_CHARS).replace("**", "").replace('`', "");
     blocks.extend(remark.map(Block::text));
     if was_run(&done.outcome) {
-        blocks.extend(work::panels(scene, done));
-        blocks.push(Block::small(work::small_print(scene, done)));
+        blocks.extend(work::folds(context, done));
+        blocks.push(Block::small(work::small_print(context, done)));
     }
-    let buttons = buttons(scene, done);
+    let buttons = buttons(context, done);
     if !buttons.is_empty() {
         let (buttons, commands): (Vec<Button>, Vec<&str>) = buttons.into_iter().unzip();
         let commands: Vec<&str> = commands.into_iter().filter(|command| !command.is_empty()).collect();
         blocks.push(Block::Buttons { buttons });
-        blocks.push(Block::typed(scene.words.ended_typed(&commands.join(" · "))));
+        blocks.push(Block::typed_hint(context.words.ended_typed(&commands.join(" · "))));
     }
     let document = Document {
         preview: Some(preview),
-        group: scene.group,
+        group: context.group,
         long: done.prompt.as_ref().map_or(LongAnswers::Parts, |prompt| prompt.long),
-        name: Some(file_name(scene)),
-        whole: Some(log.display().to_string().into()),
+        name: Some(file_name(context)),
+        full_text_path: Some(log.display().to_string().into()),
         ..Document::new(blocks)
     };
-    Some(match head(scene, done) {
+    Some(match heading(context, done) {
         Some((tone, text)) => document.headed(tone, text),
         None => document,
     })
 }
 
-/// The last word of a card whose turn was ended before anything came of it.
+/// The final state of a card whose turn was stopped before it had an answer.
 #[must_use]
-pub fn stopped(scene: &TurnContext) -> Document {
-    let head = scene.words.stopped_head(&scene.project_name());
-    let document = Document::new(vec![Block::text(scene.words.stopped())]).headed(Tone::Past, head);
-    Document { group: scene.group, ..document }
+pub fn stopped(context: &TurnContext) -> Document {
+    let head = context.words.stopped_head(&context.project_name());
+    let document = Document::new(vec![Block::text(context.words.stopped())]).headed(Tone::Past, head);
+    Document { group: context.group, ..document }
 }
 
-/// Who waits for longer has put his phone away.
-const AWAY: Duration = Duration::from_secs(30);
+/// Somebody who waits longer than this has probably put the phone away.
+const AWAY_AFTER: Duration = Duration::from_secs(30);
 
-/// Whether the end of a turn that was shown is a message of its own, below the card that showed it: the change of a card
-/// notifies nobody, and one that other messages have `overtaken` is out of sight. What was cut stays on the card whose
-/// buttons are taken off later.
+/// Whether the answer of a turn that has a card is sent as a new message below that card. A change of a card notifies
+/// nobody, and a card that other messages have `overtaken` is out of sight. An interrupted turn stays on its card, whose
+/// buttons are removed later.
 #[must_use]
 pub fn is_below(done: &FinishedTurn, overtaken: bool) -> bool {
-    done.outcome != TurnOutcome::Cut && (overtaken || done.took >= AWAY)
+    done.outcome != TurnOutcome::Cut && (overtaken || done.took >= AWAY_AFTER)
 }
 
-/// The last word of a card whose turn has its answer in a message below.
+/// The final state of a card whose turn is answered in a message below it.
 #[must_use]
-pub fn answered_below(scene: &TurnContext) -> Document {
-    let (words, time) = (scene.words, scene.clock(scene.now));
+pub fn answered_below(context: &TurnContext) -> Document {
+    let (words, time) = (context.words, context.clock(context.now));
     let document = Document::new(vec![Block::small(words.answered_below(&time))]);
-    let document = document.headed(Tone::Past, words.over_head(&scene.project_name()));
-    Document { group: scene.group, ..document }
+    let document = document.headed(Tone::Past, words.over_head(&context.project_name()));
+    Document { group: context.group, ..document }
 }
 
-/// The last word of a card whose turn nobody asked for, if the daemon ends before the turn does.
+/// The final state of the card of a turn that Claude started by itself, if the daemon ends first.
 #[must_use]
-pub fn interrupted(scene: &TurnContext) -> Document {
-    let head = scene.words.cut_head(&scene.project_name());
-    let document = Document::new(vec![Block::text(scene.words.cut_unasked())]).headed(Tone::Bad, head);
-    Document { group: scene.group, ..document }
+pub fn interrupted(context: &TurnContext) -> Document {
+    let head = context.words.cut_head(&context.project_name());
+    let document = Document::new(vec![Block::text(context.words.cut_unasked())]).headed(Tone::Bad, head);
+    Document { group: context.group, ..document }
 }
 
-/// What the bot has to say about how the turn ended.
-fn remark(scene: &TurnContext, done: &FinishedTurn) -> Option<String> {
-    let (words, now, unasked) = (scene.words, scene.now, done.prompt.is_none());
+/// What the bot adds about the way the turn ended.
+fn remark(context: &TurnContext, done: &FinishedTurn) -> Option<String> {
+    let (words, now, unasked) = (context.words, context.now, done.prompt.is_none());
     match &done.outcome {
         TurnOutcome::Answered if done.text.is_empty() && !unasked => Some(words.no_text()),
         TurnOutcome::Answered => None,
@@ -117,10 +117,10 @@ fn remark(scene: &TurnContext, done: &FinishedTurn) -> Option<String> {
     }
 }
 
-/// An answer that was asked for and went well needs no head.
-fn head(scene: &TurnContext, done: &FinishedTurn) -> Option<(Tone, String)> {
-    let (words, project) = (scene.words, scene.project_name());
-    let (tone, head) = match &done.outcome {
+/// The heading. A successful answer to a message needs none.
+fn heading(context: &TurnContext, done: &FinishedTurn) -> Option<(Tone, String)> {
+    let (words, project) = (context.words, context.project_name());
+    let (tone, text) = match &done.outcome {
         TurnOutcome::Answered
         | TurnOutcome::Compacted
         | TurnOutcome::Cleared
@@ -132,8 +132,8 @@ fn head(scene: &TurnContext, done: &FinishedTurn) -> Option<(Tone, String)> {
         TurnOutcome::Cut => (Tone::Bad, Some(words.cut_head(&project))),
         TurnOutcome::OpenElsewhere(_) => (Tone::Past, Some(words.not_run_head(&project))),
     };
-    let head = if done.prompt.is_none() { Some(words.unasked()) } else { head };
-    head.map(|head| (tone, head))
+    let text = if done.prompt.is_none() { Some(words.unasked()) } else { text };
+    text.map(|text| (tone, text))
 }
 
 fn was_run(outcome: &TurnOutcome) -> bool {
@@ -151,27 +151,27 @@ fn was_run(outcome: &TurnOutcome) -> bool {
     }
 }
 
-/// The buttons, each with the command that does the same, if there is one.
-fn buttons(scene: &TurnContext, done: &FinishedTurn) -> Vec<(Button, &'static str)> {
-    let words = scene.words;
-    let (conv_id, turn) = (scene.conv_id.clone(), scene.turn);
+/// The buttons, each with the command that does the same; empty if there is none.
+fn buttons(context: &TurnContext, done: &FinishedTurn) -> Vec<(Button, &'static str)> {
+    let words = context.words;
+    let (conv_id, turn) = (context.conv_id.clone(), context.turn);
     let go_on = || {
-        let act = CardAction::Continue { conv_id: conv_id.clone(), turn };
-        (Button::new(words.continue_button(), ButtonStyle::Plain, act), "/continue")
+        let action = CardAction::Continue { conv_id: conv_id.clone(), turn };
+        (Button::new(words.label_continue(), ButtonStyle::Plain, action), "/continue")
     };
     let again = || {
-        let act = CardAction::Again { conv_id: conv_id.clone(), turn };
-        let button = Button::new(words.again_button(), ButtonStyle::Plain, act);
+        let action = CardAction::Again { conv_id: conv_id.clone(), turn };
+        let button = Button::new(words.label_again(), ButtonStyle::Plain, action);
         done.prompt.is_some().then_some((button, "/retry"))
     };
     let close = || {
-        let act = CardAction::Close { conv_id: conv_id.clone() };
-        let confirm = Some(words.close_confirm(&scene.project_name()));
-        (Button { confirm, ..Button::new(words.close_button(), ButtonStyle::Plain, act) }, "/close")
+        let action = CardAction::Close { conv_id: conv_id.clone() };
+        let confirm = Some(words.confirm_close(&context.project_name()));
+        (Button { confirm, ..Button::new(words.label_close_session(), ButtonStyle::Plain, action) }, "/close")
     };
     let dismiss = || {
-        let act = CardAction::Dismiss { conv_id: conv_id.clone(), turn };
-        (Button::new(words.dismiss_button(), ButtonStyle::Plain, act), "")
+        let action = CardAction::Dismiss { conv_id: conv_id.clone(), turn };
+        (Button::new(words.label_dismiss(), ButtonStyle::Plain, action), "")
     };
     match &done.outcome {
         TurnOutcome::Answered
@@ -187,11 +187,11 @@ fn buttons(scene: &TurnContext, done: &FinishedTurn) -> Vec<(Button, &'static st
     }
 }
 
-/// The project and the time, in letters that any file system takes.
-fn file_name(scene: &TurnContext) -> String {
+/// The project and the time, in characters that every file system accepts.
+fn file_name(context: &TurnContext) -> String {
     let safe = |c: char| if c.is_alphanumeric() || matches!(c, '.' | '_' | '-') { c } else { '-' };
-    let project: String = scene.project_name().chars().map(safe).collect();
-    format!("{}-{}", project.trim_start_matches('.'), scene.now.strftime("%Y-%m-%d-%H%M"))
+    let project: String = context.project_name().chars().map(safe).collect();
+    format!("{}-{}", project.trim_start_matches('.'), context.now.strftime("%Y-%m-%d-%H%M"))
 }
 
 #[cfg(test)]

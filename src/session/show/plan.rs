@@ -8,13 +8,18 @@ use crate::{
     render::document::{Block, ButtonStyle, Document, Field, Tone},
 };
 
-pub(super) fn asking(scene: &TurnContext, plan: Option<&str>, until: &Zoned, about: &RequestRef) -> Document {
-    let words = scene.words;
-    let button = |label, look, choice| decide(label, look, about, choice);
+pub(super) fn asking(
+    context: &TurnContext,
+    plan: Option<&str>,
+    until: &Zoned,
+    about: &RequestRef,
+) -> Document {
+    let words = context.words;
+    let button = |label, style, verdict| decide(label, style, about, verdict);
     let blocks = vec![
-        whole(scene, plan),
+        whole(context, plan),
         Block::small(words.edits_mean()),
-        Block::small(words.decide_until(&scene.clock(until))),
+        Block::small(words.decide_until(&context.clock(until))),
         Block::Buttons {
             buttons: vec![
                 button(words.approve_button(), ButtonStyle::Primary, Verdict::Allow),
@@ -22,19 +27,19 @@ pub(super) fn asking(scene: &TurnContext, plan: Option<&str>, until: &Zoned, abo
             ],
         },
         Block::Form {
-            fields: vec![Field::Words { name: REASON.to_owned(), placeholder: words.keep_planning_hint() }],
+            fields: vec![Field::Input { name: REASON.to_owned(), placeholder: words.keep_planning_hint() }],
             buttons: vec![button(words.keep_planning_button(), ButtonStyle::Plain, Verdict::DenyWhy)],
         },
-        Block::typed(words.plan_typed()),
+        Block::typed_hint(words.plan_typed()),
     ];
-    let head = words.plan_head(&scene.project_name());
+    let head = words.plan_head(&context.project_name());
     Document { preview: Some(head.clone()), ..Document::new(blocks).headed(Tone::Asking, head) }
 }
 
-/// The plan.
-pub(super) fn whole(scene: &TurnContext, plan: Option<&str>) -> Block {
+/// The text of the plan.
+pub(super) fn whole(context: &TurnContext, plan: Option<&str>) -> Block {
     match plan.unwrap_or_default().trim() {
-        "" => Block::text(scene.words.no_plan()),
+        "" => Block::text(context.words.no_plan()),
         plan => Block::markdown(plan),
     }
 }

@@ -1,46 +1,46 @@
-//! The card of Claude's questions: a button for each option where that is enough, else a form. Pure.
+//! The card of Claude's questions: a button for each option if that is enough, or else a form. Pure.
 
 use jiff::Zoned;
 
 use super::{TurnContext, one_line, request::decide};
 use crate::{
-    card_action::{CardAction, RequestRef, Verdict, chosen_field, words_field},
+    card_action::{CardAction, RequestRef, Verdict, chosen_field, typed_field},
     claude::wire::{Question, QuestionOption},
     render::document::{Block, Button, ButtonStyle, Document, Field, Tone},
 };
 
-/// So many options are buttons; more of them are a list to choose from.
-const MOST_BUTTONS: usize = 4;
-/// Feishu shows so many characters of a button's label.
-const LABEL: usize = 100;
+/// Maximum number of options that are shown as buttons; more become a menu.
+const MAX_OPTION_BUTTONS: usize = 4;
+/// Characters of a button's label that Feishu shows.
+const MAX_LABEL_CHARS: usize = 100;
 
 pub(super) fn asking(
-    scene: &TurnContext,
+    context: &TurnContext,
     questions: &[Question],
     until: &Zoned,
     about: &RequestRef,
 ) -> Document {
-    let words = scene.words;
+    let words = context.words;
     let mut blocks = match questions {
-        [one] if !one.many && one.options.len() <= MOST_BUTTONS => with_buttons(scene, one, about),
-        _ => vec![form(scene, questions, about)],
+        [one] if !one.many && one.options.len() <= MAX_OPTION_BUTTONS => with_buttons(context, one, about),
+        _ => vec![form(context, questions, about)],
     };
-    blocks.push(Block::small(words.answer_until(&scene.clock(until))));
-    blocks.push(Block::typed(match questions {
+    blocks.push(Block::small(words.answer_until(&context.clock(until))));
+    blocks.push(Block::typed_hint(match questions {
         [one] => words.answer_typed(one.many),
         several => words.answers_typed(several.len()),
     }));
-    let head = words.question_head(questions.len(), &scene.project_name());
+    let head = words.question_head(questions.len(), &context.project_name());
     let preview = questions.first().map(|question| format!("❓ {}", one_line(&question.text, 80)));
     Document { preview, ..Document::new(blocks).headed(Tone::Asking, head) }
 }
 
-/// What was asked, without the options.
+/// The questions without their options.
 pub(super) fn questions(questions: &[Question]) -> Vec<Block> {
     questions.iter().map(|question| Block::markdown(&question.text)).collect()
 }
 
-/// What was asked and answered.
+/// The questions with their answers.
 pub(super) fn answers(answers: &[(String, String)]) -> Vec<Block> {
     answers
         .iter()
@@ -48,13 +48,13 @@ pub(super) fn answers(answers: &[(String, String)]) -> Vec<Block> {
         .collect()
 }
 
-fn with_buttons(scene: &TurnContext, question: &Question, about: &RequestRef) -> Vec<Block> {
+fn with_buttons(context: &TurnContext, question: &Question, about: &RequestRef) -> Vec<Block> {
     let mut blocks = vec![Block::markdown(&question.text)];
     let button = |(at, label): (usize, &str)| {
-        let look = if at == 0 { ButtonStyle::Primary } else { ButtonStyle::Plain };
+        let style = if at == 0 { ButtonStyle::Primary } else { ButtonStyle::Plain };
         Button::new(
-            one_line(label, LABEL),
-            look,
+            one_line(label, MAX_LABEL_CHARS),
+            style,
             CardAction::Answer { about: about.clone(), option: Some(at) },
         )
     };
@@ -67,16 +67,16 @@ fn with_buttons(scene: &TurnContext, question: &Question, about: &RequestRef) ->
         let labels = question.options.iter().map(|option| option.label.as_str()).enumerate();
         blocks.push(Block::Buttons { buttons: labels.map(button).collect() });
     }
-    let field = Field::Words { name: words_field(0), placeholder: scene.words.own_words_hint() };
-    blocks.push(Block::Form { fields: vec![field], buttons: submit(scene, about, ButtonStyle::Plain) });
+    let field = Field::Input { name: typed_field(0), placeholder: context.words.own_words_hint() };
+    blocks.push(Block::Form { fields: vec![field], buttons: submit(context, about, ButtonStyle::Plain) });
     blocks
 }
 
-fn form(scene: &TurnContext, questions: &[Question], about: &RequestRef) -> Block {
-    let words = scene.words;
+fn form(context: &TurnContext, questions: &[Question], about: &RequestRef) -> Block {
+    let words = context.words;
     let fields = questions.iter().enumerate().flat_map(|(n, question)| {
         let label = Field::Label { text: described(question, (questions.len() > 1).then_some(n + 1)) };
-        // What is chosen comes back as its text, which has to be one option's.
+        // A press reports the text of an option, so no two options may have the same.
         let mut options: Vec<String> = Vec::new();
         for QuestionOption { label, .. } in &question.options {
             if !options.contains(label) {
@@ -89,13 +89,13 @@ fn form(scene: &TurnContext, questions: &[Question], about: &RequestRef) -> Bloc
             options,
             many: question.many,
         });
-        let own = Field::Words { name: words_field(n), placeholder: words.own_words_hint() };
+        let own = Field::Input { name: typed_field(n), placeholder: words.own_words_hint() };
         [label].into_iter().chain(choice).chain([own])
     });
-    Block::Form { fields: fields.collect(), buttons: submit(scene, about, ButtonStyle::Primary) }
+    Block::Form { fields: fields.collect(), buttons: submit(context, about, ButtonStyle::Primary) }
 }
 
-/// A question and what its options mean, numbered as they are typed.
+/// A question and its options with their descriptions, numbered as they can be typed.
 fn described(question: &Question, number: Option<usize>) -> String {
     let number = number.map(|number| format!("**{number}.** ")).unwrap_or_default();
     let mut text = match question.header.trim() {
@@ -110,10 +110,11 @@ fn described(question: &Question, number: Option<usize>) -> String {
     text
 }
 
-fn submit(scene: &TurnContext, about: &RequestRef, look: ButtonStyle) -> Vec<Button> {
+/// The buttons that send the answers or skip the questions.
+fn submit(context: &TurnContext, about: &RequestRef, style: ButtonStyle) -> Vec<Button> {
     let answer = CardAction::Answer { about: about.clone(), option: None };
     vec![
-        Button::new(scene.words.answer_button(), look, answer),
-        decide(scene.words.skip_button(), ButtonStyle::Plain, about, Verdict::Deny),
+        Button::new(context.words.answer_button(), style, answer),
+        decide(context.words.skip_button(), ButtonStyle::Plain, about, Verdict::Deny),
     ]
 }

@@ -1,7 +1,6 @@
-//! The card of what Claude asks: while it waits, once it is decided about, and if nobody could decide any more. Pure.
+//! The card of a request of Claude's: while it waits, after the decision, and if nobody can decide any more. Pure.
 //!
-//! A card is found again by its slot. What it shows after the decision is short enough to stay one card, as the change
-//! of a card is not to fill the chat again with what it showed before.
+//! After the decision the card is shortened so that it stays a single card: changing it must not fill the chat again.
 
 use jiff::Zoned;
 
@@ -16,25 +15,25 @@ use crate::{
     session::turn::{OpenRequest, RequestOutcome},
 };
 
-/// Of what a decided request showed, so many bytes stay.
-const KEPT: usize = 6 << 10;
+/// Bytes that stay of the content of a decided request.
+const MAX_DECIDED_BYTES: usize = 6 << 10;
 
-/// The card that asks, until `until`; `open` requests are open now, with this one.
+/// The card of an open request, which expires at `until`. `open` is the number of open requests, including this one.
 #[must_use]
-pub fn asking(scene: &TurnContext, ask: &OpenRequest, until: &Zoned, open: usize) -> Document {
-    let about = ask.about(scene.conv_id);
+pub fn asking(context: &TurnContext, ask: &OpenRequest, until: &Zoned, open: usize) -> Document {
+    let about = ask.about(context.conv_id);
     let document = match &ask.matter {
-        RequestMatter::Tool => approval::asking(scene, ask, until, open, &about),
-        RequestMatter::Questions(questions) => question::asking(scene, questions, until, &about),
-        RequestMatter::Plan(plan) => plan::asking(scene, plan.as_deref(), until, &about),
+        RequestMatter::Tool => approval::asking(context, ask, until, open, &about),
+        RequestMatter::Questions(questions) => question::asking(context, questions, until, &about),
+        RequestMatter::Plan(plan) => plan::asking(context, plan.as_deref(), until, &about),
     };
-    Document { group: scene.group, ..document }
+    Document { group: context.group, ..document }
 }
 
-/// The card once it is known what became of the request, at `at`.
+/// The card of a request that was decided or expired at `at`.
 #[must_use]
-pub fn decided(scene: &TurnContext, ask: &OpenRequest, decided: &RequestOutcome, at: &Zoned) -> Document {
-    let words = scene.words;
+pub fn decided(context: &TurnContext, ask: &OpenRequest, decided: &RequestOutcome, at: &Zoned) -> Document {
+    let words = context.words;
     let is_plan = matches!(ask.matter, RequestMatter::Plan(_));
     let is_question = matches!(ask.matter, RequestMatter::Questions(_));
     let mut blocks = match decided {
@@ -44,11 +43,11 @@ pub fn decided(scene: &TurnContext, ask: &OpenRequest, decided: &RequestOutcome,
         | RequestOutcome::AllowedEdits
         | RequestOutcome::Denied(_)
         | RequestOutcome::Expired
-        | RequestOutcome::Withdrawn => what(scene, ask),
+        | RequestOutcome::Withdrawn => content(context, ask),
     };
-    shorten(&mut blocks, KEPT);
-    let time = scene.clock(at);
-    let by = || Block::small(words.by_whom(scene.group, &time));
+    shorten(&mut blocks, MAX_DECIDED_BYTES);
+    let time = context.clock(at);
+    let by = || Block::small(words.by_whom(context.group, &time));
     let (tone, head) = match decided {
         RequestOutcome::Allowed | RequestOutcome::AllowedRules(_) | RequestOutcome::AllowedEdits
             if is_plan =>
@@ -82,54 +81,62 @@ pub fn decided(scene: &TurnContext, ask: &OpenRequest, decided: &RequestOutcome,
         RequestOutcome::Expired => blocks.push(Block::small(words.nobody_decided(&time))),
         RequestOutcome::Withdrawn => blocks.push(Block::small(words.withdrawn_at(&time))),
     }
-    closed(scene, ask, blocks, tone, &head)
+    closed(context, ask, blocks, tone, &head)
 }
 
-/// The card if the daemon ends before anything became of the request.
+/// The card to show if the daemon ends while the request is open.
 #[must_use]
-pub fn fallback(scene: &TurnContext, ask: &OpenRequest) -> Document {
-    let mut blocks = what(scene, ask);
-    shorten(&mut blocks, KEPT);
-    blocks.push(Block::small(scene.words.expired_by_restart()));
-    closed(scene, ask, blocks, Tone::Past, &scene.words.expired())
+pub fn fallback(context: &TurnContext, ask: &OpenRequest) -> Document {
+    let mut blocks = content(context, ask);
+    shorten(&mut blocks, MAX_DECIDED_BYTES);
+    blocks.push(Block::small(context.words.expired_by_restart()));
+    closed(context, ask, blocks, Tone::Past, &context.words.expired())
 }
 
-/// The sentence that reminds of a request.
+/// The sentence that reminds the user of an open request.
 #[must_use]
-pub fn reminder(scene: &TurnContext, ask: &OpenRequest, until: &Zoned) -> String {
-    let time = scene.clock(until);
+pub fn reminder(context: &TurnContext, ask: &OpenRequest, until: &Zoned) -> String {
+    let time = context.clock(until);
     match ask.matter {
-        RequestMatter::Tool => scene.words.reminder(&one_line(&ask.request.tool, TOOL), &time),
-        RequestMatter::Questions(_) => scene.words.reminder_question(&time),
-        RequestMatter::Plan(_) => scene.words.reminder_plan(&time),
+        RequestMatter::Tool => context.words.reminder(&one_line(&ask.request.tool, MAX_TOOL_CHARS), &time),
+        RequestMatter::Questions(_) => context.words.reminder_question(&time),
+        RequestMatter::Plan(_) => context.words.reminder_plan(&time),
     }
 }
 
-/// A tool's name in a heading is cut after so many characters.
-pub(super) const TOOL: usize = 60;
+/// Characters of a tool's name in a heading.
+pub(super) const MAX_TOOL_CHARS: usize = 60;
 
-/// A button that decides.
-pub(super) fn decide(label: String, look: ButtonStyle, about: &RequestRef, choice: Verdict) -> Button {
-    Button::new(label, look, CardAction::Decide { about: about.clone(), choice })
+/// A button that decides about a request.
+pub(super) fn decide(label: String, style: ButtonStyle, about: &RequestRef, verdict: Verdict) -> Button {
+    Button::new(label, style, CardAction::Decide { about: about.clone(), choice: verdict })
 }
 
-/// All that was asked.
-fn what(scene: &TurnContext, ask: &OpenRequest) -> Vec<Block> {
+/// The content of the request.
+fn content(context: &TurnContext, ask: &OpenRequest) -> Vec<Block> {
     match &ask.matter {
         RequestMatter::Tool => approval::what(&ask.request),
         RequestMatter::Questions(questions) => question::questions(questions),
-        RequestMatter::Plan(plan) => vec![plan::whole(scene, plan.as_deref())],
+        RequestMatter::Plan(plan) => vec![plan::whole(context, plan.as_deref())],
     }
 }
 
-/// A card without buttons; its head says what became of what.
-fn closed(scene: &TurnContext, ask: &OpenRequest, blocks: Vec<Block>, tone: Tone, became: &str) -> Document {
-    let project = scene.project_name();
+/// A card without buttons; its heading says how the request ended.
+fn closed(
+    context: &TurnContext,
+    ask: &OpenRequest,
+    blocks: Vec<Block>,
+    tone: Tone,
+    outcome: &str,
+) -> Document {
+    let project = context.project_name();
     let head = match ask.matter {
-        RequestMatter::Tool => format!("{became} · {} · {project}", one_line(&ask.request.tool, TOOL)),
-        RequestMatter::Questions(_) | RequestMatter::Plan(_) => format!("{became} · {project}"),
+        RequestMatter::Tool => {
+            format!("{outcome} · {} · {project}", one_line(&ask.request.tool, MAX_TOOL_CHARS))
+        }
+        RequestMatter::Questions(_) | RequestMatter::Plan(_) => format!("{outcome} · {project}"),
     };
-    Document { group: scene.group, ..Document::new(blocks).headed(tone, head) }
+    Document { group: context.group, ..Document::new(blocks).headed(tone, head) }
 }
 
 fn short(text: &str) -> String {
@@ -139,9 +146,9 @@ fn short(text: &str) -> String {
     }
 }
 
-/// Cuts what is shown down to `most` bytes.
-fn shorten(blocks: &mut Vec<Block>, most: usize) {
-    let mut left = most;
+/// Shortens the blocks to `max_bytes` bytes of text.
+fn shorten(blocks: &mut Vec<Block>, max_bytes: usize) {
+    let mut left = max_bytes;
     for at in 0..blocks.len() {
         let text = match &mut blocks[at] {
             Block::Markdown { text }
@@ -154,7 +161,7 @@ fn shorten(blocks: &mut Vec<Block>, most: usize) {
             | Block::Row { .. }
             | Block::Buttons { .. }
             | Block::Form { .. }
-            | Block::Typed { .. } => continue,
+            | Block::TypedHint { .. } => continue,
         };
         let (part, all) = opening(text, left);
         let cut = part.len();

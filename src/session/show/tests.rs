@@ -1,4 +1,4 @@
-//! What the tests of this module have to show, and how they read what is shown.
+//! Turns and requests for the tests of this module, and documents as text.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use crate::claude::wire::{
 use crate::language::Language;
 use crate::mail::Recipient;
 use crate::render::document::{Block, Button, Document, Field, LongAnswers};
-use crate::render::ladder::is_taken;
+use crate::render::ladder::assert_accepted;
 use crate::session::turn::{
     FinishedTurn, OpenRequest, Prompt, ReplyTarget, SessionGauges, ToolUse, Turn, TurnOutcome,
 };
@@ -25,7 +25,7 @@ pub(super) fn now() -> Zoned {
     "2026-11-22T11:44:00Z".parse::<Timestamp>().unwrap().to_zoned(TimeZone::fixed(jiff::tz::offset(8)))
 }
 
-/// Has something made for a chat of two in English.
+/// Calls `make` with the context of a private chat in English.
 pub(super) fn in_english<T>(make: impl FnOnce(&TurnContext) -> T) -> T {
     let (conv_id, now) = (ConvId::from("c-1"), now());
     let words = Words(Language::En);
@@ -33,7 +33,7 @@ pub(super) fn in_english<T>(make: impl FnOnce(&TurnContext) -> T) -> T {
     make(&TurnContext { conv_id: &conv_id, turn, project, group: false, words, now: &now })
 }
 
-/// Has the document made for a chat of two in English, and again in Chinese. Feishu takes both.
+/// A document for a private chat as text, in English and in Chinese. Checks that Feishu accepts it.
 pub(super) fn told(make: impl Fn(&TurnContext) -> Document) -> String {
     let [en, zh] = [Language::En, Language::Zh].map(|language| {
         let (conv_id, now) = (ConvId::from("c-1"), now());
@@ -42,13 +42,13 @@ pub(super) fn told(make: impl Fn(&TurnContext) -> Document) -> String {
         let turn = Uuid::from_u128(7);
         let document =
             make(&TurnContext { conv_id: &conv_id, turn, project, group: false, words, now: &now });
-        is_taken(&document, words);
+        assert_accepted(&document, words);
         read(&document)
     });
     format!("{en}\n\n————\n\n{zh}")
 }
 
-/// What is told of each, below its name.
+/// The texts of several cases, each below its name.
 pub(super) fn each<T>(
     cases: impl IntoIterator<Item = (&'static str, T)>,
     tell: impl Fn(T) -> String,
@@ -57,7 +57,7 @@ pub(super) fn each<T>(
     told.join("\n\n")
 }
 
-/// A document as lines that can be read.
+/// A document as lines of text.
 pub(super) fn read(document: &Document) -> String {
     let mut lines = Vec::new();
     lines.extend(document.heading.as_ref().map(|heading| format!("# [{:?}] {}", heading.tone, heading.text)));
@@ -70,10 +70,10 @@ pub(super) fn read(document: &Document) -> String {
 fn read_block(block: &Block, lines: &mut Vec<String>) {
     let button = |button: &Button| {
         let confirm = button.confirm.as_ref().map(|ask| format!(" ({ask})")).unwrap_or_default();
-        let act = serde_json::to_value(&button.act).unwrap();
+        let act = serde_json::to_value(&button.action).unwrap();
         let detail = [&act["choice"], &act["option"]].into_iter().find(|value| !value.is_null());
         let detail = detail.map(|value| format!(":{value}")).unwrap_or_default();
-        format!("[{} {:?} {}{detail}{confirm}]", button.label, button.look, act["do"].as_str().unwrap())
+        format!("[{} {:?} {}{detail}{confirm}]", button.label, button.style, act["do"].as_str().unwrap())
     };
     let buttons = |buttons: &[Button]| buttons.iter().map(button).collect::<Vec<_>>().join(" ");
     match block {
@@ -99,12 +99,12 @@ fn read_block(block: &Block, lines: &mut Vec<String>) {
                 Field::Choice { name, placeholder, options, many } => {
                     format!("    {name}: {placeholder} {options:?} many: {many}")
                 }
-                Field::Words { name, placeholder } => format!("    {name}: {placeholder}"),
+                Field::Input { name, placeholder } => format!("    {name}: {placeholder}"),
                 Field::Label { text } => text.lines().map(|line| format!("    {line}\n")).collect(),
             }));
             lines.push(format!("    {}", buttons(with)));
         }
-        Block::Typed { text } => lines.push(format!("typed: {text}")),
+        Block::TypedHint { text } => lines.push(format!("typed: {text}")),
     }
 }
 

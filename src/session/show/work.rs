@@ -1,5 +1,4 @@
-//! What a turn did besides talking, in panels that open at a touch: its edits as short diffs, its commands with the end
-//! of their output. Pure.
+//! What a turn did, in folds below its answer: edits as short diffs, and commands with the end of their output. Pure.
 
 use std::path::Path;
 
@@ -11,20 +10,21 @@ use crate::{
     words::dollars,
 };
 
-/// A panel holds so many bytes of code: both of them beside an answer of a few screens are one card.
-const PANEL: usize = 5 << 10;
-/// Of one diff so many lines are shown.
-const DIFF_LINES: usize = 40;
-/// Of one command so many bytes are shown, and of its output so many at the end.
-const COMMAND: usize = 300;
-const OUTPUT: usize = 700;
+/// Bytes of code in a fold. Two folds and an answer of a few screens fit on one card.
+const MAX_FOLD_CODE_BYTES: usize = 5 << 10;
+/// Lines of one diff.
+const MAX_DIFF_LINES: usize = 40;
+/// Bytes from the start of a command.
+const MAX_COMMAND_BYTES: usize = 300;
+/// Bytes from the end of a command's output.
+const MAX_OUTPUT_BYTES: usize = 700;
 
-/// The panels of a turn that is over.
-pub(super) fn panels(scene: &TurnContext, done: &FinishedTurn) -> Vec<Block> {
-    edits(scene, done).into_iter().chain(commands(scene, done)).collect()
+/// The folds of a turn that has ended.
+pub(super) fn folds(context: &TurnContext, done: &FinishedTurn) -> Vec<Block> {
+    edits(context, done).into_iter().chain(commands(context, done)).collect()
 }
 
-fn edits(scene: &TurnContext, done: &FinishedTurn) -> Option<Block> {
+fn edits(context: &TurnContext, done: &FinishedTurn) -> Option<Block> {
     let changes: Vec<&FileChange> =
         done.tools.iter().filter_map(|tool| tool.end.as_ref()?.1.file.as_ref()).collect();
     if changes.is_empty() {
@@ -33,7 +33,7 @@ fn edits(scene: &TurnContext, done: &FinishedTurn) -> Option<Block> {
     let added = changes.iter().map(|change| change.added).sum();
     let removed = changes.iter().map(|change| change.removed).sum();
     let mut blocks = Vec::new();
-    let mut left = PANEL;
+    let mut left = MAX_FOLD_CODE_BYTES;
     let mut shown = 0;
     for change in &changes {
         let diff = diff(change);
@@ -43,30 +43,30 @@ fn edits(scene: &TurnContext, done: &FinishedTurn) -> Option<Block> {
         left = left.saturating_sub(diff.len());
         shown += 1;
         let path = Path::new(&change.path);
-        let path = path.strip_prefix(scene.project).unwrap_or(path).display();
+        let path = path.strip_prefix(context.project).unwrap_or(path).display();
         blocks.push(Block::text(format!("{path} +{} −{}", change.added, change.removed)));
         if !diff.is_empty() {
             blocks.push(Block::code("diff", diff));
         }
     }
-    blocks.extend(left_out(scene, changes.len() - shown));
-    Some(Block::Fold { title: scene.words.edits_title(changes.len(), added, removed), blocks })
+    blocks.extend(left_out(context, changes.len() - shown));
+    Some(Block::Fold { title: context.words.edits_title(changes.len(), added, removed), blocks })
 }
 
-/// The change as `diff` writes it, in `PANEL` bytes at most.
+/// A change as a unified diff of at most [`MAX_FOLD_CODE_BYTES`] bytes.
 fn diff(change: &FileChange) -> String {
     let mut diff = String::new();
     let mut lines = 0;
     let mut cut = change.cut;
     for hunk in &change.hunks {
-        if lines >= DIFF_LINES {
+        if lines >= MAX_DIFF_LINES {
             cut = true;
             break;
         }
         diff.push_str(&format!("@@ -{} +{} @@\n", hunk.old_start, hunk.new_start));
         for line in &hunk.lines {
             lines += 1;
-            if lines > DIFF_LINES {
+            if lines > MAX_DIFF_LINES {
                 cut = true;
                 break;
             }
@@ -74,7 +74,7 @@ fn diff(change: &FileChange) -> String {
             diff.push('\n');
         }
     }
-    let (part, whole) = opening(&diff, PANEL);
+    let (part, whole) = opening(&diff, MAX_FOLD_CODE_BYTES);
     let (length, cut) = (part.len(), cut || !whole);
     diff.truncate(length);
     if cut {
@@ -83,15 +83,15 @@ fn diff(change: &FileChange) -> String {
     diff
 }
 
-fn commands(scene: &TurnContext, done: &FinishedTurn) -> Option<Block> {
+fn commands(context: &TurnContext, done: &FinishedTurn) -> Option<Block> {
     let ran = |tool: &&ToolUse| tool.name == "Bash" && tool.end.is_some();
     let commands: Vec<&ToolUse> = done.tools.iter().filter(ran).collect();
     if commands.is_empty() {
         return None;
     }
     let failed = commands.iter().filter(|tool| tool.is_error == Some(true)).count();
-    // The last ones tell how it ended.
-    let mut left = PANEL;
+    // The last commands say most about the result.
+    let mut left = MAX_FOLD_CODE_BYTES;
     let mut shown = Vec::new();
     for tool in commands.iter().rev() {
         let text = command(tool);
@@ -101,20 +101,21 @@ fn commands(scene: &TurnContext, done: &FinishedTurn) -> Option<Block> {
         left -= text.len();
         shown.push(Block::code("", text));
     }
-    let mut blocks: Vec<Block> = left_out(scene, commands.len() - shown.len()).into_iter().collect();
+    let mut blocks: Vec<Block> = left_out(context, commands.len() - shown.len()).into_iter().collect();
     blocks.extend(shown.into_iter().rev());
-    Some(Block::Fold { title: scene.words.commands_title(commands.len(), failed), blocks })
+    Some(Block::Fold { title: context.words.commands_title(commands.len(), failed), blocks })
 }
 
+/// A command with its result and the end of its output.
 fn command(tool: &ToolUse) -> String {
     let command = tool.input["command"].as_str().unwrap_or_default();
-    let (command, whole) = opening(command, COMMAND);
+    let (command, whole) = opening(command, MAX_COMMAND_BYTES);
     let sign = if tool.is_error == Some(true) { "✗" } else { "✓" };
     let mut text = format!("{sign} $ {command}{}", if whole { "" } else { "…" });
     let end = tool.end.as_ref().map(|(_, end)| end);
     let output = end.map_or("", |end| end.output.trim_end());
     if !output.is_empty() {
-        let shown = ending(output, OUTPUT);
+        let shown = ending(output, MAX_OUTPUT_BYTES);
         let cut = shown.len() < output.len() || end.is_some_and(|end| end.cut);
         text.push_str(if cut { "\n…\n" } else { "\n" });
         text.push_str(shown);
@@ -122,20 +123,20 @@ fn command(tool: &ToolUse) -> String {
     text
 }
 
-fn left_out(scene: &TurnContext, more: usize) -> Option<Block> {
-    (more > 0).then(|| Block::small(scene.words.more_left_out(more)))
+fn left_out(context: &TurnContext, more: usize) -> Option<Block> {
+    (more > 0).then(|| Block::small(context.words.more_left_out(more)))
 }
 
-/// The project, the session and what the turn ran under and used, in one line.
-pub(super) fn small_print(scene: &TurnContext, done: &FinishedTurn) -> String {
-    let words = scene.words;
+/// The project, the session, the model, and what the turn took and cost, in one line.
+pub(super) fn small_print(context: &TurnContext, done: &FinishedTurn) -> String {
+    let words = context.words;
     let files = done.files();
     let added = files.values().map(|lines| lines.0).sum();
     let removed = files.values().map(|lines| lines.1).sum();
     let gauges = &done.gauges;
     let parts = [
-        Some(scene.project_name()),
-        Some(scene.conv_id.to_string()),
+        Some(context.project_name()),
+        Some(context.conv_id.to_string()),
         gauges.model.as_deref().map(|model| one_line(model, 60)),
         Some(words.took(done.took)),
         done.cost_usd.and_then(dollars),

@@ -44,7 +44,7 @@ fn said(shown: &[ShownMessage]) -> Vec<String> {
 /// Whether a message is the card of a permission request, open or decided.
 fn is_request(shown: &ShownMessage) -> bool {
     let head = shown.text.lines().next().unwrap_or_default();
-    let heads = ["May Claude use ", "Allowed · ", "Denied · ", "Expired · ", "No longer asked · "];
+    let heads = ["May Claude use ", "Allowed · ", "Denied · ", "Expired · ", "No longer needed · "];
     shown.is_card() && heads.iter().any(|each| head.starts_with(each))
 }
 
@@ -63,7 +63,7 @@ struct Heard<'a> {
 const LIST: &str = " · ";
 const STATUS: &str = "project: ";
 const SWITCHED: &str = "is active here now.";
-const NOTHING_ASKED: &str = "Claude asks for nothing right now.";
+const NOTHING_ASKED: &str = "Claude is not asking for anything right now.";
 
 impl People {
     pub(crate) fn new(rig: &Rig) -> Self {
@@ -233,7 +233,7 @@ impl Person {
                 heard.refused += 1;
             } else if text.starts_with("🔐 ") {
                 heard.requests += 1;
-            } else if text.starts_with("⚠️ Claude no longer has") || text.starts_with("⌛ ") {
+            } else if text.starts_with("⚠️ Claude has lost") || text.starts_with("⌛ ") {
                 // A notice beside the answer.
             } else if text.starts_with("⚠️ ") {
                 heard.crashed += 1;

@@ -25,12 +25,12 @@ async fn a_session_is_switched_to_by_its_button_once() {
     let list = phonework.show("/list").await;
     assert_eq!(list.buttons(), ["Switch", "Close", "Close"]);
     let (said, shown) = phonework.press_and_hear(&list, "Switch", 0).await;
-    assert_eq!(said, toast("success", "Session 1 (shop) is active here now."));
-    assert_eq!(shown.answer(), "Session 1 (shop) is active here now.");
+    assert_eq!(said, toast("success", "Session 1 (shop) is now active here."));
+    assert_eq!(shown.answer(), "Session 1 (shop) is now active here.");
     assert!(phonework.show("/status").await.text.contains("project: shop"));
     // The card still shows the button; pressed again, there is nothing to do.
     let said = phonework.press(&list, "Switch", 0).await;
-    assert_eq!(said, toast("warning", "The session in shop is active here already."));
+    assert_eq!(said, toast("warning", "The session in shop is already active here."));
 }
 
 #[tokio::test]
@@ -78,7 +78,7 @@ async fn in_a_group_nobody_can_press_for_another_person() {
     say("/list");
     let list = phonework.nth_said(&group, 1).await;
     let said = phonework.emulator.press(&list.message_id, &phonework.ming, "Close").await;
-    assert_eq!(said, toast("warning", "This session is not yours."));
+    assert_eq!(said, toast("warning", "This session belongs to somebody else."));
     say("/status");
     assert!(phonework.nth_said(&group, 2).await.text.contains("project: shop"));
     let said = phonework.emulator.press(&list.message_id, &phonework.anna, "Close").await;
@@ -93,7 +93,7 @@ async fn a_stranger_who_presses_learns_nothing_but_that_they_are_not_let_in() {
     phonework.reload("ALLOWED_OPEN_IDS", only_ming);
     phonework.logged("the keyring was read again", 1).await;
     let said = phonework.press(&list, "Close", 0).await;
-    assert_eq!(said, toast("error", "You are not let in here."));
+    assert_eq!(said, toast("error", "You don't have access yet."));
     let sessions = std::fs::read_to_string(phonework.state().join("sessions.json")).unwrap();
     assert!(!sessions.contains("closed_at"), "{sessions}");
 }
@@ -113,7 +113,7 @@ async fn a_card_of_another_version_does_nothing_and_says_why() {
     for nth in 0..2 {
         let press = Click::from(PressTarget::Nth(nth));
         let said = phonework.emulator.click(&phonework.anna, &id, press).await.unwrap().toast;
-        let why = "This card is of another version of phonework; type what you want.";
+        let why = "This card is from another version of phonework. Please type the command instead.";
         assert_eq!(said, Some(toast("error", why)));
     }
 }
@@ -143,7 +143,7 @@ async fn the_list_shows_what_was_asked_last_and_how_to_see_the_rest() {
     }
     phonework.ask("echo  some\n words", 1).await;
     let first = phonework.show("/list").await.text;
-    assert!(first.contains("15. shop") && first.contains("Page 1 of 2; /list 2 shows another."), "{first}");
+    assert!(first.contains("15. shop") && first.contains("Page 1 of 2. /list 2 shows the next."), "{first}");
     let second = phonework.show("/list 2").await.text;
     assert!(second.contains("▶ 16. shop · ready\necho some words"), "{second}");
 }
@@ -190,7 +190,7 @@ async fn the_mode_is_changed_by_typing_and_by_pressing_and_outlives_a_restart() 
     let mut phonework = Phonework::practising(json!({})).await;
     phonework.open_shop().await;
     let said = phonework.ask("/mode bypassPermissions", 1).await;
-    insta::assert_snapshot!(said[0], @"bypassPermissions would run everything unasked. That needs a sandbox, which this version does not have.");
+    insta::assert_snapshot!(said[0], @"bypassPermissions would run everything without asking. That needs a sandbox, which this version does not have.");
     let shown = phonework.show("/mode").await;
     assert_eq!(shown.buttons(), ["acceptEdits", "plan"]);
     let said = phonework.press(&shown, "acceptEdits", 0).await;

@@ -23,14 +23,14 @@ async fn a_press_that_was_answered_runs_once_although_the_daemon_dies_before_its
     let (mut phonework, cut) = cut("turn-write:die@1").await;
     let again = cut.value_of("Run again").unwrap();
     let said = phonework.press(&cut, "Run again", 0).await;
-    assert_eq!(said.content, "It runs again.");
+    assert_eq!(said.content, "Running it again.");
     let died = phonework.until("the end of the daemon", |_| false).await;
     assert!(died.is_err());
     phonework.set_env("PHONEWORK_CRASH", None);
     phonework.start().await;
     phonework.logged("turn begun", 2).await;
     let said = phonework.emulator.press_earlier(&cut.message_id, &phonework.anna, again, None).await;
-    assert_ne!(said.content, "It runs again.");
+    assert_ne!(said.content, "Running it again.");
     phonework.say("/stop");
     phonework.say_later("echo alive");
     let alive = |texts: &[String]| texts.iter().any(|text| text == "alive");
@@ -49,7 +49,7 @@ async fn a_press_that_a_crash_left_unanswered_can_be_repeated() {
     assert!(phonework.until("the end of the daemon", |_| false).await.is_err());
     phonework.set_env("PHONEWORK_CRASH", None);
     phonework.start().await;
-    assert_eq!(phonework.press(&cut, "Run again", 0).await.content, "It runs again.");
+    assert_eq!(phonework.press(&cut, "Run again", 0).await.content, "Running it again.");
     phonework.logged("turn begun", 2).await;
 }
 
@@ -58,7 +58,7 @@ async fn a_press_while_the_disk_hangs_is_answered_in_time_and_done_later() {
     // Feishu gives up after 3 s.
     let (phonework, cut) = cut("inbox-write:wait=4000@1").await;
     let said = phonework.press(&cut, "Run again", 0).await;
-    assert_eq!((said.kind.as_str(), said.content.as_str()), ("info", "Heard; it takes a moment."));
+    assert_eq!((said.kind.as_str(), said.content.as_str()), ("info", "Got it. This takes a moment."));
     phonework.logged("turn begun", 2).await;
 }
 
@@ -67,7 +67,7 @@ async fn a_press_while_the_disk_is_full_is_answered_with_the_fact_that_nothing_w
     let (phonework, cut) = cut("inbox-write:fail@1").await;
     let said = phonework.press(&cut, "Run again", 0).await;
     assert_eq!(said.kind, "error");
-    assert!(said.content.contains("this was not done. Press again later."), "{said:?}");
-    assert_eq!(phonework.press(&cut, "Run again", 0).await.content, "It runs again.");
+    assert!(said.content.contains("Please press again later."), "{said:?}");
+    assert_eq!(phonework.press(&cut, "Run again", 0).await.content, "Running it again.");
     phonework.logged("turn begun", 2).await;
 }

@@ -71,7 +71,7 @@ async fn a_typed_decision_concerns_the_request_in_its_chat_whatever_runs_elsewhe
     until(|| phonework.allowed("blog").exists().then_some(())).await;
     // No request is open here any more. The one in the other chat is not meant: neither because its session runs, nor
     // because its session is the active one here.
-    let nothing = "Claude asks for nothing right now.";
+    let nothing = "Claude is not asking for anything right now.";
     let times_told =
         |times| move |texts: &[String]| texts.iter().filter(|text| *text == nothing).count() == times;
     phonework.say_in_group("/approve");
@@ -97,7 +97,7 @@ async fn with_two_requests_in_one_chat_nothing_is_decided_before_a_switch_to_one
     for command in ["/approve", "/deny"] {
         let said = phonework.ask(command, 1).await;
         insta::allow_duplicates! {
-            insta::assert_snapshot!(said[0], @"Nothing is decided: several of your sessions wait for you here: 1 (shop), 2 (blog). Use the buttons of the card that you mean, or /switch <n> first.");
+            insta::assert_snapshot!(said[0], @"Nothing was decided: several of your sessions are waiting for you here: 1 (shop), 2 (blog). Use the buttons on the right card, or type /switch <n> first.");
         }
     }
     phonework.show("/switch 1").await;
@@ -115,7 +115,7 @@ async fn words_answer_only_a_question_in_their_chat_also_one_that_claude_asks_by
     let (phonework, _program) = asking().await;
     let (chat, group) = (phonework.chat.clone(), phonework.emulator.group());
     phonework.say("question");
-    phonework.headed(&chat, "Claude asks · shop").await;
+    phonework.headed(&chat, "Claude has a question · shop").await;
     phonework.say_in_group("/switch 1");
     phonework.hear(&group, 1).await;
     phonework.say_in_group("now");
@@ -140,7 +140,7 @@ async fn the_list_and_the_status_show_who_waits_for_whom_also_in_a_turn_that_cla
     };
     phonework.say("later");
     phonework.headed(&chat, "May Claude use Bash? · shop").await;
-    shows("waits for you").await;
+    shows("waiting for you").await;
     phonework.say("/approve");
     phonework.headed(&chat, "Allowed · Bash · shop").await;
     shows("running").await;

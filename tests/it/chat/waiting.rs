@@ -28,13 +28,13 @@ async fn a_waiting_message_is_cancelled_and_another_sent_now_by_buttons() {
     let queue = phonework.show("/cancel").await;
     assert!(queue.text.contains("2. echo two"), "{queue:?}");
     assert_eq!(queue.buttons(), ["Send now", "Cancel"].repeat(3));
-    assert_eq!(phonework.press(&queue, "Cancel", 1).await, done("Not run: “echo two”"));
-    let gone = "No such message of yours waits any more.";
+    assert_eq!(phonework.press(&queue, "Cancel", 1).await, done("Cancelled: “echo two”"));
+    let gone = "This message is no longer waiting, or it is not yours.";
     assert_eq!(phonework.press(&queue, "Cancel", 1).await.content, gone);
     let mings = phonework.emulator.p2p(&phonework.ming);
     phonework.emulator.say(&phonework.ming, &mings, "/cancel");
-    assert_eq!(phonework.hear(&mings, 1).await, ["No message of yours waits."]);
-    assert_eq!(phonework.press(&queue, "Send now", 2).await, done("Runs now: “echo three”"));
+    assert_eq!(phonework.hear(&mings, 1).await, ["You have no messages waiting."]);
+    assert_eq!(phonework.press(&queue, "Send now", 2).await, done("Running now: “echo three”"));
     let heard = phonework.hear_until(&phonework.chat, |texts| texts.iter().any(|text| text == "one")).await;
     let place = |words: &str| heard.iter().position(|text| text == words);
     assert!(place("three") < place("one") && place("three").is_some(), "{heard:?}");
@@ -49,11 +49,11 @@ async fn a_queue_that_lasts_has_a_card_that_follows_it() {
     assert!(queue.text.contains("1. echo one"), "{queue:?}");
     phonework.say_later("echo two");
     let queue = phonework.becomes(&queue.message_id, |shown| shown.text.contains("2. echo two")).await;
-    assert_eq!(phonework.press(&queue, "Cancel", 0).await, done("Not run: “echo one”"));
+    assert_eq!(phonework.press(&queue, "Cancel", 0).await, done("Cancelled: “echo one”"));
     let queue = phonework.becomes(&queue.message_id, |shown| shown.text.contains("1. echo two")).await;
-    assert_eq!(phonework.press(&queue, "Send now", 0).await, done("Runs now: “echo two”"));
+    assert_eq!(phonework.press(&queue, "Send now", 0).await, done("Running now: “echo two”"));
     let over = phonework.becomes(&queue.message_id, |shown| shown.buttons().is_empty()).await;
-    assert_eq!(over.text, "Nothing waits any more.");
+    assert_eq!(over.text, "The queue is empty.");
     phonework.hear_until(&phonework.chat, |texts| texts.iter().any(|text| text == "two")).await;
     assert_eq!(phonework.emulator.complaints(), Vec::<String>::new());
 }
@@ -69,26 +69,26 @@ async fn the_card_of_a_queue_says_when_the_daemon_was_interrupted() {
     assert!(over.text.starts_with("phonework was interrupted"), "{over:?}");
     phonework.hear_until(&phonework.chat, |texts| texts.iter().any(|text| text == "one")).await;
     let said = phonework.emulator.press_earlier(&queue.message_id, &phonework.anna, cancel, None).await;
-    assert_eq!(said.content, "No such message of yours waits any more.");
+    assert_eq!(said.content, "This message is no longer waiting, or it is not yours.");
 }
 
 #[tokio::test]
 async fn waiting_messages_are_cancelled_and_sent_now_by_commands() {
     let phonework = behind_a_slow_turn(&["echo one", "echo two"]).await;
-    assert_eq!(phonework.ask("/cancel 3", 1).await, ["No message 3 waits; /cancel shows those that do."]);
-    assert_eq!(phonework.ask("/cancel 1", 1).await, ["Not run: “echo one”"]);
+    assert_eq!(phonework.ask("/cancel 3", 1).await, ["There is no waiting message 3. /cancel lists them."]);
+    assert_eq!(phonework.ask("/cancel 1", 1).await, ["Cancelled: “echo one”"]);
     phonework.say("/now");
     let heard = phonework.hear_until(&phonework.chat, |texts| texts.iter().any(|text| text == "two")).await;
-    assert!(heard.contains(&"Runs now: “echo two”".to_owned()), "{heard:?}");
+    assert!(heard.contains(&"Running now: “echo two”".to_owned()), "{heard:?}");
     assert!(!heard.contains(&"one".to_owned()), "{heard:?}");
-    assert_eq!(phonework.ask("/now", 1).await, ["No message of yours waits."]);
+    assert_eq!(phonework.ask("/now", 1).await, ["You have no messages waiting."]);
 }
 
 #[tokio::test]
 async fn a_cancelled_message_stays_cancelled_over_a_crash() {
     let mut phonework = behind_a_slow_turn(&["echo one", "echo two"]).await;
     let queue = phonework.show("/cancel").await;
-    assert_eq!(phonework.press(&queue, "Cancel", 0).await, done("Not run: “echo one”"));
+    assert_eq!(phonework.press(&queue, "Cancel", 0).await, done("Cancelled: “echo one”"));
     phonework.kill().await;
     phonework.start().await;
     let heard = phonework.hear_until(&phonework.chat, |texts| texts.iter().any(|text| text == "two")).await;
@@ -112,10 +112,10 @@ async fn in_a_group_nobody_can_cancel_another_persons_message() {
     let queue = phonework.emulator.card_with(&group, "Cancel", PATIENCE).await;
     for label in ["Cancel", "Send now"] {
         let said = phonework.emulator.press(&queue.message_id, &phonework.ming, label).await;
-        assert_eq!(said.content, "No such message of yours waits any more.");
+        assert_eq!(said.content, "This message is no longer waiting, or it is not yours.");
     }
     let said = phonework.emulator.press(&queue.message_id, &phonework.anna, "Cancel").await;
-    assert_eq!(said, done("Not run: “echo mine”"));
+    assert_eq!(said, done("Cancelled: “echo mine”"));
 }
 
 #[tokio::test]
@@ -148,15 +148,15 @@ async fn in_a_group_nobody_reads_messages_of_other_chats() {
     3. shop
     [Send now]
     [Cancel]
-    /cancel <n> takes one out, /now <n> stops what runs and runs it.
+    Or type /cancel <n> to remove a message, or /now <n> to stop what is running and run it.
     ");
     insta::assert_snapshot!(answer("/list", "Your sessions").await, @r"
     Your sessions: 1
     ▶ 1. shop · running
     [Close]
-    ▶ is active here. /switch <n> makes another one active, /close <n> closes one.
+    ▶ marks the session that is active here. Or type /switch <n> or /close <n>.
     ");
-    assert_eq!(answer("/now 3", "Runs now").await, "Runs now: “shop”");
+    assert_eq!(answer("/now 3", "Running now").await, "Running now: “shop”");
     let others = phonework.heard(&group);
     assert!(others.iter().all(|text| !text.contains("secret") && !text.contains("slow")), "{others:?}");
     // In her own chat she reads everything.
@@ -188,9 +188,9 @@ async fn late_messages_are_run_or_dropped_by_a_button_and_the_card_says_so() {
     phonework.hear_until(&phonework.chat, |texts| texts.iter().any(|text| text == "first")).await;
     late(&phonework, "echo second");
     let question = phonework.emulator.card_with(&phonework.chat, "Discard", PATIENCE).await;
-    assert_eq!(phonework.press(&question, "Discard", 0).await, done("Dropped: 1."));
-    phonework.becomes(&question.message_id, |shown| shown.text.contains("Dropped: 1.")).await;
-    assert_eq!(phonework.ask("/run", 1).await, ["No message of yours waits for that."]);
+    assert_eq!(phonework.press(&question, "Discard", 0).await, done("Discarded: 1."));
+    phonework.becomes(&question.message_id, |shown| shown.text.contains("Discarded: 1.")).await;
+    assert_eq!(phonework.ask("/run", 1).await, ["None of your messages arrived late."]);
 }
 
 /// A daemon that died during a turn and was started again, and the card that it shows about the turn.
@@ -212,9 +212,9 @@ async fn a_cut_turn_is_run_again_once_however_often_it_is_pressed() {
     let again = cut.value_of("Run again").unwrap();
     let mut said = phonework.press_twice(&cut, &phonework.anna.clone(), "Run again").await;
     said.sort();
-    assert_eq!(said, ["It runs again.", "You pressed this before; it is done once."]);
+    assert_eq!(said, ["Running it again.", "Already done; this button works only once."]);
     let over = phonework.becomes(&cut.message_id, |shown| shown.buttons().is_empty()).await;
-    assert!(over.text.contains("It runs again."), "{over:?}");
+    assert!(over.text.contains("Running it again."), "{over:?}");
     phonework.logged("turn begun", 2).await;
     // The daemon dies in this turn too, and the first card is pressed once more.
     phonework.kill().await;
@@ -233,7 +233,7 @@ async fn a_cut_turn_is_run_again_once_however_often_it_is_pressed() {
 #[tokio::test]
 async fn claude_goes_on_after_a_cut_turn_and_by_a_command() {
     let (phonework, cut) = cut_turn().await;
-    assert_eq!(phonework.press(&cut, "Continue", 0).await, done("Claude goes on."));
+    assert_eq!(phonework.press(&cut, "Continue", 0).await, done("Claude continues."));
     phonework.audited(2).await;
     phonework.say("/continue");
     let prompts: Vec<_> = phonework.audited(3).await.iter().map(|line| line["prompt"].clone()).collect();

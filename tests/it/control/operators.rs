@@ -82,7 +82,7 @@ async fn a_session_that_an_operator_closes_is_over_and_its_owner_is_told_what_di
     assert_eq!(operator.call("Close", json!({ "conv_id": conv_id })).await, Ok(json!({})));
     let again = operator.call("Close", json!({ "conv_id": conv_id })).await;
     assert_eq!(again, Err("io.phonework.NoSuchSession".to_owned()));
-    let expected = "The operator has closed your session in shop; 1 waiting messages were not run.";
+    let expected = "The operator has closed your session in shop. Waiting messages that were not run: 1.";
     phonework.hear_until(&phonework.chat, |texts| texts.iter().any(|text| text == expected)).await;
     assert_eq!(sessions(&mut operator, false, &["state"]).await, json!([]));
     assert_eq!(sessions(&mut operator, true, &["number", "state"]).await, json!([[null, "closed"]]));
@@ -109,7 +109,7 @@ async fn a_turn_that_was_cut_after_its_session_was_closed_is_told_without_a_way_
     std::fs::write(&path, sessions.to_string()).unwrap();
     phonework.start().await;
     let said = phonework.hear(&phonework.chat, 3).await;
-    assert!(said[2].ends_with("What it did so far stands; its session is closed."), "{said:?}");
+    assert!(said[2].ends_with("What was done so far is kept. The session is closed."), "{said:?}");
 }
 
 #[tokio::test]

@@ -51,7 +51,10 @@ async fn a_program_that_echoes_its_input_or_does_not_read_it_has_the_turns_time_
     for script in ["exec cat", "exec sleep 987654"] {
         let (phonework, _program) = scripted(script, json!({"TURN_TIMEOUT": "1s"})).await;
         let said = phonework.ask("hello", 1).await;
-        assert!(said[0].starts_with("⏹ Stopped after 1s"), "{script}: {said:?}");
+        assert!(
+            said[0].starts_with("⏹ Stopped: the turn reached this session's limit of 1s"),
+            "{script}: {said:?}"
+        );
     }
 }
 
@@ -112,12 +115,12 @@ async fn a_silence_of_a_minute_is_said_in_the_chat_and_the_answer_still_comes() 
     assert_eq!(
         said,
         [
-            "⏳ No sign from Claude for 1m. I go on waiting, for 4m at most; /stop ends it.",
+            "⏳ Nothing from Claude for 1m. I keep waiting, for at most 4m more. /stop ends it.",
             "(practice agent, not Claude) That took 63 seconds."
         ]
     );
     // After such a wait the phone is in a pocket: the answer is a message of its own, which notifies.
-    let is_over = |shown: &ShownMessage| shown.text.starts_with("Over · shop\nThe answer is below, since ");
+    let is_over = |shown: &ShownMessage| shown.text.starts_with("Done · shop\nClaude answered at ");
     let cards = |_: &Emulator| phonework.said(&phonework.chat).iter().any(is_over).then_some(());
     assert!(phonework.emulator.wait_for(cards, PATIENCE).await.is_some());
 }
@@ -141,7 +144,7 @@ async fn what_claude_says_unasked_is_marked_as_such_and_is_no_prompts_answer() {
     phonework.ask("later 0.1 it is built", 1).await;
     let said = phonework.ask("slow 1", 2).await;
     assert_eq!(said, ["(practice agent, not Claude) That took 1 seconds.", "it is built"]);
-    let marked = "🔔 From Claude, unasked: something that ran in the background has ended.";
+    let marked = "🔔 Message from Claude: something that ran in the background has finished.";
     let cards: Vec<bool> =
         phonework.said(&phonework.chat).iter().map(|shown| shown.text.starts_with(marked)).collect();
     assert_eq!(cards, [false, false, true, false, false, true]);
@@ -195,7 +198,7 @@ async fn a_conversation_that_is_open_elsewhere_is_not_written_to_before_its_user
     let (mut other, pid) = opened_by_another(&phonework, "cli");
     let said = phonework.ask("echo mine", 1).await;
     let told =
-        format!("⚠️ Not run: this conversation is open in a terminal on the machine (pid {pid}, since 1970-");
+        format!("⚠️ Not run: this conversation is open in a terminal on the host (pid {pid}, since 1970-");
     assert!(said[0].starts_with(&told), "{said:?}");
     assert_eq!(phonework.audited(2).await[1]["outcome"], "open_elsewhere");
     // Closed there.
@@ -211,7 +214,7 @@ async fn who_insists_has_his_prompt_run_though_the_conversation_is_open_elsewher
     phonework.ask("remember blue", 1).await;
     let (_other, _) = opened_by_another(&phonework, "sdk-cli");
     let said = phonework.ask("echo mine", 1).await;
-    assert!(said[0].contains("open in another program on the machine"), "{said:?}");
+    assert!(said[0].contains("open in another program on the host"), "{said:?}");
     assert_eq!(phonework.ask("/retry", 1).await, ["mine"]);
     assert_eq!(phonework.ask("echo and on", 1).await, ["and on"]);
 }
@@ -223,7 +226,7 @@ async fn who_presses_run_again_has_his_prompt_run_though_the_conversation_is_ope
     phonework.ask("remember blue", 1).await;
     let (_other, _) = opened_by_another(&phonework, "sdk-cli");
     let told = phonework.show("echo mine").await;
-    assert!(told.text.contains("open in another program on the machine"), "{told:?}");
-    assert_eq!(phonework.press(&told, "Run again", 0).await.content, "It runs again.");
+    assert!(told.text.contains("open in another program on the host"), "{told:?}");
+    assert_eq!(phonework.press(&told, "Run again", 0).await.content, "Running it again.");
     phonework.hear_until(&phonework.chat, |texts| texts.iter().any(|text| text == "mine")).await;
 }

@@ -52,12 +52,12 @@ async fn messages_that_come_too_late_are_asked_about_once_and_run_or_dropped() {
     late("echo second", 30);
     late("echo first", 120);
     let heard = phonework.hear(&phonework.chat, 2).await;
-    assert!(heard[1].starts_with("The oldest came 2h after you sent it"), "{heard:?}");
+    assert!(heard[1].starts_with("The oldest arrived 2h after you sent it"), "{heard:?}");
     // A restart asks again: nothing is lost, and nothing is run unasked.
     phonework.kill().await;
     phonework.start().await;
     let heard = phonework.hear(&phonework.chat, 3).await;
-    assert!(heard[2].starts_with("The oldest came 2h"), "{heard:?}");
+    assert!(heard[2].starts_with("The oldest arrived 2h"), "{heard:?}");
     assert_eq!(phonework.ask("/run", 2).await, ["first", "second"]);
     let late = |text: &str| {
         let said = PhoneUtterance::text(&phonework.anna, &phonework.chat, text);
@@ -66,6 +66,6 @@ async fn messages_that_come_too_late_are_asked_about_once_and_run_or_dropped() {
     };
     late("echo third");
     phonework.hear(&phonework.chat, 6).await;
-    assert_eq!(phonework.ask("/discard", 1).await, ["Dropped: 1."]);
-    assert_eq!(phonework.ask("/run", 1).await, ["No message of yours waits for that."]);
+    assert_eq!(phonework.ask("/discard", 1).await, ["Discarded: 1."]);
+    assert_eq!(phonework.ask("/run", 1).await, ["None of your messages arrived late."]);
 }

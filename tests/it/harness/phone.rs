@@ -57,7 +57,7 @@ pub(super) fn said(shown: &ShownMessage) -> Vec<String> {
 
 /// Whether a card is about a permission, asked for or decided about.
 fn is_request(head: &str) -> bool {
-    let heads = ["May Claude use ", "Allowed · ", "Denied · ", "Expired · ", "No longer asked · "];
+    let heads = ["May Claude use ", "Allowed · ", "Denied · ", "Expired · ", "No longer needed · "];
     heads.iter().any(|each| head.trim_start_matches(|c: char| !c.is_alphanumeric()).starts_with(each))
 }
 
@@ -79,28 +79,30 @@ pub(super) fn kind(text: &str) -> Kind {
         "⏹ Stopped." => Kind::Stopped,
         "Nothing is running." => Kind::NothingRuns,
         "There is no earlier message to run again." => Kind::NothingToRetry,
-        "Claude asks for nothing right now." => Kind::NothingAsked,
-        "No message of yours waits for that." => Kind::NothingKept,
-        _ if text.starts_with("Claude asked this only after you had written;") => Kind::NothingAsked,
+        "Claude is not asking for anything right now." => Kind::NothingAsked,
+        "None of your messages arrived late." => Kind::NothingKept,
+        _ if text.starts_with("Nothing was decided: Claude made this request after") => Kind::NothingAsked,
         _ if text.starts_with("You have no active session here.") => Kind::NoSession,
-        _ if text.starts_with("The session of this message was closed") => Kind::NoSession,
+        _ if text.starts_with("Not run: the session was closed") => Kind::NoSession,
         _ if text.starts_with("There is no session ") => Kind::NoNumber,
-        _ if text.ends_with(") is active here now.") => Kind::Switched,
-        _ if text.starts_with("The session in ") => Kind::Closed(number(" is closed; ")),
-        _ if text.starts_with("Dropped: ") => Kind::Discarded(number("Dropped: ")),
+        _ if text.ends_with(") is now active here.") => Kind::Switched,
+        _ if text.starts_with("The session in ") => Kind::Closed(number(" that were not run: ")),
+        _ if text.starts_with("Discarded: ") => Kind::Discarded(number("Discarded: ")),
         _ if text.starts_with("🔐 ") => Kind::Asks,
-        _ if text.starts_with("⌛ ") || text.contains(" after you sent it; I was away. ") => Kind::Remark,
-        _ if text.starts_with("Run: ") || text == "Asked anew below." => Kind::Remark,
-        _ if text == "phonework was interrupted; it asks again." => Kind::Remark,
+        _ if text.starts_with("⌛ ") || text.contains(" after you sent it, because I was offline. ") => {
+            Kind::Remark
+        }
+        _ if text.starts_with("Run: ") || text == "Asked again below." => Kind::Remark,
+        _ if text == "phonework was interrupted; it will ask again." => Kind::Remark,
         // With the sign, or without when its sender has decided already.
         _ if text.trim_start_matches("⚠️ ").starts_with("phonework was interrupted while ") => {
             Kind::Cut(quoted().unwrap_or_default().to_owned())
         }
         _ if text.starts_with("⚠️ phonework") => Kind::Cut(quoted().unwrap_or_default().to_owned()),
-        _ if text.starts_with("⚠️ Claude no longer has") => Kind::Remark,
+        _ if text.starts_with("⚠️ Claude has lost") => Kind::Remark,
         // Feishu brings it again.
-        _ if text.starts_with("⚠️ I could not take your message") => Kind::Remark,
-        _ if text.starts_with("Your message waits; ") => Kind::Remark,
+        _ if text.starts_with("⚠️ I could not store your message") => Kind::Remark,
+        _ if text.starts_with("Your message is in the queue; ") => Kind::Remark,
         _ if text.starts_with("⚠️") => Kind::Failed,
         _ if text.contains("is open and active here") => Kind::Opened,
         _ if !lines(text).is_empty() || text.starts_with("(practice agent, not Claude) That to") => {

@@ -34,7 +34,7 @@ impl Button {
         match self {
             Self::Allow => "Allowed.",
             Self::Deny => "Denied.",
-            Self::Again => "It runs again.",
+            Self::Again => "Running it again.",
         }
     }
 }
@@ -65,7 +65,7 @@ impl Pressed {
     /// Whether it was done; none where only the daemon can know.
     pub(super) fn is_done(&self) -> Option<bool> {
         match self.notice.as_deref() {
-            None | Some("Heard; it takes a moment." | "That did not get through; press again.") => None,
+            None | Some("Got it. This takes a moment." | "That didn't work. Please press again.") => None,
             Some(notice) => Some(notice == self.button.done()),
         }
     }

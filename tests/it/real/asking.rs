@@ -103,9 +103,9 @@ async fn an_approval_counts_however_late_it_comes_in_its_time() {
 async fn a_denial_s_reason_reaches_the_model_and_the_audit_log() {
     let (phonework, _api) = shop(json!({})).await;
     phonework.say("run touch denied");
-    let card = phonework.card_with("Deny and say why").await;
+    let card = phonework.card_with("Deny with this reason").await;
     let why = json!({"reason": "not on a Friday"});
-    phonework.emulator.submit(&card.message_id, &phonework.anna, "Deny and say why", why).await;
+    phonework.emulator.submit(&card.message_id, &phonework.anna, "Deny with this reason", why).await;
     phonework.says(&phonework.chat, "result: not on a Friday").await;
     assert!(!phonework.made("denied"));
     let approval = &phonework.audited(1).await[0]["approvals"][0];

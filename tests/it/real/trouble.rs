@@ -30,7 +30,7 @@ async fn a_bad_key_is_said_while_claude_goes_on_trying_and_again_at_the_end() {
     let said = phonework.ask("hello", 2).await;
     assert_eq!(
         said[0],
-        "⏳ The API refuses this machine's credentials. Claude Code goes on trying; /stop ends it."
+        "⏳ Claude's API refuses the credentials of this host. Claude Code keeps trying. /stop ends it."
     );
     assert!(said[1].starts_with("⚠️ Anthropic refused the credentials of this machine."), "{said:?}");
 }
@@ -44,7 +44,7 @@ async fn stop_ends_a_turn_whose_calls_are_being_tried_again() {
     let (phonework, _api) = with_env(script, json!({}), json!({"CLAUDE_CODE_MAX_RETRIES": "10"})).await;
     phonework.open_shop().await;
     let said = phonework.ask("hello", 1).await;
-    assert!(said[0].starts_with("⏳ The API fails (HTTP 500)."), "{said:?}");
+    assert!(said[0].starts_with("⏳ Claude's API fails (HTTP 500)."), "{said:?}");
     assert_eq!(phonework.ask("/stop", 1).await, ["⏹ Stopped."]);
     assert_eq!(phonework.ask("well?", 1).await, ["You said: well?"]);
 }
@@ -142,7 +142,7 @@ async fn a_network_that_is_down_is_said_while_claude_goes_on_trying_and_again_at
     let (phonework, _api) = with_env(echo, json!({}), env).await;
     phonework.open_shop().await;
     let said = phonework.ask("hello", 2).await;
-    assert_eq!(said[0], "⏳ The API cannot be reached. Claude Code goes on trying; /stop ends it.");
+    assert_eq!(said[0], "⏳ Claude's API cannot be reached. Claude Code keeps trying. /stop ends it.");
     assert!(said[1].starts_with("⚠️ Claude Code could not reach the API"), "{said:?}");
 }
 
@@ -208,7 +208,7 @@ async fn compact_says_that_it_is_done() {
     let (phonework, _api) = real(short_of_room(), json!({})).await;
     phonework.open_shop().await;
     phonework.ask("first", 1).await;
-    assert_eq!(phonework.ask("/compact", 1).await, ["🗜 The conversation is summarised."]);
+    assert_eq!(phonework.ask("/compact", 1).await, ["🗜 The conversation has been summarized."]);
 }
 
 #[tokio::test]
@@ -218,7 +218,7 @@ async fn clear_begins_a_conversation_that_is_the_one_resumed_after_a_restart() {
     phonework.ask("speak of herons", 1).await;
     let before = phonework.conversation();
     let said = phonework.ask("/clear", 1).await;
-    assert_eq!(said, ["🧹 A new conversation begins here, without memory of the one before."]);
+    assert_eq!(said, ["🧹 A new conversation starts here. Claude remembers nothing of the old one."]);
     phonework.ask("speak of kingfishers", 1).await;
     assert_ne!(phonework.conversation(), before);
     phonework.kill().await;
@@ -250,7 +250,7 @@ async fn the_end_of_a_background_command_is_told_as_what_nobody_asked_for() {
     std::fs::write(go, "").unwrap();
     phonework.hear(&phonework.chat, 3).await;
     let told = &phonework.said(&phonework.chat)[2];
-    let head = "🔔 From Claude, unasked: something that ran in the background has ended.\nYou said:";
+    let head = "🔔 Message from Claude: something that ran in the background has finished.\nYou said:";
     assert!(told.text.starts_with(head), "{}", told.text);
     assert_eq!(phonework.ask("well?", 1).await, ["You said: well?"]);
 }
@@ -264,7 +264,7 @@ async fn stop_ends_what_runs_in_the_background_though_no_turn_runs() {
     phonework.ask("/approve", 1).await;
     until(|| (runs(&format!("sleep\09{mark}")) && runs(&format!("sleep\06{mark}"))).then_some(())).await;
     let said = phonework.ask("/stop", 1).await;
-    assert_eq!(said, ["⏹ What Claude ran in the background was ended with its process."]);
+    assert_eq!(said, ["⏹ Claude's process ended, and with it a task that ran in the background."]);
     until(|| (!runs(&format!("sleep\09{mark}")) && !runs(&format!("sleep\06{mark}"))).then_some(())).await;
     assert_eq!(phonework.ask("/stop", 1).await, ["Nothing is running."]);
     assert_eq!(phonework.ask("well?", 1).await, ["You said: well?"]);

@@ -89,7 +89,7 @@ fn press(ask: &OpenRequest, choice: Verdict) -> Press {
 fn with_fields(act: CardAction, fields: &[(&str, &[&str])]) -> Press {
     let texts = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect();
     let fields = fields.iter().map(|&(name, values)| (name.to_owned(), texts(values))).collect();
-    Press { act, group: false, fields }
+    Press { action: act, group: false, fields }
 }
 
 impl Bench {

@@ -58,7 +58,7 @@ fn what_no_chat_shows_whole_is_not_allowed_from_one() {
         let allow = Input::Decide(Decision::Allow(extent), order());
         assert_eq!(bench.put(allow), [Effect::NotOffered(order())]);
         let press = Press {
-            act: CardAction::Decide { about: ask.about(&"c-1".into()), choice },
+            action: CardAction::Decide { about: ask.about(&"c-1".into()), choice },
             group: false,
             fields: [].into(),
         };

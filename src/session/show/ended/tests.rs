@@ -6,16 +6,16 @@ use crate::language::Language;
 use serde_json::json;
 
 fn end(done: &FinishedTurn) -> String {
-    told(|scene| document(scene, done, Path::new(LOG)).unwrap())
+    told(|context| document(context, done, Path::new(LOG)).unwrap())
 }
 
 #[test]
-fn an_answer_comes_whole_with_what_it_took_and_what_can_be_done_next() {
+fn an_answer_is_complete_with_its_cost_and_what_to_do_next() {
     insta::assert_snapshot!(end(&done(TurnOutcome::Answered)));
 }
 
 #[test]
-fn what_was_edited_and_run_is_in_panels() {
+fn edits_and_commands_are_in_folds() {
     let tools = vec![
         used("Bash", json!({"command": "cargo test"}), true, "error: no\n", None),
         used(
@@ -32,7 +32,7 @@ fn what_was_edited_and_run_is_in_panels() {
 }
 
 #[test]
-fn a_turn_that_went_wrong_says_so_in_its_head() {
+fn a_failed_turn_says_so_in_its_heading() {
     let failed = FinishedTurn {
         text: String::new(),
         ..done(TurnOutcome::Failed("The API fails (HTTP 500).".to_owned()))
@@ -41,21 +41,21 @@ fn a_turn_that_went_wrong_says_so_in_its_head() {
 }
 
 #[test]
-fn a_stopped_turn_keeps_what_was_said() {
+fn a_stopped_turn_keeps_its_text() {
     insta::assert_snapshot!(end(&done(TurnOutcome::Stopped)));
 }
 
 #[test]
-fn a_cut_turn_can_be_run_again_or_left() {
+fn an_interrupted_turn_can_be_run_again_or_dismissed() {
     insta::assert_snapshot!(end(&done(TurnOutcome::Cut)));
 }
 
 #[test]
-fn a_turn_that_nobody_asked_for_has_its_heading_and_cannot_be_run_again() {
+fn a_turn_that_claude_started_has_its_own_heading_and_cannot_be_run_again() {
     insta::assert_snapshot!(end(&FinishedTurn { prompt: None, ..done(TurnOutcome::Answered) }));
 }
 
-/// An outcome, which may have words in the language of who reads them.
+/// Makes an outcome, which may contain sentences in the given language.
 type Ended = fn(Language) -> TurnOutcome;
 
 fn crashed(language: Language) -> TurnOutcome {
@@ -96,13 +96,14 @@ fn a_turn_that_ends_without_an_answer_says_why() {
         }
         done
     };
-    let end =
-        |outcome| told(|scene| document(scene, &silent(scene.words.0, outcome), Path::new(LOG)).unwrap());
+    let end = |outcome| {
+        told(|context| document(context, &silent(context.words.0, outcome), Path::new(LOG)).unwrap())
+    };
     insta::assert_snapshot!(each(cases, end));
 }
 
 #[test]
-fn a_turn_that_nobody_asked_for_says_why_it_ended() {
+fn a_turn_that_claude_started_says_why_it_ended() {
     let cases: [(_, Ended); 4] = [
         ("stopped", |_| TurnOutcome::Stopped),
         ("timed out", |_| TurnOutcome::TimedOut(Duration::from_secs(600))),
@@ -110,25 +111,26 @@ fn a_turn_that_nobody_asked_for_says_why_it_ended() {
         ("cut", |_| TurnOutcome::Cut),
     ];
     let unasked = |language, outcome: Ended| FinishedTurn { prompt: None, ..done(outcome(language)) };
-    let end =
-        |outcome| told(|scene| document(scene, &unasked(scene.words.0, outcome), Path::new(LOG)).unwrap());
+    let end = |outcome| {
+        told(|context| document(context, &unasked(context.words.0, outcome), Path::new(LOG)).unwrap())
+    };
     insta::assert_snapshot!(each(cases, end));
 }
 
 #[test]
-fn a_card_that_has_no_answer_has_a_last_word() {
+fn a_card_without_an_answer_has_a_final_state() {
     let cases = [("stopped", told(stopped)), ("interrupted", told(interrupted))];
     insta::assert_snapshot!(each(cases, |last_word| last_word));
 }
 
 #[test]
-fn a_turn_that_nobody_heard_of_ends_without_a_word() {
+fn a_turn_that_nobody_noticed_ends_silently() {
     let done = FinishedTurn { prompt: None, text: String::new(), ..done(TurnOutcome::Stopped) };
-    assert_eq!(in_english(|scene| document(scene, &done, Path::new(LOG))), None);
+    assert_eq!(in_english(|context| document(context, &done, Path::new(LOG))), None);
 }
 
 #[test]
-fn panels_hold_little_of_a_turn_that_did_much() {
+fn the_folds_of_a_turn_that_did_much_stay_small() {
     let line = "x".repeat(90);
     let lines: Vec<String> = (0..200).map(|n| format!("+{n} {line}")).collect();
     let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
@@ -139,7 +141,7 @@ fn panels_hold_little_of_a_turn_that_did_much() {
         tools.push(used("Edit", json!({}), false, "", Some(change(&format!("/home/ann/shop/{n}"), &lines))));
     }
     let done = FinishedTurn { tools, ..done(TurnOutcome::Answered) };
-    let document = in_english(|scene| document(scene, &done, Path::new(LOG))).unwrap();
+    let document = in_english(|context| document(context, &done, Path::new(LOG))).unwrap();
     let size = serde_json::to_string(&document).unwrap().len();
     assert!(size < 14 << 10, "{size} bytes");
     let folds: Vec<&str> = document
@@ -151,7 +153,7 @@ fn panels_hold_little_of_a_turn_that_did_much() {
 }
 
 #[test]
-fn an_answer_that_nobody_would_see_change_is_a_message_of_its_own() {
+fn an_answer_that_nobody_would_notice_on_its_card_is_a_new_message() {
     let took = |seconds| FinishedTurn { took: Duration::from_secs(seconds), ..done(TurnOutcome::Answered) };
     assert_eq!(
         [(29, false), (29, true), (30, false)].map(|(time, below)| is_below(&took(time), below)),

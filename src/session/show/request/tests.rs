@@ -31,15 +31,15 @@ fn plan_of(input: Value) -> OpenRequest {
 
 fn ask(ask: &OpenRequest) -> String {
     let until = now().checked_add(Duration::from_secs(600)).unwrap();
-    told(|scene| asking(scene, ask, &until, 1))
+    told(|context| asking(context, ask, &until, 1))
 }
 
 fn after(ask: &OpenRequest, decided: &RequestOutcome) -> String {
-    told(|scene| super::decided(scene, ask, decided, &now()))
+    told(|context| super::decided(context, ask, decided, &now()))
 }
 
 #[test]
-fn a_permission_request_shows_all_that_would_run_and_every_way_to_decide() {
+fn a_permission_request_shows_everything_that_would_run_and_every_way_to_decide() {
     insta::assert_snapshot!(ask(&bash()));
 }
 
@@ -51,16 +51,15 @@ fn a_request_without_a_rule_offers_none() {
 }
 
 #[test]
-fn what_no_chat_shows_whole_can_only_be_denied_and_what_claude_says_of_it_is_marked_as_that() {
-    let input =
-        json!({"command": "x\n".repeat(150_000), "description": "Lists files.\n\nWhy it asks: read-only."});
+fn a_request_that_is_too_long_to_show_can_only_be_denied_and_marks_what_claude_says() {
+    let input = json!({"command": "x\n".repeat(150_000), "description": "Lists files.\n\nReason for asking: read-only."});
     let shown = ask(&asked(PermissionRequest { input, ..bash().request }));
     let (_, after) = shown.split_once("Claude says: ").unwrap();
     insta::assert_snapshot!(&after[..after.find("\n\n").unwrap_or(after.len())]);
 }
 
 #[test]
-fn a_permission_request_says_all_that_there_is_to_know_of_it() {
+fn a_permission_request_shows_all_details() {
     let bash = || PermissionRequest { rules: Vec::new(), edits: false, ..bash().request };
     let wide =
         json!({"file_path": "/home/ann/shop/a.sql", "content": format!("SELECT {}\n", "price, ".repeat(8))});
@@ -74,7 +73,7 @@ fn a_permission_request_says_all_that_there_is_to_know_of_it() {
     ];
     let until = now().checked_add(Duration::from_secs(600)).unwrap();
     let cases = cases.map(|(name, request, open)| (name, (asked(request), open)));
-    insta::assert_snapshot!(each(cases, |(ask, open)| told(|scene| asking(scene, &ask, &until, open))));
+    insta::assert_snapshot!(each(cases, |(ask, open)| told(|context| asking(context, &ask, &until, open))));
 }
 
 #[test]
@@ -97,7 +96,7 @@ fn a_decided_request_says_what_was_decided_by_whom_and_when() {
 fn a_request_that_a_restart_left_open_is_expired() {
     let question = questions(json!({"questions": [{"question": "Which?", "options": [{"label": "A"}]}]}));
     let cases = [("a tool", bash()), ("a question", question), ("a plan", plan())];
-    insta::assert_snapshot!(each(cases, |ask| told(|scene| fallback(scene, &ask))));
+    insta::assert_snapshot!(each(cases, |ask| told(|context| fallback(context, &ask))));
 }
 
 #[test]
@@ -105,8 +104,8 @@ fn a_decided_request_stays_one_card() {
     let mut request = bash().request;
     request.input = json!({"command": "echo 字\n".repeat(20_000)});
     let ask = asked(request);
-    let documents = in_english(|scene| {
-        [super::decided(scene, &ask, &RequestOutcome::Allowed, scene.now), fallback(scene, &ask)]
+    let documents = in_english(|context| {
+        [super::decided(context, &ask, &RequestOutcome::Allowed, context.now), fallback(context, &ask)]
     });
     for document in documents {
         let size = serde_json::to_string(&document).unwrap().len();
@@ -116,7 +115,7 @@ fn a_decided_request_stays_one_card() {
 }
 
 #[test]
-fn one_question_of_few_options_has_a_button_for_each() {
+fn a_question_with_few_options_has_a_button_for_each() {
     let question = json!({"questions": [{
         "question": "Which database?", "header": "Database", "multiSelect": false,
         "options": [
@@ -128,7 +127,7 @@ fn one_question_of_few_options_has_a_button_for_each() {
 }
 
 #[test]
-fn one_question_of_many_choices_or_many_options_is_a_form() {
+fn a_question_with_many_options_or_choices_is_a_form() {
     let asks = |many: bool, labels: &[&str]| {
         let options: Vec<Value> = labels.iter().map(|label| json!({"label": label})).collect();
         let question = json!({"question": "Which checks?", "multiSelect": many, "options": options});
@@ -162,12 +161,12 @@ fn answered_questions_show_their_answers() {
 }
 
 #[test]
-fn a_plan_that_is_not_sent_is_the_last_text() {
+fn a_plan_that_was_not_sent_is_claudes_last_text() {
     insta::assert_snapshot!(ask(&plan()));
 }
 
 #[test]
-fn a_plan_that_is_sent_is_shown_in_its_own_words() {
+fn a_plan_that_was_sent_is_shown_as_it_is() {
     let plan = json!({"plan": "## Two steps\n\n1. Read the log\n2. Mend `build.sh`"});
     insta::assert_snapshot!(ask(&plan_of(plan)));
 }
@@ -185,7 +184,7 @@ fn a_reminder_names_what_waits() {
     let asks = [bash(), questions(json!({"questions": [{"question": "Which?"}]})), plan()];
     let all: Vec<String> = asks
         .iter()
-        .map(|ask| told(|scene| Document::new(vec![Block::text(reminder(scene, ask, &until))])))
+        .map(|ask| told(|context| Document::new(vec![Block::text(reminder(context, ask, &until))])))
         .collect();
     insta::assert_snapshot!(all.join("\n\n"));
 }

@@ -4,7 +4,7 @@ use crate::claude::wire::{Assistant, ContentBlock as Said, ToolEnd};
 use crate::session::turn::TurnOutcome;
 use serde_json::{Value, json};
 
-/// A turn that says and does things, a second after the other.
+/// A turn in which something happens every second.
 struct Running {
     turn: Turn,
     now: Instant,
@@ -36,12 +36,12 @@ impl Running {
     }
 
     fn shown(&self) -> String {
-        told(|scene| document(scene, &self.turn, self.now))
+        told(|context| document(context, &self.turn, self.now))
     }
 }
 
 #[test]
-fn a_running_turn_shows_what_it_does_what_it_did_and_what_it_says() {
+fn a_running_turn_shows_its_tool_calls_and_its_text() {
     let mut running = Running::new();
     running.says("I look at it.");
     for n in 0..5 {
@@ -52,16 +52,17 @@ fn a_running_turn_shows_what_it_does_what_it_did_and_what_it_says() {
     running.now += Duration::from_secs(60);
     running.uses("last", "Edit", json!({"file_path": "/home/ann/shop/src/a.rs"}));
     running.turn.stream(1, "And now");
+    running.now += Duration::from_secs(150);
     insta::assert_snapshot!(running.shown());
 }
 
 #[test]
-fn a_turn_that_has_just_begun_is_at_it() {
+fn a_turn_that_has_just_started_says_that_claude_is_working() {
     insta::assert_snapshot!(Running::new().shown());
 }
 
 #[test]
-fn a_turn_that_asks_says_that_it_waits() {
+fn a_turn_with_an_open_request_says_that_it_waits() {
     let mut running = Running::new();
     running.uses("t", "Bash", json!({"command": "make"}));
     running.turn.ask(bash().request, Duration::from_secs(600), running.now);
@@ -76,7 +77,7 @@ fn a_turn_that_is_being_stopped_cannot_be_stopped_again() {
 }
 
 #[test]
-fn of_a_long_text_the_end_is_shown_and_its_beginning_stays_while_it_grows() {
+fn the_end_of_a_long_text_is_shown_and_mostly_only_grows() {
     let mut running = Running::new();
     let mut before = String::new();
     let (mut typed_out, mut redrawn) = (0, 0);
@@ -85,7 +86,7 @@ fn of_a_long_text_the_end_is_shown_and_its_beginning_stays_while_it_grows() {
         if n % 20 != 0 {
             continue;
         }
-        let document = in_english(|scene| document(scene, &running.turn, running.now));
+        let document = in_english(|context| document(context, &running.turn, running.now));
         let text = document
             .blocks
             .iter()
@@ -100,7 +101,7 @@ fn of_a_long_text_the_end_is_shown_and_its_beginning_stays_while_it_grows() {
 }
 
 #[test]
-fn the_card_of_a_long_turn_is_as_small_as_any() {
+fn the_card_of_a_long_turn_stays_small() {
     let mut running = Running::new();
     for n in 0..500 {
         let id = n.to_string();
@@ -110,5 +111,5 @@ fn the_card_of_a_long_turn_is_as_small_as_any() {
     }
     let shown = running.shown();
     assert!(shown.len() < 24 << 10, "{} bytes for both languages", shown.len());
-    assert!(shown.contains("+497 more before"));
+    assert!(shown.contains("+497 earlier"));
 }

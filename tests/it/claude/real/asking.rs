@@ -173,7 +173,7 @@ async fn several_questions_are_answered_at_once_by_choices_and_own_words() {
     let fields = [("q0", texts(&["Green"])), ("q1", texts(&["S", "L"])), ("w2", texts(&["with a \"bow\""]))];
     let act = CardAction::Answer { about: ask.about(&"c-1".into()), option: None };
     let fields = fields.into_iter().map(|(name, texts)| (name.to_owned(), texts)).collect();
-    let pressed = driven.press(&Press { act, group: false, fields });
+    let pressed = driven.press(&Press { action: act, group: false, fields });
     assert!(matches!(pressed, PressResult::Decided(RequestOutcome::Answered(_))), "{pressed:?}");
     let said = driven.done().await.text;
     for part in ["\"Which colour?\"=\"Green\"", "\"Which sizes?\"=\"S, L\"", "\"Anything else?\"=\"with a"] {

@@ -170,5 +170,5 @@ impl Driven {
 
 pub(super) fn button(ask: &OpenRequest, choice: Verdict) -> Press {
     let act = CardAction::Decide { about: ask.about(&"c-1".into()), choice };
-    Press { act, group: false, fields: BTreeMap::new() }
+    Press { action: act, group: false, fields: BTreeMap::new() }
 }

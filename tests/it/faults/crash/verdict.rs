@@ -72,7 +72,8 @@ fn every_turn_has_one_ending(evidence: &Evidence, heard: &[&str], broken: &mut V
 
 /// The cards that ask, or asked, what becomes of what came too late.
 pub(super) fn asked_about_late(heard: &[impl AsRef<str>]) -> usize {
-    let says = ["after you sent it; I was away", "it asks again", "Asked anew below", "Run: 1."];
+    let says =
+        ["after you sent it, because I was offline", "it will ask again", "Asked again below", "Run: 1."];
     heard.iter().filter(|text| says.iter().any(|words| text.as_ref().contains(words))).count()
 }
 
