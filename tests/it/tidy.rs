@@ -41,7 +41,7 @@ fn layers_know_only_what_is_below_them() {
             "src/sandbox",
             &["feishu", "claude", "mail", "chat", "session", "daemon", "cli", "control", "keyring"],
         ),
-        ("src/control", &["feishu", "mail", "chat", "session", "daemon", "cli"]),
+        ("src/control", &["feishu", "claude", "mail", "chat", "session", "daemon", "cli"]),
         ("src/people", &["feishu", "claude", "mail", "chat", "session", "daemon", "cli"]),
         ("src/keyring", &["feishu", "claude", "mail", "chat", "session", "daemon", "cli"]),
     ];
@@ -55,6 +55,54 @@ fn layers_know_only_what_is_below_them() {
         }
     }
     none("Layers", &broken);
+}
+
+#[test]
+fn rooms_stand_on_one_another_in_the_order_that_the_architecture_names() {
+    let page = std::fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let line = page.lines().find(|line| line.contains("from the ground up: ")).expect("the order of rooms");
+    let order = line.split("from the ground up: ").nth(1).and_then(|rest| rest.split('.').next());
+    let order: Vec<&str> = order.unwrap_or_default().split('`').skip(1).step_by(2).collect();
+    let place = |room: &str| order.iter().position(|other| *other == room);
+    let arrows = rooms::arrows(&product());
+    let mut broken = Vec::new();
+    for (room, others) in &arrows {
+        if place(room).is_none() {
+            broken.push(format!("{room} is not in the order"));
+        }
+        let above = others.iter().filter(|(other, _)| place(other) > place(room));
+        broken.extend(above.map(|(other, files)| format!("{room} names {other} in {files} files")));
+    }
+    broken.extend(
+        order.iter().filter(|room| !arrows.contains_key(**room)).map(|room| format!("there is no {room}")),
+    );
+    broken
+        .extend(rooms::circles(&arrows).into_iter().map(|circle| format!("a circle: {}", circle.join(" "))));
+    none("Rooms", &broken);
+}
+
+#[test]
+fn a_type_name_stands_for_one_type() {
+    let types = items::types(&product());
+    let several = types.iter().filter(|(_, places)| places.len() > 1);
+    let broken: Vec<_> = several.map(|(name, places)| format!("{name}: {}", places.join(", "))).collect();
+    none("Type names", &broken);
+}
+
+#[test]
+fn what_is_pub_is_used_elsewhere() {
+    let items = items::pub_items(&product());
+    none("`pub` items that no other file names", &report::unnamed(root(), &items));
+}
+
+#[test]
+fn what_is_pub_is_what_a_user_of_the_library_needs() {
+    let product = product();
+    let items = items::pub_items(&product);
+    none(
+        "`pub` items that should be `pub(crate)`",
+        &report::unneeded(&items, &report::users(root(), &product)),
+    );
 }
 
 #[test]

@@ -150,6 +150,14 @@ pub(super) fn needed_by_nobody<'a>(items: &'a [PubItem], users: &[Source]) -> Ve
     }
 }
 
+/// The `pub` items that stand in no other file, nor in the interface of another one.
+pub(super) fn named_by_nobody<'a>(items: &'a [PubItem], words: &BTreeMap<String, usize>) -> Vec<&'a PubItem> {
+    let seen: BTreeSet<&String> = items.iter().flat_map(|item| &item.interface).collect();
+    let named =
+        |item: &PubItem| words.get(&item.name).is_some_and(|files| *files > 1) || seen.contains(&item.name);
+    items.iter().filter(|item| !named(item)).collect()
+}
+
 /// The functions, the longest first: lines from `fn` to the closing brace, name, place.
 pub(super) fn functions(sources: &[Source]) -> Vec<(usize, String, String)> {
     let mut functions = Vec::new();

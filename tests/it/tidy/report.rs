@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use super::items;
+use super::items::{self, PubItem};
 use super::rooms;
 use super::source::{Source, sources};
 
@@ -48,18 +48,11 @@ pub(super) fn report(root: &Path, with_lists: bool) -> String {
     rows.push(("types that share their name", definitions, Vec::new()));
 
     let pub_items = items::pub_items(&sources);
-    let listed = |items: Vec<&items::PubItem>| {
-        items.iter().map(|item| format!("{} {}", item.place, item.name)).collect::<Vec<_>>()
-    };
-    let nobody = items::needed_by_nobody(&pub_items, &users);
-    let elsewhere = items::words(&sources.into_iter().chain(users).collect::<Vec<_>>());
-    let alone = |item: &&items::PubItem| elsewhere.get(&item.name).is_none_or(|files| *files < 2);
-    let alone: Vec<_> = pub_items.iter().filter(alone).collect();
+    let (nobody, alone) = (unneeded(&pub_items, &users), unnamed(root, &pub_items));
     rows.push(("pub items", pub_items.len(), Vec::new()));
-    rows.push(("pub items that no user of the library needs", nobody.len(), listed(nobody)));
-    rows.push(("pub items that no other file names", alone.len(), listed(alone)));
+    rows.push(("pub items that no user of the library needs", nobody.len(), nobody));
+    rows.push(("pub items that no other file names", alone.len(), alone));
 
-    let sources = self::sources(root, "src");
     let short = items::short_docs(&sources, FEW_WORDS);
     let listed = short.iter().map(|(place, words)| format!("{place} {words}"));
     rows.push(("doc comments of three words or fewer", short.len(), listed.collect()));
@@ -89,6 +82,21 @@ pub(super) fn report(root: &Path, with_lists: bool) -> String {
         }
     }
     table
+}
+
+/// The `pub` items that none of the library's users needs, with their places.
+pub(super) fn unneeded(items: &[PubItem], users: &[Source]) -> Vec<String> {
+    items::needed_by_nobody(items, users).into_iter().map(listed).collect()
+}
+
+/// The `pub` items that no other file of the package names, with their places.
+pub(super) fn unnamed(root: &Path, items: &[PubItem]) -> Vec<String> {
+    let everything: Vec<_> = ["src", "tests"].iter().flat_map(|folder| sources(root, folder)).collect();
+    items::named_by_nobody(items, &items::words(&everything)).into_iter().map(listed).collect()
+}
+
+fn listed(item: &PubItem) -> String {
+    format!("{} {}", item.place, item.name)
 }
 
 /// What uses the library from outside: the program, the tests, the benches, the fuzz targets.
