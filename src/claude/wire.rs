@@ -27,6 +27,9 @@ pub use self::output::parse;
 pub use self::tool::{FileChange, Hunk, ToolEnd};
 use crate::ids::ClaudeSessionId;
 
+/// A JSON object as Claude Code wrote it.
+type Object = serde_json::Map<String, Value>;
+
 /// What one line of Claude Code's stdout means to phonework.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Output {

@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-type Object = Map<String, Value>;
+use super::Object;
 
 /// Claude Code asks whether it may use a tool. It waits for the answer without a time limit.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::{Assistant, ContentBlock, Init, Output, PermissionRequest, TokenUsage, ToolEnd, TurnResult};
+use super::{
+    Assistant, ContentBlock, Init, Object, Output, PermissionRequest, TokenUsage, ToolEnd, TurnResult,
+};
 use crate::ids::ClaudeSessionId;
-
-type Object = Map<String, Value>;
 
 /// Reads a line. Never fails: a line that is not a JSON object is [`Output::Garbage`], and an unknown message or one
 /// that lacks a required field is [`Output::Other`].

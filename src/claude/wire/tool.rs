@@ -1,8 +1,8 @@
 //! The end of a tool use, and the part of its output that is kept.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-type Object = Map<String, Value>;
+use super::Object;
 
 /// Maximum size, in bytes, of the part of a tool's output that is kept, and of the lines of a changed file.
 const MAX_KEPT_BYTES: usize = 4 << 10;

@@ -16,11 +16,11 @@ use crate::emulator::{
     world::card_entity::EntityOperation,
 };
 
-type CardState = State<Arc<SharedWorld>>;
+type CardkitState = State<Arc<SharedWorld>>;
 type ElementPath = Path<(String, String)>;
 
 /// `POST /open-apis/cardkit/v1/cards`
-pub(super) async fn create(State(shared): CardState, body: Bytes) -> Response {
+pub(super) async fn create(State(shared): CardkitState, body: Bytes) -> Response {
     answer(shared.change(|world| {
         let card = card_json(&json_of(&body)?)?;
         world.create_entity(card)
@@ -28,17 +28,17 @@ pub(super) async fn create(State(shared): CardState, body: Bytes) -> Response {
 }
 
 /// `PUT /open-apis/cardkit/v1/cards/:card_id`
-pub(super) async fn replace(shared: CardState, Path(id): Path<String>, body: Bytes) -> Response {
+pub(super) async fn replace(shared: CardkitState, Path(id): Path<String>, body: Bytes) -> Response {
     operate(&shared, &id, &body, |sent| Ok(EntityOperation::Replace(card_json(&sent["card"])?)))
 }
 
 /// `PATCH /open-apis/cardkit/v1/cards/:card_id/settings`
-pub(super) async fn settings(shared: CardState, Path(id): Path<String>, body: Bytes) -> Response {
+pub(super) async fn settings(shared: CardkitState, Path(id): Path<String>, body: Bytes) -> Response {
     operate(&shared, &id, &body, |sent| Ok(EntityOperation::Settings(inner(sent, "settings")?)))
 }
 
 /// `POST /open-apis/cardkit/v1/cards/:card_id/batch_update`
-pub(super) async fn batch(shared: CardState, Path(id): Path<String>, body: Bytes) -> Response {
+pub(super) async fn batch(shared: CardkitState, Path(id): Path<String>, body: Bytes) -> Response {
     operate(&shared, &id, &body, |sent| {
         let actions = inner(sent, "actions")?;
         let actions = actions
@@ -50,7 +50,7 @@ pub(super) async fn batch(shared: CardState, Path(id): Path<String>, body: Bytes
 }
 
 /// `POST /open-apis/cardkit/v1/cards/:card_id/elements`
-pub(super) async fn add(shared: CardState, Path(id): Path<String>, body: Bytes) -> Response {
+pub(super) async fn add(shared: CardkitState, Path(id): Path<String>, body: Bytes) -> Response {
     operate(&shared, &id, &body, |sent| {
         Ok(EntityOperation::Add {
             how: sent["type"].as_str().unwrap_or_default().to_owned(),
@@ -62,7 +62,7 @@ pub(super) async fn add(shared: CardState, Path(id): Path<String>, body: Bytes) 
 
 /// `PUT /open-apis/cardkit/v1/cards/:card_id/elements/:element_id`
 pub(super) async fn replace_element(
-    shared: CardState,
+    shared: CardkitState,
     Path((id, element_id)): ElementPath,
     body: Bytes,
 ) -> Response {
@@ -73,7 +73,7 @@ pub(super) async fn replace_element(
 
 /// `PATCH /open-apis/cardkit/v1/cards/:card_id/elements/:element_id`
 pub(super) async fn patch_element(
-    shared: CardState,
+    shared: CardkitState,
     Path((id, element_id)): ElementPath,
     body: Bytes,
 ) -> Response {
@@ -84,7 +84,7 @@ pub(super) async fn patch_element(
 
 /// `DELETE /open-apis/cardkit/v1/cards/:card_id/elements/:element_id`
 pub(super) async fn delete_element(
-    shared: CardState,
+    shared: CardkitState,
     Path((id, element_id)): ElementPath,
     body: Bytes,
 ) -> Response {
@@ -92,7 +92,11 @@ pub(super) async fn delete_element(
 }
 
 /// `PUT /open-apis/cardkit/v1/cards/:card_id/elements/:element_id/content`
-pub(super) async fn content(shared: CardState, Path((id, element_id)): ElementPath, body: Bytes) -> Response {
+pub(super) async fn content(
+    shared: CardkitState,
+    Path((id, element_id)): ElementPath,
+    body: Bytes,
+) -> Response {
     operate(&shared, &id, &body, |sent| {
         let content =
             sent["content"].as_str().ok_or_else(|| FeishuRefusal::new(10_002, "content is required"))?;
