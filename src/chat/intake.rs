@@ -228,6 +228,8 @@ impl Intake {
         done(delivered, Ok(DeliveryOutcome::Nothing))
     }
 
+    /// Accepts a message into the inbox if it is for the bot, comes from a person who is allowed, and can be read; answers
+    /// or ignores it otherwise.
     fn accept_message(
         &self,
         delivered: Delivered,
@@ -259,18 +261,7 @@ impl Intake {
         };
         let under = group.then(|| message.message_id.clone());
         if !self.is_allowed(&message.sender) {
-            let text = self.words().stranger(message.sender.as_str());
-            if !recent.strangers.answer(&message.sender, Instant::now()) {
-                recent.hints.note_left_out(&message.message_id);
-                return done(delivered, Ok(DeliveryOutcome::Nothing));
-            }
-            info!(
-                name: events::MESSAGE_REFUSED,
-                user = %message.sender,
-                message_id = %message.message_id,
-                "message refused: its sender is not allowed"
-            );
-            return self.decline(delivered, mail, under, text);
+            return self.refuse_stranger(delivered, mail, under, recent);
         }
         let alert_to = Some((message.chat_id.clone(), under.clone()));
         let delivered = Delivered { alert_to, ..delivered };
@@ -293,6 +284,28 @@ impl Intake {
         })
     }
 
+    /// Refuses the message of somebody who is not allowed; tells them so once an hour.
+    fn refuse_stranger(
+        &self,
+        delivered: Delivered,
+        mail: NewMail,
+        under: Option<MessageId>,
+        recent: &mut RecentDeliveries,
+    ) -> Commit {
+        if !recent.strangers.answer(&mail.user, Instant::now()) {
+            recent.hints.note_left_out(&mail.message_id);
+            return done(delivered, Ok(DeliveryOutcome::Nothing));
+        }
+        info!(
+            name: events::MESSAGE_REFUSED,
+            user = %mail.user,
+            message_id = %mail.message_id,
+            "message refused: its sender is not allowed"
+        );
+        let text = self.words().stranger(mail.user.as_str());
+        self.decline(delivered, mail, under, text)
+    }
+
     /// Takes a message over together with its answer: nothing more is done about it.
     fn decline(&self, delivered: Delivered, mail: NewMail, under: Option<MessageId>, text: String) -> Commit {
         let to = Recipient::Chat(mail.chat_id.clone());
@@ -309,6 +322,7 @@ fn event_outcome(event: Option<RouterEvent>) -> DeliveryOutcome {
     event.map_or(DeliveryOutcome::Nothing, DeliveryOutcome::Event)
 }
 
+/// A commit that needs no disk.
 fn done(delivered: Delivered, outcome: Result<DeliveryOutcome, StoreError>) -> Commit {
     Box::pin(std::future::ready((delivered, outcome)))
 }
