@@ -1,11 +1,10 @@
-//! The command line: what can be asked of the program, and how an answer or a failure reaches the person.
+//! The command line: the subcommands, and how results and failures are printed. Each subcommand has a file here.
 //!
-//! Results go to stdout, failures to stderr as `phonework: ` and one sentence. A reader that has closed the pipe has
-//! seen enough: that is no error.
+//! Results go to stdout. Failures go to stderr as `phonework: ` and one sentence. A closed pipe is not an error.
 
 mod allow;
 mod args;
-pub mod check;
+mod check;
 mod client;
 mod close;
 mod complete;
@@ -14,7 +13,7 @@ mod health;
 mod output;
 mod serve;
 mod sessions;
-pub mod show;
+pub(crate) mod show;
 mod tail;
 
 use std::ffi::OsString;
@@ -25,10 +24,10 @@ use clap::Parser as _;
 use clap::error::ErrorKind;
 
 pub use self::args::{
-    AllowArgs, CheckArgs, Cli, CliCommand, CloseArgs, DemoArgs, HealthArgs, KeyringOption, ServeArgs,
-    SessionsArgs, SocketOption, TailArgs, WardenArgs,
+    AllowArgs, CheckArgs, Cli, CliCommand, CloseArgs, DemoArgs, HealthArgs, JsonOption, KeyringOption,
+    ServeArgs, SessionsArgs, SocketOption, TailArgs, WardenArgs,
 };
-pub use self::output::say;
+pub(crate) use self::output::print_lines;
 use self::output::unwritable;
 use crate::claude::warden;
 use crate::emulator::practice;
@@ -37,7 +36,7 @@ use crate::paths::Environment;
 use crate::sandbox::limits::ResourceLimits;
 use crate::sandbox::{self, confine};
 
-/// Does what the command line asks.
+/// Runs the subcommand that the command line names.
 pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environment) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     match complete::answer(&arguments) {
@@ -71,7 +70,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environm
         }
         CliCommand::SandboxCheck { targets } => sandbox::check::run(&targets)
             .map_err(|error| Failure::failed(format!("the check cannot be run: {error}")))
-            .and_then(|line| say([line]))
+            .and_then(|line| print_lines([line]))
             .map_err(|failure| vec![failure]),
         CliCommand::PracticeAgent { arguments } => return practice::run(&arguments),
         CliCommand::Emulator(args) => demo::emulator_alone(&args),
@@ -82,17 +81,17 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environm
     }
 }
 
-/// Writes each failure as a line to stderr; the first decides the exit code.
+/// Writes each failure as a line to stderr. The first one decides the exit code.
 fn report(failures: &[Failure]) -> ExitCode {
     let mut stderr = io::stderr().lock();
     for failure in failures {
-        // Nobody is left to tell when this fails; the exit code remains.
+        // If this fails, nobody can be told; the exit code remains.
         let _ = writeln!(stderr, "phonework: {failure}");
     }
     failures.first().map_or(ExitCode::FAILURE, |failure| failure.exit.into())
 }
 
-/// Help and version are answers; all else that clap stops at is wrong usage, told in one sentence.
+/// Prints help and version. Anything else that clap stops at is wrong usage, reported in one sentence.
 fn not_a_command(error: &clap::Error) -> ExitCode {
     if matches!(
         error.kind(),
@@ -108,7 +107,7 @@ fn not_a_command(error: &clap::Error) -> ExitCode {
     report(&[Failure::usage(usage_sentence(&error.to_string()))])
 }
 
-/// clap's message, which has paragraphs, as one sentence: the first of them, its tip, and where to read on.
+/// clap's message as one sentence: its first paragraph, its tip, and where to read on.
 fn usage_sentence(message: &str) -> String {
     let mut command = "phonework".to_owned();
     let mut paragraphs =
@@ -135,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_definitions_hold_together() {
+    fn the_definitions_are_consistent() {
         Cli::command().debug_assert();
         ServeArgs::augment_args(clap::Command::new("serve")).debug_assert();
         DemoArgs::augment_args(clap::Command::new("demo")).debug_assert();

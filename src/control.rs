@@ -1,11 +1,11 @@
-//! The control socket: how an operator's commands reach the daemon.
+//! The control socket, over which operators' commands reach the daemon.
 //!
 //! It speaks Varlink (JSON messages, each ended by a NUL, over a Unix stream socket), so that any Varlink client can
 //! use it. `io.phonework.varlink`, beside this file, defines and documents the interface.
 //!
-//! Who may connect is the business of the socket's mode and directory; who may change something is decided in one
-//! place, by the credentials that the kernel gives. The server knows nothing of what the calls do: it reads them,
-//! checks who calls, and hands them to a [`Handler`].
+//! Who may connect is up to the mode of the socket and of its directory. What a caller may do is decided in one place,
+//! [`peer`], by the credentials that the kernel gives. The server does not know what the calls do: it parses them, checks
+//! who calls, and passes them to a [`Handler`].
 
 pub mod client;
 pub mod codec;
@@ -20,43 +20,44 @@ use std::future::Future;
 use serde::Serialize;
 use wire::{ControlCall, ControlError};
 
-/// Who calls.
+/// The caller of a connection, as the kernel names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Peer {
-    /// The user.
+    /// The user id.
     pub uid: u32,
-    /// The process that connected.
+    /// The id of the process that connected.
     pub pid: i32,
 }
 
-/// The way of replies to one call.
+/// Sends the replies to one call.
 pub trait Replies: Send {
-    /// Sends a reply; `last` ends the call. Waits until the client has room for it.
+    /// Sends a reply; `last` ends the call. Waits until the client has read enough to make room for it.
     ///
     /// # Errors
-    /// [`CallerGone`] when the client is gone or too slow, or did not ask for more than one reply: nothing more is to be said.
+    /// [`CallerGone`] when the client has disconnected, is too slow, or takes only one reply. Nothing more can be sent
+    /// then.
     fn send<T: Serialize + Sync>(
         &mut self,
         reply: &T,
         last: bool,
     ) -> impl Future<Output = Result<(), CallerGone>> + Send;
 
-    /// Whether the client takes more than one reply.
+    /// Whether the client accepts more than one reply.
     fn takes_more(&self) -> bool;
 }
 
-/// Nobody waits for a reply any more.
+/// The caller no longer takes replies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CallerGone;
 
-/// Why a call has no further replies.
+/// Why a call ends without its last reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NoReply {
-    /// It is answered with this error.
+    /// The call is answered with this error.
     Refused(ControlError),
-    /// It has too many replies for a caller that takes one.
+    /// The call has several replies, but the caller accepts only one.
     ExpectedMore,
-    /// Nobody waits.
+    /// The caller no longer takes replies.
     Gone,
 }
 
@@ -72,9 +73,9 @@ impl From<ControlError> for NoReply {
     }
 }
 
-/// What answers calls.
+/// Answers the calls of `io.phonework`.
 pub trait Handler: Clone + Send + Sync + 'static {
-    /// Answers one call, of a peer that may make it.
+    /// Answers one call. The server has checked that the peer may make it.
     fn handle<R: Replies>(
         &self,
         peer: Peer,

@@ -1,11 +1,14 @@
-//! Feishu's protocols: the long connection that events come in by, and the HTTP API that messages go out by.
+//! Feishu's protocols: the long connection, over which events arrive, and the HTTP API, which sends messages.
 //!
-//! Nothing in here knows Claude. The pure parts read and write bytes and decide by value: [`frame`], [`reassembly`],
-//! [`event`], [`content`], [`endpoint`], [`liveness`], `backoff`, [`failure`]. The thin parts talk to the network:
-//! [`socket`] and [`api`]. The app secret, tokens and the WebSocket URL with its ticket never reach a log.
+//! Nothing here knows Claude. The pure parts parse bytes and decide by value: [`frame`], [`reassembly`], [`event`],
+//! [`content`], [`endpoint`], [`liveness`], `backoff` and [`failure`]. The parts that use the network are thin:
+//! [`socket`] keeps the long connection (`handshake` opens a WebSocket, `connection` serves it until it is lost), and
+//! [`api`] makes the HTTP calls. The app secret, tokens and the WebSocket URL with its ticket never reach a log.
 //!
-//! Deliberately absent: Feishu's own reconnect settings (ours are faster), proxies (a long connection through one is
-//! not supported, and the API alone would be of no use), and the legacy card callback.
+//! Deliberately absent:
+//! - Feishu's reconnect settings: ours reconnect faster.
+//! - Proxies: a long connection through a proxy is not supported, and the API alone would be of no use.
+//! - The legacy card callback.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,45 +16,46 @@ use std::time::Duration;
 
 use rustls::{ClientConfig, RootCertStore};
 use secrecy::SecretString;
+use tokio_tungstenite::tungstenite::Error as WsError;
 
 pub mod api;
 mod backoff;
-mod calls;
+mod call_history;
 mod connection;
+mod connection_log;
 pub mod content;
 pub mod endpoint;
 pub mod event;
 pub mod failure;
 pub mod frame;
-mod journal;
+mod handshake;
 pub mod liveness;
-mod reach;
 pub mod reassembly;
 pub mod socket;
 mod suspend;
 mod token;
 
-pub use calls::ApiState;
+pub use call_history::ApiState;
 
-/// What the app proves itself to Feishu with.
+/// What identifies the app to Feishu.
 #[derive(Clone)]
 pub struct AppCredentials {
-    /// The app's id (`cli_…`); no secret.
+    /// The app's id (`cli_…`); not secret.
     pub app_id: String,
-    /// The app's secret.
+    /// The app secret, as the developer console shows it.
     pub app_secret: SecretString,
 }
 
 impl fmt::Debug for AppCredentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Credentials").field("app_id", &self.app_id).finish_non_exhaustive()
+        f.debug_struct("AppCredentials").field("app_id", &self.app_id).finish_non_exhaustive()
     }
 }
 
-/// The longest time for reaching a host, before anything is asked of it.
-pub const REACH_TIMEOUT: Duration = Duration::from_secs(6);
+/// Maximum time for connecting to a host (name, TCP), before a request is sent.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(6);
 
-/// The way to the network, shared by all: one HTTP client with its pool, one set of trusted roots. Cheap to clone.
+/// The network access that all parts share: one HTTP client with its pool and one set of trusted roots. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct HttpClient {
     http: reqwest::Client,
@@ -59,10 +63,10 @@ pub struct HttpClient {
     tls: Arc<ClientConfig>,
 }
 
-/// Why there is no [`HttpClient`].
+/// Why an [`HttpClient`] could not be built.
 #[derive(Debug, thiserror::Error)]
 pub enum HttpClientError {
-    /// The TLS library refused its own settings.
+    /// The TLS library refused the settings.
     #[error("TLS cannot be set up: {0}")]
     Tls(#[from] rustls::Error),
     /// The HTTP client could not be built.
@@ -71,9 +75,9 @@ pub enum HttpClientError {
 }
 
 impl HttpClient {
-    /// Reads the system's trusted roots (`SSL_CERT_FILE` and `SSL_CERT_DIR` count) and builds the client.
+    /// Builds the client with the system's trusted roots; `SSL_CERT_FILE` and `SSL_CERT_DIR` are honoured.
     ///
-    /// Without any roots it is built nevertheless, with a warning: plain `http` and `ws` still work.
+    /// If there are no roots it only logs a warning: plain `http` and `ws` still work.
     ///
     /// # Errors
     /// When TLS or the HTTP client cannot be set up.
@@ -82,40 +86,41 @@ impl HttpClient {
             .with_safe_default_protocol_versions()?
             .with_root_certificates(trusted_roots())
             .with_no_client_auth();
-        // The WebSocket handshake is HTTP/1.1 and must not offer anything else.
+        // The WebSocket handshake is HTTP/1.1 and must not offer another protocol.
         let mut http_tls = tls.clone();
         http_tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        let plain = || {
+        let builder = || {
             reqwest::Client::builder()
                 .tls_backend_preconfigured(http_tls.clone())
                 .user_agent(concat!("phonework/", env!("CARGO_PKG_VERSION")))
                 .redirect(reqwest::redirect::Policy::none())
-                .connect_timeout(REACH_TIMEOUT)
+                .connect_timeout(CONNECT_TIMEOUT)
                 .no_proxy()
         };
-        let http = plain()
-            // A dead HTTP/2 connection would otherwise stay in the pool and swallow one request after another.
+        let http = builder()
+            // Without this a dead HTTP/2 connection would stay in the pool and swallow one request after another.
             .http2_keep_alive_interval(Duration::from_secs(5))
             .http2_keep_alive_timeout(Duration::from_secs(5))
             .build()?;
-        let fresh = plain().pool_max_idle_per_host(0).build()?;
+        let fresh = builder().pool_max_idle_per_host(0).build()?;
         Ok(Self { http, fresh, tls: Arc::new(tls) })
     }
 
-    /// The HTTP client: no redirects, no proxy. It has a timeout for connecting only: give each request its own.
+    /// The HTTP client, which follows no redirects and uses no proxy. Only connecting has a timeout: give each request
+    /// its own.
     #[must_use]
     pub fn http(&self) -> &reqwest::Client {
         &self.http
     }
 
-    /// The same, but each request has a connection of its own: after an outage none is lost to a connection that only
-    /// looks alive.
+    /// Like [`Self::http`], but every request opens a new connection. After an outage no request is lost to a pooled
+    /// connection that only looks alive.
     #[must_use]
     pub fn fresh(&self) -> &reqwest::Client {
         &self.fresh
     }
 
-    /// The TLS settings, without any application protocol.
+    /// The TLS settings, which offer no application protocol (ALPN).
     #[must_use]
     pub fn tls(&self) -> Arc<ClientConfig> {
         Arc::clone(&self.tls)
@@ -127,7 +132,7 @@ fn trusted_roots() -> RootCertStore {
     let mut roots = RootCertStore::empty();
     let (trusted, ignored) = roots.add_parsable_certificates(found.certs);
     for error in &found.errors {
-        tracing::debug!(%error, "a trusted root certificate could not be read");
+        tracing::debug!(%error, "failed to read a trusted root certificate");
     }
     if trusted == 0 {
         tracing::warn!("no trusted root certificates found: TLS will fail; install ca-certificates");
@@ -137,7 +142,7 @@ fn trusted_roots() -> RootCertStore {
     roots
 }
 
-/// The body of an answer, if it has at most `limit` bytes; `None` when it is longer.
+/// Reads the body of a response; `None` if it is longer than `limit` bytes.
 async fn body_up_to(mut answer: reqwest::Response, limit: usize) -> Result<Option<Vec<u8>>, reqwest::Error> {
     let mut body = Vec::new();
     while let Some(chunk) = answer.chunk().await? {
@@ -149,7 +154,7 @@ async fn body_up_to(mut answer: reqwest::Response, limit: usize) -> Result<Optio
     Ok(Some(body))
 }
 
-/// An HTTP client's error with its causes and without the URL.
+/// An HTTP error with its causes, but without the URL.
 fn http_error_text(error: reqwest::Error) -> String {
     let error = error.without_url();
     let mut text = error.to_string();
@@ -165,7 +170,15 @@ fn http_error_text(error: reqwest::Error) -> String {
     text
 }
 
-/// The beginning of a text from outside in one line, fit for a log.
+/// A WebSocket error without the URL, whose ticket is secret.
+fn ws_error_text(error: &WsError) -> String {
+    if let WsError::Url(_) | WsError::HttpFormat(_) = error {
+        return "the WebSocket URL cannot be used".to_owned();
+    }
+    error.to_string()
+}
+
+/// The first `limit` characters of a text from outside, on one line and safe to log.
 fn excerpt(text: &str, limit: usize) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(limit).collect()
 }
@@ -175,19 +188,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_client_can_be_made_and_offers_the_socket_no_other_protocol() {
+    fn an_error_about_the_url_does_not_show_it() {
+        use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+
+        let error = "wss://x.example/a b?ticket=hush".into_client_request().unwrap_err();
+        assert_eq!(ws_error_text(&error), "the WebSocket URL cannot be used");
+    }
+
+    #[test]
+    fn the_client_offers_the_websocket_no_application_protocol() {
         let client = HttpClient::new().unwrap();
         assert!(client.tls().alpn_protocols.is_empty());
     }
 
     #[test]
-    fn credentials_do_not_show_their_secret() {
+    fn credentials_hide_the_app_secret_in_debug_output() {
         let credentials = AppCredentials { app_id: "cli_1".to_owned(), app_secret: "hush".into() };
-        assert_eq!(format!("{credentials:?}"), "Credentials { app_id: \"cli_1\", .. }");
+        assert_eq!(format!("{credentials:?}"), "AppCredentials { app_id: \"cli_1\", .. }");
     }
 
     #[test]
-    fn an_excerpt_is_one_line_and_never_cut_inside_a_character() {
+    fn an_excerpt_is_one_line_and_ends_at_a_character_boundary() {
         assert_eq!(excerpt("你\n好\u{1b}[31m", 3), "你 好");
     }
 }

@@ -1,9 +1,9 @@
-//! The configuration, `keyring.yaml`: its keys, their meanings and defaults.
+//! The keyring is phonework's configuration, `keyring.yaml`: its keys, their meanings and defaults.
 //!
-//! Pure: [`parse`] takes text and gives a [`Keyring`] or a [`KeyringFault`] that says where the text is wrong and what is
-//! expected there. Files are read, and paths looked at, in `keyring::disk` alone.
+//! Pure: [`parse`] turns text into a [`Keyring`], or into a [`KeyringFault`] that says where the text is wrong and what
+//! is expected there. Only `keyring::disk` reads files and looks at paths.
 //!
-//! A fault, a log line and a `Debug` never show a value that may be secret.
+//! Faults, log lines and `Debug` output never show a value that may be secret.
 
 mod disk;
 mod draft;
@@ -20,18 +20,18 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-pub use self::disk::{ResolvedKeyring, checked, load, missing_claude, read};
+pub use self::disk::{ResolvedKeyring, load, missing_claude, read, resolve};
 pub use self::fault::{KeyringFault, TextPosition};
 pub use self::reader::{parse, parse_all};
 pub use self::values::{
-    DurationError, LONGEST_DURATION, PermissionMode, PermissionModeError, duration, is_model_name,
+    DurationError, MAX_DURATION, PermissionMode, PermissionModeError, duration, is_model_name,
 };
 use crate::ids::OpenId;
 use crate::language::Language;
 use crate::sandbox::Extra;
 use crate::sandbox::verdict::Wanted;
 
-/// Every key that a keyring may hold.
+/// Every key of the keyring.
 pub const KEYS: [&str; 22] = [
     "FEISHU_APP_ID",
     "FEISHU_APP_SECRET",
@@ -57,18 +57,16 @@ pub const KEYS: [&str; 22] = [
     "LANGUAGE",
 ];
 
-/// A keyring whose every value is of the right kind.
-///
-/// Paths are as they were written until [`checked`] has resolved them.
+/// A parsed keyring. Paths are as they were written, until [`resolve`] resolves them.
 #[derive(Clone)]
 pub struct Keyring {
-    /// `FEISHU_APP_ID`: the self-built app.
+    /// `FEISHU_APP_ID`: the id of the self-built app.
     pub app_id: String,
-    /// `FEISHU_APP_SECRET`.
+    /// `FEISHU_APP_SECRET`: the app secret.
     pub app_secret: SecretString,
-    /// `FEISHU_DOMAIN` as a base URL without a slash at its end; default `https://open.feishu.cn`.
+    /// `FEISHU_DOMAIN`: a base URL without a trailing slash; default `https://open.feishu.cn`.
     pub domain: String,
-    /// `ALLOWED_OPEN_IDS`: who may talk to the bot; default nobody.
+    /// `ALLOWED_OPEN_IDS`: the people who may talk to the bot; default nobody.
     pub allowed: BTreeSet<OpenId>,
     /// `WORKING_DIR`: absolute, or below `~`; default the home itself.
     pub working_dir: PathBuf,
@@ -76,9 +74,9 @@ pub struct Keyring {
     pub claude_command: String,
     /// `CLAUDE_ENV`: added to Claude's environment. The values may be secret.
     pub claude_env: BTreeMap<String, String>,
-    /// `CLAUDE_MODEL`: none leaves the choice to Claude Code.
+    /// `CLAUDE_MODEL`: `None` leaves the choice to Claude Code.
     pub claude_model: Option<String>,
-    /// `PERMISSION_MODE`.
+    /// `PERMISSION_MODE`: the mode of new sessions; default `default`.
     pub permission_mode: PermissionMode,
     /// `TURN_TIMEOUT`: how long Claude may work on one prompt, waiting for people apart; default 300 s.
     pub turn_timeout: Duration,
@@ -100,40 +98,40 @@ pub struct Keyring {
     pub trusted_projects: Vec<PathBuf>,
     /// `OPENAI_…`: the mail boy; default none.
     pub mail_boy: Option<MailBoy>,
-    /// `LANGUAGE`.
+    /// `LANGUAGE`: the language of what the bot itself says; default English.
     pub language: Language,
-    /// Where the values stand that only the disk can tell to be wrong.
-    places: BTreeMap<&'static str, TextPosition>,
+    /// The positions of values that may turn out to be wrong only when they are resolved.
+    positions: BTreeMap<&'static str, TextPosition>,
 }
 
 /// The endpoint of the small LLM that turns natural language into session management.
 #[derive(Clone, Debug)]
 pub struct MailBoy {
-    /// `OPENAI_BASE_URL`, without a slash at its end.
+    /// `OPENAI_BASE_URL`, without a trailing slash.
     pub base_url: String,
-    /// `OPENAI_API_KEY`; an endpoint of one's own may need none.
+    /// `OPENAI_API_KEY`; a private endpoint may need none.
     pub api_key: Option<SecretString>,
-    /// `OPENAI_MODEL`.
+    /// `OPENAI_MODEL`: the name of the model.
     pub model: String,
 }
 
 impl Keyring {
-    /// Where the value of `key` begins in the file, for the keys that name something on this machine.
+    /// Where the value of `key` begins in the file, for the keys whose values name something on this machine.
     #[must_use]
-    pub fn place(&self, key: &str) -> Option<TextPosition> {
-        self.places.get(key).copied()
+    pub fn position(&self, key: &str) -> Option<TextPosition> {
+        self.positions.get(key).copied()
     }
 
-    /// Whether it connects to the same Feishu as the same app.
+    /// Whether both keyrings connect to the same Feishu as the same app.
     #[must_use]
     pub fn connects_as(&self, other: &Self) -> bool {
         let app = |keyring: &Self| (keyring.app_id.clone(), keyring.domain.clone());
         app(self) == app(other) && self.app_secret.expose_secret() == other.app_secret.expose_secret()
     }
 
-    /// What of this keyring does nothing, or less than its name says, in this version: a sentence for each.
+    /// The keys that have no effect in this version, each as a sentence.
     #[must_use]
-    pub fn without_effect(&self) -> Vec<String> {
+    pub fn ineffective_settings(&self) -> Vec<String> {
         let mut notes = Vec::new();
         if self.mail_boy.is_some() {
             notes.push("the OPENAI_… keys have no effect yet, as this version has no mail boy".to_owned());
@@ -144,7 +142,7 @@ impl Keyring {
 
 impl fmt::Debug for Keyring {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Of CLAUDE_ENV the names only: its values are often keys.
+        // Only the names in CLAUDE_ENV: its values are often secret.
         f.debug_struct("Keyring")
             .field("app_id", &self.app_id)
             .field("domain", &self.domain)

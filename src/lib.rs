@@ -8,7 +8,7 @@ pub mod claude;
 pub mod cli;
 pub mod control;
 pub mod crash;
-pub mod daemon;
+mod daemon;
 pub mod emulator;
 pub mod error;
 pub mod feishu;

@@ -1,23 +1,23 @@
-//! Where things lie: the keyring, the state directory, the control socket, programs, projects.
+//! Where files lie: the keyring, the state directory, the control socket and projects.
 //!
-//! The environment is a parameter, so that the order of the places can be tested by value.
+//! The environment is a parameter, so that the order of the candidates can be tested by value.
 
+mod client_socket;
 mod replace;
 mod state_dir;
-mod to_call;
 mod workspace;
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
+pub use self::client_socket::{client_socket, may_exist};
 pub use self::replace::replace;
-pub use self::state_dir::{StateDir, lock_for_a_while};
-pub use self::to_call::{may_exist, socket_to_call};
+pub use self::state_dir::{StateDir, lock_with_retry};
 pub use self::workspace::{ProjectError, Workspace};
 use crate::error::Failure;
 
-/// What of the process's surroundings decides where things lie.
+/// The environment variables and the user, which decide where files lie.
 #[derive(Clone, Debug, Default)]
 pub struct Environment {
     variables: BTreeMap<OsString, OsString>,
@@ -27,7 +27,7 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// The surroundings of this process. The home is `HOME`, or what `/etc/passwd` says.
+    /// The environment of this process. The home is `HOME`, or else what `/etc/passwd` says.
     #[must_use]
     pub fn of_process() -> Self {
         let uid = rustix::process::geteuid();
@@ -36,7 +36,7 @@ impl Environment {
             .with_user(name_in_passwd(&passwd, uid.as_raw()))
     }
 
-    /// An environment made of variables, of whether the user is root, and of their home where `HOME` does not say it.
+    /// An environment of these variables, for root or another user. `passwd_home` is the home if `HOME` is not set.
     pub fn new(
         variables: impl IntoIterator<Item = (impl Into<OsString>, impl Into<OsString>)>,
         root: bool,
@@ -49,13 +49,13 @@ impl Environment {
         environment
     }
 
-    /// The same with the user's name, as far as it can stand in a path.
+    /// The same with the user's name, unless the name cannot be part of a path.
     #[must_use]
     pub fn with_user(self, name: Option<String>) -> Self {
         Self { user: name.filter(|name| !name.contains('/')), ..self }
     }
 
-    /// A variable; one that is set to nothing counts as not set.
+    /// The value of a variable. An empty one counts as not set.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&OsStr> {
         self.variables.get(OsStr::new(name)).map(OsString::as_os_str).filter(|value| !value.is_empty())
@@ -67,7 +67,7 @@ impl Environment {
         self.home.as_deref()
     }
 
-    /// A path with `~` or `~/` at its beginning replaced by the home.
+    /// The path with a leading `~` replaced by the home.
     #[must_use]
     pub fn expand(&self, path: &Path) -> PathBuf {
         match (path.strip_prefix("~"), &self.home) {
@@ -77,42 +77,43 @@ impl Environment {
         }
     }
 
-    /// A variable that holds an absolute path; a relative one counts as not set, as the XDG specification wants it.
+    /// The value of a variable that holds an absolute path. As the XDG specification says, a relative one counts as not
+    /// set.
     fn absolute(&self, name: &str) -> Option<PathBuf> {
         self.get(name).map(PathBuf::from).filter(|path| path.is_absolute())
     }
 
-    /// An XDG base directory of the user.
+    /// One of the user's XDG base directories.
     fn xdg(&self, name: &str, below_home: &str) -> Option<PathBuf> {
         self.absolute(name).or_else(|| self.home.as_ref().map(|home| home.join(below_home)))
     }
 }
 
-/// The places, as far as options name them.
+/// The paths that command-line options name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PathOptions {
-    /// `--keyring`
+    /// The value of `--keyring`.
     pub keyring: Option<PathBuf>,
-    /// `--state-dir`
+    /// The value of `--state-dir`.
     pub state_dir: Option<PathBuf>,
-    /// `--socket`
+    /// The value of `--socket`.
     pub socket: Option<PathBuf>,
 }
 
-/// Where the configuration is: `--keyring`, `PHONEWORK_KEYRING`, the systemd credential if there is one,
+/// The path of the configuration: `--keyring`, `PHONEWORK_KEYRING`, the systemd credential if there is one,
 /// `/etc/phonework/keyring.yaml` for root, the XDG configuration directory for others.
 ///
 /// # Errors
 /// When the user has no home.
 pub fn keyring(
-    chosen: &PathOptions,
+    options: &PathOptions,
     environment: &Environment,
     exists: impl Fn(&Path) -> bool,
 ) -> Result<PathBuf, Failure> {
-    if let Some(path) = named(chosen.keyring.as_ref(), environment, "PHONEWORK_KEYRING") {
+    if let Some(path) = named(options.keyring.as_ref(), environment, "PHONEWORK_KEYRING") {
         return Ok(path);
     }
-    // A service may have credentials without a keyring among them.
+    // A service may have credentials but no keyring among them.
     let credential = environment.absolute("CREDENTIALS_DIRECTORY").map(|folder| folder.join("keyring.yaml"));
     if let Some(path) = credential.filter(|path| exists(path)) {
         return Ok(path);
@@ -126,13 +127,13 @@ pub fn keyring(
         .ok_or_else(|| homeless("--keyring FILE"))
 }
 
-/// Where the state is kept: `--state-dir`, `PHONEWORK_STATE_DIR`, systemd's `STATE_DIRECTORY`, `/var/lib/phonework`
+/// The path of the state directory: `--state-dir`, `PHONEWORK_STATE_DIR`, systemd's `STATE_DIRECTORY`, `/var/lib/phonework`
 /// for root, the XDG state directory for others.
 ///
 /// # Errors
 /// When the user has no home.
-pub fn state_dir(chosen: &PathOptions, environment: &Environment) -> Result<PathBuf, Failure> {
-    if let Some(path) = named(chosen.state_dir.as_ref(), environment, "PHONEWORK_STATE_DIR") {
+pub fn state_dir(options: &PathOptions, environment: &Environment) -> Result<PathBuf, Failure> {
+    if let Some(path) = named(options.state_dir.as_ref(), environment, "PHONEWORK_STATE_DIR") {
         return Ok(path);
     }
     if let Some(path) = from_systemd(environment, "STATE_DIRECTORY") {
@@ -147,13 +148,13 @@ pub fn state_dir(chosen: &PathOptions, environment: &Environment) -> Result<Path
         .ok_or_else(|| homeless("--state-dir DIR"))
 }
 
-/// Where the control socket is: `--socket`, `PHONEWORK_SOCKET`, systemd's `RUNTIME_DIRECTORY`, `/run/phonework` for
-/// root, `XDG_RUNTIME_DIR` for others, and for those without one the state directory.
+/// The path of the control socket: `--socket`, `PHONEWORK_SOCKET`, systemd's `RUNTIME_DIRECTORY`, `/run/phonework` for
+/// root, `XDG_RUNTIME_DIR` for others, or else the state directory.
 ///
 /// # Errors
 /// When the user has neither a runtime directory nor a home.
-pub fn socket(chosen: &PathOptions, environment: &Environment) -> Result<PathBuf, Failure> {
-    if let Some(path) = named(chosen.socket.as_ref(), environment, "PHONEWORK_SOCKET") {
+pub fn socket(options: &PathOptions, environment: &Environment) -> Result<PathBuf, Failure> {
+    if let Some(path) = named(options.socket.as_ref(), environment, "PHONEWORK_SOCKET") {
         return Ok(path);
     }
     let folder = if let Some(folder) = from_systemd(environment, "RUNTIME_DIRECTORY") {
@@ -171,12 +172,12 @@ pub fn socket(chosen: &PathOptions, environment: &Environment) -> Result<PathBuf
     Ok(folder.join("control.sock"))
 }
 
-/// What the option names, or the variable. Relative paths are relative to the working directory here.
+/// The path that the option names, or else the variable. Relative paths are relative to the working directory.
 fn named(option: Option<&PathBuf>, environment: &Environment, variable: &str) -> Option<PathBuf> {
     option.cloned().or_else(|| environment.get(variable).map(PathBuf::from))
 }
 
-/// The first of the directories that systemd made for the service; the variable lists them with colons.
+/// The first of the directories that systemd made for the service; the variable separates them with colons.
 fn from_systemd(environment: &Environment, variable: &str) -> Option<PathBuf> {
     std::env::split_paths(environment.get(variable)?).find(|path| path.is_absolute())
 }
@@ -185,18 +186,18 @@ fn homeless(option: &str) -> Failure {
     Failure::usage(format!("this user has no home directory; set HOME or give {option}"))
 }
 
-/// The home that the text of `/etc/passwd` gives a user.
+/// The home of a user, according to the text of `/etc/passwd`.
 fn home_in_passwd(passwd: &str, uid: u32) -> Option<PathBuf> {
     let home = in_passwd(passwd, uid, 5)?;
     home.starts_with('/').then(|| PathBuf::from(home))
 }
 
-/// The name that the text of `/etc/passwd` gives a user.
+/// The name of a user, according to the text of `/etc/passwd`.
 fn name_in_passwd(passwd: &str, uid: u32) -> Option<String> {
     in_passwd(passwd, uid, 0).map(str::to_owned)
 }
 
-/// A field of the first line of `/etc/passwd` that is about this user and has it.
+/// A field of the first line of `/etc/passwd` that is about this user and has the field.
 fn in_passwd(passwd: &str, uid: u32, field: usize) -> Option<&str> {
     let uid = uid.to_string();
     passwd.lines().find_map(|line| {
@@ -209,17 +210,17 @@ fn in_passwd(passwd: &str, uid: u32, field: usize) -> Option<&str> {
 mod tests {
     use super::*;
 
-    /// The three places, one a line.
-    fn places(chosen: &PathOptions, variables: &[(&str, &str)], root: bool) -> String {
+    /// The three paths, one per line.
+    fn paths(options: &PathOptions, variables: &[(&str, &str)], root: bool) -> String {
         let environment = Environment::new(variables.iter().copied(), root, None);
         let shown = |place: Result<PathBuf, Failure>| match place {
             Ok(path) => path.display().to_string(),
             Err(failure) => failure.sentence,
         };
         [
-            shown(keyring(chosen, &environment, |_| true)),
-            shown(state_dir(chosen, &environment)),
-            shown(socket(chosen, &environment)),
+            shown(keyring(options, &environment, |_| true)),
+            shown(state_dir(options, &environment)),
+            shown(socket(options, &environment)),
         ]
         .join("\n")
     }
@@ -232,48 +233,48 @@ mod tests {
     ];
 
     #[test]
-    fn an_option_goes_before_everything() {
-        let chosen = PathOptions {
+    fn an_option_takes_precedence_over_everything() {
+        let options = PathOptions {
             keyring: Some("k.yaml".into()),
             state_dir: Some("state".into()),
             socket: Some("s.sock".into()),
         };
         let mut variables = SYSTEMD.to_vec();
         variables.push(("PHONEWORK_KEYRING", "/other"));
-        assert_eq!(places(&chosen, &variables, true), "k.yaml\nstate\ns.sock");
+        assert_eq!(paths(&options, &variables, true), "k.yaml\nstate\ns.sock");
     }
 
     #[test]
-    fn a_variable_of_ones_own_goes_before_systemds() {
+    fn phoneworks_own_variables_take_precedence_over_systemds() {
         let mut variables = SYSTEMD.to_vec();
         variables.extend([
             ("PHONEWORK_KEYRING", "/a/k.yaml"),
             ("PHONEWORK_STATE_DIR", "/a/state"),
             ("PHONEWORK_SOCKET", "/a/s.sock"),
         ]);
-        assert_eq!(places(&PathOptions::default(), &variables, true), "/a/k.yaml\n/a/state\n/a/s.sock");
+        assert_eq!(paths(&PathOptions::default(), &variables, true), "/a/k.yaml\n/a/state\n/a/s.sock");
     }
 
     #[test]
-    fn systemds_directories_go_before_the_usual_ones() {
+    fn systemds_directories_take_precedence_over_the_defaults() {
         assert_eq!(
-            places(&PathOptions::default(), &SYSTEMD, true),
+            paths(&PathOptions::default(), &SYSTEMD, true),
             "/run/credentials/phonework.service/keyring.yaml\n/var/lib/phonework\n/run/phonework/control.sock"
         );
     }
 
     #[test]
-    fn root_has_the_systems_directories() {
+    fn root_uses_the_system_directories() {
         assert_eq!(
-            places(&PathOptions::default(), &[("HOME", "/root"), ("PHONEWORK_KEYRING", "")], true),
+            paths(&PathOptions::default(), &[("HOME", "/root"), ("PHONEWORK_KEYRING", "")], true),
             "/etc/phonework/keyring.yaml\n/var/lib/phonework\n/run/phonework/control.sock"
         );
     }
 
     #[test]
-    fn others_have_the_xdg_directories() {
+    fn other_users_use_the_xdg_directories() {
         assert_eq!(
-            places(&PathOptions::default(), &[("HOME", "/home/ada")], false),
+            paths(&PathOptions::default(), &[("HOME", "/home/ada")], false),
             "/home/ada/.config/phonework/keyring.yaml\n/home/ada/.local/state/phonework\n\
              /home/ada/.local/state/phonework/control.sock"
         );
@@ -284,14 +285,14 @@ mod tests {
             ("XDG_RUNTIME_DIR", "/run/user/1000"),
         ];
         assert_eq!(
-            places(&PathOptions::default(), &xdg, false),
+            paths(&PathOptions::default(), &xdg, false),
             "/c/phonework/keyring.yaml\n/home/ada/.local/state/phonework\n/run/user/1000/phonework/control.sock"
         );
     }
 
     #[test]
-    fn a_user_without_a_home_is_told_the_option() {
-        insta::assert_snapshot!(places(&PathOptions::default(), &[], false), @r"
+    fn a_user_without_a_home_is_pointed_to_the_option() {
+        insta::assert_snapshot!(paths(&PathOptions::default(), &[], false), @r"
         this user has no home directory; set HOME or give --keyring FILE
         this user has no home directory; set HOME or give --state-dir DIR
         this user has no home directory; set HOME or give --socket PATH
@@ -299,14 +300,14 @@ mod tests {
     }
 
     #[test]
-    fn credentials_without_a_keyring_are_passed_over() {
+    fn credentials_without_a_keyring_are_skipped() {
         let environment = Environment::new(SYSTEMD, true, None);
         let path = keyring(&PathOptions::default(), &environment, |_| false);
         assert_eq!(path, Ok("/etc/phonework/keyring.yaml".into()));
     }
 
     #[test]
-    fn the_home_comes_from_passwd_when_the_environment_is_silent() {
+    fn without_a_variable_the_home_comes_from_passwd() {
         let passwd = "root:x:0:0:root:/root:/bin/bash\nbroken\nada:x:1000:1000::/home/ada:/bin/sh\n";
         assert_eq!(home_in_passwd(passwd, 1000), Some("/home/ada".into()));
         assert_eq!(home_in_passwd(passwd, 1001), None);

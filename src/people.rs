@@ -1,7 +1,7 @@
-//! Who may talk to the bot: the people whom the keyring names ([`AccessList`]), and those who were let in at run time,
-//! with when and by whom (`allowed.json` in the state directory).
+//! Who may talk to the bot: the people in the keyring and those who were allowed at run time ([`AccessList`]); and the
+//! record of the latter, with when and by whom (`allowed.json` in the state directory).
 //!
-//! A file that cannot be understood is never overwritten: the daemon does not start with it.
+//! A file that cannot be read ends the start and is never overwritten.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -13,21 +13,21 @@ use serde::{Deserialize, Serialize};
 use crate::ids::OpenId;
 use crate::paths::replace;
 
-/// The version of the file's layout.
+/// Version of the file's format.
 const VERSION: u32 = 1;
-/// Ids of Feishu have some thirty characters.
-const LONGEST_ID: usize = 100;
+/// Maximum length of an open_id, in bytes. Feishu's have about thirty.
+const MAX_ID_LENGTH: usize = 100;
 
-/// The people who were let in, by their ids.
+/// The people who were allowed, by their ids.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AllowedPeople(BTreeMap<OpenId, AllowRecord>);
 
-/// How somebody was let in.
+/// When and by whom a person was allowed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AllowRecord {
-    /// When.
+    /// When they were allowed.
     pub at: Timestamp,
-    /// By whom: a user of this machine.
+    /// The user of this machine who allowed them: `uid 0`.
     pub by: String,
 }
 
@@ -52,37 +52,37 @@ struct AllowedFileVersion {
 /// Everybody who may talk to the bot. This is the one place that answers the question.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AccessList {
-    /// From `ALLOWED_OPEN_IDS`.
+    /// The people in `ALLOWED_OPEN_IDS`.
     configured: BTreeSet<OpenId>,
-    /// From `allowed.json`.
-    let_in: BTreeSet<OpenId>,
+    /// The people in `allowed.json`.
+    at_run_time: BTreeSet<OpenId>,
 }
 
 impl AccessList {
-    /// The people whom the keyring allows, and nobody else yet.
+    /// A list of the people in the keyring.
     pub fn of_keyring(configured: impl IntoIterator<Item = OpenId>) -> Self {
-        Self { configured: configured.into_iter().collect(), let_in: BTreeSet::new() }
+        Self { configured: configured.into_iter().collect(), at_run_time: BTreeSet::new() }
     }
 
-    /// The same list with these people let in, in the place of those who were.
+    /// The same list with these people, in place of those who were allowed at run time before.
     #[must_use]
     pub fn with(self, people: &AllowedPeople) -> Self {
-        Self { let_in: people.0.keys().cloned().collect(), ..self }
+        Self { at_run_time: people.0.keys().cloned().collect(), ..self }
     }
 
     /// Whether this person may talk to the bot.
     #[must_use]
     pub fn allows(&self, user: &OpenId) -> bool {
-        self.configured.contains(user) || self.let_in.contains(user)
+        self.configured.contains(user) || self.at_run_time.contains(user)
     }
 
     /// Whether nobody may talk to the bot.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.configured.is_empty() && self.let_in.is_empty()
+        self.configured.is_empty() && self.at_run_time.is_empty()
     }
 
-    /// Whether the keyring itself allows this person, so that they cannot be shut out at run time.
+    /// Whether the keyring allows this person. Then they cannot be disallowed at run time.
     #[must_use]
     pub fn is_configured(&self, user: &OpenId) -> bool {
         self.configured.contains(user)
@@ -90,10 +90,10 @@ impl AccessList {
 }
 
 impl AllowedPeople {
-    /// Reads the file; one that is not there has nobody in it.
+    /// Reads the file. If there is none, nobody was allowed.
     ///
     /// # Errors
-    /// One sentence that names the file and the way out.
+    /// One sentence that names the file and says what to do.
     pub fn load(path: &Path) -> Result<Self, String> {
         let shown = path.display();
         let text = match std::fs::read_to_string(path) {
@@ -102,7 +102,7 @@ impl AllowedPeople {
             Err(error) => return Err(format!("{shown} cannot be read: {error}; let this user read it")),
         };
         let unclear = |why: String| {
-            format!("{shown} cannot be understood ({why}); mend it or move it away, it is left as it is")
+            format!("{shown} cannot be understood ({why}); fix it or move it away; it is left as it is")
         };
         let AllowedFileVersion { version } =
             serde_json::from_str(&text).map_err(|error| unclear(error.to_string()))?;
@@ -119,10 +119,10 @@ impl AllowedPeople {
         Ok(Self(people.map(|entry| (entry.open_id, AllowRecord { at: entry.at, by: entry.by })).collect()))
     }
 
-    /// Writes the file; on disk when this returns.
+    /// Writes the file, which is on disk when this returns.
     ///
     /// # Errors
-    /// Those of the file system; the file is then as it was.
+    /// Those of the file system. The file is then unchanged.
     pub fn save(&self, path: &Path) -> io::Result<()> {
         let entry = |(open_id, let_in): (&OpenId, &AllowRecord)| {
             let AllowRecord { at, by } = let_in.clone();
@@ -132,7 +132,7 @@ impl AllowedPeople {
         replace(path, &layout, || Ok(()))
     }
 
-    /// Lets somebody in; false when he was in already, which stays as it was.
+    /// Allows a person. Returns false, and changes nothing, if they are allowed already.
     pub fn add(&mut self, open_id: OpenId, let_in: AllowRecord) -> bool {
         if self.0.contains_key(&open_id) {
             return false;
@@ -141,23 +141,23 @@ impl AllowedPeople {
         true
     }
 
-    /// Shuts somebody out; false when he was not in.
+    /// Disallows a person. Returns false if they were not allowed.
     pub fn remove(&mut self, open_id: &OpenId) -> bool {
         self.0.remove(open_id).is_some()
     }
 
-    /// Everybody, in the order of their ids.
+    /// All people, in the order of their ids.
     pub fn iter(&self) -> impl Iterator<Item = (&OpenId, &AllowRecord)> {
         self.0.iter()
     }
 }
 
-/// Whether this may be somebody's open_id.
+/// Whether the text has the form of an open_id.
 #[must_use]
 pub fn is_open_id(id: &OpenId) -> bool {
     let id = id.as_str();
     let fits = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-    id.len() <= LONGEST_ID
+    id.len() <= MAX_ID_LENGTH
         && id.strip_prefix("ou_").is_some_and(|rest| !rest.is_empty() && rest.chars().all(fits))
 }
 
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn people_of_the_keyring_and_people_who_were_let_in_are_allowed() {
+    fn people_in_the_keyring_and_people_allowed_at_run_time_are_allowed() {
         let mut people = AllowedPeople::default();
         people.add("ou_b".into(), let_in("uid 0"));
         let access = AccessList::of_keyring(["ou_a".into()]).with(&people);
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_saved_is_read_again() {
+    fn saved_people_are_loaded_again() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("allowed.json");
         let mut people = AllowedPeople::load(&path).unwrap();
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_understood_is_refused_and_left_as_it_is() {
+    fn a_file_that_cannot_be_read_is_refused_and_left_unchanged() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("allowed.json");
         for text in [

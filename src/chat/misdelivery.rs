@@ -142,7 +142,7 @@ impl MisdeliveryWatcher {
         if known.unwrap_or(true) {
             return false;
         }
-        let written = match api.written_by_a_person(&message_id).await {
+        let written = match api.person_message_time(&message_id).await {
             Ok(Some(written)) => written,
             Ok(None) => return false,
             Err(error) => {

@@ -1,17 +1,17 @@
-//! `phonework allow`: who may talk to the bot.
+//! `phonework allow`: lists, allows and disallows people.
 
 use serde::Serialize;
 use serde::de::IgnoredAny;
 
 use super::client::{connect, failure, method};
-use super::output::{colour, columns, print_json, say};
+use super::output::{colour, columns, print_json, print_lines};
 use super::{AllowArgs, show};
 use crate::control::wire::{PeopleList, PersonCall};
 use crate::error::Failure;
 use crate::ids::OpenId;
 use crate::paths::Environment;
 
-/// What `--json` prints of a change.
+/// What `--json` prints for a change.
 #[derive(Serialize)]
 struct Changed<'a> {
     open_id: &'a OpenId,
@@ -30,17 +30,17 @@ fn allow(args: &AllowArgs, environment: &Environment) -> Result<(), Failure> {
         (None, None) => {
             let none = serde_json::Map::new();
             let people: PeopleList = client.call(&method("Allowed"), &none).map_err(failure)?;
-            if args.json {
+            if args.output.json {
                 return print_json(&people);
             }
             if people.people.is_empty() {
-                return say([
+                return print_lines([
                     "Nobody may talk to the bot; it tells everyone who writes to it his open_id, for \
                              `phonework allow OPEN_ID`."
                         .to_owned(),
                 ]);
             }
-            return say(show::people(
+            return print_lines(show::people(
                 &people.people,
                 &jiff::tz::TimeZone::system(),
                 columns(),
@@ -50,9 +50,9 @@ fn allow(args: &AllowArgs, environment: &Environment) -> Result<(), Failure> {
     };
     let call = PersonCall { open_id: open_id.clone() };
     client.call::<IgnoredAny>(&method(name), &call).map_err(failure)?;
-    if args.json {
+    if args.output.json {
         return print_json(&Changed { open_id, allowed });
     }
     let what = if allowed { "may talk to the bot now" } else { "may not talk to the bot any more" };
-    say([format!("{} {what}", show::plain(open_id.as_str()))])
+    print_lines([format!("{} {what}", show::plain(open_id.as_str()))])
 }

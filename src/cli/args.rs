@@ -1,4 +1,4 @@
-//! The command line's definitions, from which help, man pages and completions are made.
+//! The definitions of the command line. Help, man pages and completions are generated from them.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -8,14 +8,14 @@ use clap::{Args, Parser, Subcommand};
 use crate::ids::{ConvId, OpenId};
 use crate::paths::PathOptions;
 
-const FIRST_STEPS: &str = "\
+const START_HELP: &str = "\
 Start with `phonework demo`, which needs no set-up; phonework(7) explains how to connect a Feishu app and run the daemon.";
 
-const KEYRING_PLACES: &str = "\
+const KEYRING_HELP: &str = "\
 Without --keyring and $PHONEWORK_KEYRING the configuration is $CREDENTIALS_DIRECTORY/keyring.yaml under systemd, \
 /etc/phonework/keyring.yaml for root, and ~/.config/phonework/keyring.yaml for others.";
 
-const PLACES: &str = "\
+const PATHS_HELP: &str = "\
 Where neither an option nor a variable names them, configuration, state and socket are \
 $CREDENTIALS_DIRECTORY/keyring.yaml, $STATE_DIRECTORY and $RUNTIME_DIRECTORY/control.sock under systemd; \
 /etc/phonework/keyring.yaml, /var/lib/phonework and /run/phonework/control.sock for root; \
@@ -23,19 +23,19 @@ $CREDENTIALS_DIRECTORY/keyring.yaml, $STATE_DIRECTORY and $RUNTIME_DIRECTORY/con
 
 $PHONEWORK_LOG sets the log level: error, warn, info (the default) or debug.";
 
-const SOCKET_PLACES: &str = "\
+const SOCKET_HELP: &str = "\
 Without --socket and $PHONEWORK_SOCKET the socket is $RUNTIME_DIRECTORY/control.sock under systemd and \
 /run/phonework/control.sock for root; for others it is the first that exists of \
 $XDG_RUNTIME_DIR/phonework/control.sock, ~/.local/state/phonework/control.sock, /run/phonework-USER/control.sock and \
 /run/phonework/control.sock.";
 
-const DEMO: &str = "\
+const DEMO_HELP: &str = "\
 It needs no Feishu account: Feishu is emulated. Claude Code answers if `claude` is on PATH, a practice agent if not. \
 Ctrl-C ends the demo.";
 
 /// Work with Claude Code from your phone: a Feishu bot and the daemon behind it
 #[derive(Debug, Parser)]
-#[command(name = "phonework", version, max_term_width = 100, after_help = FIRST_STEPS)]
+#[command(name = "phonework", version, max_term_width = 100, after_help = START_HELP)]
 pub struct Cli {
     /// The subcommand to run.
     #[command(subcommand)]
@@ -97,7 +97,7 @@ pub struct KeyringOption {
     pub keyring: Option<PathBuf>,
 }
 
-/// The option that names the control socket; `serve` and all clients have it.
+/// The option that names the control socket. `serve` and all clients of the daemon have it.
 #[derive(Debug, Args)]
 pub struct SocketOption {
     /// The daemon's control socket [default: $PHONEWORK_SOCKET, or see below]
@@ -106,16 +106,24 @@ pub struct SocketOption {
 }
 
 impl SocketOption {
-    /// The paths that the options name.
+    /// The paths that the option names.
     #[must_use]
-    pub fn chosen(&self) -> PathOptions {
+    pub(super) fn path_options(&self) -> PathOptions {
         PathOptions { socket: self.socket.clone(), ..PathOptions::default() }
     }
 }
 
+/// The option that chooses JSON as the output format.
+#[derive(Debug, Args)]
+pub struct JsonOption {
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// Options of `serve`: where configuration, state and socket are.
 #[derive(Debug, Args)]
-#[command(after_help = PLACES)]
+#[command(after_help = PATHS_HELP)]
 pub struct ServeArgs {
     /// The option `--keyring`.
     #[command(flatten)]
@@ -131,7 +139,7 @@ pub struct ServeArgs {
 impl ServeArgs {
     /// The paths that the options name.
     #[must_use]
-    pub fn chosen(&self) -> PathOptions {
+    pub(super) fn path_options(&self) -> PathOptions {
         PathOptions {
             keyring: self.keyring.keyring.clone(),
             state_dir: self.state_dir.clone(),
@@ -142,14 +150,14 @@ impl ServeArgs {
 
 /// Options of `sessions`, which lists them.
 #[derive(Debug, Args)]
-#[command(after_help = SOCKET_PLACES)]
+#[command(after_help = SOCKET_HELP)]
 pub struct SessionsArgs {
     /// Include closed sessions
     #[arg(long)]
     pub all: bool,
-    /// Print one JSON document
-    #[arg(long)]
-    pub json: bool,
+    /// The option `--json`.
+    #[command(flatten)]
+    pub output: JsonOption,
     /// The option `--socket`, which names the daemon to ask.
     #[command(flatten)]
     pub socket: SocketOption,
@@ -158,7 +166,7 @@ pub struct SessionsArgs {
 /// Options of `close`, which ends sessions.
 #[derive(Debug, Args)]
 #[command(
-    after_help = SOCKET_PLACES,
+    after_help = SOCKET_HELP,
     override_usage = "phonework close [OPTIONS] <CONV_ID>...\n       phonework close [OPTIONS] --all"
 )]
 pub struct CloseArgs {
@@ -168,9 +176,9 @@ pub struct CloseArgs {
     /// End every open session
     #[arg(long, conflicts_with = "conv_ids")]
     pub all: bool,
-    /// Print one JSON document
-    #[arg(long)]
-    pub json: bool,
+    /// The option `--json`.
+    #[command(flatten)]
+    pub output: JsonOption,
     /// The option `--socket`, which names the daemon to ask.
     #[command(flatten)]
     pub socket: SocketOption,
@@ -178,7 +186,7 @@ pub struct CloseArgs {
 
 /// Options of `tail`, which shows past and running turns.
 #[derive(Debug, Args)]
-#[command(after_help = SOCKET_PLACES)]
+#[command(after_help = SOCKET_HELP)]
 pub struct TailArgs {
     /// Show only this session
     #[arg(value_name = "CONV_ID", value_parser = conv_id, add = super::complete::sessions())]
@@ -199,14 +207,14 @@ pub struct TailArgs {
 
 /// Options of `health`, which judges every part.
 #[derive(Debug, Args)]
-#[command(after_help = SOCKET_PLACES)]
+#[command(after_help = SOCKET_HELP)]
 pub struct HealthArgs {
     /// Run `claude -p ping` first, the way sessions run Claude; costs a little and may take two minutes
     #[arg(long)]
     pub probe: bool,
-    /// Print one JSON document
-    #[arg(long)]
-    pub json: bool,
+    /// The option `--json`.
+    #[command(flatten)]
+    pub output: JsonOption,
     /// Print metrics for the textfile collector of Prometheus' node_exporter
     #[arg(long, conflicts_with = "json")]
     pub prometheus: bool,
@@ -217,7 +225,7 @@ pub struct HealthArgs {
 
 /// Options of `allow`; without any it lists people.
 #[derive(Debug, Args)]
-#[command(after_help = SOCKET_PLACES)]
+#[command(after_help = SOCKET_HELP)]
 pub struct AllowArgs {
     /// Let this person in, at once and for good; the bot tells their open_id to anyone it does not know
     #[arg(value_name = "OPEN_ID", conflicts_with = "remove")]
@@ -225,9 +233,9 @@ pub struct AllowArgs {
     /// Shut out a person whom this command let in
     #[arg(long, value_name = "OPEN_ID", add = super::complete::people())]
     pub remove: Option<OpenId>,
-    /// Print one JSON document
-    #[arg(long)]
-    pub json: bool,
+    /// The option `--json`.
+    #[command(flatten)]
+    pub output: JsonOption,
     /// The option `--socket`, which names the daemon to ask.
     #[command(flatten)]
     pub socket: SocketOption,
@@ -235,7 +243,7 @@ pub struct AllowArgs {
 
 /// Options of `check`, which needs no daemon.
 #[derive(Debug, Args)]
-#[command(after_help = KEYRING_PLACES)]
+#[command(after_help = KEYRING_HELP)]
 pub struct CheckArgs {
     /// The option `--keyring`.
     #[command(flatten)]
@@ -244,7 +252,7 @@ pub struct CheckArgs {
 
 /// Options of `demo` and of the emulator alone.
 #[derive(Debug, Args)]
-#[command(after_help = DEMO)]
+#[command(after_help = DEMO_HELP)]
 pub struct DemoArgs {
     /// Port of the phone's page on this machine [default: any free port]
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true, value_parser = port)]

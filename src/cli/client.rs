@@ -1,4 +1,4 @@
-//! How a subcommand reaches the daemon, and how what goes wrong on the way is told.
+//! Connects subcommands to the daemon, and turns what goes wrong into failures.
 
 use std::io::{self, Write as _};
 use std::path::PathBuf;
@@ -10,20 +10,20 @@ use crate::control::wire::{self, INTERFACE};
 use crate::error::{ExitStatus, Failure};
 use crate::paths::{self, Environment};
 
-/// How long a daemon may take to answer what it has at hand.
-pub(super) const SOON: Duration = Duration::from_secs(30);
+/// Maximum time for a reply that needs no probe of Claude.
+pub(super) const REPLY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The socket that is called.
+/// The path of the socket to connect to.
 ///
 /// # Errors
-/// When the user has no place for one.
+/// When this user has no home directory.
 pub(super) fn socket(option: &SocketOption, environment: &Environment) -> Result<PathBuf, Failure> {
-    paths::socket_to_call(&option.chosen(), environment, paths::may_exist)
+    paths::client_socket(&option.path_options(), environment, paths::may_exist)
 }
 
-/// Connects, and says on stderr when the daemon is of another version.
+/// Connects to the daemon. If its version differs from this program's, a note on stderr says so.
 pub(super) fn connect(option: &SocketOption, environment: &Environment) -> Result<ControlClient, Failure> {
-    let mut client = ControlClient::connect(&socket(option, environment)?, SOON).map_err(failure)?;
+    let mut client = ControlClient::connect(&socket(option, environment)?, REPLY_TIMEOUT).map_err(failure)?;
     let daemon = client.version().map_err(failure)?;
     let own = env!("CARGO_PKG_VERSION");
     if daemon != own {
@@ -34,13 +34,13 @@ pub(super) fn connect(option: &SocketOption, environment: &Environment) -> Resul
     Ok(client)
 }
 
-/// Says something besides on stderr.
+/// Writes a note to stderr.
 pub(super) fn note(sentence: &str) {
-    // Nobody is left to tell when this fails; what was asked for goes on.
+    // If this fails, nobody can be told; the command goes on.
     let _ = writeln!(io::stderr().lock(), "phonework: note: {}", show::plain(sentence));
 }
 
-/// The sessions, however many they are.
+/// All sessions, collected from as many replies as there are.
 pub(super) fn sessions(
     client: &mut ControlClient,
     all: bool,
@@ -53,12 +53,12 @@ pub(super) fn sessions(
     Ok(sessions)
 }
 
-/// The full name of a method.
+/// The full name of a method of `io.phonework`.
 pub(super) fn method(name: &str) -> String {
     format!("{INTERFACE}.{name}")
 }
 
-/// What the person is told; without a daemon the exit code is 2.
+/// The failure for an error of the client. If there is no daemon, the exit code is 2.
 pub(super) fn failure(error: ControlClientError) -> Failure {
     let exit = match &error {
         ControlClientError::NoDaemon { .. } => ExitStatus::Usage,
@@ -76,7 +76,7 @@ mod tests {
     use crate::control::wire::ControlError;
 
     #[test]
-    fn each_failure_is_a_sentence_with_the_way_out_and_no_daemon_is_exit_2() {
+    fn each_failure_is_a_sentence_that_says_what_to_do_and_no_daemon_is_exit_2() {
         let path = || PathBuf::from("/run/phonework/control.sock");
         let failures = [
             ControlClientError::NoDaemon { path: path() },

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::client::{self, connect, failure, method};
-use super::output::{print_json, say};
+use super::output::{print_json, print_lines};
 use super::{CloseArgs, show};
 use crate::control::client::ControlClientError;
 use crate::control::wire::CloseCall;
@@ -39,32 +39,32 @@ pub(super) fn run(args: &CloseArgs, environment: &Environment) -> Result<(), Vec
         let call = CloseCall { conv_id: conv_id.clone() };
         match client.call::<serde::de::IgnoredAny>(&method("Close"), &call) {
             Ok(_) => {
-                if !args.json {
-                    say([format!("{} is closed", show::plain(conv_id.as_str()))])
+                if !args.output.json {
+                    print_lines([format!("{} is closed", show::plain(conv_id.as_str()))])
                         .map_err(|failure| vec![failure])?;
                 }
                 report.closed.push(conv_id);
             }
-            // Its owner closed it in the meantime.
+            // The owner closed the session in the meantime.
             Err(ControlClientError::Refused(crate::control::wire::ControlError::NoSuchSession {
                 ..
             })) if args.all => {}
             Err(error) => {
-                let over =
+                let stop =
                     matches!(error, ControlClientError::Broken(_) | ControlClientError::Unknown { .. });
                 let failure = failure(error);
                 report.failed.push(NotClosed { conv_id, why: failure.sentence.clone() });
                 failures.push(failure);
-                if over {
+                if stop {
                     break;
                 }
             }
         }
     }
-    if args.json {
+    if args.output.json {
         print_json(&report).map_err(|failure| vec![failure])?;
     } else if none_open {
-        say(["There are no open sessions.".to_owned()]).map_err(|failure| vec![failure])?;
+        print_lines(["There are no open sessions.".to_owned()]).map_err(|failure| vec![failure])?;
     }
     if failures.is_empty() { Ok(()) } else { Err(failures) }
 }

@@ -1,4 +1,4 @@
-//! Completion in the shell: session names and open_ids come from the daemon; without one there are none.
+//! Shell completion. Session ids and open_ids come from the daemon; without one there are none.
 
 use std::ffi::OsStr;
 use std::time::Duration;
@@ -14,15 +14,15 @@ use crate::control::wire::{AllowSource, PeopleList, SessionInfo};
 use crate::error::Failure;
 use crate::paths::Environment;
 
-/// The variable by which a shell's script asks for completions.
+/// Environment variable through which a shell's script asks for completions.
 const VARIABLE: &str = "PHONEWORK_COMPLETE";
-/// Nobody waits longer for a completion.
-const SHORT: Duration = Duration::from_millis(300);
+/// Maximum time for a completion.
+const COMPLETION_TIMEOUT: Duration = Duration::from_millis(300);
 
-/// Answers a shell that asks for completions; says whether one did.
+/// Answers a shell that asks for completions. Returns whether one did.
 ///
 /// # Errors
-/// When the shell is not known or stdout cannot be written to.
+/// When the shell is unknown or stdout cannot be written to.
 pub(super) fn answer(arguments: &[std::ffi::OsString]) -> Result<bool, Failure> {
     CompleteEnv::with_factory(Cli::command)
         .var(VARIABLE)
@@ -32,17 +32,17 @@ pub(super) fn answer(arguments: &[std::ffi::OsString]) -> Result<bool, Failure> 
         .map_err(|error| Failure::usage(error.to_string().trim().replace('\n', " ")))
 }
 
-/// Names of open sessions.
+/// Completes the ids of open sessions.
 pub(super) fn open_sessions() -> ArgValueCompleter {
     ArgValueCompleter::new(|current: &OsStr| sessions_named(current, false))
 }
 
-/// Names of all sessions that are known.
+/// Completes the ids of all sessions, closed ones included.
 pub(super) fn sessions() -> ArgValueCompleter {
     ArgValueCompleter::new(|current: &OsStr| sessions_named(current, true))
 }
 
-/// Those who were let in with `phonework allow`.
+/// Completes the open_ids of people who were allowed with `phonework allow`.
 pub(super) fn people() -> ArgValueCompleter {
     ArgValueCompleter::new(|current: &OsStr| {
         let none = serde_json::Map::new();
@@ -63,7 +63,7 @@ fn sessions_named(current: &OsStr, all: bool) -> Vec<CompletionCandidate> {
     named.filter_map(|session| candidate(current, session.conv_id.as_str(), Some(&session.project))).collect()
 }
 
-/// A candidate, if it begins as what was typed.
+/// A candidate, if it begins with what was typed and is safe in any shell.
 fn candidate(current: &OsStr, name: &str, help: Option<&str>) -> Option<CompletionCandidate> {
     let harmless = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
     let begins = current.to_str().is_some_and(|current| name.starts_with(current));
@@ -71,8 +71,8 @@ fn candidate(current: &OsStr, name: &str, help: Option<&str>) -> Option<Completi
     Some(candidate.help(help.map(|help| show::plain(help).into())))
 }
 
-/// The daemon at its usual place; a `--socket` on the line is not looked at.
+/// Connects to the daemon at its default path. A `--socket` on the command line is ignored.
 fn daemon() -> Option<ControlClient> {
     let path = socket(&SocketOption { socket: None }, &Environment::of_process()).ok()?;
-    ControlClient::connect(&path, SHORT).ok()
+    ControlClient::connect(&path, COMPLETION_TIMEOUT).ok()
 }

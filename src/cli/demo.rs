@@ -1,5 +1,5 @@
-//! `phonework demo`: an emulated Feishu with a phone in the browser, and the daemon against it, in one process. All it
-//! writes lies in a temporary directory that goes with it.
+//! `phonework demo`: runs an emulated Feishu, with a phone in the browser, and a daemon that connects to it, in one
+//! process. Everything it writes lies in a temporary directory that is removed when it ends.
 
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -12,7 +12,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::serve::{runtime, this_program};
-use super::{DemoArgs, say};
+use super::{DemoArgs, print_lines};
 use crate::claude::launch::ClaudeProgram;
 use crate::daemon::config::{ConfigHandle, KeyringOrigin};
 use crate::daemon::{Daemon, signals};
@@ -23,11 +23,12 @@ use crate::paths::{Environment, StateDir};
 use crate::session::file;
 use crate::session::registry::{Registry, Session};
 
-/// The project that each person has to himself, and the one of the group: `/list` then tells them apart.
-const OWN: &str = "hello";
-const OF_THE_GROUP: &str = "workshop";
-/// After so long without the bot the page is shown all the same: it says what is wrong.
-const CONNECTING: Duration = Duration::from_secs(10);
+/// The project of each person in their own chat with the bot.
+const OWN_PROJECT: &str = "hello";
+/// The project in the group. It has another name, so that `/list` shows which is which.
+const GROUP_PROJECT: &str = "workshop";
+/// Maximum wait for the bot to connect. Then the page's address is printed all the same; the page says what is wrong.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 pub(super) fn run(args: &DemoArgs, environment: &Environment) -> Result<(), Vec<Failure>> {
     demo(args, environment).map_err(|failure| vec![failure])
@@ -42,7 +43,7 @@ pub(super) fn emulator_alone(args: &DemoArgs) -> Result<(), Vec<Failure>> {
 }
 
 fn demo(args: &DemoArgs, environment: &Environment) -> Result<(), Failure> {
-    // A person reads along: what is as it should be is not worth a line.
+    // A person is watching the terminal, so only warnings are logged.
     logs::begin(environment, "warn")?;
     let folder = tempfile::Builder::new().prefix("phonework-demo-").tempdir().map_err(unwritable)?;
     let phonework = this_program()?;
@@ -58,20 +59,20 @@ fn demo(args: &DemoArgs, environment: &Environment) -> Result<(), Failure> {
         let stop = CancellationToken::new();
         let remains = folder.path().to_owned();
         signals::watch(stop.clone(), move || {
-            // There is nobody left to tell that it failed.
+            // If this fails, nobody can be told.
             let _ = std::fs::remove_dir_all(remains);
         })?;
-        // The terminal is gone, and with it who looks on.
+        // The terminal was closed.
         let closed = stop.clone();
         signals::on_hangup(move || closed.cancel())?;
-        // Feishu delivers what was written before the bot is there only a quarter of a minute later.
+        // Messages written before the bot connects would be delivered only 15 s later.
         let connected =
-            emulator.wait_for(|emulator| emulator.connections().first().map(drop), CONNECTING);
+            emulator.wait_for(|emulator| emulator.connections().first().map(drop), CONNECT_TIMEOUT);
         let mut daemon = pin!(daemon.run(stop));
         let ended = tokio::select! {
             ended = &mut daemon => ended,
             _ = connected => {
-                say(banner(emulator.base_url(), agent))?;
+                print_lines(banner(emulator.base_url(), agent))?;
                 daemon.await
             }
         };
@@ -81,7 +82,7 @@ fn demo(args: &DemoArgs, environment: &Environment) -> Result<(), Failure> {
     folder.close().map_err(unwritable)
 }
 
-/// What to do now, for somebody who has never seen it.
+/// Instructions for a person who sees the demo for the first time.
 fn banner(url: &str, agent: &str) -> [String; 7] {
     [
         "A phone on an emulated Feishu is at",
@@ -95,7 +96,7 @@ fn banner(url: &str, agent: &str) -> [String; 7] {
     .map(str::to_owned)
 }
 
-/// Writes the demo's keyring and sessions; the daemon to run, and a sentence on who answers.
+/// Writes the demo's keyring and sessions. Returns the daemon to run, and a sentence that says who answers.
 fn prepare(
     folder: &Path,
     emulator: &Emulator,
@@ -104,12 +105,12 @@ fn prepare(
 ) -> Result<(Daemon, &'static str), Failure> {
     let projects = folder.join("projects");
     let temporary = folder.join("tmp");
-    for folder in [&projects.join(OWN), &projects.join(OF_THE_GROUP), &temporary] {
+    for folder in [&projects.join(OWN_PROJECT), &projects.join(GROUP_PROJECT), &temporary] {
         std::fs::create_dir_all(folder).map_err(unwritable)?;
     }
     let real = ClaudeProgram::find("claude", environment.get("PATH")).is_ok();
     let practice = format!("{} practice-agent", phonework.display());
-    // Claude Code keeps its own folder, where its login is; all else that an agent writes goes with the demo.
+    // Claude Code uses its own folder, which holds its login. Everything else an agent writes is removed with the demo.
     let written = if real {
         json!({ "TMPDIR": temporary })
     } else {
@@ -142,7 +143,7 @@ fn prepare(
     let state = StateDir::open(&folder.join("state"))?;
     let project =
         |name: &str| checked.workspace.project(name).map_err(|error| Failure::failed(error.to_string()));
-    let sessions = sessions(emulator, &project(OWN)?, &project(OF_THE_GROUP)?);
+    let sessions = sessions(emulator, &project(OWN_PROJECT)?, &project(GROUP_PROJECT)?);
     file::save(&state.path().join("sessions.json"), &sessions).map_err(unwritable)?;
     let agent = if real {
         "Claude Code answers, with your login; it keeps its own record of what is said."
@@ -156,14 +157,14 @@ fn prepare(
     Ok((daemon, agent))
 }
 
-/// A session for each person in each of his chats.
-fn sessions(emulator: &Emulator, own: &Path, of_the_group: &Path) -> Registry {
+/// A session for each person in each of their chats.
+fn sessions(emulator: &Emulator, own: &Path, group: &Path) -> Registry {
     let mut registry = Registry::default();
     for chat in emulator.chats() {
         for user in &chat.members {
             let project = match chat.kind {
                 EmulatedChatKind::P2p => own,
-                EmulatedChatKind::Group => of_the_group,
+                EmulatedChatKind::Group => group,
             };
             let (user, chat_id) = (user.clone(), chat.chat_id.clone());
             registry.open(Session::new(user, chat_id, project.to_owned(), Timestamp::now()));

@@ -1,9 +1,9 @@
-//! `phonework sessions`: the sessions of everybody, as a table or as JSON.
+//! `phonework sessions`: lists everybody's sessions, as a table or as JSON.
 
 use jiff::Timestamp;
 
 use super::client::{self, connect, failure};
-use super::output::{colour, columns, print_json, say};
+use super::output::{colour, columns, print_json, print_lines};
 use super::{SessionsArgs, show};
 use crate::control::wire;
 use crate::error::Failure;
@@ -16,11 +16,11 @@ pub(super) fn run(args: &SessionsArgs, environment: &Environment) -> Result<(), 
 fn list(args: &SessionsArgs, environment: &Environment) -> Result<(), Failure> {
     let mut client = connect(&args.socket, environment)?;
     let sessions = client::sessions(&mut client, args.all).map_err(failure)?;
-    if args.json {
+    if args.output.json {
         return print_json(&wire::Sessions { sessions });
     }
     if sessions.is_empty() {
-        return say(["There are no sessions; people begin one with /new in the chat.".to_owned()]);
+        return print_lines(["There are no sessions; people begin one with /new in the chat.".to_owned()]);
     }
-    say(show::sessions(&sessions, Timestamp::now(), columns(), colour(environment)))
+    print_lines(show::sessions(&sessions, Timestamp::now(), columns(), colour(environment)))
 }

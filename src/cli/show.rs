@@ -1,57 +1,57 @@
-//! What an operator reads: the daemon's replies as text.
+//! Turns the daemon's replies into text for operators. Pure.
 //!
-//! Everything here is pure. What a chat user, a repository or Claude can have written passes through [`plain`] or
-//! [`block`], so that it cannot move the cursor, colour or hide anything on the terminal it is shown on.
+//! Text that a chat user, a repository or Claude may have written passes through [`plain`] or [`block`], so that it cannot
+//! move the cursor, change colours or hide anything on the terminal.
 
 mod health;
 mod people;
 mod prometheus;
-mod said;
 mod sessions;
 mod table;
+mod tail_entry;
 
 use jiff::Timestamp;
 use serde::Serialize;
 use unicode_width::UnicodeWidthChar as _;
 
-pub use self::health::health;
-pub use self::people::people;
-pub use self::prometheus::{absent, prometheus};
-pub use self::said::said;
-pub use self::sessions::sessions;
-pub use self::table::{Cell, Column, TruncatedEnd, table};
+pub(crate) use self::health::health;
+pub(crate) use self::people::people;
+pub(crate) use self::prometheus::{absent, prometheus};
+pub(crate) use self::sessions::sessions;
+pub(crate) use self::table::{Cell, Column, TruncatedEnd, table};
+pub(crate) use self::tail_entry::tail_entry;
 
-/// What a piece of text is, for a terminal that has colours.
+/// The role of a piece of text, which decides its colour.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Style {
-    /// As it is.
+pub(crate) enum Style {
+    /// Ordinary text.
     #[default]
     Plain,
-    /// What is looked for first.
+    /// What the reader looks for first.
     Strong,
-    /// What is there for completeness.
+    /// Less important text.
     Faint,
-    /// All is well.
+    /// Something works.
     Good,
     /// Worth a look.
     Notable,
-    /// Something is wrong.
+    /// Something does not work.
     Bad,
 }
 
 /// Whether styles become colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Colour {
-    /// They do.
+pub(crate) enum Colour {
+    /// Styles become colours.
     On,
-    /// Text is text.
+    /// Text stays plain.
     Off,
 }
 
 impl Colour {
-    /// The text in a style.
+    /// The text with the escape codes of its style.
     #[must_use]
-    pub fn paint(self, style: Style, text: &str) -> String {
+    pub(crate) fn paint(self, style: Style, text: &str) -> String {
         let code = match style {
             Style::Plain => return text.to_owned(),
             Style::Strong => "1",
@@ -67,8 +67,8 @@ impl Colour {
     }
 }
 
-/// Whether a terminal may be shown the character: no control character (C1 ones included), nothing that changes the
-/// direction of text, parts lines or is meant to be unseen.
+/// Whether the character is safe on a terminal: not a control character (C1 ones included), and nothing that changes the
+/// direction of text, separates lines or is invisible.
 fn is_harmless(c: char) -> bool {
     !c.is_control()
         && !matches!(c,
@@ -76,9 +76,9 @@ fn is_harmless(c: char) -> bool {
             | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// Text on one line, with escapes for what a terminal must not be shown.
+/// Text on one line, with unsafe characters escaped.
 #[must_use]
-pub fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     if text.chars().all(is_harmless) {
         return text.to_owned();
     }
@@ -92,9 +92,9 @@ pub fn plain(text: &str) -> String {
     })
 }
 
-/// Text of several lines, each indented by four columns; tabs stay, all else is as in [`plain`].
+/// Text of several lines, each indented by four columns. Tabs stay; otherwise as in [`plain`].
 #[must_use]
-pub fn block(text: &str) -> Vec<String> {
+pub(crate) fn block(text: &str) -> Vec<String> {
     let text = text.strip_suffix('\n').unwrap_or(text);
     text.split('\n')
         .map(|line| {
@@ -105,12 +105,12 @@ pub fn block(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// JSON on one line that also a terminal can be shown: what [`plain`] would escape is written `\uXXXX`, which means the
-/// same in JSON.
+/// JSON on one line that is safe on a terminal: what [`plain`] would escape is written as `\uXXXX`, which means the same
+/// in JSON.
 ///
 /// # Errors
 /// When the value cannot be put into JSON.
-pub fn json(value: &impl Serialize) -> Result<String, serde_json::Error> {
+pub(crate) fn json(value: &impl Serialize) -> Result<String, serde_json::Error> {
     use std::fmt::Write as _;
 
     let text = serde_json::to_string(value)?;
@@ -130,9 +130,9 @@ pub fn json(value: &impl Serialize) -> Result<String, serde_json::Error> {
     }))
 }
 
-/// How long it is from one time to the other, in the largest unit: `5s`, `3m`, `2h`, `9d`. A time to come is `0s`.
+/// The time between two moments in its largest unit: `5s`, `3m`, `2h`, `9d`. It is `0s` if `then` is later than `now`.
 #[must_use]
-pub fn between(then: Timestamp, now: Timestamp) -> String {
+pub(crate) fn between(then: Timestamp, now: Timestamp) -> String {
     let seconds = now.as_second().saturating_sub(then.as_second()).max(0);
     match seconds {
         0..60 => format!("{seconds}s"),
@@ -142,9 +142,9 @@ pub fn between(then: Timestamp, now: Timestamp) -> String {
     }
 }
 
-/// A duration of a turn or a call: `12ms`, `1.5s`, `2m 05s`.
+/// The duration of a turn or a call: `12ms`, `1.5s`, `2m 05s`.
 #[must_use]
-pub fn took(milliseconds: u64) -> String {
+pub(crate) fn took(milliseconds: u64) -> String {
     match milliseconds {
         0..1000 => format!("{milliseconds}ms"),
         1000..60_000 => format!("{}.{}s", milliseconds / 1000, milliseconds % 1000 / 100),
@@ -152,9 +152,9 @@ pub fn took(milliseconds: u64) -> String {
     }
 }
 
-/// A size in memory: `640 kB`, `8.4 MB`, `1.2 GB`.
+/// An amount of memory: `640 kB`, `8.4 MB`, `1.2 GB`.
 #[must_use]
-pub fn size(bytes: u64) -> String {
+pub(crate) fn size(bytes: u64) -> String {
     match bytes {
         0..1_000_000 => format!("{} kB", bytes / 1000),
         1_000_000..1_000_000_000 => format!("{}.{} MB", bytes / 1_000_000, bytes % 1_000_000 / 100_000),
@@ -162,9 +162,9 @@ pub fn size(bytes: u64) -> String {
     }
 }
 
-/// How many columns of a terminal the text takes; Chinese characters take two.
+/// Number of terminal columns that the text takes. Chinese characters take two.
 #[must_use]
-pub fn width(text: &str) -> usize {
+pub(crate) fn width(text: &str) -> usize {
     text.chars().map(|c| c.width().unwrap_or(0)).sum()
 }
 
@@ -172,7 +172,7 @@ pub fn width(text: &str) -> usize {
 pub(crate) mod tests {
     use super::*;
 
-    pub(crate) use super::said::tests::entry;
+    pub(crate) use super::tail_entry::tests::entry;
 
     #[test]
     fn nothing_that_steers_a_terminal_is_shown() {

@@ -1,7 +1,7 @@
-//! `phonework tail`: what is said and done in the sessions. With `-f` a restart of the daemon is waited for, and what
-//! happened meanwhile is told, nothing twice.
+//! `phonework tail`: shows what is said and done in the sessions. With `-f` it waits for a daemon that restarts, and then
+//! shows what happened in the meantime, nothing twice.
 
-mod shown;
+mod printed;
 
 use std::thread::sleep;
 use std::time::Duration;
@@ -9,22 +9,22 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use self::shown::PrintedSoFar;
+use self::printed::PrintedSoFar;
 use super::TailArgs;
-use super::client::{SOON, connect, failure, method, note, socket};
-use super::output::{PipeState, colour, json_line, reader, tell};
+use super::client::{REPLY_TIMEOUT, connect, failure, method, note, socket};
+use super::output::{PipeState, colour, json_line, pipe_state, print_lines_to_reader};
 use super::show::{self, Colour};
 use crate::control::client::{ControlClient, ControlClientError};
 use crate::control::wire::{ControlError, Tail, TailCall, TailEntry};
 use crate::error::Failure;
 use crate::paths::Environment;
 
-/// How long one who follows waits for a sign of life.
-const SILENCE: Duration = Duration::from_secs(90);
-/// How often a daemon that went away is looked for.
-const AGAIN: Duration = Duration::from_millis(300);
-/// So many turns that ended while nobody listened are told at most.
-const MISSED_TURNS: u32 = 1000;
+/// Maximum time without a reply from the daemon, with `-f`.
+const SILENCE_TIMEOUT: Duration = Duration::from_secs(90);
+/// Wait between two attempts to reach a daemon that went away.
+const RECONNECT_INTERVAL: Duration = Duration::from_millis(300);
+/// Maximum number of turns that are shown of those that ended while there was no connection.
+const MAX_MISSED_TURNS: u32 = 1000;
 
 pub(super) fn run(args: &TailArgs, environment: &Environment) -> Result<(), Vec<Failure>> {
     tail(args, environment).map_err(|failure| vec![failure])
@@ -32,16 +32,16 @@ pub(super) fn run(args: &TailArgs, environment: &Environment) -> Result<(), Vec<
 
 /// How a stream of entries ended.
 enum StreamEnd {
-    /// All was told.
+    /// Everything was shown.
     Complete,
-    /// Nobody reads any more.
+    /// Stdout is a closed pipe.
     Unread,
     /// The daemon went away.
     Lost(ControlClientError),
 }
 
 fn tail(args: &TailArgs, environment: &Environment) -> Result<(), Failure> {
-    let screen = EntryFormat { json: args.json, zone: TimeZone::system(), colour: colour(environment) };
+    let format = EntryFormat { json: args.json, zone: TimeZone::system(), colour: colour(environment) };
     let mut client = connect(&args.socket, environment)?;
     let mut shown = PrintedSoFar::since(Timestamp::now());
     let mut call = TailCall {
@@ -50,48 +50,48 @@ fn tail(args: &TailArgs, environment: &Environment) -> Result<(), Failure> {
         since: None,
         follow: Some(args.follow),
     };
-    let mut told = false;
+    let mut away_noted = false;
     loop {
-        let lost = match stream(&mut client, &call, &screen, &mut shown, &mut told)? {
+        let lost = match stream(&mut client, &call, &format, &mut shown, &mut away_noted)? {
             StreamEnd::Unread => return Ok(()),
             StreamEnd::Complete if !args.follow => return Ok(()),
             StreamEnd::Complete => None,
             StreamEnd::Lost(error) if !args.follow => return Err(failure(error)),
             StreamEnd::Lost(error) => Some(error),
         };
-        if !std::mem::replace(&mut told, true) {
+        if !std::mem::replace(&mut away_noted, true) {
             note(&match lost {
                 Some(ControlClientError::Refused(refusal)) => format!("{refusal}; trying again"),
                 Some(_) | None => "the daemon went away; waiting for it".to_owned(),
             });
         }
         client = loop {
-            if reader() == PipeState::Gone {
+            if pipe_state() == PipeState::Closed {
                 return Ok(());
             }
-            sleep(AGAIN);
-            if let Ok(client) = ControlClient::connect(&socket(&args.socket, environment)?, SOON) {
+            sleep(RECONNECT_INTERVAL);
+            if let Ok(client) = ControlClient::connect(&socket(&args.socket, environment)?, REPLY_TIMEOUT) {
                 break client;
             }
         };
-        shown.begin_again();
-        (call.since, call.turns) = (Some(shown.newest_end()), Some(MISSED_TURNS));
+        shown.reconnected();
+        (call.since, call.turns) = (Some(shown.newest_end()), Some(MAX_MISSED_TURNS));
     }
 }
 
-/// Shows what comes until the stream ends. `told` is whether the reader knows that the daemon is away; a reply ends
-/// that.
+/// Prints entries until the stream ends. `away_noted` is whether a note has said that the daemon is away; a reply resets
+/// it.
 fn stream(
     client: &mut ControlClient,
     call: &TailCall,
-    screen: &EntryFormat,
+    format: &EntryFormat,
     shown: &mut PrintedSoFar,
-    told: &mut bool,
+    away_noted: &mut bool,
 ) -> Result<StreamEnd, Failure> {
     let follow = call.follow == Some(true);
     let tail = method("Tail");
     let replies = client
-        .be_patient(if follow { SILENCE } else { SOON })
+        .set_timeout(if follow { SILENCE_TIMEOUT } else { REPLY_TIMEOUT })
         .and_then(|()| client.more::<Tail>(&tail, call));
     let replies = match replies {
         Ok(replies) => replies,
@@ -103,22 +103,22 @@ fn stream(
             Err(error) if follow && may_pass(&error) => return Ok(StreamEnd::Lost(error)),
             Err(error) => return Err(failure(error)),
         };
-        *told = false;
-        let reader = if entries.is_empty() {
-            reader()
+        *away_noted = false;
+        let pipe = if entries.is_empty() {
+            pipe_state()
         } else {
-            let new = entries.iter().filter(|entry| shown.takes(entry));
-            let lines = new.map(|entry| screen.lines(entry)).collect::<Result<Vec<_>, _>>()?;
-            tell(lines.into_iter().flatten())?
+            let new = entries.iter().filter(|entry| shown.is_new(entry));
+            let lines = new.map(|entry| format.lines(entry)).collect::<Result<Vec<_>, _>>()?;
+            print_lines_to_reader(lines.into_iter().flatten())?
         };
-        if reader == PipeState::Gone {
+        if pipe == PipeState::Closed {
             return Ok(StreamEnd::Unread);
         }
     }
     Ok(StreamEnd::Complete)
 }
 
-/// Whether another try may go well: the daemon leaves, or has just come.
+/// Whether another attempt may succeed: the daemon is stopping, or has just started.
 fn may_pass(error: &ControlClientError) -> bool {
     match error {
         ControlClientError::NoDaemon { .. } | ControlClientError::Broken(_) => true,
@@ -127,7 +127,7 @@ fn may_pass(error: &ControlClientError) -> bool {
     }
 }
 
-/// How entries are written.
+/// How entries are printed.
 struct EntryFormat {
     json: bool,
     zone: TimeZone,
@@ -139,6 +139,6 @@ impl EntryFormat {
         if self.json {
             return Ok(vec![json_line(entry)?]);
         }
-        Ok(show::said(entry, &self.zone, self.colour))
+        Ok(show::tail_entry(entry, &self.zone, self.colour))
     }
 }

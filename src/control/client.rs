@@ -1,4 +1,4 @@
-//! The client: a blocking Varlink client, for commands that ask one thing and end.
+//! A blocking Varlink client, for commands that ask one thing and end.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -13,13 +13,13 @@ use serde_json::Value;
 
 use crate::control::wire::ControlError;
 
-/// No reply of the daemon's is longer; what is, comes from something else.
-const LONGEST_REPLY: usize = 16 << 20;
+/// Maximum length of a reply. The daemon sends no longer one.
+const MAX_REPLY_BYTES: usize = 16 << 20;
 
-/// Why there is no reply.
+/// Why a call failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ControlClientError {
-    /// Nothing listens there.
+    /// Nothing listens on the socket.
     #[error(
         "no phonework answers at {path}; start it with `systemctl start phonework`, or `phonework serve` in a terminal",
         path = path.display()
@@ -28,27 +28,27 @@ pub enum ControlClientError {
         /// The socket.
         path: PathBuf,
     },
-    /// The user may not connect.
+    /// This user may not connect to the socket.
     #[error("this user may not connect to {path}; join the group of that directory, or use sudo", path = path.display())]
     Forbidden {
         /// The socket.
         path: PathBuf,
     },
-    /// The daemon refuses.
+    /// The daemon answered with an error of its interface.
     #[error("{0}")]
     Refused(ControlError),
-    /// The daemon does not know the method or one of its parameters.
+    /// The daemon does not know the method or a parameter.
     #[error("the running daemon is too old for this ({what}); restart it with `systemctl restart phonework`")]
     Unknown {
-        /// What it does not know.
+        /// The method or parameter.
         what: String,
     },
-    /// The connection broke, or what was said makes no sense.
+    /// The connection failed, or a reply makes no sense.
     #[error("{0}")]
     Broken(String),
 }
 
-/// A connection to the daemon.
+/// A connection to the daemon's control socket.
 pub struct ControlClient {
     stream: Stream,
     path: PathBuf,
@@ -63,7 +63,8 @@ struct SentCall<'a, P> {
     more: bool,
 }
 
-/// What of a reply says how it is to be read. Long replies are read without a copy in between.
+/// The fields that tell how the reply is to be read. The reply is then parsed a second time as [`ReplyBody`], so that
+/// its parameters need no intermediate copy.
 #[derive(Deserialize)]
 struct ReplyHead {
     error: Option<String>,
@@ -71,7 +72,7 @@ struct ReplyHead {
     continues: bool,
 }
 
-/// The rest of a reply.
+/// The parameters of a reply.
 #[derive(Deserialize)]
 struct ReplyBody<T> {
     parameters: T,
@@ -83,13 +84,13 @@ struct ServiceInfo {
 }
 
 impl ControlClient {
-    /// Connects; no reply may take longer than `patience`.
+    /// Connects. Connecting and every reply may take at most `timeout`.
     ///
     /// # Errors
     /// When nothing listens there, or the user may not connect.
-    pub fn connect(path: &Path, patience: Duration) -> Result<Self, ControlClientError> {
-        // A daemon that is frozen takes nobody in.
-        let wait = ConnectWaitMode::Timeout(patience);
+    pub fn connect(path: &Path, timeout: Duration) -> Result<Self, ControlClientError> {
+        // A daemon that hangs accepts no connections.
+        let wait = ConnectWaitMode::Timeout(timeout);
         let connected = path
             .to_fs_name::<GenericFilePath>()
             .and_then(|name| ConnectOptions::new().name(name).wait_mode(wait).connect_sync());
@@ -108,17 +109,17 @@ impl ControlClient {
             ))
         })?;
         let mut client = Self { stream, path: path.to_owned(), read: Vec::new() };
-        client.be_patient(patience)?;
+        client.set_timeout(timeout)?;
         Ok(client)
     }
 
-    /// Lets replies take so long.
+    /// Sets the maximum time for a reply.
     ///
     /// # Errors
-    /// When the system does not take it.
-    pub fn be_patient(&mut self, patience: Duration) -> Result<(), ControlClientError> {
-        let set = self.stream.set_recv_timeout(Some(patience));
-        set.and_then(|()| self.stream.set_send_timeout(Some(patience)))
+    /// When the system refuses.
+    pub fn set_timeout(&mut self, timeout: Duration) -> Result<(), ControlClientError> {
+        let set = self.stream.set_recv_timeout(Some(timeout));
+        set.and_then(|()| self.stream.set_send_timeout(Some(timeout)))
             .map_err(|error| self.broken(&error.to_string()))
     }
 
@@ -144,7 +145,7 @@ impl ControlClient {
         self.reply(method).map(|(reply, _)| reply)
     }
 
-    /// Calls a method that has more than one reply; each is read when it is asked for.
+    /// Calls a method that has several replies. Each is read when the iterator reaches it.
     ///
     /// # Errors
     /// When the call cannot be sent.
@@ -171,17 +172,17 @@ impl ControlClient {
         self.stream.write_all(&message).map_err(|error| self.broken(&error.to_string()))
     }
 
-    /// The next reply, and whether more follow.
+    /// Reads the next reply; the flag says whether more follow.
     fn reply<T: DeserializeOwned>(&mut self, method: &str) -> Result<(T, bool), ControlClientError> {
         let message = self.message()?;
-        let nonsense = |error: serde_json::Error| {
+        let not_understood = |error: serde_json::Error| {
             ControlClientError::Broken(format!(
                 "the daemon's reply to {method} is not understood: {error}; is it of another version?"
             ))
         };
-        let head: ReplyHead = serde_json::from_slice(&message).map_err(nonsense)?;
+        let head: ReplyHead = serde_json::from_slice(&message).map_err(not_understood)?;
         let Some(error) = head.error else {
-            let body: ReplyBody<T> = serde_json::from_slice(&message).map_err(nonsense)?;
+            let body: ReplyBody<T> = serde_json::from_slice(&message).map_err(not_understood)?;
             return Ok((body.parameters, head.continues));
         };
         let parameters =
@@ -204,7 +205,7 @@ impl ControlClient {
         })
     }
 
-    /// The next message without its NUL.
+    /// Reads the next message, without its NUL.
     fn message(&mut self) -> Result<Vec<u8>, ControlClientError> {
         let mut searched = 0;
         let mut buffer = vec![0; 64 << 10];
@@ -215,7 +216,7 @@ impl ControlClient {
                 return Ok(message);
             }
             searched = self.read.len();
-            if searched > LONGEST_REPLY {
+            if searched > MAX_REPLY_BYTES {
                 return Err(self.broken("a reply is longer than 16 MiB"));
             }
             match self.stream.read(&mut buffer) {
@@ -232,7 +233,7 @@ impl ControlClient {
 
     fn broken(&self, why: &str) -> ControlClientError {
         ControlClientError::Broken(format!(
-            "the daemon at {} does not do its part: {why}; see `journalctl -u phonework`",
+            "the daemon at {} does not answer as it should: {why}; see `journalctl -u phonework`",
             self.path.display()
         ))
     }
@@ -245,14 +246,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_daemon_that_is_frozen_and_takes_nobody_in_more_is_not_waited_for() {
+    fn connecting_to_a_daemon_that_hangs_times_out() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("control.sock");
         let frozen = UnixListener::bind(&path).unwrap();
         rustix::net::listen(&frozen, 0).unwrap();
         let _waits = UnixStream::connect(&path).unwrap();
-        let patience = Duration::from_millis(100);
-        let refused = ControlClient::connect(&path, patience).and_then(|mut client| client.version());
+        let timeout = Duration::from_millis(100);
+        let refused = ControlClient::connect(&path, timeout).and_then(|mut client| client.version());
         assert!(matches!(refused, Err(ControlClientError::Broken(_))), "{refused:?}");
     }
 }

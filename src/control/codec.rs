@@ -1,54 +1,54 @@
-//! Varlink's framing: messages that each end with a NUL. Pure.
+//! Varlink's framing: every message ends with a NUL byte. Pure.
 
 use bytes::{Buf as _, BytesMut};
 
-/// A client's message is no longer, in bytes.
-pub const LONGEST_REQUEST: usize = 64 << 10;
+/// Maximum length of a request, in bytes.
+pub const MAX_REQUEST_BYTES: usize = 64 << 10;
 
-/// Takes bytes in and gives messages out.
+/// Cuts the incoming bytes into messages.
 #[derive(Debug, Default)]
 pub struct Framing {
     buffer: BytesMut,
-    /// So much of the buffer has no NUL in it.
+    /// Number of bytes at the beginning of the buffer that hold no NUL.
     searched: usize,
 }
 
-/// A message is longer than it may be: what follows cannot be told apart any more.
+/// A message is longer than [`MAX_REQUEST_BYTES`]. What follows cannot be cut into messages any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooLong;
 
 impl Framing {
-    /// Where further bytes go.
-    pub fn room(&mut self) -> &mut BytesMut {
+    /// The buffer that incoming bytes are appended to.
+    pub fn buffer(&mut self) -> &mut BytesMut {
         self.buffer.reserve(4096);
         &mut self.buffer
     }
 
-    /// Whether so much waits that nothing more should be read for now.
+    /// Whether the buffer holds so much that nothing more should be read for now.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        self.buffer.len() > LONGEST_REQUEST
+        self.buffer.len() > MAX_REQUEST_BYTES
     }
 
-    /// Whether a message has begun and not ended.
+    /// Whether the buffer holds the beginning of a message.
     #[must_use]
-    pub fn is_within(&self) -> bool {
+    pub fn has_partial(&self) -> bool {
         !self.buffer.is_empty()
     }
 
-    /// The next whole message, without its NUL; none while it has not ended.
+    /// The next message, without its NUL; `None` if it is not complete yet.
     ///
     /// # Errors
-    /// [`TooLong`].
+    /// When the message is too long.
     pub fn take(&mut self) -> Result<Option<BytesMut>, TooLong> {
         let Some(end) = self.buffer[self.searched..].iter().position(|byte| *byte == 0) else {
             self.searched = self.buffer.len();
-            return if self.searched > LONGEST_REQUEST { Err(TooLong) } else { Ok(None) };
+            return if self.searched > MAX_REQUEST_BYTES { Err(TooLong) } else { Ok(None) };
         };
         let message = self.buffer.split_to(self.searched + end);
         self.buffer.advance(1);
         self.searched = 0;
-        if message.len() > LONGEST_REQUEST { Err(TooLong) } else { Ok(Some(message)) }
+        if message.len() > MAX_REQUEST_BYTES { Err(TooLong) } else { Ok(Some(message)) }
     }
 }
 
@@ -60,7 +60,7 @@ mod tests {
         let mut framing = Framing::default();
         let mut all = Vec::new();
         for piece in pieces {
-            framing.room().extend_from_slice(piece);
+            framing.buffer().extend_from_slice(piece);
             loop {
                 match framing.take() {
                     Ok(None) => break,
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_come_whole_however_their_bytes_arrive() {
+    fn messages_come_out_whole_however_their_bytes_arrive() {
         let text: &[u8] = b"one\0\0three\0fo";
         let expected = [b"one".to_vec(), Vec::new(), b"three".to_vec()].map(Ok);
         assert_eq!(messages(&[text]), expected);
@@ -85,8 +85,8 @@ mod tests {
     }
 
     #[test]
-    fn a_message_that_does_not_end_is_not_kept() {
-        let longest = vec![b'x'; LONGEST_REQUEST];
+    fn a_message_that_is_too_long_is_refused() {
+        let longest = vec![b'x'; MAX_REQUEST_BYTES];
         assert_eq!(messages(&[&longest]), []);
         assert_eq!(messages(&[&longest, b"\0"]), [Ok(longest.clone())]);
         assert_eq!(messages(&[&longest, b"x"]), [Err(TooLong)]);

@@ -1,4 +1,4 @@
-//! The socket that the daemon listens on: one that it binds itself, or the one that systemd hands over.
+//! The socket that the daemon listens on: one that it binds itself, or one that systemd passes to it.
 
 use std::fs::{DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io;
@@ -20,43 +20,43 @@ use rustix::fs::OFlags;
 use rustix::net::sockopt::socket_acceptconn;
 
 use crate::error::Failure;
-use crate::paths::lock_for_a_while;
+use crate::paths::lock_with_retry;
 
-/// Who is in the socket's group may connect; nobody else.
-const MODE: u32 = 0o660;
+/// Mode of the socket: only its owner and its group may connect.
+const SOCKET_MODE: u32 = 0o660;
 
-/// The kernel takes no longer path for a socket, in bytes.
-const LONGEST_PATH: usize = 107;
+/// Maximum length of a socket's path, in bytes; a limit of the kernel.
+const MAX_PATH_BYTES: usize = 107;
 
-/// A listening socket. One that the daemon bound goes with it.
+/// A listening socket. If the daemon bound it, its file is removed when this is dropped.
 #[derive(Debug)]
 pub struct Listener {
     pub(super) inner: Inner,
-    /// The socket's group.
+    /// The group id of the socket.
     pub(super) gid: u32,
-    /// The file of a socket that we bound.
-    _bound: Option<Bound>,
-    /// Held as long as the socket is ours; it comes last, so that it is let go of when the socket is gone.
+    /// The file of a socket that the daemon bound.
+    _bound: Option<BoundFile>,
+    /// Held as long as the socket exists. It is the last field, so that it is released after the file is removed.
     _lock: Option<Lock>,
 }
 
-/// What systemd passed, if anything.
+/// The socket that systemd passed, if it passed one.
 #[derive(Debug)]
-pub struct Passed(Option<UnixListener>);
+pub struct SystemdSocket(Option<UnixListener>);
 
-/// The file of a socket; removed with this, unless something else has taken its place.
+/// The file of a socket. Dropping this removes the file, unless another file has taken its place.
 #[derive(Debug)]
-struct Bound {
+struct BoundFile {
     path: PathBuf,
     device: u64,
     inode: u64,
 }
 
-impl Drop for Bound {
+impl Drop for BoundFile {
     fn drop(&mut self) {
         let there = self.path.symlink_metadata();
         if there.is_ok_and(|there| (there.dev(), there.ino()) == (self.device, self.inode)) {
-            // A file that stays is stale, and replaced by the next start.
+            // A file that could not be removed is stale; the next start replaces it.
             let _ = std::fs::remove_file(&self.path);
         }
     }
@@ -67,16 +67,17 @@ struct Lock(File);
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // Closing is not enough while a child that is being started still has a copy of the file.
+        // Closing the file is not enough: a child that is just being started may still hold a copy.
         let _ = self.0.unlock();
     }
 }
 
-impl Passed {
-    /// Takes it out of the environment, so that no child takes it for its own. To be called before there are threads.
+impl SystemdSocket {
+    /// Takes the socket out of the environment, so that no child process takes it for its own. Must be called before
+    /// there are threads.
     ///
     /// # Errors
-    /// When it is not one listening Unix stream socket.
+    /// When systemd passed anything but one listening Unix stream socket.
     pub fn take() -> Result<Self, Failure> {
         let mut passed = ListenFd::from_env();
         let cannot = |why: &str| {
@@ -97,11 +98,11 @@ impl Passed {
 }
 
 impl Listener {
-    /// Listens on what systemd passed, or else binds a socket at `path`. To be called within a tokio runtime.
+    /// Listens on the socket that systemd passed, or else binds one at `path`. Must be called within a tokio runtime.
     ///
     /// # Errors
-    /// When another daemon answers there, something else is in the way, or the system refuses.
-    pub fn open(path: &Path, passed: Passed) -> Result<Self, Failure> {
+    /// When another daemon answers at `path`, another file is in the way, or the system refuses.
+    pub fn open(path: &Path, passed: SystemdSocket) -> Result<Self, Failure> {
         passed.0.map_or_else(|| Self::bind(path), Self::passed)
     }
 
@@ -111,7 +112,7 @@ impl Listener {
         };
         let path = passed.local_addr().ok().and_then(|address| address.as_pathname().map(PathBuf::from));
         let gid = path.and_then(|path| path.metadata().ok()).map(|socket| socket.gid());
-        // A socket without a file has no group: only root and the daemon's user may change something then.
+        // A socket without a file has no group. Then only root and the daemon's user may change anything.
         let gid = gid.unwrap_or(u32::MAX);
         let inner = Inner::from(OfUnix::try_from(OwnedFd::from(passed)).map_err(cannot)?);
         Ok(Self { inner, gid, _bound: None, _lock: None })
@@ -119,9 +120,9 @@ impl Listener {
 
     fn bind(path: &Path) -> Result<Self, Failure> {
         let shown = path.display();
-        if path.as_os_str().as_bytes().len() > LONGEST_PATH {
+        if path.as_os_str().as_bytes().len() > MAX_PATH_BYTES {
             return Err(Failure::failed(format!(
-                "the path of the control socket {shown} is longer than {LONGEST_PATH} bytes; name a shorter one with --socket"
+                "the path of the control socket {shown} is longer than {MAX_PATH_BYTES} bytes; name a shorter one with --socket"
             )));
         }
         let cannot = |error: io::Error| {
@@ -139,28 +140,29 @@ impl Listener {
             .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
             .open(lock_path(path))
             .map_err(cannot)?;
-        match lock_for_a_while(&lock) {
+        match lock_with_retry(&lock) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(taken(path)),
             Err(TryLockError::Error(error)) => return Err(cannot(error)),
         }
         remove_stale(path, cannot)?;
         let name = path.to_fs_name::<GenericFilePath>().map_err(cannot)?;
-        let inner = ListenerOptions::new().name(name).mode(MODE).reclaim_name(false);
+        let inner = ListenerOptions::new().name(name).mode(SOCKET_MODE).reclaim_name(false);
         let inner = inner.create_tokio().map_err(cannot)?;
         let there = path.symlink_metadata().map_err(cannot)?;
-        let bound = Bound { path: path.to_owned(), device: there.dev(), inode: there.ino() };
-        // Who may come in is the business of the directory's group. It is not to be had for everybody; then it is ours.
+        let bound = BoundFile { path: path.to_owned(), device: there.dev(), inode: there.ino() };
+        // The directory's group decides who may connect. If this user may not hand the socket to that group, it keeps
+        // the user's own.
         let group = folder.metadata().map_err(cannot)?.gid();
         let _ = std::os::unix::fs::chown(path, None, Some(group));
-        // The umask has narrowed the mode.
-        std::fs::set_permissions(path, Permissions::from_mode(MODE)).map_err(cannot)?;
+        // The umask may have narrowed the mode.
+        std::fs::set_permissions(path, Permissions::from_mode(SOCKET_MODE)).map_err(cannot)?;
         let gid = path.metadata().map_err(cannot)?.gid();
         Ok(Self { inner, gid, _bound: Some(bound), _lock: Some(Lock(lock)) })
     }
 }
 
-/// The lock lies beside the socket.
+/// The lock file lies beside the socket.
 fn lock_path(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
@@ -174,7 +176,7 @@ fn taken(path: &Path) -> Failure {
     ))
 }
 
-/// Removes a socket that nobody listens on any more. The lock is held, so none of phonework's does.
+/// Removes a socket that nobody listens on any more. The caller holds the lock, so no other phonework is using it.
 fn remove_stale(path: &Path, cannot: impl Fn(io::Error) -> Failure) -> Result<(), Failure> {
     match path.symlink_metadata() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -183,7 +185,7 @@ fn remove_stale(path: &Path, cannot: impl Fn(io::Error) -> Failure) -> Result<()
             "{} is in the way of the control socket; move it away or name another place with --socket",
             path.display()
         ))),
-        Ok(_) => match knock(path) {
+        Ok(_) => match probe(path) {
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
                 std::fs::remove_file(path).map_err(cannot)
             }
@@ -193,8 +195,8 @@ fn remove_stale(path: &Path, cannot: impl Fn(io::Error) -> Failure) -> Result<()
     }
 }
 
-/// Connects, without waiting for one who has more callers already than he takes in.
-fn knock(path: &Path) -> io::Result<()> {
+/// Tries to connect, without waiting for a listener whose backlog is full.
+fn probe(path: &Path) -> io::Result<()> {
     let name = path.to_fs_name::<GenericFilePath>()?;
     ConnectOptions::new().name(name).wait_mode(ConnectWaitMode::Deferred).connect_sync().map(drop)
 }
@@ -214,7 +216,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_socket_is_for_its_owner_and_group_and_goes_with_the_daemon() {
+    async fn a_socket_is_for_its_owner_and_group_and_is_removed_with_the_daemon() {
         let (_folder, path) = place();
         let listener = Listener::bind(&path).unwrap();
         let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
@@ -224,7 +226,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_stale_socket_is_replaced_and_a_living_ones_is_not() {
+    async fn a_stale_socket_is_replaced_but_one_that_is_listened_on_is_not() {
         let (folder, path) = place();
         std::fs::create_dir(path.parent().unwrap()).unwrap();
         drop(UnixListener::bind(&path).unwrap());
@@ -234,7 +236,7 @@ mod tests {
         drop(first);
         let stranger = UnixListener::bind(&path).unwrap();
         assert_eq!(sentence(&folder, &path), refused);
-        // He is alive as well when nobody more can wait for him: he has not taken in who came just now.
+        // A full backlog also shows that something listens: the connection before this one was not accepted yet.
         rustix::net::listen(&stranger, 0).unwrap();
         assert_eq!(sentence(&folder, &path), refused);
         drop(stranger);
@@ -242,7 +244,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_has_taken_the_sockets_place_stays_when_the_daemon_goes() {
+    async fn a_file_that_replaced_the_socket_stays_when_the_daemon_ends() {
         let (_folder, path) = place();
         let listener = Listener::bind(&path).unwrap();
         std::fs::rename(&path, path.with_extension("old")).unwrap();
@@ -253,7 +255,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_no_socket_is_left_alone() {
+    async fn a_file_that_is_not_a_socket_is_left_alone() {
         let (folder, path) = place();
         std::fs::create_dir(path.parent().unwrap()).unwrap();
         std::fs::write(&path, "precious").unwrap();

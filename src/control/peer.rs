@@ -1,58 +1,58 @@
-//! Who may do what: the one place where that is decided, by what the kernel says of the caller.
+//! Decides what a caller may do, by what the kernel says about it. This is the only place that decides it.
 //!
-//! Whoever can connect may look: the socket's mode and its directory see to that. A process that Claude Code started
-//! may do nothing, whatever its uid: every such process is a descendant of the daemon, as the daemon and the wardens
-//! are subreapers.
+//! Whoever can connect may read; the mode of the socket and of its directory decide who can. A process that Claude Code
+//! started may do nothing, whatever its uid. Every such process is a descendant of the daemon, because the daemon and
+//! the wardens are subreapers.
 
 use rustix::process::{Pid, geteuid, getpid};
 
 use super::Peer;
 use crate::process_tree;
 
-/// A caller, as far as the kernel knows him.
+/// A caller, as the kernel describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
-    /// Who he is.
+    /// Its user id and process id.
     pub peer: Peer,
-    /// His groups.
+    /// Its group ids.
     pub groups: Vec<u32>,
-    /// Where his process comes from.
+    /// Whether its process descends from the daemon.
     pub lineage: Lineage,
 }
 
-/// Where a process comes from.
+/// Whether a process descends from the daemon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lineage {
-    /// From the daemon: Claude Code, or something that it started.
+    /// It does: it is Claude Code, or something that Claude Code started.
     Daemon,
-    /// From somewhere else.
+    /// It does not.
     Elsewhere,
-    /// Nobody can tell: the process has ended, or is in a pid namespace that cannot be seen from here.
+    /// Unknown: the process has ended, or is in a pid namespace that is not visible from here.
     Unknown,
 }
 
 /// What a caller may do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Rights {
-    /// Nothing: why, a sentence.
+    /// Nothing; the sentence says why.
     None(&'static str),
-    /// Look on.
-    Look,
-    /// Look on and change something.
+    /// Read only.
+    Read,
+    /// Read and change.
     Change,
 }
 
-/// What is compared with.
+/// What callers are compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DaemonIdentity {
-    /// The daemon's user.
+    /// The daemon's user id.
     pub uid: u32,
-    /// The socket's group.
+    /// The socket's group id.
     pub gid: u32,
 }
 
 impl DaemonIdentity {
-    /// This process, with a socket of this group.
+    /// For this process, with a socket of the group `gid`.
     #[must_use]
     pub fn of_process(gid: u32) -> Self {
         Self { uid: geteuid().as_raw(), gid }
@@ -67,20 +67,20 @@ impl DaemonIdentity {
                 Rights::None("a process that Claude Code started may not use the control socket")
             }
             Lineage::Unknown if own => Rights::None(
-                "whether Claude Code started the process that connected cannot be told: it is gone, or cannot be seen from here",
+                "it is not known whether Claude Code started the process that connected: it has ended, or is not visible from here",
             ),
             Lineage::Elsewhere | Lineage::Unknown => {
                 let may_change = own || caller.peer.uid == 0 || caller.groups.contains(&self.gid);
-                if may_change { Rights::Change } else { Rights::Look }
+                if may_change { Rights::Change } else { Rights::Read }
             }
         }
     }
 }
 
 impl Caller {
-    /// Looks at the process that connected, by its credentials.
+    /// Reads what `/proc` says about the process that connected.
     #[must_use]
-    pub fn look(peer: Peer, gid: u32) -> Self {
+    pub fn inspect(peer: Peer, gid: u32) -> Self {
         let status = std::fs::read_to_string(format!("/proc/{}/status", peer.pid)).unwrap_or_default();
         let mut groups = supplementary_groups(&status);
         groups.push(gid);
@@ -88,21 +88,21 @@ impl Caller {
     }
 }
 
-/// The supplementary groups in `/proc/PID/status`.
+/// The supplementary groups in the text of `/proc/PID/status`.
 fn supplementary_groups(status: &str) -> Vec<u32> {
     let line = status.lines().find_map(|line| line.strip_prefix("Groups:")).unwrap_or_default();
     line.split_whitespace().filter_map(|gid| gid.parse().ok()).collect()
 }
 
-/// So often the way up is begun again when somebody on it has ended meanwhile.
-const TRIES: usize = 20;
+/// Maximum number of attempts to walk up the tree; one fails if a process on the way ends.
+const MAX_ATTEMPTS: usize = 20;
 
-/// Follows the parents of a process up.
+/// Follows a process's parents up to the daemon or to the top.
 fn lineage(pid: i32) -> Lineage {
-    (0..TRIES).find_map(|_| walk(Pid::from_raw(pid)?)).unwrap_or(Lineage::Unknown)
+    (0..MAX_ATTEMPTS).find_map(|_| walk(Pid::from_raw(pid)?)).unwrap_or(Lineage::Unknown)
 }
 
-/// None when the way up broke off: who has ended has handed his children on by now.
+/// `None` if a process on the way has ended. Its children then have another parent, and the next attempt finds it.
 fn walk(first: Pid) -> Option<Lineage> {
     let mut pid = first;
     while let Some(parent) = process_tree::parent(pid)? {
@@ -111,7 +111,7 @@ fn walk(first: Pid) -> Option<Lineage> {
         }
         pid = parent;
     }
-    // The kernel, or another pid namespace.
+    // The parent is the kernel, or outside of this pid namespace.
     Some(Lineage::Elsewhere)
 }
 
@@ -119,35 +119,35 @@ fn walk(first: Pid) -> Option<Lineage> {
 mod tests {
     use super::*;
 
-    const KEEPER: DaemonIdentity = DaemonIdentity { uid: 900, gid: 50 };
+    const IDENTITY: DaemonIdentity = DaemonIdentity { uid: 900, gid: 50 };
 
     fn rights(uid: u32, groups: &[u32], lineage: Lineage) -> Rights {
-        KEEPER.rights(&Caller { peer: Peer { uid, pid: 7 }, groups: groups.to_vec(), lineage })
+        IDENTITY.rights(&Caller { peer: Peer { uid, pid: 7 }, groups: groups.to_vec(), lineage })
     }
 
     #[test]
-    fn root_the_daemons_user_and_the_group_may_change_and_others_look() {
+    fn root_the_daemons_user_and_the_group_may_change_and_others_may_read() {
         for (uid, groups) in [(0, &[0_u32] as &[u32]), (900, &[]), (1000, &[7, 50])] {
             assert_eq!(rights(uid, groups, Lineage::Elsewhere), Rights::Change, "{uid}");
         }
-        assert_eq!(rights(1000, &[7], Lineage::Elsewhere), Rights::Look);
+        assert_eq!(rights(1000, &[7], Lineage::Elsewhere), Rights::Read);
     }
 
     #[test]
-    fn what_claude_started_may_do_nothing_whoever_it_is() {
+    fn a_process_that_claude_started_may_do_nothing_whatever_its_user() {
         for (uid, groups) in [(0, &[50_u32] as &[u32]), (900, &[50]), (1000, &[50])] {
             assert!(matches!(rights(uid, groups, Lineage::Daemon), Rights::None(_)), "{uid}");
         }
     }
 
     #[test]
-    fn a_process_that_is_gone_may_have_been_claudes_if_the_user_is_the_daemons() {
+    fn a_process_of_the_daemons_user_that_has_ended_may_have_been_claudes() {
         assert!(matches!(rights(900, &[50], Lineage::Unknown), Rights::None(_)));
         assert_eq!(rights(1000, &[50], Lineage::Unknown), Rights::Change);
     }
 
     #[test]
-    fn the_lineage_of_a_child_is_the_daemon_and_that_of_others_is_not() {
+    fn a_child_descends_from_the_daemon_and_other_processes_do_not() {
         let mut child = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
         let of_child = lineage(i32::try_from(child.id()).unwrap());
         child.kill().unwrap();

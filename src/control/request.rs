@@ -1,4 +1,4 @@
-//! A client's message read: which method, with what, and how it wants to be answered. Pure.
+//! Parses a client's message: which method, which parameters, and how the client wants to be answered. Pure.
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -6,48 +6,48 @@ use serde_json::{Map, Value, json};
 
 use super::wire::{CloseCall, ControlCall, HealthCall, INTERFACE, PersonCall, SessionsCall, TailCall};
 
-/// The interface that every Varlink service has.
+/// The interface that every Varlink service implements.
 pub const SERVICE: &str = "org.varlink.service";
-/// Its definition.
+/// The definition of [`SERVICE`].
 pub const SERVICE_DEFINITION: &str = include_str!("org.varlink.service.varlink");
 
-/// A message that is a request.
+/// A parsed request.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Request {
-    /// What is asked, or why that cannot be.
-    pub asked: Result<RequestedCall, RequestFault>,
-    /// Whether the client takes more than one reply.
+    /// The call, or why it is not one.
+    pub call: Result<RequestedCall, RequestFault>,
+    /// Whether the client accepts several replies.
     pub more: bool,
-    /// Whether the client wants no reply.
+    /// Whether the client wants no reply at all.
     pub oneway: bool,
 }
 
-/// What is asked.
+/// A call of either interface.
 #[derive(Clone, Debug, PartialEq)]
 pub enum RequestedCall {
-    /// Something of phonework.
+    /// A method of `io.phonework`.
     Call(ControlCall),
-    /// Who answers here.
+    /// `GetInfo`: what service this is.
     Info,
-    /// The definition of an interface.
+    /// `GetInterfaceDescription`; holds the definition.
     Description(&'static str),
 }
 
-/// Why something cannot be asked, in Varlink's own terms.
+/// The errors that Varlink itself defines.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RequestFault {
     /// There is no such interface.
     InterfaceNotFound(String),
     /// The interface has no such method.
     MethodNotFound(String),
-    /// A parameter is missing or of the wrong kind.
+    /// A parameter is missing or of the wrong type.
     InvalidParameter(String),
-    /// The method has too many replies for one who takes only one.
+    /// The method has several replies, but the client accepts only one.
     ExpectedMore,
 }
 
 impl RequestFault {
-    /// The reply that says so.
+    /// The error as a reply.
     #[must_use]
     pub fn reply(&self) -> Value {
         let (error, parameters) = match self {
@@ -73,20 +73,20 @@ struct RawMessage {
     upgrade: Option<bool>,
 }
 
-/// Reads a message; none when it is no request at all, after which nothing can be said.
+/// Parses a message; `None` if it is not a request at all. Then it cannot be answered.
 #[must_use]
 pub fn read(message: &[u8]) -> Option<Request> {
     let message: RawMessage = serde_json::from_slice(message).ok()?;
     let parameters = message.parameters.unwrap_or_default();
-    let asked = if message.upgrade == Some(true) {
+    let call = if message.upgrade == Some(true) {
         Err(RequestFault::InvalidParameter("upgrade".to_owned()))
     } else {
-        asked(&message.method, parameters)
+        parse_call(&message.method, parameters)
     };
-    Some(Request { asked, more: message.more == Some(true), oneway: message.oneway == Some(true) })
+    Some(Request { call, more: message.more == Some(true), oneway: message.oneway == Some(true) })
 }
 
-fn asked(method: &str, parameters: Map<String, Value>) -> Result<RequestedCall, RequestFault> {
+fn parse_call(method: &str, parameters: Map<String, Value>) -> Result<RequestedCall, RequestFault> {
     let Some((interface, name)) = method.rsplit_once('.') else {
         return Err(RequestFault::InterfaceNotFound(method.to_owned()));
     };
@@ -129,8 +129,7 @@ fn description(parameters: &Map<String, Value>) -> Result<RequestedCall, Request
     }
 }
 
-/// What a call is given; what it does not know is passed over. Each parameter is looked at once, as callers may send
-/// thousands.
+/// The parameters of a call. Unknown ones are ignored. Each is looked up by name, as a caller may send thousands.
 struct CallParameters(Map<String, Value>);
 
 impl CallParameters {
@@ -148,38 +147,38 @@ impl CallParameters {
 mod tests {
     use super::*;
 
-    fn asked_by(message: &str) -> Result<RequestedCall, RequestFault> {
-        read(message.as_bytes()).expect("it is a request").asked
+    fn call_of(message: &str) -> Result<RequestedCall, RequestFault> {
+        read(message.as_bytes()).expect("it is a request").call
     }
 
     #[test]
     fn a_call_is_read_with_its_parameters() {
         let sessions = |all| Ok(RequestedCall::Call(ControlCall::Sessions(SessionsCall { all })));
-        assert_eq!(asked_by(r#"{"method":"io.phonework.Sessions"}"#), sessions(None));
-        assert_eq!(asked_by(r#"{"method":"io.phonework.Sessions","parameters":null}"#), sessions(None));
+        assert_eq!(call_of(r#"{"method":"io.phonework.Sessions"}"#), sessions(None));
+        assert_eq!(call_of(r#"{"method":"io.phonework.Sessions","parameters":null}"#), sessions(None));
         let message = r#"{"method":"io.phonework.Sessions","parameters":{"all":true,"later":1}}"#;
-        assert_eq!(asked_by(message), sessions(Some(true)));
+        assert_eq!(call_of(message), sessions(Some(true)));
         let close = ControlCall::Close(CloseCall { conv_id: "c-1".into() });
         let message = r#"{"method":"io.phonework.Close","parameters":{"conv_id":"c-1"}}"#;
-        assert_eq!(asked_by(message), Ok(RequestedCall::Call(close)));
+        assert_eq!(call_of(message), Ok(RequestedCall::Call(close)));
         let message = r#"{"method":"io.phonework.Tail","more":true,"oneway":false}"#;
         let tail = Ok(RequestedCall::Call(ControlCall::Tail(TailCall::default())));
-        assert_eq!(read(message.as_bytes()), Some(Request { asked: tail, more: true, oneway: false }));
+        assert_eq!(read(message.as_bytes()), Some(Request { call: tail, more: true, oneway: false }));
     }
 
     #[test]
-    fn the_service_tells_of_itself() {
-        assert_eq!(asked_by(r#"{"method":"org.varlink.service.GetInfo"}"#), Ok(RequestedCall::Info));
+    fn the_service_describes_itself() {
+        assert_eq!(call_of(r#"{"method":"org.varlink.service.GetInfo"}"#), Ok(RequestedCall::Info));
         for interface in [SERVICE, INTERFACE] {
             let method = "org.varlink.service.GetInterfaceDescription";
             let message = json!({ "method": method, "parameters": { "interface": interface } }).to_string();
-            let Ok(RequestedCall::Description(text)) = asked_by(&message) else { panic!("{interface}") };
+            let Ok(RequestedCall::Description(text)) = call_of(&message) else { panic!("{interface}") };
             assert!(text.contains(&format!("\ninterface {interface}\n")), "{text}");
         }
     }
 
     #[test]
-    fn what_cannot_be_asked_is_told_in_varlinks_terms() {
+    fn faulty_calls_are_answered_with_varlinks_errors() {
         for (message, error, parameter) in [
             (r#"{"method":"Sessions"}"#, "InterfaceNotFound", "Sessions"),
             (r#"{"method":"io.other.Sessions"}"#, "InterfaceNotFound", "io.other"),
@@ -200,7 +199,7 @@ mod tests {
             ),
             (r#"{"method":"org.varlink.service.GetInterfaceDescription"}"#, "InvalidParameter", "interface"),
         ] {
-            let reply = asked_by(message).unwrap_err().reply();
+            let reply = call_of(message).unwrap_err().reply();
             assert_eq!(reply["error"], format!("org.varlink.service.{error}"), "{message}");
             let named: Vec<_> = reply["parameters"].as_object().unwrap().values().collect();
             assert_eq!(named, [parameter], "{message}");
@@ -208,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_request_is_none() {
+    fn a_message_that_is_not_a_request_is_none() {
         for message in
             ["", "{}", "[]", "{\"method\":1}", "{\"method\":\"a.b\",\"parameters\":[]}", "\u{fffd}"]
         {

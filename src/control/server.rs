@@ -1,11 +1,11 @@
-//! The server: takes callers in, reads what they ask, and has it answered.
+//! The server: accepts connections, reads calls, and has them answered.
 //!
-//! Each connection has a task of its own. Its calls are answered in order; a caller may send the next before the last
-//! is answered. A caller who is silent, slow, or one of too many costs the others nothing.
+//! Every connection has its own task. Its calls are answered in order; a caller may send the next call before the last
+//! one is answered. A caller that is silent or slow, or one of too many, does not affect the others.
 
-mod change;
-mod conversation;
-mod room;
+mod callers;
+mod connection;
+mod operator_change;
 mod warnings;
 
 use std::io;
@@ -23,37 +23,37 @@ use super::listener::Listener;
 use super::peer::{Caller, DaemonIdentity, Rights};
 use super::{Handler, Peer};
 use crate::logs::LastingTrouble;
-use conversation::CallerConnection;
-use room::Callers;
+use callers::Callers;
+use connection::CallerConnection;
 use warnings::Warnings;
 
-/// So many are connected at once. When one more comes, somebody else has to go: see [`Callers`].
-const MOST: usize = 256;
-/// Between two tries to take somebody in, when the system is out of something.
-const BREATH: Duration = Duration::from_millis(50);
-/// When the daemon leaves, a change that was begun has so long to end.
-const ENDING: Duration = Duration::from_millis(900);
+/// Maximum number of connections. One more evicts another: see [`Callers`].
+const MAX_CALLERS: usize = 256;
+/// Wait after a failed accept, such as when the system is out of file descriptors.
+const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(50);
+/// Time for changes that have begun to end when the daemon stops.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(900);
 
-/// Serves until `stop`.
+/// Serves until `stop` is cancelled.
 pub async fn run(listener: Listener, handler: impl Handler, stop: CancellationToken) {
-    let keeper = DaemonIdentity::of_process(listener.gid);
-    let room = Callers::new(MOST);
+    let identity = DaemonIdentity::of_process(listener.gid);
+    let callers = Callers::new(MAX_CALLERS);
     let (refusals, crowding) = (Arc::new(Warnings::default()), Warnings::default());
     let mut trouble = LastingTrouble::default();
-    let mut conversations = JoinSet::new();
+    let mut connections = JoinSet::new();
     loop {
         let stream = tokio::select! {
             () = stop.cancelled() => break,
-            Some(_) = conversations.join_next() => continue,
+            Some(_) = connections.join_next() => continue,
             stream = listener.inner.accept() => stream,
         };
         let stream = match stream {
             Ok(stream) => stream,
             Err(error) => {
                 if trouble.met(&error.to_string(), Instant::now()) {
-                    warn!(%error, "nobody can be taken in at the control socket");
+                    warn!(%error, "accept on the control socket failed");
                 }
-                sleep(BREATH).await;
+                sleep(ACCEPT_RETRY_DELAY).await;
                 continue;
             }
         };
@@ -61,33 +61,33 @@ pub async fn run(listener: Listener, handler: impl Handler, stop: CancellationTo
         let caller = match caller(&stream) {
             Ok(caller) => caller,
             Err(error) => {
-                debug!(%error, "a caller of the control socket was not taken in");
+                debug!(%error, "failed to read the credentials of a caller of the control socket");
                 continue;
             }
         };
-        let rights = keeper.rights(&caller);
+        let rights = identity.rights(&caller);
         let uid = caller.peer.uid;
-        let Some(seat) = room.enter(uid, !matches!(rights, Rights::None(_))) else {
+        let Some(slot) = callers.admit(uid, !matches!(rights, Rights::None(_))) else {
             if let Some(before) = crowding.due(uid, Instant::now()) {
-                warn!(peer_uid = uid, before, "the control socket has too many callers: one was turned away");
+                warn!(peer_uid = uid, before, "the control socket has too many callers: refused one");
             }
             continue;
         };
-        let conversation =
-            CallerConnection::new(stream, caller.peer, rights, seat, handler.clone(), Arc::clone(&refusals));
-        conversations.spawn(conversation.hold(stop.clone()));
+        let connection =
+            CallerConnection::new(stream, caller.peer, rights, slot, handler.clone(), Arc::clone(&refusals));
+        connections.spawn(connection.serve(stop.clone()));
     }
-    let ended = async { while conversations.join_next().await.is_some() {} };
-    if tokio::time::timeout(ENDING, ended).await.is_err() {
-        debug!("not all callers of the control socket were let go of");
+    let ended = async { while connections.join_next().await.is_some() {} };
+    if tokio::time::timeout(SHUTDOWN_TIMEOUT, ended).await.is_err() {
+        debug!("not all connections of the control socket ended in time");
     }
 }
 
-/// Who has just connected.
+/// Identifies the process that has just connected.
 fn caller(stream: &Stream) -> io::Result<Caller> {
     let Stream::UdSocket(stream) = stream;
     let credentials = stream.inner().peer_cred()?;
     // A process outside of this pid namespace has none that means anything here.
     let peer = Peer { uid: credentials.uid(), pid: credentials.pid().unwrap_or(0) };
-    Ok(Caller::look(peer, credentials.gid()))
+    Ok(Caller::inspect(peer, credentials.gid()))
 }

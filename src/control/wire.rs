@@ -1,7 +1,6 @@
-//! What goes over the control socket, as `io.phonework.varlink` defines it: calls, replies and errors. Pure.
+//! The calls, replies and errors of the control socket, as `io.phonework.varlink` defines them. Pure.
 //!
-//! Unknown fields are passed over in both directions; a client that meets an unknown value of an enumeration passes
-//! it on as it is only where it does not have to understand it.
+//! Daemon and clients share these types. Unknown fields are ignored in both directions.
 
 mod health;
 
@@ -17,91 +16,91 @@ use crate::ids::{ChatId, ClaudeSessionId, ConvId, OpenId};
 
 /// The interface's name.
 pub const INTERFACE: &str = "io.phonework";
-/// Its definition and documentation.
+/// The definition of the interface, with its documentation.
 pub const DEFINITION: &str = include_str!("io.phonework.varlink");
 
 /// The parameters of `Sessions`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionsCall {
-    /// The closed ones too.
+    /// Whether to list closed sessions too.
     pub all: Option<bool>,
 }
 
 /// A reply to `Sessions`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Sessions {
-    /// Some of the sessions, in the order of their owners and numbers; closed ones at the end.
+    /// Some of the sessions, sorted by owner and number; closed ones come last.
     pub sessions: Vec<SessionInfo>,
 }
 
-/// A session.
+/// A session, as operators see it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SessionInfo {
-    /// Its number in its owner's `/list`; none when it is closed.
+    /// Its number in its owner's `/list`; `None` if it is closed.
     pub number: Option<usize>,
-    /// Its name.
+    /// Its id.
     pub conv_id: ConvId,
-    /// Whose it is.
+    /// Its owner.
     pub user: OpenId,
     /// The chat that it was opened in.
     pub chat_id: ChatId,
-    /// The project's directory as people see it.
+    /// The project's directory as it is shown in the chat.
     pub project: String,
-    /// The project's directory.
+    /// The absolute path of the project's directory.
     pub directory: String,
-    /// What it does.
+    /// What the session is doing.
     pub state: SessionState,
-    /// Whether its owner's plain messages go to it, in some chat.
+    /// Whether it is the active session of some chat.
     pub active: bool,
-    /// When it was last asked something, or answered.
+    /// When it last received a prompt or gave an answer.
     pub last_activity_at: Timestamp,
-    /// How many messages wait for it.
+    /// Number of messages that wait for it.
     pub queue: usize,
-    /// Since when it works on a message.
+    /// Since when it has been working on a message.
     pub running_since: Option<Timestamp>,
     /// When it was opened.
     pub created_at: Timestamp,
-    /// When it was closed.
+    /// When it was closed, if it is closed.
     pub closed_at: Option<Timestamp>,
-    /// Claude Code's name for the conversation.
+    /// Claude Code's id of the conversation.
     pub claude_session_id: ClaudeSessionId,
     /// The permission mode.
     pub mode: String,
-    /// The model, where one is set.
+    /// The model, if one is set.
     pub model: Option<String>,
-    /// What it has cost, in US dollars.
+    /// Its cost so far, in US dollars.
     pub cost_usd: Option<f64>,
 }
 
-/// What a session does.
+/// What a session is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SessionState {
-    /// It works on a message.
+    /// It is working on a message.
     Running,
-    /// It has a process that waits.
+    /// Its process is waiting for a message.
     Ready,
-    /// It is resumed by its next message.
+    /// It has no process; its next message resumes it.
     Asleep,
-    /// It is over.
+    /// Its owner or an operator has closed it.
     Closed,
 }
 
 /// The parameters of `Close`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CloseCall {
-    /// The session.
+    /// The session to close.
     pub conv_id: ConvId,
 }
 
 /// The parameters of `Tail`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TailCall {
-    /// One session; all when none.
+    /// The session to show; `None` for all.
     pub conv_id: Option<ConvId>,
-    /// So many turns of the past; 10 when none.
+    /// Maximum number of past turns; `None` means 10.
     pub turns: Option<u32>,
-    /// Only turns that ended later.
+    /// Shows only turns that ended after this time.
     pub since: Option<Timestamp>,
     /// Whether to go on with what happens from now on.
     pub follow: Option<bool>,
@@ -110,34 +109,34 @@ pub struct TailCall {
 /// A reply to `Tail`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Tail {
-    /// Some entries, in order; none when the daemon only shows that it lives.
+    /// Some entries, in order. An empty reply only shows that the daemon is alive.
     pub entries: Vec<TailEntry>,
 }
 
-/// Something that was said or done in a session.
+/// One thing that was said or done in a session.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TailEntry {
-    /// When.
+    /// When it was said or done.
     pub at: Timestamp,
-    /// The session.
+    /// The id of the session.
     pub conv_id: ConvId,
-    /// Whose it is.
+    /// The owner of the session.
     pub user: OpenId,
-    /// The turn that it belongs to.
+    /// The id of the turn that it belongs to.
     pub turn: String,
-    /// What it is; the interface says which of the other fields it has.
+    /// The kind of entry, which decides what other fields it has.
     pub kind: TailEntryKind,
-    /// A prompt, an answer, or what a tool was given.
+    /// A prompt, an answer, or the input of a tool.
     pub text: Option<String>,
-    /// So many bytes of the text were left out at its end.
+    /// Number of bytes that were cut off the end of the text.
     pub cut: Option<u64>,
     /// The tool's name.
     pub tool: Option<String>,
     /// Whether the tool failed.
     pub failed: Option<bool>,
-    /// What was decided, in one word.
+    /// The decision, in one word.
     pub decision: Option<String>,
-    /// Who decided.
+    /// The person who decided.
     pub by: Option<String>,
     /// How the turn ended, in one word.
     pub outcome: Option<String>,
@@ -145,14 +144,14 @@ pub struct TailEntry {
     pub duration_ms: Option<u64>,
     /// What the turn cost, in US dollars.
     pub cost_usd: Option<f64>,
-    /// How many entries were left out.
+    /// Number of entries that are missing.
     pub count: Option<u64>,
-    /// Whether it was read from an audit log that somebody changed.
+    /// Whether it comes from an audit log that somebody has changed.
     pub altered: bool,
 }
 
 impl TailEntry {
-    /// One without what its kind may have.
+    /// An entry without the optional fields.
     #[must_use]
     pub fn new(at: Timestamp, conv_id: ConvId, user: OpenId, turn: String, kind: TailEntryKind) -> Self {
         Self {
@@ -176,82 +175,82 @@ impl TailEntry {
     }
 }
 
-/// What an [`TailEntry`] is.
+/// The kind of a [`TailEntry`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TailEntryKind {
-    /// What was asked.
+    /// A person sent a prompt.
     Prompt,
-    /// A tool was used.
+    /// Claude used a tool.
     Tool,
-    /// A permission was asked for and decided.
+    /// Claude asked for a permission, or the request was decided.
     Approval,
-    /// What Claude said.
+    /// Claude answered.
     Answer,
-    /// The turn's end.
+    /// The turn ended.
     Over,
-    /// The reader was too slow, and entries were left out.
+    /// Entries are missing, because the reader was too slow.
     Missed,
 }
 
 /// A reply to `Allowed`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PeopleList {
-    /// Who may talk to the bot, in the order of their ids.
+    /// The people who may talk to the bot, in the order of their ids.
     pub people: Vec<Person>,
 }
 
-/// Somebody who may talk to the bot.
+/// A person who may talk to the bot.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Person {
-    /// His open_id.
+    /// Their open_id.
     pub open_id: OpenId,
-    /// How he was let in.
+    /// How they were allowed.
     pub source: AllowSource,
-    /// When he was let in; none for those of the keyring.
+    /// When they were allowed; `None` for people in the keyring.
     pub at: Option<Timestamp>,
-    /// By whom.
+    /// Who allowed them; `None` for people in the keyring.
     pub by: Option<String>,
 }
 
-/// How somebody was let in.
+/// How a person was allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AllowSource {
-    /// He is on `ALLOWED_OPEN_IDS`.
+    /// They are listed in `ALLOWED_OPEN_IDS`.
     Keyring,
-    /// He was let in at run time.
+    /// An operator allowed them at run time.
     Operator,
 }
 
 /// The parameters of `Allow` and `Disallow`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PersonCall {
-    /// Who.
+    /// The person to allow or disallow.
     pub open_id: OpenId,
 }
 
-/// A call of `io.phonework`, read.
+/// A parsed call of `io.phonework`.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ControlCall {
     /// List the sessions.
     Sessions(SessionsCall),
     /// Close a session.
     Close(CloseCall),
-    /// Show what is said and done.
+    /// Show what is said and done in sessions.
     Tail(TailCall),
-    /// Tell the state of every part.
+    /// Report the state of every part.
     Health(HealthCall),
-    /// List who may talk to the bot.
+    /// List the people who may talk to the bot.
     Allowed,
-    /// Let somebody in.
+    /// Allow a person.
     Allow(PersonCall),
-    /// Shut somebody out.
+    /// Disallow a person.
     Disallow(PersonCall),
 }
 
 impl ControlCall {
-    /// Whether it changes something.
+    /// Whether the call changes something.
     #[must_use]
     pub fn changes(&self) -> bool {
         match self {
@@ -265,48 +264,48 @@ impl ControlCall {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[serde(tag = "error", content = "parameters")]
 pub enum ControlError {
-    /// There is no open session of that name.
+    /// There is no open session with this id.
     #[serde(rename = "io.phonework.NoSuchSession")]
     #[error("there is no open session {conv_id}; `phonework sessions` lists them")]
     NoSuchSession {
-        /// The name.
+        /// The id that was given.
         conv_id: ConvId,
     },
-    /// That cannot be anybody's open_id.
+    /// The text is not a valid open_id.
     #[serde(rename = "io.phonework.NoOpenId")]
     #[error("{:?} is no open_id: it begins with ou_; the bot tells it to everyone who writes to it", open_id.as_str())]
     NoOpenId {
-        /// What was given.
+        /// The text that was given.
         open_id: OpenId,
     },
-    /// He stands in the keyring.
+    /// The person is listed in the keyring, which this call does not change.
     #[serde(rename = "io.phonework.InKeyring")]
     #[error("{open_id} is let in by ALLOWED_OPEN_IDS in {keyring}; take it out there, then reload phonework")]
     InKeyring {
-        /// Who.
+        /// The person.
         open_id: OpenId,
-        /// The file.
+        /// The path of the keyring.
         keyring: String,
     },
-    /// He was not let in.
+    /// The person was not allowed.
     #[serde(rename = "io.phonework.NotAllowed")]
     #[error("{open_id} is not let in; `phonework allow` lists who is")]
     NotAllowed {
-        /// Who.
+        /// The person.
         open_id: OpenId,
     },
-    /// The caller may not do this.
+    /// The caller may not make this call.
     #[serde(rename = "io.phonework.Forbidden")]
     #[error("{reason}")]
     Forbidden {
-        /// A sentence.
+        /// Why, as a sentence.
         reason: String,
     },
-    /// It could not be done now.
+    /// The call failed.
     #[serde(rename = "io.phonework.Failed")]
     #[error("{reason}")]
     Failed {
-        /// A sentence with the way out.
+        /// Why, as a sentence that says what to do.
         reason: String,
     },
 }

@@ -1,7 +1,7 @@
-//! The configuration in force, and the one task that changes it: by reading the keyring again, and by letting people
-//! in and shutting them out at run time.
+//! The configuration in force, and the one task that changes it: by reading the keyring again, and by allowing and
+//! disallowing people at run time.
 //!
-//! What is changed is on disk before it counts. A change counts for all at once: whoever follows [`Settings`] sees it.
+//! A change is on disk before it takes effect, and then takes effect everywhere at once: all parts follow [`Settings`].
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 use tracing::{error, info, warn};
 
-use super::notify::{self, Reloads};
+use super::systemd::{self, Reloads};
 use crate::claude::launch::ClaudeProgram;
 use crate::control::wire::{AllowSource, ControlError, Person};
 use crate::error::Failure;
@@ -23,50 +23,49 @@ use crate::logs::events;
 use crate::paths::Environment;
 use crate::people::{AllowRecord, AllowedPeople, is_open_id};
 
-/// The configuration in force.
-pub type Settings = watch::Receiver<Arc<ResolvedKeyring>>;
+/// The configuration in force, now and later.
+pub(crate) type Settings = watch::Receiver<Arc<ResolvedKeyring>>;
 
-/// Who asks waits no longer for a disk.
-const ANSWER: Duration = Duration::from_secs(10);
-/// So many changes wait.
-const CHANGES: usize = 64;
+/// Maximum time that a caller waits for the disk.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+/// Maximum number of changes that wait.
+const CHANGE_CAPACITY: usize = 64;
 
-/// Where the keyring comes from.
+/// Where the keyring is read from.
 #[derive(Clone, Debug)]
-pub struct KeyringOrigin {
-    /// The file.
-    pub path: PathBuf,
-    /// What its values are looked at with.
-    pub environment: Environment,
+pub(crate) struct KeyringOrigin {
+    /// The path of `keyring.yaml`.
+    pub(crate) path: PathBuf,
+    /// The environment that paths in the keyring are resolved with.
+    pub(crate) environment: Environment,
     /// Places of phonework's own in which no project may lie.
-    pub private: Vec<PathBuf>,
+    pub(crate) private: Vec<PathBuf>,
 }
 
 /// A handle of the task that owns the configuration. The task ends with the last handle.
 #[derive(Clone, Debug)]
-pub struct ConfigHandle {
+pub(crate) struct ConfigHandle {
     changes: mpsc::Sender<AllowlistChange>,
     settings: Settings,
     reloads: watch::Sender<Reloads>,
-    origin: KeyringOrigin,
 }
 
 #[derive(Debug)]
 enum AllowlistChange {
     Reload,
-    LetIn(OpenId, AllowRecord, oneshot::Sender<Result<(), ControlError>>),
-    ShutOut(OpenId, oneshot::Sender<Result<(), ControlError>>),
+    Allow(OpenId, AllowRecord, oneshot::Sender<Result<(), ControlError>>),
+    Disallow(OpenId, oneshot::Sender<Result<(), ControlError>>),
     List(oneshot::Sender<Vec<Person>>),
 }
 
 impl KeyringOrigin {
-    /// Reads the keyring.
+    /// Reads the keyring and resolves its paths.
     ///
     /// # Errors
-    /// One sentence with what is wrong.
-    pub fn read(&self) -> Result<ResolvedKeyring, Failure> {
+    /// One sentence that says what is wrong.
+    pub(crate) fn read(&self) -> Result<ResolvedKeyring, Failure> {
         let keyring = keyring::load(&self.path, &self.environment)?;
-        let mut checked = keyring::checked(&keyring, &self.path, &self.environment)?;
+        let mut checked = keyring::resolve(&keyring, &self.path, &self.environment)?;
         let private = self.places(&checked.keyring);
         checked.workspace = checked.workspace.with_private(private);
         Ok(checked)
@@ -89,96 +88,94 @@ impl KeyringOrigin {
         places
     }
 
-    /// Logs what an operator should know of what was read.
-    pub fn warn_of(&self, checked: &ResolvedKeyring) {
+    /// Logs what an operator should know about a keyring.
+    pub(crate) fn log_warnings(&self, checked: &ResolvedKeyring) {
         let missing = missing_claude(&checked.keyring, &self.path, &self.environment);
         for note in checked.notes.iter().cloned().chain(missing) {
             warn!("{note}");
         }
     }
 
-    /// Whether it is a credential of systemd, which never changes while the daemon runs.
+    /// Whether it is a systemd credential, which does not change while the daemon runs.
     fn is_credential(&self) -> bool {
         self.environment.get("CREDENTIALS_DIRECTORY").is_some_and(|folder| self.path.starts_with(folder))
     }
 }
 
-/// What to say when the configured Claude Code cannot be run.
+/// A sentence for an operator, if `CLAUDE_COMMAND` cannot be run.
 #[must_use]
-pub fn missing_claude(keyring: &Keyring, path: &Path, environment: &Environment) -> Option<String> {
+pub(crate) fn missing_claude(keyring: &Keyring, path: &Path, environment: &Environment) -> Option<String> {
     let command = environment.expand(Path::new(&keyring.claude_command));
     let found = ClaudeProgram::find(&command.to_string_lossy(), environment.get("PATH"));
     found.is_err().then(|| keyring::missing_claude(keyring, path))
 }
 
 impl ConfigHandle {
-    /// Starts the task with what was read from `origin`, and with the people of `allowed` (a file).
+    /// Starts the task with the keyring that was read from `origin`, and with the people in the file `allowed`.
     ///
     /// # Errors
-    /// `allowed` cannot be understood: exit code 78, and it is left as it is.
-    pub fn start(origin: KeyringOrigin, checked: ResolvedKeyring, allowed: PathBuf) -> Result<Self, Failure> {
+    /// When `allowed` cannot be read: exit code 78, and the file is left as it is.
+    pub(crate) fn start(
+        origin: KeyringOrigin,
+        checked: ResolvedKeyring,
+        allowed: PathBuf,
+    ) -> Result<Self, Failure> {
         let people = AllowedPeople::load(&allowed).map_err(Failure::config)?;
-        let (changes, changes_rx) = mpsc::channel(CHANGES);
+        let (changes, changes_rx) = mpsc::channel(CHANGE_CAPACITY);
         let (newest, settings) = watch::channel(Arc::new(with(checked, &people)));
         let (reloads, _) = watch::channel(Reloads::default());
-        let owner = ConfigOwner { origin: origin.clone(), allowed, people, newest, reloads: reloads.clone() };
+        let owner = ConfigOwner { origin, allowed, people, newest, reloads: reloads.clone() };
         tokio::spawn(owner.run(changes_rx));
-        Ok(Self { changes, settings, reloads, origin })
+        Ok(Self { changes, settings, reloads })
     }
 
-    /// What is in force, now and later.
+    /// The configuration in force, now and later.
     #[must_use]
-    pub fn settings(&self) -> Settings {
+    pub(crate) fn settings(&self) -> Settings {
         self.settings.clone()
     }
 
-    /// Where the keyring comes from.
+    /// The outcome of reloads, now and later.
     #[must_use]
-    pub fn origin(&self) -> &KeyringOrigin {
-        &self.origin
-    }
-
-    /// How reloads went, now and later.
-    #[must_use]
-    pub fn reloads(&self) -> watch::Receiver<Reloads> {
+    pub(crate) fn reloads(&self) -> watch::Receiver<Reloads> {
         self.reloads.subscribe()
     }
 
-    /// Has the keyring read again; what comes of it is in the journal, and told to systemd.
-    pub fn reload(&self) {
-        notify::reloading();
+    /// Has the keyring read again. The outcome goes to the journal and to systemd.
+    pub(crate) fn reload(&self) {
+        systemd::reloading();
         if self.changes.try_send(AllowlistChange::Reload).is_err() {
             let why = "the keyring is not read again: too many changes wait";
             warn!("{why}");
-            tell(&self.reloads, Some(why.to_owned()));
+            record_reload(&self.reloads, Some(why.to_owned()));
         }
     }
 
-    /// Lets somebody in; who is in already stays so.
+    /// Allows a person to talk to the bot. For a person who is allowed already, nothing changes.
     ///
     /// # Errors
     /// Those of the interface's `Allow`.
-    pub async fn let_in(&self, open_id: OpenId, by: String) -> Result<(), ControlError> {
+    pub(super) async fn allow(&self, open_id: OpenId, by: String) -> Result<(), ControlError> {
         if !is_open_id(&open_id) {
             return Err(ControlError::NoOpenId { open_id });
         }
-        let let_in = AllowRecord { at: Timestamp::now(), by };
-        self.ask(|answer| AllowlistChange::LetIn(open_id, let_in, answer)).await?
+        let record = AllowRecord { at: Timestamp::now(), by };
+        self.ask(|answer| AllowlistChange::Allow(open_id, record, answer)).await?
     }
 
-    /// Shuts out somebody who was let in.
+    /// Disallows a person who was allowed at run time.
     ///
     /// # Errors
     /// Those of the interface's `Disallow`.
-    pub async fn shut_out(&self, open_id: OpenId) -> Result<(), ControlError> {
-        self.ask(|answer| AllowlistChange::ShutOut(open_id, answer)).await?
+    pub(super) async fn disallow(&self, open_id: OpenId) -> Result<(), ControlError> {
+        self.ask(|answer| AllowlistChange::Disallow(open_id, answer)).await?
     }
 
-    /// Who may talk to the bot, in the order of their ids.
+    /// The people who may talk to the bot, in the order of their ids.
     ///
     /// # Errors
-    /// When the daemon leaves.
-    pub async fn people(&self) -> Result<Vec<Person>, ControlError> {
+    /// When the daemon is shutting down.
+    pub(super) async fn people(&self) -> Result<Vec<Person>, ControlError> {
         self.ask(AllowlistChange::List).await
     }
 
@@ -192,9 +189,9 @@ impl ConfigHandle {
             self.changes.send(change(answer)).await.ok()?;
             answered.await.ok()
         };
-        match timeout(ANSWER, asked).await {
+        match timeout(ANSWER_TIMEOUT, asked).await {
             Ok(Some(answer)) => Ok(answer),
-            Ok(None) => Err(failed("phonework is leaving; ask again when it is back")),
+            Ok(None) => Err(failed("phonework is shutting down; ask again when it is back")),
             Err(_) => Err(failed(
                 "the disk of the keyring or of the state directory does not answer; what was asked is done when it does",
             )),
@@ -213,16 +210,16 @@ struct ConfigOwner {
 impl ConfigOwner {
     async fn run(mut self, mut changes: mpsc::Receiver<AllowlistChange>) {
         while let Some(change) = changes.recv().await {
-            // Whoever does not wait for the answer does not want it.
+            // Sending fails if the caller no longer waits; that does not matter.
             match change {
-                AllowlistChange::Reload => tell(&self.reloads, self.reload().await),
-                AllowlistChange::LetIn(open_id, let_in, answer) => {
+                AllowlistChange::Reload => record_reload(&self.reloads, self.reload().await),
+                AllowlistChange::Allow(open_id, record, answer) => {
                     let mut people = self.people.clone();
-                    people.add(open_id, let_in);
-                    let _ = answer.send(self.take(people).await);
+                    people.add(open_id, record);
+                    let _ = answer.send(self.save(people).await);
                 }
-                AllowlistChange::ShutOut(open_id, answer) => {
-                    let _ = answer.send(self.shut_out(open_id).await);
+                AllowlistChange::Disallow(open_id, answer) => {
+                    let _ = answer.send(self.disallow(open_id).await);
                 }
                 AllowlistChange::List(answer) => {
                     let _ = answer.send(self.list());
@@ -231,7 +228,7 @@ impl ConfigOwner {
         }
     }
 
-    /// Reads the keyring again; a bad one is refused, and the old one stays: why, if it was.
+    /// Reads the keyring again. Returns why the new one was refused, if it was; then the old one stays in force.
     async fn reload(&self) -> Option<String> {
         if self.origin.is_credential() {
             let why = "the keyring is a systemd credential, which is read at start only: restart phonework for a new one";
@@ -239,11 +236,14 @@ impl ConfigOwner {
             return Some(why.to_owned());
         }
         let origin = self.origin.clone();
-        let read = spawn_blocking(move || origin.read().inspect(|checked| origin.warn_of(checked))).await;
+        let read =
+            spawn_blocking(move || origin.read().inspect(|checked| origin.log_warnings(checked))).await;
         match read.unwrap_or_else(|error| Err(Failure::failed(error.to_string()))) {
             Ok(checked) => {
                 if !checked.keyring.connects_as(&self.newest.borrow().keyring) {
-                    warn!("FEISHU_APP_ID, FEISHU_APP_SECRET or FEISHU_DOMAIN changed: that takes a restart");
+                    warn!(
+                        "FEISHU_APP_ID, FEISHU_APP_SECRET or FEISHU_DOMAIN changed: restart phonework for the change to take effect"
+                    );
                 }
                 self.newest.send_replace(Arc::new(with(checked, &self.people)));
                 info!("the keyring was read again");
@@ -256,21 +256,21 @@ impl ConfigOwner {
         }
     }
 
-    async fn shut_out(&mut self, open_id: OpenId) -> Result<(), ControlError> {
+    async fn disallow(&mut self, open_id: OpenId) -> Result<(), ControlError> {
         let mut people = self.people.clone();
-        let was_in = people.remove(&open_id);
-        if was_in {
-            self.take(people).await?;
+        let was_allowed = people.remove(&open_id);
+        if was_allowed {
+            self.save(people).await?;
         }
         if self.newest.borrow().access.is_configured(&open_id) {
             let keyring = self.origin.path.display().to_string();
             return Err(ControlError::InKeyring { open_id, keyring });
         }
-        was_in.then_some(()).ok_or(ControlError::NotAllowed { open_id })
+        was_allowed.then_some(()).ok_or(ControlError::NotAllowed { open_id })
     }
 
-    /// Has these people let in, and nobody else but those of the keyring.
-    async fn take(&mut self, people: AllowedPeople) -> Result<(), ControlError> {
+    /// Saves the list of people allowed at run time, then puts it in force.
+    async fn save(&mut self, people: AllowedPeople) -> Result<(), ControlError> {
         if people == self.people {
             return Ok(());
         }
@@ -278,7 +278,7 @@ impl ConfigOwner {
         let saved =
             spawn_blocking(move || written.save(&path)).await.map_err(std::io::Error::other).flatten();
         saved.map_err(|error| ControlError::Failed {
-            reason: format!("{} cannot be written: {error}; see to the disk", self.allowed.display()),
+            reason: format!("{} cannot be written: {error}; check the disk", self.allowed.display()),
         })?;
         self.people = people;
         self.newest
@@ -295,14 +295,14 @@ impl ConfigOwner {
             at: None,
             by: None,
         });
-        let let_in = self.people.iter().filter(|(open_id, _)| !in_keyring(open_id));
-        let let_in = let_in.map(|(open_id, let_in)| Person {
+        let at_run_time = self.people.iter().filter(|(open_id, _)| !in_keyring(open_id));
+        let at_run_time = at_run_time.map(|(open_id, record)| Person {
             open_id: open_id.clone(),
             source: AllowSource::Operator,
-            at: Some(let_in.at),
-            by: Some(let_in.by.clone()),
+            at: Some(record.at),
+            by: Some(record.by.clone()),
         });
-        let mut people: Vec<_> = of_keyring.chain(let_in).collect();
+        let mut people: Vec<_> = of_keyring.chain(at_run_time).collect();
         people.sort_by(|one, other| one.open_id.cmp(&other.open_id));
         people
     }
@@ -312,8 +312,8 @@ fn with(checked: ResolvedKeyring, people: &AllowedPeople) -> ResolvedKeyring {
     ResolvedKeyring { access: checked.access.with(people), ..checked }
 }
 
-/// Tells how a reload went.
-fn tell(reloads: &watch::Sender<Reloads>, refused: Option<String>) {
+/// Records the outcome of a reload, for systemd's status.
+fn record_reload(reloads: &watch::Sender<Reloads>, refused: Option<String>) {
     reloads.send_modify(|reloads| {
         reloads.done += 1;
         reloads.refused = refused.map(|why| (Timestamp::now(), why));

@@ -1,4 +1,4 @@
-//! The courier's way to Feishu.
+//! The courier's [`Transport`]: makes its requests with Feishu's API, and tells what a failure means for the courier.
 
 use tokio::sync::{mpsc, watch};
 use uuid::Uuid;
@@ -16,7 +16,7 @@ use crate::mail::courier::{
 use crate::render::ladder;
 use crate::words::Words;
 
-/// Feishu's API, for the courier, and the long connection, which tells when Feishu can be reached again.
+/// Feishu's API for the courier. The long connection tells when Feishu can be reached again. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct FeishuTransport {
     pub(super) api: Api,
@@ -27,9 +27,9 @@ pub(super) struct FeishuTransport {
 impl Transport for FeishuTransport {
     async fn run(&self, request: &ApiRequest) -> Result<Option<String>, RequestFailure> {
         crash::at(Point::RequestSending);
-        let answer = self.ask(request).await;
+        let answer = self.call(request).await;
         crash::at(Point::RequestAnswered);
-        answer.map_err(|error| refused(error, is_up(&self.connection.borrow())))
+        answer.map_err(|error| failure_of(error, is_up(&self.connection.borrow())))
     }
 
     fn in_place_of(&self, objection: ContentObjection) -> String {
@@ -46,19 +46,20 @@ impl Transport for FeishuTransport {
 
     async fn recovered(&self) {
         let mut connection = self.connection.clone();
-        // One look only: two at a time, with a writer between them, wait for each other.
+        // Borrow once: two borrows with a writer waiting in between would deadlock.
         let now = connection.borrow().clone();
         let (was_up, before) = (is_up(&now), now.reconnects);
         let again = |state: &ConnectionState| is_up(state) && (!was_up || state.reconnects != before);
         if connection.wait_for(again).await.is_err() {
-            // The connection is not kept any more: the daemon leaves.
+            // The connection task has ended: the daemon is shutting down.
             std::future::pending().await
         }
     }
 }
 
 impl FeishuTransport {
-    async fn ask(&self, request: &ApiRequest) -> Result<Option<String>, ApiError> {
+    /// The id or key that the API returns, if the call returns one.
+    async fn call(&self, request: &ApiRequest) -> Result<Option<String>, ApiError> {
         match request {
             ApiRequest::Send { to, reply_to, content, uuid } => {
                 let (msg_type, content) = match content {
@@ -79,7 +80,7 @@ impl FeishuTransport {
             ApiRequest::React { on, emoji } => self.api.react(on, emoji).await.map(|()| None),
             ApiRequest::Update { message_id, card } => self.api.update(message_id, card).await.map(|()| None),
             ApiRequest::Upload { name, text } => self.api.upload(name, text.clone().into()).await.map(Some),
-            ApiRequest::CreateEntity { card } => self.api.make_entity(card).await.map(Some),
+            ApiRequest::CreateEntity { card } => self.api.create_entity(card).await.map(Some),
             ApiRequest::ChangeEntity { entity, sequence, change } => {
                 let operation = match change {
                     EntityChange::Stream(text) => {
@@ -88,7 +89,7 @@ impl FeishuTransport {
                     EntityChange::Streaming(on) => api::CardOperation::Streaming(*on),
                     EntityChange::Replace(card) => api::CardOperation::Replace(card),
                 };
-                self.api.operate(entity, *sequence, operation).await.map(|()| None)
+                self.api.change_entity(entity, *sequence, operation).await.map(|()| None)
             }
         }
     }
@@ -98,10 +99,10 @@ fn is_up(state: &ConnectionState) -> bool {
     state.phase == Phase::Connected
 }
 
-/// What a failure means for the courier. Whether the long connection is up tells what did not come from Feishu: without
-/// it the network is to blame, whatever the request was.
-fn refused(error: ApiError, is_up: bool) -> RequestFailure {
-    let own = error.may_be_its_own() && (error.code.is_some() || is_up);
+/// What a failed call means for the courier. If there was no answer from Feishu and the long connection is down, the
+/// network is to blame and not this request.
+fn failure_of(error: ApiError, is_up: bool) -> RequestFailure {
+    let own = error.may_be_isolated() && (error.code.is_some() || is_up);
     let advice = match error.advice {
         failure::RetryAdvice::Retry { after, outcome_known } => {
             DeliveryAdvice::Retry { after, outcome_known, own }
@@ -113,7 +114,7 @@ fn refused(error: ApiError, is_up: bool) -> RequestFailure {
         failure::RetryAdvice::Refused(RefusalReason::Content) => {
             DeliveryAdvice::Unacceptable(ContentObjection::Content)
         }
-        // The answer is owed until the app is mended.
+        // The message is kept until an operator has fixed the app.
         failure::RetryAdvice::Refused(RefusalReason::Operator) => {
             DeliveryAdvice::Retry { after: None, outcome_known: true, own }
         }
@@ -129,8 +130,9 @@ fn refused(error: ApiError, is_up: bool) -> RequestFailure {
     RequestFailure { advice, reason: error.to_string(), cause: error.cause() }
 }
 
-/// Sends what cannot be put into the outbox: each once, whatever comes of it.
-pub(super) async fn alert(api: Api, mut alerts: mpsc::Receiver<StorageAlert>) {
+/// Sends messages that cannot be put into the outbox, because the disk accepts no writes. Each is sent once, whatever
+/// becomes of it.
+pub(super) async fn send_alerts(api: Api, mut alerts: mpsc::Receiver<StorageAlert>) {
     while let Some(StorageAlert { chat, under, text }) = alerts.recv().await {
         let outgoing = Outgoing {
             to: Recipient::Chat(chat),
@@ -140,7 +142,7 @@ pub(super) async fn alert(api: Api, mut alerts: mpsc::Receiver<StorageAlert>) {
             uuid: Uuid::new_v4().to_string(),
         };
         if let Err(error) = api.send(&outgoing).await {
-            tracing::debug!(%error, "a person could not be told that his message is not on record");
+            tracing::debug!(%error, "failed to tell a person that their message is not on record");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The state of every part, gathered from those who know it, and judged.
+//! `phonework health`: gathers the state of every part and judges it.
 
 mod judge;
 
@@ -10,12 +10,12 @@ use rustix::process::Pid;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 
+use super::claude_proof::ClaudeProver;
 use super::config::Settings;
-use super::proof::ClaudeProver;
 use crate::chat::router::RouterEvent;
 use crate::chat::router::operator::{OperatorRequest, SessionCounts, SessionsSnapshot};
 use crate::control::wire::{
-    ApiHealth, ClaudeHealth, ClaudeProof, ConnectionHealth, ControlError, HealthCounts, HealthReport as Told,
+    ApiHealth, ClaudeHealth, ClaudeProof, ConnectionHealth, ControlError, HealthCounts, HealthReport,
     LinkState, MailHealth, ProcessUsage, ProofSource, StuckTaskInfo, TroubleInfo, WedgedInfo,
 };
 use crate::feishu::api::Api;
@@ -27,54 +27,54 @@ use crate::sandbox::Sandboxes;
 use crate::session::event_feed::EventFeed;
 use judge::{JudgeInputs, judge};
 
-/// A part that does not answer within this time is said not to.
-const ANSWER: Duration = Duration::from_secs(2);
-/// So many of the messages that Feishu refused are told of.
-const LAST_WEDGED: u32 = 10;
+/// A part that does not answer within this time is reported as not answering.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
+/// Maximum number of refused messages in a report.
+const MAX_WEDGED: u32 = 10;
 
-/// Those who know.
+/// The parts that are asked for their state. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct HealthSources {
     pub(super) settings: Settings,
     pub(super) connection: watch::Receiver<ConnectionState>,
     pub(super) api: Api,
     pub(super) store: Store,
-    pub(super) stage: LiveCards,
-    pub(super) news: mpsc::Sender<RouterEvent>,
-    pub(super) tap: EventFeed,
+    pub(super) live_cards: LiveCards,
+    pub(super) router: mpsc::Sender<RouterEvent>,
+    pub(super) event_feed: EventFeed,
     pub(super) prover: ClaudeProver,
     pub(super) sandboxes: Sandboxes,
     pub(super) pulses: Pulses,
     pub(super) started: Timestamp,
-    /// What `mail.db` last said.
-    pub(super) last: watch::Sender<(MailDepths, Vec<WedgedInfo>)>,
+    /// The last answer of `mail.db`.
+    pub(super) last_mail: watch::Sender<(MailDepths, Vec<WedgedInfo>)>,
 }
 
 impl HealthSources {
-    /// The state of every part; with `probe` Claude is asked first. A part that does not answer is a problem, and keeps
-    /// nobody from hearing of the others.
-    pub(super) async fn tell(&self, probe: bool) -> Told {
-        // What takes long comes first: all that is told is of one moment.
+    /// The state of every part; with `probe`, Claude is asked first. A part that does not answer is reported as a
+    /// problem and does not hide the others.
+    pub(super) async fn report(&self, probe: bool) -> HealthReport {
+        // The slowest part comes first, so that the report describes one moment.
         let known = self.prover.known(probe).await;
-        let looked = known.is_known();
-        let glance = ask(&self.news, OperatorRequest::Counts).await.ok();
-        let mail = self.mail(glance.as_ref().and_then(|glance| glance.last_received)).await;
-        let router_answers = glance.is_some();
-        let sessions = match glance {
-            Some(glance) => sessions(glance).await,
+        let claude_looked_up = known.is_known();
+        let counts = ask_router(&self.router, OperatorRequest::Counts).await.ok();
+        let mail = self.mail(counts.as_ref().and_then(|counts| counts.last_received)).await;
+        let router_answers = counts.is_some();
+        let sessions = match counts {
+            Some(counts) => sessions(counts).await,
             None => HealthCounts::default(),
         };
         let settings = self.settings.borrow().clone();
         let verdict = self.sandboxes.verdict();
         let api = self.api.state();
-        let by_turn = self.tap.answered().map(|(at, took)| ClaudeProof {
+        let by_turn = self.event_feed.answered().map(|(at, took)| ClaudeProof {
             at,
             by: ProofSource::Turn,
             passed: true,
             took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
             why: None,
         });
-        let mut told = Told {
+        let mut report = HealthReport {
             healthy: false,
             problems: Vec::new(),
             notes: Vec::new(),
@@ -99,25 +99,25 @@ impl HealthSources {
             sandbox: verdict.as_str().to_owned(),
             stuck: self.pulses.stuck().iter().map(stuck).collect(),
         };
-        let besides = JudgeInputs {
+        let inputs = JudgeInputs {
             failing: api.failing.map(|(at, what)| TroubleInfo { at, what }),
-            nobody: settings.access.is_empty(),
-            looked,
-            redrawn: self.stage.is_redrawn(),
+            nobody_allowed: settings.access.is_empty(),
+            claude_looked_up,
+            cards_redrawn: self.live_cards.is_redrawn(),
             verdict,
         };
-        (told.problems, told.notes) = judge(&told, &besides, Timestamp::now());
+        (report.problems, report.notes) = judge(&report, &inputs, Timestamp::now());
         if !router_answers {
-            told.problems.push("the sessions are not known: the router does not answer".to_owned());
+            report.problems.push("the sessions are not known: the router does not answer".to_owned());
         }
-        told.healthy = told.problems.is_empty();
-        told
+        report.healthy = report.problems.is_empty();
+        report
     }
 
     async fn mail(&self, last_received_at: Option<Timestamp>) -> MailHealth {
-        let asked =
-            async { Some((self.store.depths().await.ok()?, self.store.wedged(LAST_WEDGED).await.ok()?)) };
-        let answer = timeout(ANSWER, asked).await.ok().flatten();
+        let query =
+            async { Some((self.store.depths().await.ok()?, self.store.wedged(MAX_WEDGED).await.ok()?)) };
+        let answer = timeout(ANSWER_TIMEOUT, query).await.ok().flatten();
         let answers = answer.is_some();
         if let Some((depths, wedged)) = answer {
             let wedged = wedged.into_iter().map(|wedged| {
@@ -127,9 +127,9 @@ impl HealthSources {
                 };
                 WedgedInfo { at: wedged.at, to, why: wedged.why }
             });
-            self.last.send_replace((depths, wedged.collect()));
+            self.last_mail.send_replace((depths, wedged.collect()));
         }
-        let (depths, last_wedged) = self.last.borrow().clone();
+        let (depths, last_wedged) = self.last_mail.borrow().clone();
         MailHealth {
             answers,
             inbox: depths.waiting,
@@ -144,29 +144,31 @@ impl HealthSources {
     }
 }
 
-/// The sessions as they are now.
+/// All sessions as they are now.
 ///
 /// # Errors
 /// When the router does not answer.
-pub(super) async fn look(news: &mpsc::Sender<RouterEvent>) -> Result<SessionsSnapshot, ControlError> {
-    ask(news, OperatorRequest::Snapshot).await
+pub(super) async fn sessions_snapshot(
+    router: &mpsc::Sender<RouterEvent>,
+) -> Result<SessionsSnapshot, ControlError> {
+    ask_router(router, OperatorRequest::Snapshot).await
 }
 
-/// Asks the router.
+/// Sends the router a request and waits for its answer.
 ///
 /// # Errors
-/// When it does not answer.
-pub(super) async fn ask<T>(
-    news: &mpsc::Sender<RouterEvent>,
-    order: impl FnOnce(oneshot::Sender<T>) -> OperatorRequest,
+/// When the router does not answer in time.
+pub(super) async fn ask_router<T>(
+    router: &mpsc::Sender<RouterEvent>,
+    request: impl FnOnce(oneshot::Sender<T>) -> OperatorRequest,
 ) -> Result<T, ControlError> {
     let (answer, answered) = oneshot::channel();
     let asked = async {
-        news.send(RouterEvent::Operator(order(answer))).await.ok()?;
+        router.send(RouterEvent::Operator(request(answer))).await.ok()?;
         answered.await.ok()
     };
-    timeout(ANSWER, asked).await.ok().flatten().ok_or_else(|| ControlError::Failed {
-        reason: "phonework has too much to do, or is leaving; ask again".to_owned(),
+    timeout(ANSWER_TIMEOUT, asked).await.ok().flatten().ok_or_else(|| ControlError::Failed {
+        reason: "phonework is overloaded or shutting down; ask again".to_owned(),
     })
 }
 
@@ -193,11 +195,12 @@ fn connection(state: &ConnectionState) -> ConnectionHealth {
     }
 }
 
-async fn sessions(glance: SessionCounts) -> HealthCounts {
-    let SessionCounts { open, live: tops, running, last_received: _ } = glance;
-    let live = tops.len();
-    let weigh = move || {
-        let weighed = tops.into_iter().filter_map(|(conv_id, pid)| {
+/// The numbers of sessions, with the processes and the memory of those that are live.
+async fn sessions(counts: SessionCounts) -> HealthCounts {
+    let SessionCounts { open, live: processes, running, last_received: _ } = counts;
+    let live = processes.len();
+    let measure = move || {
+        let usage = processes.into_iter().filter_map(|(conv_id, pid)| {
             let pid = pid?;
             let top = Pid::from_raw(i32::try_from(pid).ok()?)?;
             let below = process_tree::descendants(top);
@@ -206,13 +209,13 @@ async fn sessions(glance: SessionCounts) -> HealthCounts {
             let memory = memory(pid) + memory_below.sum::<u64>();
             Some(ProcessUsage { conv_id, pid, processes: below.len() + 1, memory })
         });
-        weighed.collect()
+        usage.collect()
     };
-    let processes = tokio::task::spawn_blocking(weigh).await.unwrap_or_default();
+    let processes = tokio::task::spawn_blocking(measure).await.unwrap_or_default();
     HealthCounts { open, live, running, processes }
 }
 
-/// The resident memory of a process, in bytes; 0 when it is gone.
+/// The resident memory of a process, in bytes; 0 if the process is gone.
 fn memory(pid: u32) -> u64 {
     let path = PathBuf::from(format!("/proc/{pid}/statm"));
     let statm = std::fs::read_to_string(path).unwrap_or_default();

@@ -1,5 +1,5 @@
-//! SIGTERM and SIGINT: the first asks the daemon to leave in good order, a second one is not waited for. SIGHUP: what
-//! the caller makes of it.
+//! Signals: the first SIGTERM or SIGINT shuts the daemon down cleanly, a second one ends it at once. What SIGHUP does is
+//! up to the caller.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -7,19 +7,19 @@ use tracing::info;
 
 use crate::error::Failure;
 
-/// Cancels `stop` at the first signal; ends the process at the second, after `last`.
+/// Cancels `stop` at the first SIGTERM or SIGINT. At the second, calls `last` and ends the process.
 ///
 /// # Errors
-/// The signals cannot be watched.
-pub fn watch(stop: CancellationToken, last: impl FnOnce() + Send + 'static) -> Result<(), Failure> {
+/// When the signals cannot be watched.
+pub(crate) fn watch(stop: CancellationToken, last: impl FnOnce() + Send + 'static) -> Result<(), Failure> {
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
     tokio::spawn(async move {
         let signal = next(&mut terminate, &mut interrupt).await;
-        info!(signal, "told to leave");
+        info!(signal, "received a signal: shutting down");
         stop.cancel();
         let signal = next(&mut terminate, &mut interrupt).await;
-        info!(signal, "told to leave at once");
+        info!(signal, "received another signal: ending at once");
         last();
         std::process::exit(1);
     });
@@ -29,8 +29,8 @@ pub fn watch(stop: CancellationToken, last: impl FnOnce() + Send + 'static) -> R
 /// Calls `then` at each SIGHUP.
 ///
 /// # Errors
-/// The signal cannot be watched.
-pub fn on_hangup(mut then: impl FnMut() + Send + 'static) -> Result<(), Failure> {
+/// When the signal cannot be watched.
+pub(crate) fn on_hangup(mut then: impl FnMut() + Send + 'static) -> Result<(), Failure> {
     let mut hangup = signal(SignalKind::hangup()).map_err(failed)?;
     tokio::spawn(async move {
         while hangup.recv().await.is_some() {

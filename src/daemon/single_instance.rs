@@ -1,9 +1,9 @@
-//! One phonework on one machine for one app: Feishu gives each event to only one of an app's connections, so that two
-//! daemons would take each other's messages.
+//! Keeps two daemons on one machine from connecting as the same app: a second one refuses to start and says why. Feishu
+//! gives each event to only one of an app's connections, so two daemons would take each other's messages.
 //!
-//! The sign is a socket with a name of its own in the kernel (an abstract one), which goes with the process however
-//! that ends. Another user's is only warned of: anybody may make such a socket, and nobody shall keep a daemon from
-//! starting by it.
+//! The claim is an abstract Unix socket whose name is derived from the app. The kernel removes it when the process ends,
+//! however it ends. A socket of another user only causes a warning: anybody can create one, and that must not keep a
+//! daemon from starting.
 
 use std::io;
 use std::os::linux::net::SocketAddrExt as _;
@@ -18,17 +18,18 @@ use tracing::{debug, warn};
 
 use crate::error::Failure;
 
-/// A daemon that was killed leaves its socket, for a moment, to a process that it was just starting.
-const LEFT_BEHIND: Duration = Duration::from_secs(1);
-/// Between two looks, and when the system is out of something.
-const BREATH: Duration = Duration::from_millis(20);
+/// How long a taken name is tried again. A killed daemon leaves its socket, for a moment, to a child that it was just
+/// starting.
+const CLAIM_TIMEOUT: Duration = Duration::from_secs(1);
+/// Wait between two attempts, and after a failed accept.
+const RETRY_DELAY: Duration = Duration::from_millis(20);
 
-/// The app is this process's, as long as this lives.
+/// The claim of this process to the app; dropping it gives it up.
 pub(super) struct SingleInstance {
     answering: Option<JoinHandle<()>>,
 }
 
-/// Who has the app already.
+/// The process that holds the claim, as the kernel names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct InstanceHolder {
     uid: u32,
@@ -36,24 +37,24 @@ struct InstanceHolder {
 }
 
 impl SingleInstance {
-    /// Takes the app at this Feishu for this process.
+    /// Claims the app (at this Feishu) for this process.
     ///
     /// # Errors
-    /// When another process of this user or of root has it.
+    /// When another process of this user or of root holds the claim.
     pub(super) async fn claim(app_id: &str, domain: &str) -> Result<Self, Failure> {
         let name = name(app_id, domain);
-        let until = Instant::now() + LEFT_BEHIND;
+        let until = Instant::now() + CLAIM_TIMEOUT;
         loop {
             match bind(&name) {
                 Ok(listener) => return Ok(Self { answering: Some(tokio::spawn(answer(listener))) }),
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
                 Err(error) => {
-                    debug!(%error, "it cannot be seen whether another phonework is connected with this app");
+                    debug!(%error, "failed to check whether another phonework is connected with this app");
                     return Ok(Self { answering: None });
                 }
             }
             if Instant::now() < until {
-                sleep(BREATH).await;
+                sleep(RETRY_DELAY).await;
                 continue;
             }
             let own = rustix::process::geteuid().as_raw();
@@ -82,7 +83,7 @@ impl Drop for SingleInstance {
     }
 }
 
-/// The socket's name. The app's id is no secret, but it may hold anything.
+/// The socket's name: a hash, because the app id may hold any characters.
 fn name(app_id: &str, domain: &str) -> Vec<u8> {
     let digest = Sha256::digest(format!("{domain}\n{app_id}"));
     let hex: String = digest[..16].iter().map(|byte| format!("{byte:02x}")).collect();
@@ -95,12 +96,12 @@ fn bind(name: &[u8]) -> io::Result<UnixListener> {
     UnixListener::from_std(listener)
 }
 
-/// Takes who looks in and lets him go again: the kernel has told him by then whose socket it is.
+/// Accepts connections and drops them: by then the kernel has told the other side who holds the socket.
 async fn answer(listener: UnixListener) {
     loop {
         if let Err(error) = listener.accept().await {
-            debug!(%error, "who asks for the app cannot be answered");
-            sleep(BREATH).await;
+            debug!(%error, "accept on the instance socket failed");
+            sleep(RETRY_DELAY).await;
         }
     }
 }
@@ -108,7 +109,7 @@ async fn answer(listener: UnixListener) {
 async fn holder(name: &[u8]) -> Option<InstanceHolder> {
     let path = [b"\0", name].concat();
     let path: &std::ffi::OsStr = std::os::unix::ffi::OsStrExt::from_bytes(&path);
-    let peer = timeout(LEFT_BEHIND, UnixStream::connect(path)).await.ok()?.ok()?;
+    let peer = timeout(CLAIM_TIMEOUT, UnixStream::connect(path)).await.ok()?.ok()?;
     let credentials = peer.peer_cred().ok()?;
     Some(InstanceHolder { uid: credentials.uid(), pid: credentials.pid() })
 }
@@ -118,7 +119,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn an_app_is_one_processs_at_a_time_and_free_when_it_ends() {
+    async fn an_app_belongs_to_one_process_at_a_time_and_is_free_when_it_ends() {
         let domain = format!("http://{}.test", uuid::Uuid::new_v4());
         let first = SingleInstance::claim("cli_1", &domain).await.unwrap();
         let refused = SingleInstance::claim("cli_1", &domain).await.err().unwrap();

@@ -1,8 +1,8 @@
-//! The few calls of Feishu's HTTP API that phonework makes.
+//! The calls of Feishu's HTTP API that phonework makes.
 //!
-//! Each HTTP exchange takes 10 s at most; a call makes up to four of them (token, call, new token, call again).
-//! Nothing is retried in here but a call whose token was not accepted: when to try again is the caller's business,
-//! and [`ApiError::advice`] says how.
+//! An HTTP exchange takes at most 10 s, and a call makes up to four of them (token, call, new token, call again). The only
+//! call that is repeated here is one whose token was not accepted. Any other retry is up to the caller, and
+//! [`ApiError::advice`] says how to retry.
 
 mod cards;
 
@@ -16,7 +16,7 @@ use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use url::Url;
 
-use super::calls::{ApiState, Calls};
+use super::call_history::{ApiState, CallHistory};
 use super::failure::{
     self, ApiError, FailedAnswer, RefusalReason, RetryAdvice, classify, is_token_error, reset_after,
 };
@@ -26,16 +26,16 @@ use crate::ids::{ChatId, MessageId, OpenId};
 
 pub use cards::CardOperation;
 
-/// The longest time for one HTTP exchange.
-pub const TIMEOUT: Duration = Duration::from_secs(10);
-/// The longest time for uploading a file: 30 MB at most.
+/// Maximum time for one HTTP exchange.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+/// Maximum time for uploading a file, which has at most 30 MB.
 const UPLOAD_TIMEOUT: Duration = Duration::from_secs(60);
-/// How long to wait when Feishu says that all is well and gives no token.
-const NO_TOKEN: Duration = Duration::from_secs(30);
-/// The longest answer that is read.
-const BODY_LIMIT: usize = 4 * 1024 * 1024;
+/// Wait after Feishu reported success but returned no token.
+const NO_TOKEN_RETRY_DELAY: Duration = Duration::from_secs(30);
+/// Maximum size of a response.
+const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
 
-/// Feishu's API as one app sees it. Cheap to clone; clones share the token.
+/// Feishu's API for one app. Cheap to clone; clones share the token.
 #[derive(Clone)]
 pub struct Api {
     shared: Arc<ApiShared>,
@@ -46,31 +46,31 @@ struct ApiShared {
     credentials: AppCredentials,
     client: HttpClient,
     tokens: TokenCache,
-    calls: Calls,
+    calls: CallHistory,
 }
 
-/// Whom a message goes to. A person's own chat is another recipient than the person: what is to keep its order goes to
-/// one of them.
+/// The recipient of a message. A person and their chat with the bot are two recipients: messages keep their order only
+/// if all of them go to the same one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Recipient {
-    /// A chat, of two or of a group.
+    /// A chat: of a person with the bot, or of a group.
     Chat(ChatId),
-    /// A person, in his chat with the bot.
+    /// A person, in their chat with the bot.
     User(OpenId),
 }
 
 /// A message to send. Its content does not show in `Debug`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Outgoing {
-    /// Whom it goes to; not used by Feishu for a reply.
+    /// The recipient. Feishu ignores it for a reply.
     pub to: Recipient,
-    /// The message that it replies to.
+    /// The message that it replies to, if it is a reply.
     pub reply_to: Option<MessageId>,
-    /// `text`, `post`, `interactive`, …
+    /// Feishu's message type: `text`, `post`, `interactive`, …
     pub msg_type: String,
-    /// JSON of the kind that the type asks for.
+    /// JSON of the form that the type requires.
     pub content: String,
-    /// At most 50 characters. Feishu takes one message for one uuid within an hour: the same one on every try.
+    /// At most 50 characters, the same for every attempt: within an hour, Feishu accepts only one message with one uuid.
     pub uuid: String,
 }
 
@@ -85,7 +85,7 @@ impl fmt::Debug for Outgoing {
     }
 }
 
-/// What a request carries.
+/// The body of a request.
 #[derive(Clone, Copy)]
 enum RequestBody<'a> {
     Json(&'a Value),
@@ -96,11 +96,11 @@ impl Api {
     /// The API below a base URL such as `https://open.feishu.cn`.
     #[must_use]
     pub fn new(base_url: String, credentials: AppCredentials, client: HttpClient) -> Self {
-        let (tokens, calls) = (TokenCache::default(), Calls::default());
+        let (tokens, calls) = (TokenCache::default(), CallHistory::default());
         Self { shared: Arc::new(ApiShared { base_url, credentials, client, tokens, calls }) }
     }
 
-    /// How the calls have gone so far.
+    /// The state of the API, judged by the calls so far.
     #[must_use]
     pub fn state(&self) -> ApiState {
         let left =
@@ -110,7 +110,7 @@ impl Api {
         ApiState { token_until, ..self.shared.calls.state() }
     }
 
-    /// Who the bot is: what a message's mentions are compared with.
+    /// The bot's own open_id, which mentions are compared with.
     ///
     /// # Errors
     /// See [`ApiError::advice`].
@@ -121,7 +121,7 @@ impl Api {
         open_id.map(OpenId::from).ok_or_else(|| unexpected(api, "the answer has no bot.open_id"))
     }
 
-    /// Sends a message, or replies with it, and says which message it became.
+    /// Sends a message, or a reply, and returns its id.
     ///
     /// # Errors
     /// See [`ApiError::advice`].
@@ -151,11 +151,11 @@ impl Api {
         id.map(MessageId::from).ok_or_else(|| unexpected(api, "the answer has no message_id"))
     }
 
-    /// When a person wrote this message; `None` when a bot did, or Feishu does not know it.
+    /// When a person wrote this message; `None` if a bot wrote it, or Feishu does not know it.
     ///
     /// # Errors
     /// See [`ApiError::advice`].
-    pub async fn written_by_a_person(&self, message_id: &MessageId) -> Result<Option<Timestamp>, ApiError> {
+    pub async fn person_message_time(&self, message_id: &MessageId) -> Result<Option<Timestamp>, ApiError> {
         let path = ["im", "v1", "messages", message_id.as_str()];
         let answer = self.call(failure::READ, Method::GET, &path, None, None).await?;
         let item = answer.pointer("/data/items/0").unwrap_or(&Value::Null);
@@ -166,7 +166,7 @@ impl Api {
         Ok(written.and_then(|time| Timestamp::from_millisecond(time).ok()))
     }
 
-    /// Puts a reaction on a message. `emoji` is Feishu's name of it, case-sensitive: `THUMBSUP`, `OnIt`, `DONE`.
+    /// Adds a reaction to a message. `emoji` is Feishu's name for it, case-sensitive: `THUMBSUP`, `OnIt`, `DONE`.
     ///
     /// # Errors
     /// See [`ApiError::advice`].
@@ -177,7 +177,7 @@ impl Api {
         Ok(())
     }
 
-    /// A call with the token; once more with a new one when the first was not accepted.
+    /// Makes a call with the token. If the token was not accepted, repeats the call once with a new one.
     async fn call(
         &self,
         api: &'static str,
@@ -230,8 +230,8 @@ impl ApiShared {
         let answer = self.exchange(api, &Method::POST, &url, None, Some(RequestBody::Json(&body))).await?;
         let token =
             answer.get("tenant_access_token").and_then(Value::as_str).filter(|token| !token.is_empty());
-        // Nothing was asked of Feishu but this, so that nothing is refused for it.
-        let advice = RetryAdvice::Retry { after: Some(NO_TOKEN), outcome_known: true };
+        // The call that needs the token was not made yet, so it can be retried.
+        let advice = RetryAdvice::Retry { after: Some(NO_TOKEN_RETRY_DELAY), outcome_known: true };
         let token = token
             .ok_or_else(|| ApiError { advice, ..unexpected(api, "the answer has no tenant_access_token") })?;
         let expire = answer.get("expire").and_then(Value::as_i64);
@@ -239,7 +239,7 @@ impl ApiShared {
         Ok(AccessToken::new(token.into(), expire, Instant::now()))
     }
 
-    /// One request and its answer: the whole JSON, when its code is 0.
+    /// Makes one request and records its outcome. Returns the whole JSON of the response if its code is 0.
     async fn exchange(
         &self,
         api: &'static str,
@@ -249,7 +249,7 @@ impl ApiShared {
         body: Option<RequestBody<'_>>,
     ) -> Result<Value, ApiError> {
         let answer = self.request(api, method, url, token, body).await;
-        self.calls.note(&answer, Timestamp::now());
+        self.calls.record(&answer, Timestamp::now());
         answer
     }
 
@@ -261,7 +261,7 @@ impl ApiShared {
         token: Option<&AccessToken>,
         body: Option<RequestBody<'_>>,
     ) -> Result<Value, ApiError> {
-        let mut request = self.client.http().request(method.clone(), url.clone()).timeout(TIMEOUT);
+        let mut request = self.client.http().request(method.clone(), url.clone()).timeout(REQUEST_TIMEOUT);
         if let Some(token) = token {
             request = request.bearer_auth(token.secret.expose_secret());
         }
@@ -277,7 +277,7 @@ impl ApiShared {
         let header = |name| answer.headers().get(name).and_then(|value| value.to_str().ok());
         let reset = header("x-ogw-ratelimit-reset").and_then(reset_after);
         let log_id = header("x-tt-logid").map(|id| excerpt(id, 100));
-        let body = body_up_to(answer, BODY_LIMIT).await.map_err(|error| no_answer(api, error))?;
+        let body = body_up_to(answer, MAX_BODY_BYTES).await.map_err(|error| no_answer(api, error))?;
         let answer = serde_json::from_slice::<Value>(&body.unwrap_or_default()).unwrap_or_default();
         let code = answer.get("code").and_then(Value::as_i64);
         if code == Some(0) && (200..300).contains(&http) {
@@ -300,7 +300,7 @@ impl ApiShared {
 }
 
 fn no_answer(api: &'static str, error: reqwest::Error) -> ApiError {
-    // Before there is a connection, nothing can have been done.
+    // Without a connection, the call cannot have had an effect.
     let advice = RetryAdvice::Retry { after: None, outcome_known: error.is_connect() };
     let message = excerpt(&http_error_text(error), 300);
     ApiError { api, code: None, http: None, message, log_id: None, advice }

@@ -1,7 +1,7 @@
-//! One WebSocket connection from its first ping to its end.
+//! One WebSocket connection, from its first ping to its end: reads events, hands them on, and writes their answers.
 //!
-//! Reading and writing go on side by side: a stuck write does not stop the reading, and ends the connection when it
-//! lasts. What does not make sense (broken frames, text, unknown types) changes nothing; it counts as a sign of life.
+//! Reading and writing run side by side. A stuck write does not stop the reading; if it lasts, it ends the connection.
+//! Messages that make no sense (broken frames, text, unknown types) only count as a sign of life.
 
 use std::time::{Duration, Instant};
 
@@ -9,6 +9,7 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, SplitSink, SplitStream};
 use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
 use jiff::Timestamp;
+use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
@@ -18,56 +19,123 @@ use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 use tokio_util::sync::CancellationToken;
 
 use super::endpoint::Endpoint;
-use super::excerpt;
 use super::frame::{Frame, METHOD_CONTROL, METHOD_DATA};
 use super::liveness::{ClientConfig, Liveness, LivenessAction};
 use super::reassembly::{Assembled, Reassembly};
-use super::socket::{Answer, ConnectionState, Delivery, ws_error_text};
-use super::suspend::{LOOK, SuspendDetector};
+use super::suspend::{CHECK_INTERVAL, SuspendDetector};
+use super::{excerpt, ws_error_text};
 use crate::crash::{self, Point};
 
-/// The longest time for writing one frame.
+/// Maximum time for writing one frame.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
-/// The longest time for a delivery's answer. Feishu gives up after 3 s.
+/// Maximum time for answering a delivery. Feishu itself waits 3 s.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
-/// The longest time for the last answers and the close frame.
+/// Maximum time for the last answers, and again for the close frame, when the daemon stops.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
-/// The most deliveries without an answer: as many as wait and are on their way to the disk, so that a burst is refused
-/// only when the queue is full. What is refused comes again 15 s later.
-const MOST_UNANSWERED: usize = 4608;
-/// The most frames that wait to be written. When there are more, the writing is stuck and they are dropped.
-const MOST_OUTGOING: usize = 8192;
+/// Maximum number of deliveries without an answer: those that wait in the channel plus those being written to disk. So
+/// a burst is refused only when the channel is full. Feishu delivers what was refused again after 15 s.
+const MAX_UNANSWERED: usize = 4608;
+/// Maximum number of frames that wait to be written. With more, writing is stuck and they are dropped.
+const MAX_OUTGOING: usize = 8192;
+
+/// One event or callback. Unless it is answered within 3 s, Feishu delivers it again.
+#[derive(Debug)]
+pub struct Delivery {
+    /// JSON, for [`super::event::parse`].
+    pub payload: Vec<u8>,
+    /// When the last frame of it arrived.
+    pub received: Instant,
+    /// Takes the answer. If it is dropped, or not used within 10 s, the answer is 500.
+    pub answer: oneshot::Sender<Answer>,
+}
+
+/// The answer to a delivery.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    /// 200: accepted. 500: deliver it again (Feishu does so after 15 s, 5 min, 1 h and 6 h).
+    pub code: u16,
+    /// The body of the answer to a callback: a toast or a new card.
+    pub data: Option<Value>,
+}
+
+/// The state of the long connection, for `phonework health`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConnectionState {
+    /// What the connection is doing.
+    pub phase: Phase,
+    /// When the phase began.
+    pub since: Timestamp,
+    /// When the last WebSocket message of any kind arrived, over this or an earlier connection.
+    pub last_frame: Option<Timestamp>,
+    /// Number of connections made after the first one.
+    pub reconnects: u64,
+    /// When Feishu was last asked to deliver an event again, for any reason.
+    pub turned_away: Option<Timestamp>,
+    /// Why the last connection or attempt ended; kept after a recovery.
+    pub last_error: Option<String>,
+}
+
+/// What the long connection is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// An attempt to connect is in progress.
+    Connecting,
+    /// The WebSocket is open.
+    Connected,
+    /// The next attempt comes later.
+    Waiting {
+        /// The time of the next attempt.
+        until: Timestamp,
+    },
+    /// The daemon is shutting down.
+    Stopped,
+}
+
+impl ConnectionState {
+    /// The state before the first attempt.
+    #[must_use]
+    pub fn new(now: Timestamp) -> Self {
+        Self {
+            phase: Phase::Connecting,
+            since: now,
+            last_frame: None,
+            reconnects: 0,
+            turned_away: None,
+            last_error: None,
+        }
+    }
+}
 
 /// How a connection ended.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum ConnectionEnd {
-    /// As it was told to.
+    /// The daemon is shutting down.
     Stopped,
-    /// It is gone.
+    /// The connection is lost.
     Lost {
-        /// Why, fit for a log.
+        /// The reason, safe to log.
         reason: String,
-        /// Whether anything had arrived over it.
-        proven: bool,
+        /// Whether anything had arrived over the connection.
+        worked: bool,
     },
 }
 
-/// Reads deliveries and writes their answers until the connection is lost or `stop`. `proof` is told when anything has
-/// arrived.
+/// Reads deliveries and writes their answers until the connection is lost or `stop` is cancelled. `first_message` is
+/// signalled when the first message has arrived.
 pub(super) async fn serve<S>(
     socket: WebSocketStream<S>,
     endpoint: &Endpoint,
     deliveries: &mpsc::Sender<Delivery>,
     state: &watch::Sender<ConnectionState>,
-    proof: oneshot::Sender<()>,
-    sleeps: SuspendDetector,
+    first_message: oneshot::Sender<()>,
+    suspends: SuspendDetector,
     stop: &CancellationToken,
 ) -> ConnectionEnd
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let (mut sink, mut stream) = socket.split();
-    let (outgoing, mut queue) = mpsc::channel(MOST_OUTGOING);
+    let (outgoing, mut queue) = mpsc::channel(MAX_OUTGOING);
     let mut reader = SocketReader {
         service: endpoint.service_id,
         deliveries,
@@ -76,8 +144,8 @@ where
         unanswered: FuturesUnordered::new(),
         reassembly: Reassembly::default(),
         liveness: Liveness::new(endpoint.config, now()),
-        sleeps,
-        proof: Some(proof),
+        suspends,
+        first_message: Some(first_message),
     };
     let reason = tokio::select! {
         () = stop.cancelled() => None,
@@ -85,11 +153,11 @@ where
         reason = write(&mut sink, &mut queue) => Some(reason),
     };
     if let Some(reason) = reason {
-        // The answer to a close frame lies ready; it is not worth waiting for.
+        // Sends the answer to a close frame if that is possible at once.
         let _ = sink.flush().now_or_never();
-        return ConnectionEnd::Lost { reason, proven: reader.proof.is_none() };
+        return ConnectionEnd::Lost { reason, worked: reader.first_message.is_none() };
     }
-    let farewell = async {
+    let last_answers = async {
         queue.close();
         while let Some(frame) = queue.recv().await {
             sink.send(message(&frame)).await?;
@@ -99,16 +167,16 @@ where
         }
         Ok::<(), WsError>(())
     };
-    let said_all = timeout(CLOSE_TIMEOUT, farewell).await;
+    let answered = timeout(CLOSE_TIMEOUT, last_answers).await;
     let close = CloseFrame { code: CloseCode::Normal, reason: "".into() };
     let closed = timeout(CLOSE_TIMEOUT, sink.send(Message::Close(Some(close)))).await;
-    if !matches!((said_all, closed), (Ok(Ok(())), Ok(Ok(())))) {
-        tracing::debug!("the connection was left before all was said");
+    if !matches!((answered, closed), (Ok(Ok(())), Ok(Ok(())))) {
+        tracing::debug!("closed the connection before all answers were written");
     }
     ConnectionEnd::Stopped
 }
 
-/// Writes what waits; returns why it cannot.
+/// Writes the frames in the queue until that fails; returns why.
 async fn write<S>(
     sink: &mut SplitSink<WebSocketStream<S>, Message>,
     queue: &mut mpsc::Receiver<Frame>,
@@ -128,14 +196,14 @@ where
             Err(_) => return format!("a frame could not be written within {} s", WRITE_TIMEOUT.as_secs()),
         }
     }
-    "nothing is left to write".to_owned()
+    "the reader ended".to_owned()
 }
 
 fn message(frame: &Frame) -> Message {
     Message::binary(frame.to_bytes())
 }
 
-/// The time as tokio counts it, which tests can stop.
+/// The current time by tokio's clock, which tests can pause.
 fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }
@@ -148,9 +216,9 @@ struct SocketReader<'a> {
     unanswered: FuturesUnordered<BoxFuture<'static, (u16, Frame)>>,
     reassembly: Reassembly,
     liveness: Liveness,
-    sleeps: SuspendDetector,
-    /// Until anything has arrived.
-    proof: Option<oneshot::Sender<()>>,
+    suspends: SuspendDetector,
+    /// `None` once a message has arrived.
+    first_message: Option<oneshot::Sender<()>>,
 }
 
 impl SocketReader<'_> {
@@ -160,17 +228,20 @@ impl SocketReader<'_> {
         S: AsyncRead + AsyncWrite + Unpin,
     {
         loop {
-            if let Some(slept) = self.sleeps.notice() {
-                let slept_s = slept.as_secs();
-                tracing::info!(slept_s, "this host was asleep: the connection has to prove itself");
-                self.liveness.woke(now());
+            if let Some(suspended) = self.suspends.check() {
+                let slept_s = suspended.as_secs();
+                tracing::info!(
+                    slept_s,
+                    "the host was suspended: checking whether the connection still works"
+                );
+                self.liveness.resumed(now());
             }
-            let wake = match self.liveness.pulse(now()) {
+            let wake = match self.liveness.next_action(now()) {
                 LivenessAction::Ping => {
                     self.write(Frame::ping(self.service));
                     continue;
                 }
-                // What has arrived already but was not read yet is a sign of life too.
+                // A message that has arrived but was not read yet is a sign of life too.
                 LivenessAction::Dead(silence) => match stream.next().now_or_never() {
                     Some(arrived) => match self.take(arrived) {
                         Some(reason) => return reason,
@@ -178,7 +249,7 @@ impl SocketReader<'_> {
                     },
                     None => return format!("nothing was heard for {} s", silence.as_secs()),
                 },
-                LivenessAction::Wait(until) => until.min(now() + LOOK),
+                LivenessAction::Wait(until) => until.min(now() + CHECK_INTERVAL),
             };
             tokio::select! {
                 arrived = stream.next() => {
@@ -192,7 +263,7 @@ impl SocketReader<'_> {
         }
     }
 
-    /// Takes what the socket gave; returns why the connection is lost, if it is.
+    /// Handles what the socket gave; returns why the connection is lost, if it is.
     fn take(&mut self, arrived: Option<Result<Message, WsError>>) -> Option<String> {
         let message = match arrived {
             Some(Ok(message)) => message,
@@ -200,19 +271,19 @@ impl SocketReader<'_> {
             None => return Some("the connection ended".to_owned()),
         };
         if let Message::Close(close) = message {
-            let why = close.map(|close| format!(": {} {}", close.code, excerpt(&close.reason, 100)));
-            return Some(format!("Feishu closed the connection{}", why.unwrap_or_default()));
+            let details = close.map(|close| format!(": {} {}", close.code, excerpt(&close.reason, 100)));
+            return Some(format!("Feishu closed the connection{}", details.unwrap_or_default()));
         }
-        if let Some(proof) = self.proof.take() {
-            // Who does not want to know has not waited for it.
-            let _ = proof.send(());
+        if let Some(first_message) = self.first_message.take() {
+            // Nobody waits any more if the connection is being dropped.
+            let _ = first_message.send(());
         }
-        self.liveness.heard(now());
+        self.liveness.frame_received(now());
         self.state.send_modify(|state| state.last_frame = Some(Timestamp::now()));
         if let Message::Binary(bytes) = message {
             match Frame::from_bytes(&bytes) {
                 Ok(frame) => self.take_frame(frame),
-                Err(_) => tracing::debug!(bytes = bytes.len(), "ignored a message that is no frame"),
+                Err(_) => tracing::debug!(bytes = bytes.len(), "ignored a message that is not a frame"),
             }
         }
         None
@@ -229,7 +300,7 @@ impl SocketReader<'_> {
                 Assembled::Whole(payload) => self.deliver(frame, payload),
                 Assembled::Waiting => {}
                 Assembled::Refused => {
-                    tracing::warn!("refused a part of an event: it does not fit the others")
+                    tracing::warn!("refused a slice of an event: it does not fit the other slices")
                 }
             },
             (method, kind) => {
@@ -239,18 +310,18 @@ impl SocketReader<'_> {
         }
     }
 
-    /// Hands an event on and sees to its answer.
+    /// Hands an event on and arranges for its answer.
     fn deliver(&mut self, mut frame: Frame, payload: Vec<u8>) {
         crash::at(Point::FrameReceived);
         frame.payload = None;
         let received = now();
         let (answer, answered) = oneshot::channel();
-        if self.unanswered.len() >= MOST_UNANSWERED {
-            tracing::warn!("too many events are unanswered: asked Feishu to deliver one again");
+        if self.unanswered.len() >= MAX_UNANSWERED {
+            tracing::warn!("too many events are unanswered: asked Feishu to deliver this one again");
             return self.answer(500, frame.acknowledged(500, 0, None));
         }
         if let Err(error) = self.deliveries.try_send(Delivery { payload, received, answer }) {
-            tracing::warn!(%error, "an event could not be taken: asked Feishu to deliver it again");
+            tracing::warn!(%error, "failed to accept an event: asked Feishu to deliver it again");
             return self.answer(500, frame.acknowledged(500, 0, None));
         }
         self.unanswered.push(
@@ -280,7 +351,7 @@ impl SocketReader<'_> {
 
     fn write(&self, frame: Frame) {
         if self.outgoing.try_send(frame).is_err() {
-            tracing::debug!("dropped a frame: the connection does not take any");
+            tracing::debug!("dropped a frame: too many frames wait to be written");
         }
     }
 }

@@ -1,6 +1,7 @@
-//! Where the WebSocket is: the answer to `POST /callback/ws/endpoint`, and the refusals on the way to a connection.
+//! Where to connect: the response of `POST /callback/ws/endpoint`, and what a refused connection means.
 //!
-//! The URL carries a ticket that is good for one connection: it is asked for anew for every try and shown to nobody.
+//! The URL carries a ticket that is valid for one connection. So every attempt asks for a new URL, and nobody is shown
+//! it.
 
 use std::fmt;
 
@@ -10,19 +11,19 @@ use url::Url;
 
 use super::{AppCredentials, excerpt, liveness::ClientConfig};
 
-/// The path of the request, below Feishu's base URL.
+/// Path of the request, below Feishu's base URL.
 pub const PATH: &str = "/callback/ws/endpoint";
 
-/// A place to connect to, once.
+/// A URL to connect to, once, and what Feishu says of the connection.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Endpoint {
     /// `wss://…` with its ticket: a secret.
     pub url: Url,
-    /// What pings must carry; 0 when the URL does not say.
+    /// The service id that pings must carry; 0 if the URL has none.
     pub service_id: i32,
-    /// Feishu's name of the connection, for logs only.
+    /// Feishu's name for the connection, for logs only.
     pub connection: String,
-    /// Feishu's wishes.
+    /// The settings that Feishu asks for.
     pub config: ClientConfig,
 }
 
@@ -36,31 +37,31 @@ impl fmt::Debug for Endpoint {
     }
 }
 
-/// Why there is no connection.
+/// Why an attempt to connect failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConnectError {
-    /// Only an operator can mend this; what Feishu says and what to look at.
+    /// Only an operator can fix this. Holds what Feishu says and what to check.
     #[error("Feishu refuses the app: {0}")]
     Refused(String),
-    /// Feishu, or something in its place, answered, but not with a connection: try again, slower and slower.
+    /// Feishu, or something in its place, answered but gave no connection. Try again, with growing waits.
     #[error("{0}")]
     Trouble(String),
-    /// Nothing is known to have reached Feishu (no name, no TCP, no TLS, no answer): try again soon.
+    /// Feishu was probably not reached (no name, TCP, TLS or answer). Try again soon.
     #[error("{0}")]
     Unreachable(String),
 }
 
-/// The body of the request.
+/// The body of the request for an endpoint.
 #[must_use]
 pub fn request(credentials: &AppCredentials) -> Value {
     json!({ "AppID": credentials.app_id, "AppSecret": credentials.app_secret.expose_secret() })
 }
 
-/// Reads the answer. Without `plain_allowed` the URL must be `wss`.
+/// Reads the response. Unless `plain_allowed`, the URL must be `wss`.
 ///
 /// # Errors
-/// When Feishu gives no usable URL. Codes: 1, 1000040343 and 1000040345 are trouble of Feishu's; any other is for an
-/// operator.
+/// When the response has no usable URL. The codes 1, 1000040343 and 1000040345 mean trouble at Feishu's end; an operator
+/// has to deal with any other.
 pub fn read(http: u16, body: &[u8], plain_allowed: bool) -> Result<Endpoint, ConnectError> {
     let answer = serde_json::from_slice::<Value>(body).unwrap_or_default();
     let Some(code) = answer.get("code").and_then(Value::as_i64) else {
@@ -91,7 +92,7 @@ pub fn read(http: u16, body: &[u8], plain_allowed: bool) -> Result<Endpoint, Con
     Ok(Endpoint { url, service_id, connection, config })
 }
 
-/// What a refused WebSocket upgrade means, by its HTTP status and Feishu's headers `Handshake-Status`,
+/// What a refused WebSocket upgrade means, judged by its HTTP status and Feishu's headers `Handshake-Status`,
 /// `Handshake-Autherrcode` and `Handshake-Msg`.
 #[must_use]
 pub fn upgrade_refused(http: u16, header: impl Fn(&str) -> Option<String>) -> ConnectError {
@@ -100,20 +101,24 @@ pub fn upgrade_refused(http: u16, header: impl Fn(&str) -> Option<String>) -> Co
     let said = excerpt(&header("handshake-msg").unwrap_or_default(), 200);
     match (status, auth) {
         (Some(403), _) => ConnectError::Refused(refusal(403, &said)),
-        (Some(514), Some(LIMIT)) => ConnectError::Refused(refusal(LIMIT, &said)),
+        (Some(514), Some(TOO_MANY_CONNECTIONS)) => {
+            ConnectError::Refused(refusal(TOO_MANY_CONNECTIONS, &said))
+        }
         (Some(status), _) => trouble(format!("the connection was refused with status {status}: {said}")),
         (None, _) => trouble(format!("the connection was refused with HTTP {http}")),
     }
 }
 
-/// More than 50 connections of one app.
-const LIMIT: i64 = 1_000_040_350;
+/// Feishu's code for too many connections of one app (more than 50).
+const TOO_MANY_CONNECTIONS: i64 = 1_000_040_350;
 
 fn refusal(code: i64, said: &str) -> String {
     let advice = match code {
         403 => "the app is banned or disabled; look at it in the developer console",
         514 => "authentication failed; check FEISHU_APP_ID and FEISHU_APP_SECRET",
-        LIMIT => "the app has too many connections (50 at most); stop the other programs that use it",
+        TOO_MANY_CONNECTIONS => {
+            "the app has too many connections (50 at most); stop the other programs that use it"
+        }
         1_000_040_344 => "no credentials arrived; check FEISHU_APP_ID and FEISHU_APP_SECRET",
         _ => "check FEISHU_APP_ID, FEISHU_APP_SECRET, FEISHU_DOMAIN and the app in the developer console",
     };
@@ -134,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn the_url_and_what_it_carries_are_read() {
+    fn the_url_and_its_parameters_are_read() {
         let url = "wss://frontier.example/ws/v2?device_id=d-1&service_id=33&ticket=hush";
         let endpoint = read(200, &answer(0, url), false).unwrap();
         let config = ClientConfig { ping_interval: Some(90) };
@@ -145,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_url_and_the_answer_lack_is_made_up() {
+    fn missing_values_of_the_url_and_the_response_get_defaults() {
         let body = br#"{"code":0,"data":{"URL":"wss://frontier.example/?service_id=x"}}"#;
         let endpoint = read(200, body, false).unwrap();
         assert_eq!((endpoint.service_id, endpoint.connection.as_str()), (0, ""));
@@ -153,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plain_socket_is_taken_only_where_the_api_is_plain_too() {
+    fn a_plain_websocket_is_accepted_only_if_the_api_is_plain_too() {
         assert!(read(200, &answer(0, "ws://127.0.0.1:1/"), true).is_ok());
         for url in ["ws://127.0.0.1:1/", "http://x.example/", "nonsense", ""] {
             assert!(matches!(read(200, &answer(0, url), false), Err(ConnectError::Trouble(_))), "{url}");
@@ -161,9 +166,9 @@ mod tests {
     }
 
     #[test]
-    fn codes_are_told_apart() {
+    fn codes_tell_refusals_from_trouble() {
         let refused = |http, code| match read(http, &answer(code, "wss://x.example/"), false) {
-            Ok(_) => panic!("{code} is no success"),
+            Ok(_) => panic!("{code} is not a success"),
             Err(ConnectError::Refused(text)) => {
                 assert!(text.contains("said"), "{text}");
                 true
@@ -182,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_of_some_gateway_is_trouble() {
+    fn a_response_that_is_not_feishus_is_trouble() {
         for body in [&b"<html>502</html>"[..], b"", b"[]", br#"{"code":"0"}"#] {
             let expected = "the endpoint answered HTTP 200 without a Feishu code".to_owned();
             assert_eq!(read(200, body, false), Err(ConnectError::Trouble(expected)));
@@ -190,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_upgrade_is_told_apart_by_its_headers() {
+    fn the_headers_of_a_refused_upgrade_tell_refusals_from_trouble() {
         let of = |status: &'static str, auth: &'static str| {
             upgrade_refused(200, move |name| match name {
                 "handshake-status" => Some(status.to_owned()),

@@ -1,6 +1,6 @@
-//! What Feishu pushes, read from the JSON of a delivery.
+//! Parses what Feishu pushes: the JSON of a delivery.
 //!
-//! Reading never fails and never panics: what is not understood is [`FeishuEvent::Other`] or [`FeishuEvent::Malformed`], both of
+//! Parsing never fails and never panics: what is not understood is [`FeishuEvent::Other`] or [`FeishuEvent::Malformed`], both of
 //! which are acknowledged and otherwise left alone. Only what is needed must be there; a field of an unexpected kind
 //! counts as absent. Texts in here are what people wrote: they must not reach a log.
 
@@ -16,47 +16,47 @@ mod post;
 /// One event or callback.
 #[derive(Clone, Debug, PartialEq)]
 pub enum FeishuEvent {
-    /// Somebody wrote to the bot. Feishu may push one message under several event ids: the message id tells.
+    /// A person wrote to the bot. Feishu may push one message under several event ids, but always with the same message id.
     Message(IncomingMessage),
-    /// Somebody opened his chat with the bot; comes every time that he does.
+    /// A person opened their chat with the bot. This comes every time.
     ChatEntered {
-        /// The delivery.
+        /// The id of the event.
         event_id: EventId,
-        /// The chat of the two.
+        /// The chat of this person with the bot.
         chat_id: ChatId,
-        /// Who opened it.
+        /// The person who opened it.
         user: OpenId,
-        /// The newest message in it.
+        /// The newest message in the chat.
         last_message: Option<MessageId>,
     },
-    /// A message was taken back.
+    /// A message was recalled.
     Recalled {
-        /// The delivery.
+        /// The id of the event.
         event_id: EventId,
-        /// The message that is gone.
+        /// The recalled message.
         message_id: MessageId,
-        /// Where it was.
+        /// The chat of the message.
         chat_id: ChatId,
     },
-    /// Somebody used a card. Must be answered within 3 s.
+    /// A person used a card. It must be answered within 3 s.
     CardAction(CardCallback),
-    /// Somebody chose an item of the bot's menu, in his chat with the bot.
+    /// A person chose an item of the bot's menu, in their chat with the bot.
     Menu {
-        /// The delivery.
+        /// The id of the event.
         event_id: EventId,
-        /// Who chose.
+        /// The person who chose.
         user: OpenId,
-        /// The key that the console gives to the item.
+        /// The key of the item, as set in the developer console.
         key: String,
     },
-    /// An event of a type that means nothing here.
+    /// An event of a type that phonework does not use.
     Other {
-        /// The delivery, where it could be found.
+        /// The id of the event, if there is one.
         event_id: Option<EventId>,
-        /// Feishu's name of the type.
+        /// Feishu's name for the type.
         event_type: String,
     },
-    /// No event, or one without what its type needs.
+    /// Not an event, or one without a field that its type needs.
     Malformed {
         /// What is wrong, without any of the content.
         reason: String,
@@ -66,31 +66,31 @@ pub enum FeishuEvent {
 /// A click or an input on a card.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CardCallback {
-    /// The delivery.
+    /// The id of the event.
     pub event_id: EventId,
-    /// Who acted.
+    /// The person who used the card.
     pub operator: OpenId,
-    /// The message that is the card.
+    /// The message that shows the card.
     pub message_id: MessageId,
-    /// Where the card is.
+    /// The chat of the card.
     pub chat_id: ChatId,
-    /// What the component was given as its value; `Null` when nothing was.
+    /// The value that the card gives the component; `Null` if it gives none.
     pub value: Value,
     /// The kind of component: `button`, `select_static`, `input`, …
     pub tag: String,
     /// The component's name, in forms.
     pub name: Option<String>,
-    /// All fields of a submitted form by name.
+    /// All fields of a submitted form, by name.
     pub form_value: Option<Value>,
-    /// What was typed into an input outside a form.
+    /// The text of an input outside a form.
     pub input_value: Option<String>,
-    /// What was chosen in a selection outside a form.
+    /// The option chosen in a select component outside a form.
     pub option: Option<String>,
-    /// Allows to update the card later: 30 minutes, twice.
+    /// A token for updating the card later: for 30 minutes, at most twice.
     pub token: Option<String>,
 }
 
-/// Reads the payload of a delivery of type `event`.
+/// Parses the payload of a delivery of type `event`.
 #[must_use]
 pub fn parse(payload: &[u8]) -> FeishuEvent {
     let Ok(envelope) = serde_json::from_slice::<Value>(payload) else {
@@ -164,12 +164,12 @@ fn card_action(envelope: &Value, event_id: Option<EventId>) -> Result<FeishuEven
     }))
 }
 
-/// The text there, when there is one and it is not empty.
+/// The text at this JSON pointer, if there is one and it is not empty.
 fn text<'a>(value: &'a Value, pointer: &str) -> Option<&'a str> {
     value.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty())
 }
 
-/// A time in milliseconds, which Feishu writes as a string.
+/// A time in milliseconds. Feishu sends it as a string.
 fn milliseconds(value: &Value, pointer: &str) -> Option<Timestamp> {
     let time = value.pointer(pointer)?;
     let milliseconds = time.as_i64().or_else(|| time.as_str()?.parse().ok())?;
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_event_or_lacks_what_it_needs_is_malformed_and_says_why() {
+    fn an_event_without_a_needed_field_is_malformed_and_says_why() {
         let malformed = |reason: &str| FeishuEvent::Malformed { reason: reason.to_owned() };
         assert_eq!(parse(b""), malformed("no JSON"));
         assert_eq!(parse(&[b'['; 100_000]), malformed("no JSON"));
@@ -285,7 +285,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_read_without_a_panic(bytes in any::<Vec<u8>>()) {
+        fn any_bytes_are_parsed_without_a_panic(bytes in any::<Vec<u8>>()) {
             let _ = parse(&bytes);
         }
     }

@@ -1,4 +1,4 @@
-//! What a failed API call means: one table, keyed by the API and Feishu's code.
+//! What a failed API call means, and what to do about it: one table, keyed by the API and Feishu's code.
 //!
 //! The same number may mean different things on different APIs (230071, 230072 and 230075 on *reply* and on *edit*,
 //! 10002 on card entities and elsewhere), so the API is part of the key.
@@ -10,48 +10,48 @@ use std::time::Duration;
 
 pub use meaning::{FailedAnswer, classify};
 
-/// The call that makes a token.
+/// Gets a token.
 pub const TOKEN: &str = "auth.token";
-/// The bot's own data.
+/// Gets the bot's own data.
 pub const BOT_INFO: &str = "bot.info";
-/// A new message to a chat or a person.
+/// Sends a message to a chat or a person.
 pub const CREATE: &str = "im.message.create";
-/// A message that replies to another.
+/// Replies to a message.
 pub const REPLY: &str = "im.message.reply";
-/// A message as Feishu keeps it.
+/// Reads a message.
 pub const READ: &str = "im.message.get";
-/// A reaction to a message.
+/// Adds a reaction to a message.
 pub const REACT: &str = "im.reaction.create";
-/// Another card in the place of a message's.
+/// Replaces the card of a message.
 pub const UPDATE: &str = "im.message.patch";
-/// A file to be sent.
+/// Uploads a file.
 pub const UPLOAD: &str = "im.file.create";
-/// A new card entity.
+/// Creates a card entity.
 pub const ENTITY: &str = "cardkit.card.create";
-/// The text of an entity's element, as it is streamed.
+/// Streams the text of an element of a card entity.
 pub const STREAM: &str = "cardkit.element.content";
-/// An entity's settings.
+/// Changes the settings of a card entity.
 pub const SETTINGS: &str = "cardkit.card.settings";
-/// Another card in the place of an entity's.
+/// Replaces the card of a card entity.
 pub const REPLACE: &str = "cardkit.card.update";
 
-/// The longest wait that a server's header can ask for.
-pub const LONGEST_RESET: Duration = Duration::from_secs(120);
+/// Maximum wait that a response's header can ask for.
+pub const MAX_RESET_WAIT: Duration = Duration::from_secs(120);
 
 /// A call that failed, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiError {
-    /// Which call.
+    /// The call: one of the constants above.
     pub api: &'static str,
-    /// Feishu's code; `None` when the answer was not Feishu's JSON or there was none.
+    /// Feishu's code; `None` if the response was not Feishu's JSON, or there was none.
     pub code: Option<i64>,
-    /// The HTTP status; `None` when there was no answer.
+    /// The HTTP status; `None` if there was no response.
     pub http: Option<u16>,
     /// What Feishu or the network said, in one line of at most 300 characters.
     pub message: String,
-    /// What Feishu's support asks for.
+    /// The log id, which Feishu's support asks for.
     pub log_id: Option<String>,
-    /// What to do.
+    /// What to do about the failure.
     pub advice: RetryAdvice,
 }
 
@@ -60,9 +60,9 @@ pub struct ApiError {
 pub enum RetryAdvice {
     /// Make the same call again, a message with the same `uuid`.
     Retry {
-        /// Not before this long; `None` leaves it to the caller's backoff.
+        /// Minimum wait; `None` leaves it to the caller's backoff.
         after: Option<Duration>,
-        /// Whether it is certain that the call did nothing.
+        /// Whether it is certain that the call had no effect.
         outcome_known: bool,
     },
     /// The same call will fail again.
@@ -79,7 +79,7 @@ pub enum RefusalReason {
     /// The content is not what Feishu shows: a card with too many tables or elements, or one that it does not
     /// understand.
     Shape,
-    /// The message to reply or react to is not there (any more); the chat may be.
+    /// The message to reply or react to does not exist (any more). The chat may exist.
     TargetGone,
     /// The card to change cannot be changed (any more): it was recalled, is older than 14 days, or not this app's.
     CardGone,
@@ -87,19 +87,19 @@ pub enum RefusalReason {
     StreamClosed,
     /// The operation's number is not higher than that of an earlier one on the same card entity.
     Sequence,
-    /// This cannot be brought to this chat or person: it is gone, or bars the bot.
+    /// Nothing can be sent to this chat or person: it does not exist any more, or it bars the bot.
     Undeliverable,
-    /// The app may not make this call, but others: a permission is missing that is asked for this one only.
+    /// The app lacks a permission that only this call needs.
     Scope,
-    /// An operator has to change the app: a missing permission, a wrong secret, a disabled app. Until he does, the same
-    /// call fails.
+    /// An operator has to fix the app: a missing permission, a wrong secret, a disabled app. Until then the same call
+    /// fails.
     Operator,
-    /// The request makes no sense to Feishu.
+    /// Feishu does not understand the request.
     Bug,
 }
 
 impl ApiError {
-    /// What stays the same from one such failure to the next: the call, and its code or what the network said.
+    /// Identifies repeated failures: the call with its code, or with what the network said.
     #[must_use]
     pub fn cause(&self) -> String {
         match (self.code, self.http) {
@@ -108,10 +108,10 @@ impl ApiError {
         }
     }
 
-    /// Whether it can be the trouble of this call alone: not that of the app, of its token, of the network or of a
-    /// limit, which all calls have.
+    /// Whether the failure may concern this call alone. Trouble with the app, its token, the network or a rate limit
+    /// concerns all calls.
     #[must_use]
-    pub fn may_be_its_own(&self) -> bool {
+    pub fn may_be_isolated(&self) -> bool {
         if self.api == TOKEN
             || self.advice == RetryAdvice::Refused(RefusalReason::Operator)
             || self.http == Some(429)
@@ -120,7 +120,7 @@ impl ApiError {
         }
         match (self.code, self.advice) {
             (Some(code), _) => !is_limit(code) && !is_token_error(code),
-            // There was no connection.
+            // There was no connection, so all calls fail.
             (None, RetryAdvice::Retry { outcome_known: true, .. }) if self.http.is_none() => false,
             (None, _) => true,
         }
@@ -146,7 +146,7 @@ impl fmt::Display for ApiError {
 
 impl std::error::Error for ApiError {}
 
-/// Whether a code says that the token is missing, expired or wrong: a new one may do.
+/// Whether a code says that the token is missing, expired or wrong, so that a new one may help.
 #[must_use]
 pub fn is_token_error(code: i64) -> bool {
     matches!(code, 99_991_661 | 99_991_663..=99_991_665 | 99_991_668 | 99_991_671 | 99_991_677)
@@ -158,10 +158,10 @@ pub fn is_limit(code: i64) -> bool {
     matches!(code, 99_991_400 | 11_232 | 11_233 | 11_247 | 230_020)
 }
 
-/// The wait that the header `x-ogw-ratelimit-reset` asks for (seconds), if it can be read.
+/// The wait that the header `x-ogw-ratelimit-reset` asks for (in seconds), if it can be parsed.
 #[must_use]
 pub fn reset_after(header: &str) -> Option<Duration> {
-    header.trim().parse().ok().map(|seconds| Duration::from_secs(seconds).min(LONGEST_RESET))
+    header.trim().parse().ok().map(|seconds| Duration::from_secs(seconds).min(MAX_RESET_WAIT))
 }
 
 #[cfg(test)]

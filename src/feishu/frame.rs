@@ -13,13 +13,13 @@ pub const METHOD_CONTROL: i32 = 0;
 /// The `method` of events and callbacks, and of the answers to them.
 pub const METHOD_DATA: i32 = 1;
 
-/// One frame, either way.
+/// A frame, in either direction.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct Frame {
-    /// Feishu's number of the frame; echoed in the acknowledgement.
+    /// Feishu's number for the frame; echoed in the acknowledgement.
     #[prost(uint64, required, tag = "1")]
     pub seq_id: u64,
-    /// Feishu's log id; echoed. All 64 bits count.
+    /// Feishu's log id; echoed. It uses all 64 bits.
     #[prost(uint64, required, tag = "2")]
     pub log_id: u64,
     /// The service that the connection belongs to: `service_id` of the WebSocket URL.
@@ -31,7 +31,7 @@ pub struct Frame {
     /// What the payload is and how it is to be routed: `type`, `message_id`, `sum`, `seq`, `trace_id`, …
     #[prost(message, repeated, tag = "5")]
     pub headers: Vec<Header>,
-    /// Unused by Feishu's own clients; echoed.
+    /// Not used by Feishu's own clients; echoed.
     #[prost(string, optional, tag = "6")]
     pub payload_encoding: Option<String>,
     /// Unused by Feishu's own clients; echoed.
@@ -51,13 +51,13 @@ pub struct Header {
     /// The name, in lower case with underscores.
     #[prost(string, required, tag = "1")]
     pub key: String,
-    /// The value.
+    /// The value, always as text.
     #[prost(string, required, tag = "2")]
     pub value: String,
 }
 
 impl Header {
-    /// A header of this name and value.
+    /// A header with this name and value.
     #[must_use]
     pub fn new(key: impl Into<String>, value: impl Into<String>) -> Self {
         Self { key: key.into(), value: value.into() }
@@ -65,7 +65,7 @@ impl Header {
 }
 
 impl Frame {
-    /// The heartbeat of a client.
+    /// A client's ping, its heartbeat.
     #[must_use]
     pub fn ping(service: i32) -> Self {
         Self {
@@ -76,10 +76,10 @@ impl Frame {
         }
     }
 
-    /// Reads the content of one binary WebSocket message. Unknown fields are skipped.
+    /// Parses the content of one binary WebSocket message. Unknown fields are skipped.
     ///
     /// # Errors
-    /// When the bytes are no such protobuf message.
+    /// When the bytes are not such a protobuf message.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, prost::DecodeError> {
         Self::decode(bytes)
     }
@@ -90,21 +90,21 @@ impl Frame {
         self.encode_to_vec()
     }
 
-    /// The value of the first header of this name.
+    /// The value of the first header with this name.
     #[must_use]
     pub fn header(&self, key: &str) -> Option<&str> {
         self.headers.iter().find(|header| header.key == key).map(|header| header.value.as_str())
     }
 
-    /// The payload; empty when there is none.
+    /// The payload; empty if there is none.
     #[must_use]
     pub fn body(&self) -> &[u8] {
         self.payload.as_deref().unwrap_or_default()
     }
 
-    /// The answer to this frame: its echo with the time that it took and a result.
+    /// The answer to this frame: its echo, with the processing time and a result.
     ///
-    /// `code` is 200 (taken over) or 500 (deliver it again). `data` is the body of a callback's answer; on the wire
+    /// `code` is 200 (accepted) or 500 (deliver it again). `data` is the body of a callback's answer; on the wire
     /// it is base64 of its JSON.
     #[must_use]
     pub fn acknowledged(&self, code: u16, biz_rt_ms: u64, data: Option<&Value>) -> Self {
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_no_frame_are_an_error() {
+    fn bytes_that_are_not_a_frame_are_an_error() {
         assert!(Frame::from_bytes(b"hello").is_err());
         assert!(Frame::from_bytes(&[0x2a, 0xff]).is_err());
     }
@@ -206,7 +206,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_frame_comes_back_as_it_was(
+        fn any_frame_is_decoded_as_it_was_encoded(
             numbers in any::<(u64, u64, i32, i32)>(),
             headers in prop::collection::vec(any_header(), 0..6),
             texts in any::<(Option<String>, Option<String>, Option<String>)>(),

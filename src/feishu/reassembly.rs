@@ -1,38 +1,38 @@
 //! Puts together the events that Feishu cuts into several frames.
 //!
-//! The slices of one event share the header `message_id`; `sum` says how many there are and `seq`, from 0, which one
-//! it is. They may come in any order. What is held is bounded in every way: parts of a set, bytes, open sets, and the
-//! time that a set may stay incomplete. A set that is dropped costs nothing but time, because Feishu pushes an event
-//! that was not acknowledged again.
+//! The slices of one event share the header `message_id`. The header `sum` is their number, and `seq` is the slice's
+//! index, from 0. They may come in any order. Everything that is held is bounded: slices of an event, bytes, incomplete
+//! events, and the time that an event may stay incomplete. An event that is dropped is only late, because Feishu pushes
+//! it again when it is not acknowledged.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::frame::Frame;
 
-/// The most slices that one event may have.
+/// Maximum number of slices of one event.
 pub const MAX_PARTS: u32 = 1024;
-/// The most bytes held at once, over all incomplete events.
+/// Maximum number of bytes held, over all incomplete events.
 pub const MAX_BYTES: usize = 16 * 1024 * 1024;
-/// The most incomplete events at once.
+/// Maximum number of incomplete events.
 pub const MAX_OPEN: usize = 64;
-/// How long after its last slice an incomplete event is given up. Feishu's own clients take 5 to 10 s.
-pub const EXPIRY: Duration = Duration::from_secs(10);
+/// How long after its last slice an incomplete event is dropped. Feishu's own clients take 5 to 10 s.
+pub const INCOMPLETE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What has arrived of the events that are not complete yet. One for each connection.
+/// The slices of the events that are not complete yet. Every connection has its own.
 #[derive(Debug, Default)]
 pub struct Reassembly {
     open: BTreeMap<String, Slices>,
 }
 
-/// What a frame came to.
+/// What a frame led to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Assembled {
-    /// The event is complete: its payload.
+    /// The event is complete; here is its payload.
     Whole(Vec<u8>),
-    /// More slices have to come.
+    /// More slices are missing.
     Waiting,
-    /// The frame contradicts itself or the slices before it, or is more than is held; its set is dropped.
+    /// The frame contradicts itself or earlier slices, or exceeds a limit. Its event is dropped.
     Refused,
 }
 
@@ -45,9 +45,9 @@ struct Slices {
 }
 
 impl Reassembly {
-    /// Takes one data frame. A frame without usable `sum` and `seq` is a whole event.
+    /// Adds one data frame. A frame without a usable `sum` is a whole event.
     pub fn add(&mut self, frame: &Frame, now: Instant) -> Assembled {
-        self.open.retain(|_, set| now.saturating_duration_since(set.last) < EXPIRY);
+        self.open.retain(|_, set| now.saturating_duration_since(set.last) < INCOMPLETE_TIMEOUT);
         let sum = number(frame, "sum").unwrap_or(1);
         if sum <= 1 {
             return Assembled::Whole(frame.body().to_vec());
@@ -88,13 +88,13 @@ impl Reassembly {
             .map_or(Assembled::Refused, |set| Assembled::Whole(set.parts.into_values().flatten().collect()))
     }
 
-    /// How many events are incomplete.
+    /// Number of incomplete events.
     #[must_use]
     pub fn open_sets(&self) -> usize {
         self.open.len()
     }
 
-    /// How many bytes of incomplete events are held.
+    /// Number of bytes held, over all incomplete events.
     #[must_use]
     pub fn held_bytes(&self) -> usize {
         self.open.values().map(|set| set.bytes).sum()
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn slices_may_come_in_any_order_twice_and_cut_inside_a_character() {
+    fn slices_may_come_in_any_order_or_twice_and_may_cut_a_character() {
         let mut reassembly = Reassembly::default();
         let now = Instant::now();
         let text = "你好".as_bytes();
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn slices_that_contradict_each_other_are_refused_and_their_set_dropped() {
+    fn slices_that_contradict_each_other_are_refused_and_their_event_dropped() {
         let mut reassembly = Reassembly::default();
         let now = Instant::now();
         for (sum, seq) in [("2", "2"), ("2", "-1"), ("1025", "0"), ("9999999999999", "0"), ("3", "1")] {
@@ -183,16 +183,19 @@ mod tests {
     fn an_incomplete_event_expires_after_its_last_slice() {
         let mut reassembly = Reassembly::default();
         let start = Instant::now();
-        let almost = EXPIRY - Duration::from_millis(1);
+        let almost = INCOMPLETE_TIMEOUT - Duration::from_millis(1);
         assert_eq!(reassembly.add(&slice("m", "3", "0", b"a"), start), Assembled::Waiting);
         assert_eq!(reassembly.add(&slice("m", "3", "1", b"b"), start + almost), Assembled::Waiting);
         assert_eq!(reassembly.add(&slice("m", "3", "2", b"c"), start + almost * 2), whole(b"abc"));
         assert_eq!(reassembly.add(&slice("m", "2", "0", b"a"), start), Assembled::Waiting);
-        assert_eq!(reassembly.add(&slice("m", "2", "1", b"b"), start + EXPIRY), Assembled::Waiting);
+        assert_eq!(
+            reassembly.add(&slice("m", "2", "1", b"b"), start + INCOMPLETE_TIMEOUT),
+            Assembled::Waiting
+        );
     }
 
     #[test]
-    fn too_many_bytes_are_refused_and_too_many_sets_push_the_oldest_out() {
+    fn too_many_bytes_are_refused_and_too_many_events_push_out_the_oldest() {
         let mut reassembly = Reassembly::default();
         let start = Instant::now();
         let half = vec![0; MAX_BYTES / 2];
@@ -203,7 +206,7 @@ mod tests {
             assert_eq!(reassembly.add(&slice(&n.to_string(), "2", "0", b"x"), at), Assembled::Waiting);
         }
         assert_eq!(reassembly.open_sets(), MAX_OPEN);
-        assert!(reassembly.held_bytes() < half.len(), "the oldest set went first");
+        assert!(reassembly.held_bytes() < half.len(), "the oldest event was dropped");
     }
 
     proptest! {

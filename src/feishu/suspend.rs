@@ -1,50 +1,50 @@
-//! Notices that the host was asleep (a closed laptop): timers and timeouts do not run then, and connections die unseen.
+//! Detects that the host was suspended, such as a closed laptop. Timers stand still then, and connections die unnoticed.
 
 use std::time::Duration;
 
 use rustix::time::{ClockId, Timespec, clock_gettime};
 
-/// How long a wait may go on without a look at the clocks.
-pub(super) const LOOK: Duration = Duration::from_secs(5);
-/// Sleeps of less than this together leave connections as they were.
-const NAP: Duration = Duration::from_secs(3);
+/// How often a wait checks whether the host was suspended.
+pub(super) const CHECK_INTERVAL: Duration = Duration::from_secs(5);
+/// Suspended time that adds up to less than this does not harm connections.
+const MIN_SUSPEND: Duration = Duration::from_secs(3);
 
-/// Tells how long the host has slept since it was started.
+/// Returns how long the host has been suspended since it booted.
 pub(super) type SuspendClock = fn() -> Duration;
 
-/// What was noticed so far.
+/// Reports suspended time, each stretch once.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SuspendDetector {
-    asleep: SuspendClock,
-    noticed: Duration,
+    clock: SuspendClock,
+    reported: Duration,
 }
 
 impl SuspendDetector {
-    /// Notices what comes from now on.
-    pub(super) fn new(asleep: SuspendClock) -> Self {
-        Self { asleep, noticed: asleep() }
+    /// Reports only what comes from now on.
+    pub(super) fn new(clock: SuspendClock) -> Self {
+        Self { clock, reported: clock() }
     }
 
-    /// How long the host has slept since this was last noticed, if that is worth it.
-    pub(super) fn notice(&mut self) -> Option<Duration> {
-        let asleep = (self.asleep)();
-        let slept = asleep.saturating_sub(self.noticed);
-        if slept < NAP {
+    /// How long the host was suspended since the last report, if that was long enough to matter.
+    pub(super) fn check(&mut self) -> Option<Duration> {
+        let suspended = (self.clock)();
+        let new = suspended.saturating_sub(self.reported);
+        if new < MIN_SUSPEND {
             return None;
         }
-        self.noticed = asleep;
-        Some(slept)
+        self.reported = suspended;
+        Some(new)
     }
 }
 
-/// By the host's clocks: one of them stands still while it sleeps.
-pub(super) fn by_the_clocks() -> Duration {
-    let since_start = |clock| {
+/// The [`SuspendClock`] of the host: the difference of two clocks, of which one stands still while it is suspended.
+pub(super) fn time_suspended() -> Duration {
+    let since_boot = |clock| {
         let Timespec { tv_sec, tv_nsec } = clock_gettime(clock);
         Duration::new(u64::try_from(tv_sec).unwrap_or(0), u32::try_from(tv_nsec).unwrap_or(0))
     };
-    let awake = since_start(ClockId::Monotonic);
-    since_start(ClockId::Boottime).saturating_sub(awake)
+    let awake = since_boot(ClockId::Monotonic);
+    since_boot(ClockId::Boottime).saturating_sub(awake)
 }
 
 #[cfg(test)]
@@ -54,19 +54,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sleeps_are_noticed_once_and_naps_when_they_add_up() {
+    fn suspended_time_is_reported_once_and_short_stretches_when_they_add_up() {
         static ASLEEP: AtomicU64 = AtomicU64::new(70);
-        let mut sleeps = SuspendDetector::new(|| Duration::from_secs(ASLEEP.load(Ordering::Relaxed)));
-        let noticed = [70, 72, 73, 73, 75, 100_000].map(|asleep| {
+        let mut suspends = SuspendDetector::new(|| Duration::from_secs(ASLEEP.load(Ordering::Relaxed)));
+        let reported = [70, 72, 73, 73, 75, 100_000].map(|asleep| {
             ASLEEP.store(asleep, Ordering::Relaxed);
-            sleeps.notice().map(|slept| slept.as_secs())
+            suspends.check().map(|slept| slept.as_secs())
         });
-        assert_eq!(noticed, [None, None, Some(3), None, None, Some(99_927)]);
+        assert_eq!(reported, [None, None, Some(3), None, None, Some(99_927)]);
     }
 
     #[test]
-    fn a_host_that_is_awake_does_not_seem_to_sleep() {
-        let mut sleeps = SuspendDetector::new(by_the_clocks);
-        assert_eq!(sleeps.notice(), None);
+    fn a_host_that_is_awake_does_not_count_as_suspended() {
+        let mut detector = SuspendDetector::new(time_suspended);
+        assert_eq!(detector.check(), None);
     }
 }

@@ -1,4 +1,4 @@
-//! The tenant access token: one for all, asked for once however many callers need it.
+//! The tenant access token: all calls share one, and it is fetched once however many callers wait for it.
 
 use std::fmt;
 use std::future::Future;
@@ -11,35 +11,35 @@ use secrecy::SecretString;
 
 use super::failure::ApiError;
 
-/// How long before its end a token is replaced.
-const EARLY: Duration = Duration::from_secs(600);
-/// A token is never asked for more often than this while it is accepted.
-const SHORTEST: Duration = Duration::from_secs(30);
-/// Feishu: a token lives 2 hours at most.
-const LONGEST: Duration = Duration::from_secs(7200);
+/// How long before the end of its lifetime a token is renewed.
+const RENEW_BEFORE_END: Duration = Duration::from_secs(600);
+/// Minimum lifetime that is assumed, so that a token is not fetched again and again.
+const MIN_LIFETIME: Duration = Duration::from_secs(30);
+/// Maximum lifetime that is assumed. Feishu: 2 hours.
+const MAX_LIFETIME: Duration = Duration::from_secs(7200);
 
-/// A token and its times.
+/// A token and its lifetime.
 #[derive(Clone)]
 pub(super) struct AccessToken {
-    /// The token itself.
+    /// The value for the `Authorization` header.
     pub(super) secret: SecretString,
     lease: TokenLease,
 }
 
-/// How long a token is to be used.
+/// The lifetime of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct TokenLease {
-    /// From here on a new one is asked for.
+    /// From then on the token is renewed.
     fresh_until: Instant,
-    /// Until here it does in need.
+    /// Until then it is used if it cannot be renewed.
     ends: Instant,
-    /// Tells this token from the ones before.
+    /// When it was fetched; identifies the token.
     fetched: Instant,
 }
 
 type TokenFetch = Shared<BoxFuture<'static, Result<AccessToken, ApiError>>>;
 
-/// Holds the token. The lock is held for a moment only and never while waiting.
+/// Holds the token. The lock is never held across an await.
 #[derive(Default)]
 pub(super) struct TokenCache {
     held: Mutex<HeldToken>,
@@ -52,7 +52,7 @@ struct HeldToken {
 }
 
 impl AccessToken {
-    /// A token that Feishu has just given out for so many seconds.
+    /// A token that Feishu has just issued; `expire` is its lifetime in seconds.
     pub(super) fn new(secret: SecretString, expire: Option<i64>, now: Instant) -> Self {
         Self { secret, lease: TokenLease::new(expire, now) }
     }
@@ -60,23 +60,23 @@ impl AccessToken {
 
 impl fmt::Debug for AccessToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Token").field("lease", &self.lease).finish_non_exhaustive()
+        f.debug_struct("AccessToken").field("lease", &self.lease).finish_non_exhaustive()
     }
 }
 
 impl TokenLease {
     fn new(expire: Option<i64>, now: Instant) -> Self {
         let life =
-            expire.map_or(SHORTEST, |seconds| Duration::from_secs(u64::try_from(seconds).unwrap_or(0)));
-        let life = life.clamp(SHORTEST, LONGEST);
-        let fresh = life.saturating_sub(EARLY).max(life / 2);
+            expire.map_or(MIN_LIFETIME, |seconds| Duration::from_secs(u64::try_from(seconds).unwrap_or(0)));
+        let life = life.clamp(MIN_LIFETIME, MAX_LIFETIME);
+        let fresh = life.saturating_sub(RENEW_BEFORE_END).max(life / 2);
         Self { fresh_until: now + fresh, ends: now + life, fetched: now }
     }
 }
 
 impl TokenCache {
-    /// The token; `fetch` is called when there is no fresh one and nobody is fetching it already. While an old one
-    /// still lives, a failure to replace it is no failure.
+    /// The token. If there is no fresh one and no fetch is running, `fetch` is called. A failed fetch does not matter
+    /// while the old token can still be used.
     pub(super) async fn get<F>(
         &self,
         now: Instant,
@@ -107,13 +107,13 @@ impl TokenCache {
         }
     }
 
-    /// Until when the token that is held is used, if one is.
+    /// The end of the token's lifetime, if there is a token.
     pub(super) fn until(&self) -> Option<Instant> {
         let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         held.token.as_ref().map(|token| token.lease.ends)
     }
 
-    /// Feishu does not accept this token: it is not given out again. Says whether it would have been.
+    /// Drops a token that Feishu did not accept. Returns whether it was still the current one.
     pub(super) fn reject(&self, rejected: &AccessToken) -> bool {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         let current = held.token.as_ref().is_some_and(|token| token.lease.fetched == rejected.lease.fetched);
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lease_ends_ten_minutes_early_and_absurd_ones_are_bounded() {
+    fn a_token_is_renewed_ten_minutes_early_and_absurd_lifetimes_are_bounded() {
         let now = Instant::now();
         for (expire, fresh, ends) in [
             (Some(7200), 6600, 7200),
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn many_callers_cause_one_fetch() {
+    async fn many_waiting_callers_cause_one_fetch() {
         let (cache, calls, now) = (TokenCache::default(), Arc::new(AtomicUsize::new(0)), Instant::now());
         let (open, gate) = tokio::sync::oneshot::channel::<()>();
         let gate = gate.shared();
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_token_is_kept_while_fresh_and_used_in_need_until_it_ends() {
+    async fn a_token_is_kept_while_fresh_and_used_until_its_end_if_it_cannot_be_renewed() {
         let (cache, now) = (TokenCache::default(), Instant::now());
         assert_eq!(name(&cache, now, Ok(token("t-1", 7200, now))).await, "t-1");
         assert_eq!(name(&cache, now + 6599 * S, Err(failure())).await, "t-1");

@@ -1,5 +1,4 @@
-//! The keyring's dealings with the disk: reading the file, and looking at what its values name. The rest of the
-//! module is pure.
+//! Reads the keyring from its file, and resolves the paths in it. The rest of [`super`] is pure.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
@@ -14,26 +13,26 @@ use crate::paths::{Environment, ProjectError, Workspace};
 use crate::people::AccessList;
 use crate::sandbox::Extra;
 
-/// No keyring is longer: 1 MiB.
-const LARGEST: u64 = 1 << 20;
+/// Maximum size of the file: 1 MiB.
+const MAX_FILE_BYTES: u64 = 1 << 20;
 
-/// A keyring whose paths are resolved.
+/// A keyring whose paths are resolved, with everybody who may talk to the bot.
 #[derive(Clone, Debug)]
 pub struct ResolvedKeyring {
-    /// The keyring; its `working_dir` is the workspace's root, its `trusted_projects` are absolute.
+    /// The keyring. Its `working_dir` is the workspace's root, and its `trusted_projects` are absolute.
     pub keyring: Keyring,
-    /// `WORKING_DIR`.
+    /// `WORKING_DIR`, the directory that all projects lie in.
     pub workspace: Workspace,
-    /// What an operator should know though it stops nothing: a sentence each.
+    /// What an operator should know although it prevents nothing, each as a sentence.
     pub notes: Vec<String>,
-    /// Who may talk to the bot; from the file alone, only those of `ALLOWED_OPEN_IDS`.
+    /// Who may talk to the bot. As read from the file, only the people in `ALLOWED_OPEN_IDS`.
     pub access: AccessList,
 }
 
-/// Reads a keyring from a file.
+/// Reads a keyring from a file, as [`read`] does, but with one error.
 ///
 /// # Errors
-/// One sentence with the first thing that is wrong, and how many there are.
+/// One sentence with the first fault and the number of others.
 pub fn load(path: &Path, environment: &Environment) -> Result<Keyring, Failure> {
     read(path, environment).map_err(|mut failures| {
         let others = failures.len() - 1;
@@ -45,11 +44,11 @@ pub fn load(path: &Path, environment: &Environment) -> Result<Keyring, Failure> 
     })
 }
 
-/// Reads a keyring from a file, at most 1 MiB, that other users cannot read; one that came as a systemd credential
-/// is closed to them by systemd.
+/// Reads a keyring from a file of at most 1 MiB that other users cannot read. The mode of a systemd credential is not
+/// checked, because systemd keeps other users out.
 ///
 /// # Errors
-/// A sentence for each thing that is wrong; at least one.
+/// Each fault as a sentence; at least one.
 pub fn read(path: &Path, environment: &Environment) -> Result<Keyring, Vec<Failure>> {
     let bytes = bytes(path, environment).map_err(|failure| vec![failure])?;
     let parsed = match std::str::from_utf8(&bytes) {
@@ -72,7 +71,7 @@ fn bytes(path: &Path, environment: &Environment) -> Result<Vec<u8>, Failure> {
             )
         })
     };
-    // Without NONBLOCK a pipe in the file's place would make this wait for ever.
+    // Without NONBLOCK a pipe in the file's position would make this wait for ever.
     let file: File = OpenOptions::new()
         .read(true)
         .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
@@ -91,8 +90,8 @@ fn bytes(path: &Path, environment: &Environment) -> Result<Vec<u8>, Failure> {
         )));
     }
     let mut bytes = Vec::new();
-    file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    if bytes.len() as u64 > LARGEST {
+    file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > MAX_FILE_BYTES {
         return Err(Failure::config(format!(
             "the keyring {shown} is longer than 1 MiB; name the right file with --keyring FILE"
         )));
@@ -105,18 +104,18 @@ fn not_utf8(bytes: &[u8], valid: usize) -> KeyringFault {
     let line = before.matches('\n').count() + 1;
     let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
     KeyringFault {
-        place: Some(TextPosition { line, column }),
+        position: Some(TextPosition { line, column }),
         key: None,
         problem: "has a character that is not UTF-8".to_owned(),
         expected: "save the file as UTF-8".to_owned(),
     }
 }
 
-/// Looks at what the keyring's values name on this machine. `path` is the file's, for the sentences.
+/// Resolves the paths in a keyring on this machine. `path` is the keyring's own path, for the sentences.
 ///
 /// # Errors
-/// When `WORKING_DIR` is no directory that can be used.
-pub fn checked(
+/// When `WORKING_DIR` is not a directory that can be used.
+pub fn resolve(
     keyring: &Keyring,
     path: &Path,
     environment: &Environment,
@@ -145,7 +144,7 @@ pub fn checked(
         }
     })?;
 
-    let mut notes = keyring.without_effect();
+    let mut notes = keyring.ineffective_settings();
     if keyring.allowed.is_empty() {
         notes.push("ALLOWED_OPEN_IDS is empty, so the bot only tells people their open_id".to_owned());
     }
@@ -179,7 +178,8 @@ pub fn checked(
     Ok(ResolvedKeyring { keyring, workspace, notes, access })
 }
 
-/// What to say when `CLAUDE_COMMAND` cannot be run; `check` takes it for a fault, the daemon starts all the same.
+/// The sentence that says that `CLAUDE_COMMAND` cannot be run. For `phonework check` this is a fault; the daemon starts
+/// nevertheless.
 #[must_use]
 pub fn missing_claude(keyring: &Keyring, path: &Path) -> String {
     let command = &keyring.claude_command;
@@ -196,7 +196,7 @@ pub fn missing_claude(keyring: &Keyring, path: &Path) -> String {
 
 fn sentence(keyring: &Keyring, path: &Path, key: &str, problem: String, expected: &str) -> String {
     let (key_text, expected) = (Some(key.to_owned()), expected.to_owned());
-    KeyringFault { place: keyring.place(key), key: key_text, problem, expected }.in_file(path)
+    KeyringFault { position: keyring.position(key), key: key_text, problem, expected }.in_file(path)
 }
 
 fn loopback(url: &str) -> bool {

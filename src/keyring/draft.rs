@@ -1,4 +1,4 @@
-//! A keyring while it is read: what each key takes.
+//! A keyring while it is read: which values each key takes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -7,7 +7,6 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use super::fault::{KeyringFault, TextPosition, UnplacedFault, quoted};
-use super::reader::GivenValue;
 use super::values::{
     PermissionMode, PermissionModeError, base_url, domain, duration, is_model_name, language, sandbox, size,
 };
@@ -16,12 +15,12 @@ use crate::language::Language;
 use crate::sandbox::Extra;
 use crate::sandbox::verdict::Wanted;
 
-/// The values found so far, defaults for the others.
+/// The values that were read so far, and defaults for the others.
 pub(super) struct KeyringDraft {
-    /// Keys found, with good values or bad ones.
+    /// The keys that were read, with good values or bad ones.
     pub(super) seen: BTreeSet<&'static str>,
     keyring: Keyring,
-    /// Parts found of keys that have parts.
+    /// The entries that were read of keys that take a map with known names.
     parts: BTreeSet<(&'static str, &'static str)>,
     openai_base_url: Option<String>,
     openai_api_key: Option<SecretString>,
@@ -64,6 +63,34 @@ impl ValueKind {
     }
 }
 
+/// The value that the text gives for a key, an item or an entry.
+#[derive(Clone, Copy)]
+pub(super) enum GivenValue<'a> {
+    Text(&'a str),
+    Whole(u64),
+    Number,
+    Flag,
+    Nothing,
+    List,
+    Map,
+    Tag,
+}
+
+impl GivenValue<'_> {
+    /// What it is, as the rest of a sentence.
+    pub(super) fn is(self) -> &'static str {
+        match self {
+            Self::Text(_) => "is text",
+            Self::Whole(_) | Self::Number => "is a number",
+            Self::Flag => "is true or false",
+            Self::Nothing => "has no value",
+            Self::List => "is a list",
+            Self::Map => "is a map",
+            Self::Tag => "has a tag (`!…`)",
+        }
+    }
+}
+
 impl Default for KeyringDraft {
     fn default() -> Self {
         Self {
@@ -89,7 +116,7 @@ impl Default for KeyringDraft {
                 trusted_projects: Vec::new(),
                 mail_boy: None,
                 language: Language::En,
-                places: BTreeMap::new(),
+                positions: BTreeMap::new(),
             },
             parts: BTreeSet::new(),
             openai_base_url: None,
@@ -100,7 +127,7 @@ impl Default for KeyringDraft {
 }
 
 impl KeyringDraft {
-    /// Takes the value of a key; lists and maps that the key does take come item by item instead.
+    /// Sets the value of a key. Lists and maps, for keys that take them, are set item by item instead.
     pub(super) fn value(&mut self, key: &str, given: GivenValue<'_>) -> Result<(), UnplacedFault> {
         match (ValueKind::of(key), given) {
             (ValueKind::Text, GivenValue::Text(text)) => self.text(key, text),
@@ -157,7 +184,7 @@ impl KeyringDraft {
             "OPENAI_BASE_URL" => self.openai_base_url = Some(base_url(text)?),
             "OPENAI_API_KEY" => self.openai_api_key = Some(one_word(text)?.into()),
             "OPENAI_MODEL" => self.openai_model = Some(one_word(text)?.to_owned()),
-            // Not reached: the reader takes known keys only, and these are all that are text.
+            // Not reached: the reader passes known keys only, and these are all that take text.
             _ => {
                 return Err(UnplacedFault::new(
                     "is no key that takes text",
@@ -168,7 +195,7 @@ impl KeyringDraft {
         Ok(())
     }
 
-    /// Takes an item of a list.
+    /// Adds an item of a list.
     pub(super) fn item(&mut self, key: &str, text: &str) -> Result<(), UnplacedFault> {
         if key == "ALLOWED_OPEN_IDS" {
             if text.is_empty() || text.contains(|c: char| c.is_whitespace() || c.is_control()) {
@@ -190,7 +217,7 @@ impl KeyringDraft {
         Ok(())
     }
 
-    /// Takes the name of a variable of `CLAUDE_ENV` and gives it back.
+    /// Checks the name of a variable of `CLAUDE_ENV` and returns it.
     pub(super) fn variable_name(&mut self, name: &str) -> Result<String, UnplacedFault> {
         let good = !name.is_empty()
             && !name.as_bytes()[0].is_ascii_digit()
@@ -207,7 +234,7 @@ impl KeyringDraft {
         }
     }
 
-    /// Takes the value of a variable of `CLAUDE_ENV`.
+    /// Sets a variable of `CLAUDE_ENV`.
     pub(super) fn variable(&mut self, name: &str, text: &str) -> Result<(), UnplacedFault> {
         if text.contains('\0') {
             return Err(UnplacedFault::new("has a NUL character", "take it out: no variable can hold one"));
@@ -216,7 +243,7 @@ impl KeyringDraft {
         Ok(())
     }
 
-    /// Takes the name of a part of `LIMITS` or `SANDBOX_PATHS` and gives it back.
+    /// Checks the name of an entry of `LIMITS` or `SANDBOX_PATHS` and returns it.
     pub(super) fn part_name(&mut self, key: &'static str, name: &str) -> Result<&'static str, UnplacedFault> {
         let (known, expected): (&[&'static str], _) = match key {
             "LIMITS" => (&["memory", "processes"], "give memory or processes"),
@@ -232,7 +259,7 @@ impl KeyringDraft {
         }
     }
 
-    /// Takes a limit.
+    /// Sets an entry of `LIMITS`.
     pub(super) fn limit(&mut self, name: &str, given: GivenValue<'_>) -> Result<(), UnplacedFault> {
         match (name, given) {
             ("memory", GivenValue::Text(text)) => {
@@ -248,7 +275,7 @@ impl KeyringDraft {
         }
     }
 
-    /// Takes a path of `SANDBOX_PATHS`.
+    /// Adds a path of `SANDBOX_PATHS`.
     pub(super) fn sandbox_path(&mut self, name: &str, text: &str) -> Result<(), UnplacedFault> {
         let path = home_or_absolute(text)?;
         let extra = &mut self.keyring.sandbox_extra;
@@ -260,13 +287,13 @@ impl KeyringDraft {
         Ok(())
     }
 
-    /// The faults of keys that should be there.
+    /// The faults of required keys that are missing.
     pub(super) fn missing(&self) -> Vec<KeyringFault> {
         let mut missing = Vec::new();
         let mut needs = |key: &str, problem: &str, expected: &str| {
             if !self.seen.contains(key) {
                 let (problem, expected) = (problem.to_owned(), expected.to_owned());
-                missing.push(KeyringFault { place: None, key: Some(key.to_owned()), problem, expected });
+                missing.push(KeyringFault { position: None, key: Some(key.to_owned()), problem, expected });
             }
         };
         let credentials = "give it as the Credentials page of the app in Feishu's developer console shows it";
@@ -281,18 +308,18 @@ impl KeyringDraft {
         missing
     }
 
-    /// The keyring; for a draft of which nothing is [`Self::missing`].
-    pub(super) fn finish(self, places: BTreeMap<&'static str, TextPosition>) -> Keyring {
+    /// The finished keyring. Nothing must be [`Self::missing`].
+    pub(super) fn finish(self, positions: BTreeMap<&'static str, TextPosition>) -> Keyring {
         let mail_boy = self.openai_base_url.zip(self.openai_model).map(|(base_url, model)| MailBoy {
             base_url,
             api_key: self.openai_api_key,
             model,
         });
-        Keyring { mail_boy, places, ..self.keyring }
+        Keyring { mail_boy, positions, ..self.keyring }
     }
 }
 
-/// A text without blanks: ids, secrets. Never shown.
+/// Accepts text without blanks, for ids and secrets. The text is never shown.
 fn one_word(text: &str) -> Result<&str, UnplacedFault> {
     if text.is_empty() {
         Err(UnplacedFault::new("is empty", "give its value, or take the line out"))

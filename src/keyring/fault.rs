@@ -1,38 +1,38 @@
-//! What is wrong with a keyring, said so that it can be put right.
+//! The faults of a keyring, as sentences that say how to fix them.
 
 use std::fmt;
 use std::path::Path;
 
-/// A place in a text: both count from 1, columns in characters.
+/// A position in a text. Lines and columns count from 1, columns in characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TextPosition {
-    /// The line.
+    /// The line number.
     pub line: usize,
-    /// The column.
+    /// The column in the line.
     pub column: usize,
 }
 
-/// One thing that is wrong with a keyring. Holds no value that may be secret.
+/// A fault of a keyring. It holds no value that may be secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyringFault {
-    /// Where; `None` for what is not there at all.
-    pub place: Option<TextPosition>,
-    /// The key that it is about, if about one. Of `CLAUDE_ENV` with the variable: `CLAUDE_ENV.PATH`.
+    /// Where the fault is; `None` if a key is missing.
+    pub position: Option<TextPosition>,
+    /// The key that it concerns, if any; for an entry of a map with its name: `CLAUDE_ENV.PATH`.
     pub key: Option<String>,
-    /// What is wrong, to be read after the key: `is a number`.
+    /// What is wrong, as the rest of a sentence that begins with the key: `is a number`.
     pub problem: String,
-    /// What is expected, or the way out: `give text, in quotes`.
+    /// What to do instead: `give text, in quotes`.
     pub expected: String,
 }
 
 impl KeyringFault {
-    /// The sentence, with the file's path and the place before it as compilers write them: `path:3:15: …`.
+    /// The sentence, after the path and the position in the style of compilers: `path:3:15: …`.
     #[must_use]
     pub fn in_file(&self, path: &Path) -> String {
         let subject = self.key.as_deref().unwrap_or("the keyring");
         let path = path.display();
         let Self { problem, expected, .. } = self;
-        match self.place {
+        match self.position {
             Some(TextPosition { line, column }) => {
                 format!("{path}:{line}:{column}: {subject} {problem}; {expected}")
             }
@@ -49,7 +49,7 @@ impl fmt::Display for KeyringFault {
 
 impl std::error::Error for KeyringFault {}
 
-/// A fault before it is known where it stands.
+/// A fault whose position is not known yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct UnplacedFault {
     pub(super) problem: String,
@@ -62,8 +62,8 @@ impl UnplacedFault {
     }
 }
 
-/// A value as it may be shown: in quotes, if it is a short word. What is longer, or has blanks, may have swallowed the
-/// lines after it (a quote that was not closed), and a secret with them.
+/// A value, as far as it may be shown: a short word, in quotes. A longer text, or one with blanks, may have swallowed the
+/// following lines because of a missing quote, and a secret with them.
 pub(super) fn quoted(text: &str) -> String {
     if text.chars().count() > 40 {
         "a long text".to_owned()
@@ -74,14 +74,14 @@ pub(super) fn quoted(text: &str) -> String {
     }
 }
 
-/// The fault of a text that is no YAML, from the parser's message.
+/// The fault of a text that is not YAML, derived from the parser's message.
 ///
-/// Only the parser's fixed phrases are looked for; nothing of its message is passed on, since a message may quote
-/// the text.
-pub(super) fn syntax(message: &str, place: Option<TextPosition>, text: &str) -> KeyringFault {
-    // The parser gives no place for these.
-    let place = control_character(text).filter(|_| message.contains("control characters")).or(place);
-    let line = place.and_then(|place| text.lines().nth(place.line.saturating_sub(1))).unwrap_or_default();
+/// Only fixed phrases are looked for in the message. Nothing of it is passed on, because it may quote the text.
+pub(super) fn syntax(message: &str, position: Option<TextPosition>, text: &str) -> KeyringFault {
+    // The parser gives no position for these.
+    let position = control_character(text).filter(|_| message.contains("control characters")).or(position);
+    let line =
+        position.and_then(|position| text.lines().nth(position.line.saturating_sub(1))).unwrap_or_default();
     let indent: &str = &line[..line.len() - line.trim_start().len()];
     let (problem, expected) = if message.contains("more than one document") {
         ("holds more than one document", "take the later ones, which begin at the line `---`, out")
@@ -119,10 +119,10 @@ pub(super) fn syntax(message: &str, place: Option<TextPosition>, text: &str) -> 
             "write `KEY: value` lines, and put a value with unusual characters in quotes",
         )
     };
-    KeyringFault { place, key: None, problem: problem.to_owned(), expected: expected.to_owned() }
+    KeyringFault { position, key: None, problem: problem.to_owned(), expected: expected.to_owned() }
 }
 
-/// The first character that YAML does not take.
+/// The position of the first character that YAML does not allow.
 fn control_character(text: &str) -> Option<TextPosition> {
     text.lines().enumerate().find_map(|(index, line)| {
         let column = line.chars().position(|c| c.is_control() && c != '\t')?;

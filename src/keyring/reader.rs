@@ -1,8 +1,8 @@
-//! From YAML to a [`Keyring`].
+//! Reads a [`Keyring`] from YAML.
 //!
-//! Places come from the YAML reader alone, which marks an error raised while it is at a value. So every value is
-//! judged inside the visitor that meets it, and what is wrong is carried out beside the error: the error's own text
-//! is not used, since it may quote the value.
+//! Only the YAML reader knows positions: it adds one to an error that is raised while it is at a value. So every value is
+//! judged inside the visitor that reads it, and the fault is handed out beside the error. The text of the error itself is
+//! not used, since it may quote the value.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,25 +11,25 @@ use serde::de::{
     DeserializeSeed, Deserializer, EnumAccess, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
 };
 
-use super::draft::{KeyringDraft, ValueKind};
+use super::draft::{GivenValue, KeyringDraft, ValueKind};
 use super::fault::{KeyringFault, TextPosition, UnplacedFault, syntax};
 use super::{KEYS, Keyring};
 
 /// Reads a keyring.
 ///
 /// # Errors
-/// The first fault of the text, in its order.
+/// The first fault in the text.
 pub fn parse(text: &str) -> Result<Keyring, KeyringFault> {
     parse_all(text).map_err(|mut faults| faults.swap_remove(0))
 }
 
-/// Reads a keyring, and goes on after a fault to find the others.
+/// Reads a keyring, and continues after a fault to find the others.
 ///
 /// # Errors
-/// Every fault, one for each entry and 20 at most, in the order of the text; never an empty list.
+/// The faults in the order of the text: one for each entry, at least one and at most 20.
 pub fn parse_all(text: &str) -> Result<Keyring, Vec<KeyringFault>> {
-    // Each costs a reading of the text.
-    const MOST: usize = 20;
+    // Each fault costs one more pass over the text.
+    const MAX_FAULTS: usize = 20;
     // YAML allows a byte order mark, and editors on other systems write it.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut faults = Vec::new();
@@ -39,44 +39,44 @@ pub fn parse_all(text: &str) -> Result<Keyring, Vec<KeyringFault>> {
         let Some((fault, entry)) = pass.run(text) else { break Some(pass.draft) };
         faults.push(fault);
         match entry {
-            Some((index, key)) if faults.len() < MOST => skip.insert(index, key),
+            Some((index, key)) if faults.len() < MAX_FAULTS => skip.insert(index, key),
             Some(_) | None => break None,
         };
     };
-    faults.sort_by_key(|fault| fault.place);
+    faults.sort_by_key(|fault| fault.position);
     let Some(draft) = draft else { return Err(faults) };
     faults.extend(draft.missing());
     if !faults.is_empty() {
         return Err(faults);
     }
-    let places = ["WORKING_DIR", "CLAUDE_COMMAND", "TRUSTED_PROJECTS"]
+    let positions = ["WORKING_DIR", "CLAUDE_COMMAND", "TRUSTED_PROJECTS"]
         .into_iter()
         .filter_map(|key| Some((key, place_of(text, key)?)))
         .collect();
-    Ok(draft.finish(places))
+    Ok(draft.finish(positions))
 }
 
 /// Where the value of `key` begins, found by stopping a reading there.
 fn place_of(text: &str, key: &'static str) -> Option<TextPosition> {
     let skip = BTreeMap::new();
     let (fault, _) = ReadPass::new(&skip, Some(key)).run(text)?;
-    fault.place
+    fault.position
 }
 
-/// An entry of the top map: its number, and its key if it is one of the keyring's.
+/// An entry of the top-level map: its index, and its key if the key is known.
 type MapEntry = (usize, Option<&'static str>);
 
-/// One reading of the text, up to the first fault.
+/// One pass over the text, up to the first fault.
 struct ReadPass<'a> {
     draft: KeyringDraft,
-    /// Entries that were found wrong before.
+    /// The entries in which earlier passes found a fault.
     skip: &'a BTreeMap<usize, Option<&'static str>>,
     stop_at: Option<&'static str>,
     entry: Option<MapEntry>,
     wrong: Option<(Option<String>, UnplacedFault)>,
 }
 
-/// What a node of the document is.
+/// The role of a node in the document.
 #[derive(Clone)]
 enum Role {
     Top,
@@ -90,33 +90,6 @@ enum Role {
     PartItem(&'static str, String),
 }
 
-/// What stands there.
-#[derive(Clone, Copy)]
-pub(super) enum GivenValue<'a> {
-    Text(&'a str),
-    Whole(u64),
-    Number,
-    Flag,
-    Nothing,
-    List,
-    Map,
-    Tag,
-}
-
-impl GivenValue<'_> {
-    pub(super) fn is(self) -> &'static str {
-        match self {
-            Self::Text(_) => "is text",
-            Self::Whole(_) | Self::Number => "is a number",
-            Self::Flag => "is true or false",
-            Self::Nothing => "has no value",
-            Self::List => "is a list",
-            Self::Map => "is a map",
-            Self::Tag => "has a tag (`!…`)",
-        }
-    }
-}
-
 impl<'a> ReadPass<'a> {
     fn new(skip: &'a BTreeMap<usize, Option<&'static str>>, stop_at: Option<&'static str>) -> Self {
         Self { draft: KeyringDraft::default(), skip, stop_at, entry: None, wrong: None }
@@ -125,14 +98,16 @@ impl<'a> ReadPass<'a> {
     fn run(&mut self, text: &str) -> Option<(KeyringFault, Option<MapEntry>)> {
         let yaml = serde_yaml::Deserializer::from_str(text);
         let error = Node { pass: self, role: Role::Top }.deserialize(yaml).err()?;
-        let place = error
+        let position = error
             .location()
             .map(|location| TextPosition { line: location.line(), column: location.column() });
         Some(match self.wrong.take() {
             Some((key, UnplacedFault { problem, expected })) => {
-                (KeyringFault { place, key, problem, expected }, self.entry)
+                (KeyringFault { position, key, problem, expected }, self.entry)
             }
-            None => (syntax(&error.to_string(), place.or_else(|| second_document(text)), text), None),
+            None => {
+                (syntax(&error.to_string(), position.or_else(|| second_document_position(text)), text), None)
+            }
         })
     }
 
@@ -223,7 +198,7 @@ impl<'a> ReadPass<'a> {
     }
 }
 
-/// A node of the document, to be read in its role. The value is a variable's name, where it is one.
+/// A node of the document and its role. Reading it returns the name, if the node is the name of an entry.
 struct Node<'p, 'a> {
     pass: &'p mut ReadPass<'a>,
     role: Role,
@@ -231,18 +206,15 @@ struct Node<'p, 'a> {
 
 impl Node<'_, '_> {
     fn take<E: serde::de::Error>(self, given: GivenValue<'_>) -> Result<Option<String>, E> {
-        let taken = if self.is_the_end() {
-            Err(UnplacedFault::new("", ""))
-        } else {
-            self.pass.take(&self.role, given)
-        };
+        let taken =
+            if self.is_stop() { Err(UnplacedFault::new("", "")) } else { self.pass.take(&self.role, given) };
         taken.map_err(|wrong| {
             self.pass.wrong = Some((self.pass.subject(&self.role, given), wrong));
             E::custom("")
         })
     }
 
-    fn is_the_end(&self) -> bool {
+    fn is_stop(&self) -> bool {
         matches!(self.role, Role::Value(key) if self.pass.stop_at == Some(key))
     }
 
@@ -329,7 +301,7 @@ impl<'de> Visitor<'de> for Node<'_, '_> {
             Role::PartItem(key, name.clone())
         } else if let Role::Value(key) = self.role
             && ValueKind::of(key) == ValueKind::Texts
-            && !self.is_the_end()
+            && !self.is_stop()
         {
             Role::Item(key)
         } else {
@@ -365,7 +337,7 @@ impl<'de> Visitor<'de> for Node<'_, '_> {
     }
 }
 
-/// The key that a mistyped one was most likely meant to be.
+/// The key that a mistyped one was probably meant to be.
 fn nearest(name: &str) -> Option<&'static str> {
     let name: String = name.chars().take(64).collect::<String>().to_uppercase().replace(['-', ' '], "_");
     KEYS.into_iter()
@@ -391,7 +363,7 @@ fn distance(from: &str, to: &str) -> usize {
 }
 
 /// The line where a second document begins, if one does.
-fn second_document(text: &str) -> Option<TextPosition> {
+fn second_document_position(text: &str) -> Option<TextPosition> {
     let mut begun = false;
     for (index, line) in text.lines().enumerate() {
         if line == "---" || line.starts_with("--- ") {

@@ -93,8 +93,8 @@ LANGUAGE: zh
     let keyring = parse(text).unwrap();
     assert_eq!(keyring.app_secret.expose_secret(), "0123");
     assert_eq!(keyring.claude_env["ANTHROPIC_API_KEY"], "sk-hidden");
-    assert_eq!(keyring.place("WORKING_DIR"), Some(TextPosition { line: 6, column: 14 }));
-    assert_eq!(keyring.place("TRUSTED_PROJECTS"), Some(TextPosition { line: 22, column: 3 }));
+    assert_eq!(keyring.position("WORKING_DIR"), Some(TextPosition { line: 6, column: 14 }));
+    assert_eq!(keyring.position("TRUSTED_PROJECTS"), Some(TextPosition { line: 22, column: 3 }));
     let debug = format!("{keyring:#?}");
     assert!(!debug.contains("hidden"));
     insta::assert_snapshot!(debug, @r#"

@@ -1,4 +1,4 @@
-//! The kinds of values that a keyring holds and the chat's commands share.
+//! Parses kinds of values: those of the keyring, some of which the chat's commands take too.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,13 +12,13 @@ use crate::language::Language;
 use crate::sandbox::Mode;
 use crate::sandbox::verdict::Wanted;
 
-/// The longest time that may be asked for: 30 days, far from where adding to a clock would overflow.
-pub const LONGEST_DURATION: Duration = Duration::from_hours(30 * 24);
+/// Maximum duration in a setting: 30 days, far from where adding it to a clock would overflow.
+pub const MAX_DURATION: Duration = Duration::from_hours(30 * 24);
 
-/// Reads a time: seconds (`300`, `300s`), minutes (`10m`) or hours (`2h`), whole numbers.
+/// Parses a duration: seconds (`300`, `300s`), minutes (`10m`) or hours (`2h`), whole numbers.
 ///
 /// # Errors
-/// When it is none of these, zero, or longer than [`LONGEST_DURATION`].
+/// When it is none of these, zero, or longer than [`MAX_DURATION`].
 pub fn duration(text: &str) -> Result<Duration, DurationError> {
     let (digits, unit) = match text.as_bytes() {
         [.., b's'] => (&text[..text.len() - 1], 1),
@@ -33,45 +33,45 @@ pub fn duration(text: &str) -> Result<Duration, DurationError> {
     let seconds = digits.parse::<u64>().ok().and_then(|count| count.checked_mul(unit));
     match seconds.map(Duration::from_secs) {
         Some(Duration::ZERO) => Err(DurationError::Zero),
-        Some(duration) if duration <= LONGEST_DURATION => Ok(duration),
+        Some(duration) if duration <= MAX_DURATION => Ok(duration),
         Some(_) | None => Err(DurationError::TooLong),
     }
 }
 
-/// Why a text is no time that can be used.
+/// Why a text is not a usable duration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DurationError {
     /// Not a whole number with `s`, `m`, `h` or nothing after it.
     #[error("is no time")]
     NotATime,
-    /// Nothing would ever be done.
+    /// Zero: nothing could ever be done.
     #[error("is zero")]
     Zero,
-    /// Longer than [`LONGEST_DURATION`].
+    /// Longer than [`MAX_DURATION`].
     #[error("is longer than 30 days")]
     TooLong,
 }
 
-/// Claude Code's permission modes, but for the one that asks nobody.
+/// The permission modes of Claude Code, except the one that asks nobody.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum PermissionMode {
-    /// Asks before the first use of each tool that changes something; Claude Code also says `manual`.
+    /// Asks before the first use of each tool that changes something. Claude Code also calls it `manual`.
     #[default]
     #[serde(alias = "manual")]
     Default,
-    /// Edits files unasked, asks for the rest.
+    /// Edits files without asking, and asks for everything else.
     AcceptEdits,
-    /// Plans, changes nothing.
+    /// Makes plans and changes nothing.
     Plan,
-    /// Denies what the rules do not allow, asks nobody.
+    /// Asks nobody, and denies what the rules do not allow.
     DontAsk,
-    /// Claude Code itself judges what to ask for.
+    /// Claude Code itself decides what to ask for.
     Auto,
 }
 
 impl PermissionMode {
-    /// Every mode.
+    /// All modes, in the order in which they are listed.
     pub const ALL: [Self; 5] = [Self::Default, Self::AcceptEdits, Self::Plan, Self::DontAsk, Self::Auto];
 
     /// The name that `claude --permission-mode` takes.
@@ -107,18 +107,18 @@ impl FromStr for PermissionMode {
     }
 }
 
-/// Why a text is no permission mode that can be used.
+/// Why a text is not a usable permission mode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PermissionModeError {
     /// `bypassPermissions`: whoever can write to the bot could then run anything on this machine.
     #[error("would run everything unasked, which phonework never does")]
     Bypass,
-    /// Not a mode of Claude Code.
+    /// Claude Code has no such mode.
     #[error("is no permission mode")]
     Unknown,
 }
 
-/// Reads `SANDBOX`.
+/// Parses `SANDBOX`.
 pub(super) fn sandbox(text: &str) -> Result<Wanted, UnplacedFault> {
     match text {
         "auto" => Ok(Wanted::Auto),
@@ -147,7 +147,7 @@ pub(super) fn size(text: &str) -> Result<u64, UnplacedFault> {
     }
 }
 
-/// Reads `LANGUAGE`.
+/// Parses `LANGUAGE`.
 pub(super) fn language(text: &str) -> Result<Language, UnplacedFault> {
     match text {
         "en" => Ok(Language::En),
@@ -156,7 +156,7 @@ pub(super) fn language(text: &str) -> Result<Language, UnplacedFault> {
     }
 }
 
-/// Reads `FEISHU_DOMAIN` into a base URL.
+/// Parses `FEISHU_DOMAIN` into a base URL.
 pub(super) fn domain(text: &str) -> Result<String, UnplacedFault> {
     match text {
         "feishu" => Ok("https://open.feishu.cn".to_owned()),
@@ -169,7 +169,7 @@ pub(super) fn domain(text: &str) -> Result<String, UnplacedFault> {
     }
 }
 
-/// Reads a base URL and takes the slashes off its end. Never shows it: a URL may hold a password.
+/// Parses a base URL and removes trailing slashes. Faults never show it, because a URL may hold a password.
 pub(super) fn base_url(text: &str) -> Result<String, UnplacedFault> {
     const EXPECTED: &str = "give a URL like https://host or https://host/path";
     let wrong = |problem: &str| Err(UnplacedFault::new(problem, EXPECTED));
@@ -185,8 +185,8 @@ pub(super) fn base_url(text: &str) -> Result<String, UnplacedFault> {
     }
 }
 
-/// Whether Claude Code can be given this as `--model`: one word that is no option. Which models there are is
-/// Anthropic's to say.
+/// Whether this can be passed to Claude Code as `--model`: one word that is not an option. Which models exist is not
+/// checked.
 #[must_use]
 pub fn is_model_name(text: &str) -> bool {
     !text.is_empty()
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn a_model_name_is_one_word_and_no_option() {
+    fn a_model_name_is_one_word_and_not_an_option() {
         assert!(is_model_name("claude-opus-4-5[1m]"));
         for text in ["", "--resume", "a b", "a\nb"] {
             assert!(!is_model_name(text), "{text:?}");

@@ -1,4 +1,4 @@
-//! Replacing a file: whole or not at all.
+//! Replaces a file atomically.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write as _};
@@ -6,11 +6,11 @@ use std::path::Path;
 
 use serde::Serialize;
 
-/// Writes a value as JSON that people can read in place of the file (mode 0600); it is on disk when this returns.
-/// `last` is asked before the old file goes.
+/// Replaces the file by a value as indented JSON (mode 0600). The file is on disk when this returns. `last` is called
+/// just before the old file is replaced.
 ///
 /// # Errors
-/// Those of the file system, and that of `last`; the file is then as it was.
+/// Those of the file system and of `last`. The old file is then unchanged.
 pub fn replace(path: &Path, value: &impl Serialize, last: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let name = path.file_stem().unwrap_or_default().to_string_lossy();

@@ -1,4 +1,4 @@
-//! The daemon's state directory, owned by one daemon at a time.
+//! The daemon's state directory, which one daemon at a time owns.
 
 use std::fs::{DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Read, Write};
@@ -10,11 +10,11 @@ use rustix::fs::OFlags;
 
 use crate::error::Failure;
 
-/// How long a lock is waited for before it is taken for another daemon's.
-const LEFT_BEHIND: Duration = Duration::from_secs(1);
+/// How long to wait for a lock until it counts as another daemon's.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The state directory with its lock held. The lock ends with the value, or with the process however that ends; no
-/// child process inherits it.
+/// The state directory, locked. The lock ends when this is dropped, or with the process, however that ends. No child
+/// process inherits it.
 #[derive(Debug)]
 pub struct StateDir {
     path: PathBuf,
@@ -22,11 +22,10 @@ pub struct StateDir {
 }
 
 impl StateDir {
-    /// Makes the directory if it is not there (mode 0700), and takes the lock.
+    /// Creates the directory if it does not exist (mode 0700), and takes the lock.
     ///
     /// # Errors
-    /// When another process holds the lock, in which case nothing is changed; or when the directory cannot be made or
-    /// written to.
+    /// When another process holds the lock; then nothing is changed. When the directory cannot be created or written to.
     pub fn open(path: &Path) -> Result<Self, Failure> {
         let shown = path.display();
         let cannot = |what: &str, error: io::Error| {
@@ -46,7 +45,7 @@ impl StateDir {
             .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
             .open(path.join("lock"))
             .map_err(|error| cannot("written to", error))?;
-        match lock_for_a_while(&lock) {
+        match lock_with_retry(&lock) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 return Err(Failure::failed(format!(
@@ -60,8 +59,8 @@ impl StateDir {
             .and_then(|()| writeln!(lock, "{}", std::process::id()))
             .map_err(|error| cannot("written to", error))?;
 
-        // Prompts and answers lie here: a directory that was there before is closed to other users. Its group is the
-        // operator's to choose.
+        // There are prompts and answers in here, so an existing directory is closed to other users. Which group it has is
+        // up to the operator.
         let mode = path.metadata().map_err(|error| cannot("read", error))?.permissions().mode();
         if mode & 0o007 != 0 {
             std::fs::set_permissions(&path, Permissions::from_mode(mode & 0o7770))
@@ -70,7 +69,7 @@ impl StateDir {
         Ok(Self { path, lock })
     }
 
-    /// The directory, canonical.
+    /// The canonical path of the directory.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
@@ -79,28 +78,28 @@ impl StateDir {
 
 impl Drop for StateDir {
     fn drop(&mut self) {
-        // Closing is not enough while a child that is being started still has a copy of the file; should this fail,
-        // the lock ends with the process.
+        // Closing the file is not enough: a child that is just being started may still hold a copy. Should this fail, the
+        // lock ends with the process.
         let _ = self.lock.unlock();
     }
 }
 
-/// A daemon that was killed while it started a process leaves the lock, for a moment, to the child that is not yet the
-/// other program.
+/// Takes a lock, waiting up to a second: a daemon that was killed while it started a process leaves its lock, for a
+/// moment, to that child.
 ///
 /// # Errors
-/// When another process holds it for longer, or the system refuses.
-pub fn lock_for_a_while(lock: &File) -> Result<(), TryLockError> {
-    let until = Instant::now() + LEFT_BEHIND;
+/// When another process holds the lock for longer, or the system refuses.
+pub fn lock_with_retry(lock: &File) -> Result<(), TryLockError> {
+    let until = Instant::now() + LOCK_TIMEOUT;
     loop {
         match lock.try_lock() {
-            Err(TryLockError::WouldBlock) if Instant::now() < until => std::thread::sleep(LEFT_BEHIND / 50),
+            Err(TryLockError::WouldBlock) if Instant::now() < until => std::thread::sleep(LOCK_TIMEOUT / 50),
             outcome => return outcome,
         }
     }
 }
 
-/// The process that holds the lock, as it wrote itself down.
+/// The process that holds the lock, as it wrote itself into the file.
 fn holder(lock: &mut File) -> String {
     let mut text = String::new();
     match lock.take(20).read_to_string(&mut text) {
@@ -115,7 +114,7 @@ mod tests {
     use crate::error::ExitStatus;
 
     #[test]
-    fn a_second_daemon_is_told_of_the_first_and_changes_nothing() {
+    fn a_second_daemon_is_refused_and_changes_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state/phonework");
         let first = StateDir::open(&path).unwrap();
@@ -143,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_in_its_place_is_refused() {
+    fn a_file_in_place_of_the_directory_is_refused() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let failure = StateDir::open(file.path()).unwrap_err();
         assert_eq!(failure.exit, ExitStatus::Config);

@@ -1,8 +1,8 @@
 //! The directory that all projects lie in.
 //!
-//! What a chat names becomes a path only here. A path is judged by where it really leads, symlinks followed, and new
-//! directories are made one step at a time without following any, so that a link put in the way at the wrong moment
-//! leads nowhere. What becomes of a directory after it was judged is not watched.
+//! Only this module turns a name from a chat into a path. A path is judged by where it really leads, after following
+//! symlinks. New directories are created one step at a time without following any, so that a symlink that is put in the
+//! way at the wrong moment leads nowhere. What becomes of a directory afterwards is not watched.
 
 use std::fs::File;
 use std::io;
@@ -12,10 +12,10 @@ use std::path::{Component, Path, PathBuf};
 use rustix::fs::{Mode, OFlags, mkdirat, openat};
 use rustix::io::Errno;
 
-/// phonework's own folder in each project: no project lies in it.
+/// The name of phonework's own folder in each project. No project lies in it.
 const RESERVED: &str = ".phonework";
 
-/// `WORKING_DIR`, resolved.
+/// `WORKING_DIR`, resolved, with the paths in it that are closed to projects.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Workspace {
     root: PathBuf,
@@ -27,28 +27,28 @@ pub struct Workspace {
 /// Why a directory cannot be a project.
 #[derive(Debug, thiserror::Error)]
 pub enum ProjectError {
-    /// It leads out of `WORKING_DIR`, by `..`, by a symlink, or from the start.
+    /// It lies outside `WORKING_DIR`, possibly because of `..` or a symlink.
     #[error("it does not lie inside the working directory")]
     Outside,
-    /// Nothing is there; this is what [`Workspace::create`] would make.
+    /// It does not exist; [`Workspace::create`] would create it.
     #[error("there is no such directory")]
     Missing {
-        /// The path to be made.
+        /// The path that would be created.
         would_be: PathBuf,
     },
-    /// It, or something on the way to it, is no directory.
+    /// It, or a part of its path, is not a directory.
     #[error("it is no directory")]
     NotADirectory,
-    /// It is, or lies in, a folder that phonework keeps for itself.
+    /// It is, or lies in, phonework's own folder.
     #[error("that folder is phonework's own")]
     Reserved,
-    /// It holds, is, or lies in a place of secrets: phonework's configuration and state, Claude Code's folder, keys.
+    /// It holds, is, or lies in a path with secrets: phonework's configuration or state, Claude Code's folder, or keys.
     #[error("it holds or lies in {}, which no session may reach", .0.display())]
     Private(PathBuf),
-    /// The name is empty, or has characters that cannot be shown.
+    /// The name is empty or holds control characters.
     #[error("that is no name for a directory")]
     BadName,
-    /// The file system says no.
+    /// The file system refuses.
     #[error("it cannot be read: {0}")]
     Unreadable(#[source] io::Error),
 }
@@ -57,7 +57,7 @@ impl Workspace {
     /// The workspace at `root`; `home` is what `~` stands for.
     ///
     /// # Errors
-    /// When `root` is no directory that can be read.
+    /// When `root` is not a directory that can be read.
     pub fn open(root: &Path, home: Option<&Path>) -> Result<Self, ProjectError> {
         let root = existing_directory(root)?;
         // Paths are kept in JSON and shown in chats.
@@ -67,10 +67,10 @@ impl Workspace {
         Ok(Self { root, home: home.map(Path::to_owned), private: Vec::new() })
     }
 
-    /// The same with places of secrets. Those that do not exist yet count by the names that they are given.
+    /// The same with paths that hold secrets. Paths that do not exist yet are compared as they are written.
     #[must_use]
-    pub fn with_private(self, places: impl IntoIterator<Item = PathBuf>) -> Self {
-        let private = places.into_iter().map(|place| place.canonicalize().unwrap_or(place)).collect();
+    pub fn with_private(self, paths: impl IntoIterator<Item = PathBuf>) -> Self {
+        let private = paths.into_iter().map(|path| path.canonicalize().unwrap_or(path)).collect();
         Self { private, ..self }
     }
 
@@ -80,13 +80,13 @@ impl Workspace {
         project.starts_with(&self.root)
     }
 
-    /// `WORKING_DIR`, canonical.
+    /// The canonical path of `WORKING_DIR`.
     #[must_use]
     pub fn root(&self) -> &Path {
         &self.root
     }
 
-    /// The path of a project below the root, as it is shown to people: `.` for the root itself.
+    /// The path of a project relative to the root, as people see it; `.` for the root itself.
     #[must_use]
     pub fn shown<'a>(&self, project: &'a Path) -> &'a Path {
         match project.strip_prefix(&self.root) {
@@ -115,10 +115,10 @@ impl Workspace {
         }
     }
 
-    /// As [`Self::project`], but makes what is missing.
+    /// Like [`Self::project`], but creates missing directories.
     ///
     /// # Errors
-    /// When it may not be a project, or cannot be made.
+    /// When it may not be a project, or cannot be created.
     pub fn create(&self, asked: &str) -> Result<PathBuf, ProjectError> {
         match self.project(asked) {
             Err(ProjectError::Missing { would_be }) => {
@@ -130,7 +130,7 @@ impl Workspace {
         }
     }
 
-    /// What was asked for as an absolute path, judged by its words alone.
+    /// The name as an absolute path, judged by its text alone.
     fn absolute(&self, asked: &str) -> Result<PathBuf, ProjectError> {
         let asked = asked.trim();
         if asked.is_empty() || asked.contains(char::is_control) {
@@ -152,7 +152,7 @@ impl Workspace {
         Ok(path)
     }
 
-    /// Judges a canonical path.
+    /// Whether a canonical path may be a project, private paths apart.
     fn judge(&self, real: &Path) -> Result<(), ProjectError> {
         let below = real.strip_prefix(&self.root).map_err(|_| ProjectError::Outside)?;
         if below.components().any(|component| component.as_os_str() == RESERVED) {
@@ -164,8 +164,8 @@ impl Workspace {
         }
     }
 
-    /// A canonical path must neither hold a place of secrets nor lie in it. A place that holds the root itself is no
-    /// reason: all projects lie in it then, as the operator wants it.
+    /// A canonical path must neither hold a private path nor lie in one. A private path that holds the root itself does
+    /// not count: then the operator has put all projects there.
     fn keep_private(&self, real: &Path) -> Result<(), ProjectError> {
         let is_closed = |place: &Path| {
             place.starts_with(real) || (real.starts_with(place) && !self.root.starts_with(place))
@@ -176,9 +176,9 @@ impl Workspace {
         }
     }
 
-    /// What is missing of a path, and whether it could be made.
+    /// The error for a path that does not exist: whether it could be created, and where.
     fn missing(&self, path: &Path) -> ProjectError {
-        // A symlink that leads nowhere is there: what is behind it is not ours to make.
+        // A symlink that leads nowhere counts as existing: its target is not for phonework to create.
         let there = |path: &Path| path.symlink_metadata().is_ok();
         let Some(ancestor) = path.ancestors().find(|ancestor| there(ancestor)) else {
             return ProjectError::Outside;
@@ -193,13 +193,13 @@ impl Workspace {
         }
         let would_be = match path.strip_prefix(ancestor) {
             Ok(rest) if !rest.as_os_str().is_empty() => real.join(rest),
-            // It has come to be there meanwhile.
+            // It was created in the meantime.
             Ok(_) | Err(_) => real,
         };
         self.keep_private(&would_be).err().unwrap_or(ProjectError::Missing { would_be })
     }
 
-    /// Makes the directories from the root down to a path that was judged.
+    /// Creates the directories from the root down to a path that was judged.
     fn make(&self, would_be: &Path) -> Result<(), ProjectError> {
         let below = would_be.strip_prefix(&self.root).map_err(|_| ProjectError::Outside)?;
         let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -219,7 +219,7 @@ impl Workspace {
     }
 }
 
-/// The canonical path of a directory that must be there.
+/// The canonical path of a directory that must exist.
 fn existing_directory(path: &Path) -> Result<PathBuf, ProjectError> {
     let real = match path.canonicalize() {
         Ok(real) => real,
@@ -241,7 +241,7 @@ mod tests {
 
     use super::*;
 
-    /// A workspace `code` beside a directory `secret`, with links of all kinds in it.
+    /// A workspace `code` beside a directory `secret`, with symlinks of all kinds in it.
     fn workspace() -> (tempfile::TempDir, Workspace) {
         let folder = tempfile::tempdir().unwrap();
         let base = folder.path().canonicalize().unwrap();
@@ -260,7 +260,7 @@ mod tests {
         (folder, workspace)
     }
 
-    /// What becomes of a name, with the workspace's parent written as nothing.
+    /// The outcome for a name; the path of the workspace's parent is left out.
     fn outcome(workspace: &Workspace, asked: &str) -> String {
         let base = workspace.root().parent().unwrap().to_str().unwrap();
         let asked = asked.replace("BASE", base);
@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn creating_makes_what_is_missing_inside_and_nothing_outside() {
+    fn missing_directories_are_created_inside_and_never_outside() {
         let (folder, workspace) = workspace();
         let root = workspace.root();
         assert_eq!(workspace.create("shop").unwrap(), root.join("shop"));
@@ -332,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_put_in_the_way_is_not_followed() {
+    fn a_symlink_put_in_the_way_is_not_followed() {
         let (folder, workspace) = workspace();
         let error = workspace.make(&workspace.root().join("out/new")).unwrap_err();
         assert!(matches!(error, ProjectError::Outside));
@@ -340,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn no_project_holds_a_place_of_secrets_or_lies_in_one() {
+    fn no_project_holds_a_private_path_or_lies_in_one() {
         let (folder, workspace) = workspace();
         let base = folder.path().canonicalize().unwrap();
         fs::create_dir_all(base.join("code/config/phonework")).unwrap();
@@ -363,7 +363,7 @@ mod tests {
     }
 
     #[test]
-    fn people_see_paths_below_the_root() {
+    fn people_see_paths_relative_to_the_root() {
         let (_folder, workspace) = workspace();
         assert_eq!(workspace.shown(&workspace.root().join("shop")), Path::new("shop"));
         assert_eq!(workspace.shown(workspace.root()), Path::new("."));

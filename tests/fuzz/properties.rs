@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use phonework::chat::command;
 use phonework::claude::running;
 use phonework::claude::wire::{self, Output};
-use phonework::control::codec::{Framing, LONGEST_REQUEST};
+use phonework::control::codec::{Framing, MAX_REQUEST_BYTES};
 use phonework::control::request::{self, RequestedCall};
 use phonework::feishu::event::{self, FeishuEvent};
 use phonework::feishu::frame::{Frame, Header};
@@ -109,13 +109,13 @@ pub(crate) fn control_request(bytes: &[u8]) {
     let mut messages =
         bytes.split_inclusive(|byte| *byte == 0).filter_map(|message| message.strip_suffix(b"\0"));
     for piece in bytes.chunks(usize::from(*piece) + 1) {
-        framing.room().extend_from_slice(piece);
+        framing.buffer().extend_from_slice(piece);
         loop {
             match framing.take() {
                 Ok(Some(message)) => assert_eq!(Some(message.as_ref()), messages.next()),
                 Ok(None) => break,
                 Err(_) => {
-                    assert!(bytes.len() > LONGEST_REQUEST);
+                    assert!(bytes.len() > MAX_REQUEST_BYTES);
                     return;
                 }
             }
@@ -124,7 +124,7 @@ pub(crate) fn control_request(bytes: &[u8]) {
     assert_eq!(messages.next(), None);
     for message in bytes.split(|byte| *byte == 0) {
         let Some(request) = request::read(message) else { continue };
-        match request.asked {
+        match request.call {
             Ok(RequestedCall::Call(_) | RequestedCall::Info | RequestedCall::Description(_)) => {}
             Err(fault) => assert!(fault.reply()["error"].as_str().unwrap().starts_with(request::SERVICE)),
         }

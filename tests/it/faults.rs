@@ -20,7 +20,7 @@ async fn a_daemon_that_is_told_to_leave_ends_what_runs_and_exits_in_good_order()
     phonework.open_shop().await;
     phonework.ask("echo x", 1).await;
     assert!(phonework.stop().await.success());
-    assert!(phonework.log().contains("left in good order"));
+    assert!(phonework.log().contains("shut down cleanly"));
 }
 
 #[tokio::test]

@@ -106,7 +106,7 @@ fn pure_parts_have_no_runtime_no_files_and_no_clock() {
         "src/sandbox/verdict",
         "src/sandbox/view",
         "src/cli/show",
-        "src/cli/tail/shown",
+        "src/cli/tail/printed",
         "src/chat/command",
         "src/chat/show",
         "src/session/machine",

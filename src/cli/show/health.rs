@@ -1,4 +1,4 @@
-//! The state of every part as a page.
+//! A health report as a page of text.
 
 use jiff::Timestamp;
 
@@ -8,12 +8,12 @@ use crate::control::wire::{
     MailHealth, ProofSource,
 };
 
-/// The page: a headline, what is wrong, what else is to be known, then a paragraph for each part.
+/// The page: a headline, the problems, the notes, and then some lines for each part.
 #[must_use]
-pub fn health(health: &HealthReport, now: Timestamp, colour: Colour) -> Vec<String> {
+pub(crate) fn health(health: &HealthReport, now: Timestamp, colour: Colour) -> Vec<String> {
     let mut page = HealthPage { lines: Vec::new(), colour };
     page.headline(health);
-    // One alone stands in the headline.
+    // A single problem is in the headline already.
     for problem in health.problems.iter().filter(|_| health.problems.len() > 1) {
         page.add("problem", Style::Bad, Style::Plain, &plain(problem));
     }
@@ -65,7 +65,7 @@ impl HealthPage {
         self.lines.push(headline);
     }
 
-    /// A line with a name before it; the name is left out when it stands above.
+    /// Adds a line that begins with a name.
     fn add(&mut self, name: &str, style: Style, of_the_text: Style, text: &str) {
         const WIDTH: usize = 12;
         let gap = " ".repeat(WIDTH.saturating_sub(width(name)));
@@ -200,12 +200,12 @@ pub(crate) mod tests {
     use super::*;
     use crate::control::wire::{ProcessUsage, StuckTaskInfo, TroubleInfo, WedgedInfo};
 
-    /// So many seconds before 2026-09-21 14:13:20 UTC.
+    /// The time `before` seconds before 2026-09-21 14:13:20 UTC.
     pub(crate) fn at(before: i64) -> Timestamp {
         Timestamp::from_second(1_790_000_000 - before).unwrap()
     }
 
-    /// All is well.
+    /// A report without problems.
     pub(crate) fn well() -> HealthReport {
         HealthReport {
             healthy: true,
@@ -258,7 +258,7 @@ pub(crate) mod tests {
         }
     }
 
-    /// Everything that can be wrong is.
+    /// A report in which everything is wrong that can be.
     pub(crate) fn ill() -> HealthReport {
         HealthReport {
             healthy: false,
@@ -314,7 +314,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_healthy_daemon_is_told_in_a_few_lines() {
+    fn a_healthy_daemon_is_described_in_a_few_lines() {
         insta::assert_snapshot!(health(&well(), at(0), Colour::Off).join("\n"), @r"
         healthy
 
@@ -331,7 +331,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn what_is_wrong_comes_first() {
+    fn problems_come_first() {
         insta::assert_snapshot!(health(&ill(), at(0), Colour::Off).join("\n"), @r"
         NOT healthy: there is no connection to Feishu since 3m: connection refused\u{1b}[2J (and 1 more)
         problem     there is no connection to Feishu since 3m: connection refused\u{1b}[2J
@@ -357,7 +357,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn what_was_not_tried_is_said() {
+    fn a_report_says_what_was_not_tried() {
         let health_now = HealthReport {
             claude: ClaudeHealth { command: "claude".to_owned(), ..ClaudeHealth::default() },
             api: ApiHealth::default(),

@@ -1,4 +1,4 @@
-//! The table of those who may talk to the bot.
+//! The table of people who may talk to the bot.
 
 use jiff::tz::TimeZone;
 
@@ -12,9 +12,14 @@ const COLUMNS: [Column; 4] = [
     Column { title: "WHO DID IT", keep: TruncatedEnd::Beginning(10) },
 ];
 
-/// Who may talk to the bot, as a table.
+/// The people who may talk to the bot, as a table.
 #[must_use]
-pub fn people(people: &[Person], zone: &TimeZone, columns: Option<usize>, colour: Colour) -> Vec<String> {
+pub(crate) fn people(
+    people: &[Person],
+    zone: &TimeZone,
+    columns: Option<usize>,
+    colour: Colour,
+) -> Vec<String> {
     let rows: Vec<_> = people
         .iter()
         .map(|person| {
@@ -39,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn people_are_listed_with_how_they_came_in() {
+    fn people_are_listed_with_how_they_were_allowed() {
         let keyring = Person { open_id: "ou_anna".into(), source: AllowSource::Keyring, at: None, by: None };
         let operator = Person {
             open_id: "ou_ming".into(),

@@ -1,7 +1,7 @@
-//! The state of every part as Prometheus reads it, for node_exporter's textfile collector.
+//! A health report as metrics for Prometheus, for node_exporter's textfile collector.
 //!
-//! Units are seconds and bytes, times seconds since 1970; what is not known is left out. No name of a person or a
-//! session becomes a label: series are few.
+//! Units are seconds and bytes; times are seconds since 1970. Unknown values are left out. People and sessions never
+//! become labels, so there are few series.
 
 use std::fmt::Write as _;
 
@@ -18,7 +18,7 @@ enum MetricType {
 
 /// The metrics of a daemon that answers.
 #[must_use]
-pub fn prometheus(health: &HealthReport) -> String {
+pub(crate) fn prometheus(health: &HealthReport) -> String {
     let mut text = MetricsText(String::new());
     text.gauge("up", "Whether the daemon answers on its control socket.", 1_u8);
     text.gauge("healthy", "Whether all that is needed works.", u8::from(health.healthy));
@@ -64,7 +64,7 @@ pub fn prometheus(health: &HealthReport) -> String {
 
 /// The metrics where no daemon answers.
 #[must_use]
-pub fn absent() -> String {
+pub(crate) fn absent() -> String {
     let mut text = MetricsText(String::new());
     text.gauge("up", "Whether the daemon answers on its control socket.", 0_u8);
     text.gauge("healthy", "Whether all that is needed works.", 0_u8);

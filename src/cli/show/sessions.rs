@@ -16,10 +16,10 @@ const COLUMNS: [Column; 8] = [
     Column { title: "RUNNING", keep: TruncatedEnd::All },
 ];
 
-/// The sessions as a table; a star after the number marks the one that its chat's plain messages go to. `columns` is
-/// the terminal's width, if the table goes to one.
+/// The sessions as a table. A star after the number marks the active session of a chat. `columns` is the width of the
+/// terminal, if there is one.
 #[must_use]
-pub fn sessions(
+pub(crate) fn sessions(
     sessions: &[SessionInfo],
     now: Timestamp,
     columns: Option<usize>,

@@ -6,33 +6,33 @@ use super::{Colour, Style, width};
 
 const GAP: usize = 2;
 
-/// Which part of a text stays when there is no room for all of it.
+/// Which part of a text is kept if there is no room for all of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TruncatedEnd {
-    /// All of it.
+pub(crate) enum TruncatedEnd {
+    /// All of it: the column is never narrowed.
     All,
-    /// Its beginning, and at least so many columns.
+    /// Its beginning; holds the minimum number of columns.
     Beginning(usize),
-    /// Its end, and at least so many columns.
+    /// Its end; holds the minimum number of columns.
     End(usize),
 }
 
-/// A column.
+/// A column of a table.
 #[derive(Clone, Copy, Debug)]
-pub struct Column {
-    /// What stands above it.
-    pub title: &'static str,
-    /// What stays of it where the terminal is narrow.
-    pub keep: TruncatedEnd,
+pub(crate) struct Column {
+    /// The text in the first row.
+    pub(crate) title: &'static str,
+    /// What is kept of it on a narrow terminal.
+    pub(crate) keep: TruncatedEnd,
 }
 
-/// A field, on one line and harmless ([`super::plain`]).
+/// A cell of a table. Its text is one line and safe ([`super::plain`]).
 #[derive(Clone, Debug)]
-pub struct Cell {
-    /// The text.
-    pub text: String,
-    /// How it is shown.
-    pub style: Style,
+pub(crate) struct Cell {
+    /// One line of text.
+    pub(crate) text: String,
+    /// The style that it is shown in.
+    pub(crate) style: Style,
 }
 
 impl From<String> for Cell {
@@ -41,10 +41,10 @@ impl From<String> for Cell {
     }
 }
 
-/// The lines of a table: the titles, then the rows. With a width no line is wider: columns that may are cut, the widest
-/// first, and if that is not enough the lines.
+/// The lines of a table: the titles, then the rows. If the width of the terminal is given, no line is wider: columns are
+/// narrowed as far as they may be, the widest first, and then whole lines are cut.
 #[must_use]
-pub fn table<const N: usize>(
+pub(crate) fn table<const N: usize>(
     columns: [Column; N],
     rows: &[[Cell; N]],
     columns_of_terminal: Option<usize>,
@@ -79,7 +79,7 @@ fn line<const N: usize>(
     colour: Colour,
 ) -> String {
     let mut line = String::new();
-    // Spaces are written when something follows, so that no line ends with them.
+    // Spaces are written only when more text follows, so that no line ends with spaces.
     let (mut taken, mut owed) = (0, 0);
     for ((cell, column), wanted) in row.iter().zip(columns).zip(widths) {
         let left = room.saturating_sub(taken + owed).min(wanted);
@@ -99,7 +99,7 @@ fn line<const N: usize>(
     line
 }
 
-/// As much of the beginning as fits so many columns, with `…` where something is left out.
+/// As much of the beginning as fits into the columns, with `…` if something is left out.
 fn beginning(text: &str, columns: usize) -> String {
     if width(text) <= columns {
         return text.to_owned();
@@ -110,7 +110,7 @@ fn beginning(text: &str, columns: usize) -> String {
     shown
 }
 
-/// The same of the end.
+/// As much of the end as fits into the columns, with `…` if something is left out.
 fn end(text: &str, columns: usize) -> String {
     if width(text) <= columns {
         return text.to_owned();
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn colours_take_no_room() {
+    fn colours_take_no_columns() {
         let row = [
             Cell { text: "1".into(), style: Style::Strong },
             Cell { text: "shop".into(), style: Style::Plain },

@@ -1,44 +1,44 @@
-//! Warnings about callers: a few lines in the journal, however often somebody gives cause for them. Pure.
+//! Limits warnings about callers: a few lines in the journal, however often a user gives cause for one. Pure.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// A user is warned of once in so long.
-const EVERY: Duration = Duration::from_secs(60);
-/// So many users at once are known; others are not warned of.
-const MOST: usize = 1000;
+/// Minimum time between two warnings about one user.
+const WARNING_INTERVAL: Duration = Duration::from_secs(60);
+/// Maximum number of users that are remembered. There are no warnings about any more.
+const MAX_USERS: usize = 1000;
 
-/// Which users were warned of, and when.
+/// The users that there were warnings about, by uid.
 #[derive(Debug, Default)]
 pub(super) struct Warnings(Mutex<BTreeMap<u32, WarnedUser>>);
 
 #[derive(Debug)]
 struct WarnedUser {
     at: Instant,
-    /// How often there was cause since then.
-    kept_back: u64,
+    /// Number of warnings suppressed since then.
+    suppressed: u64,
 }
 
 impl Warnings {
-    /// Somebody with this uid gives cause for a warning: if it is due, how often there was cause since the last one.
+    /// A user gives cause for a warning. If one is due, returns the number suppressed since the last one.
     pub(super) fn due(&self, uid: u32, now: Instant) -> Option<u64> {
         let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let known = told.get_mut(&uid);
-        let mut kept_back = 0;
+        let mut suppressed = 0;
         if let Some(known) = known {
-            if now.saturating_duration_since(known.at) < EVERY {
-                known.kept_back += 1;
+            if now.saturating_duration_since(known.at) < WARNING_INTERVAL {
+                known.suppressed += 1;
                 return None;
             }
-            kept_back = known.kept_back;
+            suppressed = known.suppressed;
         }
-        told.retain(|_, known| now.saturating_duration_since(known.at) < EVERY);
-        if told.len() >= MOST {
+        told.retain(|_, known| now.saturating_duration_since(known.at) < WARNING_INTERVAL);
+        if told.len() >= MAX_USERS {
             return None;
         }
-        told.insert(uid, WarnedUser { at: now, kept_back: 0 });
-        Some(kept_back)
+        told.insert(uid, WarnedUser { at: now, suppressed: 0 });
+        Some(suppressed)
     }
 }
 
@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_user_is_warned_of_once_a_minute_with_how_often_there_was_cause() {
+    fn there_is_one_warning_a_minute_about_a_user_with_the_number_suppressed() {
         let (warnings, start) = (Warnings::default(), Instant::now());
         let after = |seconds| start + Duration::from_secs(seconds);
         assert_eq!(warnings.due(7, start), Some(0));
@@ -59,6 +59,6 @@ mod tests {
         for uid in 100..5000 {
             warnings.due(uid, after(61));
         }
-        assert_eq!(warnings.0.lock().unwrap().len(), MOST);
+        assert_eq!(warnings.0.lock().unwrap().len(), MAX_USERS);
     }
 }

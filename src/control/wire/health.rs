@@ -1,123 +1,123 @@
-//! The state of every part, as `HealthReport` tells it.
+//! The parameters and the reply of the call `Health`.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::ConvId;
 
-/// The parameters of `HealthReport`.
+/// The parameters of `Health`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HealthCall {
     /// Whether to run `claude -p ping` first.
     pub probe: Option<bool>,
 }
 
-/// The reply to `HealthReport`.
+/// The reply to `Health`: the state of every part.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HealthReport {
-    /// Whether all that is needed works.
+    /// Whether everything that is needed works.
     pub healthy: bool,
-    /// What does not work: sentences.
+    /// What does not work, each as a sentence.
     pub problems: Vec<String>,
-    /// What an operator should know besides: sentences.
+    /// What else an operator should know, each as a sentence.
     pub notes: Vec<String>,
     /// The daemon's version.
     pub version: String,
-    /// The daemon's process.
+    /// The daemon's process id.
     pub pid: u32,
-    /// When it started.
+    /// When the daemon started.
     pub started_at: Timestamp,
-    /// Its resident memory, in bytes.
+    /// The daemon's resident memory, in bytes.
     pub memory: u64,
     /// The long connection to Feishu.
     pub connection: ConnectionHealth,
     /// Feishu's HTTP API.
     pub api: ApiHealth,
-    /// What waits on disk.
+    /// The messages in `mail.db`.
     pub mail: MailHealth,
-    /// The sessions in numbers.
+    /// The numbers of sessions, and their processes.
     pub sessions: HealthCounts,
-    /// Claude Code.
+    /// What is known about Claude Code.
     pub claude: ClaudeHealth,
-    /// What keeps Claude from the rest of the machine.
+    /// The sandbox around Claude: its name, or `off`.
     pub sandbox: String,
-    /// Tasks of the daemon that have not moved for too long.
+    /// Tasks of the daemon that are stuck.
     pub stuck: Vec<StuckTaskInfo>,
 }
 
 /// Something that went wrong.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TroubleInfo {
-    /// When.
+    /// When it happened.
     pub at: Timestamp,
-    /// A sentence.
+    /// What happened, as a sentence.
     pub what: String,
 }
 
-/// The long connection to Feishu.
+/// The state of the long connection to Feishu.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConnectionHealth {
-    /// What is going on.
+    /// What the connection is doing.
     pub state: LinkState,
-    /// Since when.
+    /// Since when it has been in this state.
     pub since: Timestamp,
-    /// When the next try comes.
+    /// When the next attempt to connect comes.
     pub next_try_at: Option<Timestamp>,
-    /// When anything last arrived.
+    /// When anything last arrived over it.
     pub last_frame_at: Option<Timestamp>,
-    /// Connections made after the first one.
+    /// Number of connections made after the first one.
     pub reconnects: u64,
-    /// Why the last connection or try ended; stays after a recovery.
+    /// Why the last connection or attempt ended; kept after a recovery.
     pub last_error: Option<String>,
-    /// When Feishu was last asked to deliver something again.
+    /// When Feishu was last asked to deliver an event again.
     pub turned_away_at: Option<Timestamp>,
 }
 
-/// How the long connection is.
+/// What the long connection is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LinkState {
-    /// A try is on its way.
+    /// An attempt to connect is in progress.
     Connecting,
-    /// There is a connection.
+    /// The connection is open.
     Connected,
-    /// The next try comes later.
+    /// The next attempt comes later.
     Waiting,
-    /// The daemon leaves.
+    /// The daemon is shutting down.
     Stopped,
 }
 
-/// Feishu's HTTP API.
+/// The state of Feishu's HTTP API, judged by its calls.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApiHealth {
     /// When a call last succeeded.
     pub last_success_at: Option<Timestamp>,
-    /// The last call that failed.
+    /// When and why a call last failed.
     pub last_error: Option<TroubleInfo>,
-    /// Until when the access token is used.
+    /// The end of the access token's lifetime.
     pub token_until: Option<Timestamp>,
 }
 
-/// What waits on disk.
+/// The messages in `mail.db`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MailHealth {
-    /// Whether `mail.db` answers; when it does not, the numbers are those of its last answer.
+    /// Whether `mail.db` answers. If it does not, the numbers are those of its last answer.
     pub answers: bool,
-    /// Messages that nobody has begun with.
+    /// Number of messages that no turn has begun with.
     pub inbox: u32,
-    /// Messages whose turn runs.
+    /// Number of messages whose turn is running.
     pub running: u32,
-    /// When the oldest waiting message came.
+    /// When the oldest waiting message was accepted.
     pub oldest_inbox_at: Option<Timestamp>,
-    /// Messages to Feishu that it has not confirmed.
+    /// Number of messages to Feishu that it has not confirmed.
     pub outbox: u32,
-    /// When the oldest of them was put there.
+    /// When the oldest of them was put into the outbox.
     pub oldest_outbox_at: Option<Timestamp>,
-    /// Messages that Feishu refused for good, of the last 30 days.
+    /// Number of messages that Feishu refused for good in the last 30 days.
     pub wedged: u32,
     /// The last ten of them, newest first.
     pub last_wedged: Vec<WedgedInfo>,
-    /// When a message was last taken over from Feishu since the start.
+    /// When a message was last accepted from Feishu since the start.
     pub last_received_at: Option<Timestamp>,
 }
 
@@ -126,54 +126,54 @@ pub struct MailHealth {
 pub struct WedgedInfo {
     /// When it was refused.
     pub at: Timestamp,
-    /// The chat or the person.
+    /// The chat or person that it was for.
     pub to: String,
-    /// Why.
+    /// Why Feishu refused it.
     pub why: String,
 }
 
-/// The sessions in numbers.
+/// Numbers of sessions, and the processes of those that are live.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HealthCounts {
-    /// Not closed.
+    /// Number of sessions that are not closed.
     pub open: usize,
-    /// With a process.
+    /// Number of sessions with a process.
     pub live: usize,
-    /// At work on a message.
+    /// Number of sessions that are working on a message.
     pub running: usize,
-    /// The processes of the live ones.
+    /// The processes of the live sessions.
     pub processes: Vec<ProcessUsage>,
 }
 
-/// A live session's process, with all that it started.
+/// A live session's process, with its descendants.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessUsage {
-    /// The session.
+    /// The id of the session.
     pub conv_id: ConvId,
-    /// The process that the daemon started.
+    /// The id of the process that the daemon started.
     pub pid: u32,
-    /// It and all below it.
+    /// Number of processes: it and its descendants.
     pub processes: usize,
-    /// Their resident memory, in bytes.
+    /// Resident memory of all of them, in bytes.
     pub memory: u64,
 }
 
-/// Whether Claude Code answers.
+/// The last attempt to have Claude Code answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClaudeProof {
-    /// When it was tried.
+    /// When the attempt began.
     pub at: Timestamp,
-    /// How.
+    /// What kind of attempt it was.
     pub by: ProofSource,
     /// Whether there was an answer.
     pub passed: bool,
-    /// How long it took.
+    /// Its duration, in milliseconds.
     pub took_ms: u64,
-    /// Why it did not pass, with the way out.
+    /// Why there was no answer, and what to do.
     pub why: Option<String>,
 }
 
-/// How Claude Code was tried.
+/// A way to find out whether Claude Code answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ProofSource {
@@ -183,24 +183,24 @@ pub enum ProofSource {
     Turn,
 }
 
-/// Claude Code.
+/// What is known about Claude Code.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClaudeHealth {
-    /// As configured.
+    /// `CLAUDE_COMMAND`.
     pub command: String,
-    /// The program that was found.
+    /// The path of the program, if it was found.
     pub path: Option<String>,
-    /// Its version.
+    /// The version that it reports.
     pub version: Option<String>,
-    /// Whether it answers.
+    /// Whether it answers, if that is known.
     pub proof: Option<ClaudeProof>,
 }
 
-/// A task of the daemon that has not moved for too long.
+/// A task of the daemon that is stuck.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StuckTaskInfo {
-    /// Its name.
+    /// The name of the task.
     pub task: String,
-    /// Since when, in milliseconds.
+    /// How long it has been stuck, in milliseconds.
     pub for_ms: u64,
 }

@@ -1,4 +1,4 @@
-//! What of the daemon's state is wrong, and what an operator should know besides. Pure.
+//! Judges a health report: what is wrong, and what else an operator should know. Pure.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,28 +8,28 @@ use jiff::Timestamp;
 use crate::control::wire::{HealthReport, LinkState, TroubleInfo};
 use crate::sandbox::verdict::SandboxVerdict;
 
-/// A message that Feishu has not taken for so long is a trouble.
-const OUTBOX: Duration = Duration::from_secs(5 * 60);
+/// A message that Feishu has not accepted for longer than this is a problem.
+const MAX_OUTBOX_AGE: Duration = Duration::from_secs(5 * 60);
 
-/// What the judge knows besides what is told.
+/// Facts for the judgement that are not in the report.
 #[derive(Clone, Debug)]
 pub(super) struct JudgeInputs {
-    /// Since when calls of Feishu's API fail.
+    /// Since when all calls of Feishu's API fail, and why.
     pub(super) failing: Option<TroubleInfo>,
     /// Whether nobody may talk to the bot.
-    pub(super) nobody: bool,
-    /// Whether it was looked for Claude Code.
-    pub(super) looked: bool,
-    /// Whether the app may not make card entities.
-    pub(super) redrawn: bool,
+    pub(super) nobody_allowed: bool,
+    /// Whether Claude Code was looked for yet.
+    pub(super) claude_looked_up: bool,
+    /// Whether the app may not create card entities, so that cards are redrawn instead.
+    pub(super) cards_redrawn: bool,
     /// What sessions run in.
     pub(super) verdict: Arc<SandboxVerdict>,
 }
 
-/// The problems and the notes: sentences.
+/// The problems and the notes, each a sentence.
 pub(super) fn judge(
     health: &HealthReport,
-    besides: &JudgeInputs,
+    inputs: &JudgeInputs,
     now: Timestamp,
 ) -> (Vec<String>, Vec<String>) {
     let (mut problems, mut notes) = (Vec::new(), Vec::new());
@@ -43,23 +43,23 @@ pub(super) fn judge(
         LinkState::Connecting | LinkState::Waiting => {
             problems.push(format!("there is no connection to Feishu{}; it is tried again by itself", why()));
         }
-        LinkState::Stopped => problems.push("phonework is leaving".to_owned()),
+        LinkState::Stopped => problems.push("phonework is shutting down".to_owned()),
     }
-    if let Some(TroubleInfo { at, what }) = &besides.failing {
+    if let Some(TroubleInfo { at, what }) = &inputs.failing {
         problems.push(format!("calls of Feishu's API fail since {}: {what}", clock(*at)));
     }
     let mail = &health.mail;
     if !mail.answers {
-        problems.push("mail.db does not answer: see to the disk of the state directory".to_owned());
+        problems.push("mail.db does not answer: check the disk of the state directory".to_owned());
     }
     if let Some(oldest) = mail.oldest_outbox_at
-        && now.duration_since(oldest).unsigned_abs() > OUTBOX
+        && now.duration_since(oldest).unsigned_abs() > MAX_OUTBOX_AGE
     {
         let many = mail.outbox;
         problems.push(format!("{many} messages to Feishu wait, the oldest since {}", clock(oldest)));
     }
     match (&health.claude.path, &health.claude.proof) {
-        (None, None) if !besides.looked => {
+        (None, None) if !inputs.claude_looked_up => {
             notes.push("whether Claude Code is there is not known yet; ask again".to_owned());
         }
         (None, _) => problems.push(format!(
@@ -71,7 +71,7 @@ pub(super) fn judge(
         }
         (Some(_), Some(_)) => {}
         (Some(_), None) => notes.push(
-            "whether Claude Code answers is not known yet: nobody was answered since the start; `phonework health \
+            "whether Claude Code answers is not known yet: nobody_allowed was answered since the start; `phonework health \
              --probe` tries it"
                 .to_owned(),
         ),
@@ -88,17 +88,17 @@ pub(super) fn judge(
         let last = last.unwrap_or_default();
         notes.push(format!("Feishu refused {} messages for good in the last 30 days{last}", mail.wedged));
     }
-    if besides.redrawn {
+    if inputs.cards_redrawn {
         notes.push(
             "the app has no permission cardkit:card:write: what Claude writes is shown every one and a half seconds \
              instead of being typed out; give it in Feishu's developer console and publish a version"
                 .to_owned(),
         );
     }
-    if besides.nobody {
+    if inputs.nobody_allowed {
         notes.push("nobody may talk to the bot: let somebody in with `phonework allow OPEN_ID`".to_owned());
     }
-    sandbox(&besides.verdict, &mut problems, &mut notes);
+    sandbox(&inputs.verdict, &mut problems, &mut notes);
     (problems, notes)
 }
 
@@ -119,7 +119,7 @@ fn sandbox(verdict: &SandboxVerdict, problems: &mut Vec<String>, notes: &mut Vec
     }
 }
 
-/// A time as a sentence tells it.
+/// A time as sentences show it.
 fn clock(at: Timestamp) -> String {
     at.strftime("%F %T UTC").to_string()
 }
@@ -175,25 +175,31 @@ mod tests {
 
     fn nothing() -> JudgeInputs {
         let verdict = SandboxVerdict::In { mode: Mode::Bwrap, why_not_better: None, open: Vec::new() };
-        JudgeInputs { failing: None, nobody: false, looked: true, redrawn: false, verdict: Arc::new(verdict) }
+        JudgeInputs {
+            failing: None,
+            nobody_allowed: false,
+            claude_looked_up: true,
+            cards_redrawn: false,
+            verdict: Arc::new(verdict),
+        }
     }
 
     const NETWORK: &str = "the sandbox does not stop everything: Claude can use the network as this machine does, its \
         own services on 127.0.0.1 included";
 
     #[test]
-    fn when_all_works_only_what_the_sandbox_leaves_open_is_said() {
+    fn a_report_without_trouble_only_says_what_the_sandbox_leaves_open() {
         assert_eq!(judge(&well(), &nothing(), NOW), (Vec::new(), vec![NETWORK.to_owned()]));
     }
 
     #[test]
-    fn each_part_that_does_not_work_is_a_problem_with_its_reason() {
+    fn every_part_that_does_not_work_is_a_problem_with_its_reason() {
         let mut health = well();
         health.connection.state = LinkState::Waiting;
         health.mail = MailHealth {
             answers: false,
             outbox: 3,
-            oldest_outbox_at: NOW.checked_sub(OUTBOX * 2).ok(),
+            oldest_outbox_at: NOW.checked_sub(MAX_OUTBOX_AGE * 2).ok(),
             ..MailHealth::default()
         };
         let why = Some("`claude -p ping` ended without an answer".to_owned());
@@ -212,36 +218,43 @@ mod tests {
         insta::assert_snapshot!(problems.join("\n"), @r#"
         there is no connection to Feishu (the connection ended); it is tried again by itself
         calls of Feishu's API fail since 1970-01-01 00:00:00 UTC: HTTP 503
-        mail.db does not answer: see to the disk of the state directory
+        mail.db does not answer: check the disk of the state directory
         3 messages to Feishu wait, the oldest since 1969-12-31 23:50:00 UTC
         `claude -p ping` ended without an answer
         the task router has not moved for 21 s
         phonework is connecting to Feishu for the first time
         Claude Code is not there: "claude" (CLAUDE_COMMAND) cannot be found; install it for the daemon's user
-        phonework is leaving
+        phonework is shutting down
         Claude Code is not there: "claude" (CLAUDE_COMMAND) cannot be found; install it for the daemon's user
         "#);
     }
 
     #[test]
-    fn what_is_no_fault_is_a_note() {
+    fn what_needs_no_repair_is_a_note() {
         let mut health = well();
         health.claude.proof = None;
         health.mail.wedged = 2;
         health.mail.last_wedged = vec![WedgedInfo { at: NOW, to: "oc_1".into(), why: "code 230028".into() }];
         let (problems, mut notes) = judge(
             &health,
-            &JudgeInputs { nobody: true, redrawn: true, verdict: Arc::new(SandboxVerdict::Off), ..nothing() },
+            &JudgeInputs {
+                nobody_allowed: true,
+                cards_redrawn: true,
+                verdict: Arc::new(SandboxVerdict::Off),
+                ..nothing()
+            },
             NOW,
         );
         health.claude.path = None;
-        notes.extend(judge(&health, &JudgeInputs { looked: false, ..nothing() }, NOW).1.into_iter().take(1));
+        notes.extend(
+            judge(&health, &JudgeInputs { claude_looked_up: false, ..nothing() }, NOW).1.into_iter().take(1),
+        );
         assert_eq!(problems, Vec::<String>::new());
         insta::assert_snapshot!(notes.join("\n"), @r"
-        whether Claude Code answers is not known yet: nobody was answered since the start; `phonework health --probe` tries it
+        whether Claude Code answers is not known yet: nobody_allowed was answered since the start; `phonework health --probe` tries it
         Feishu refused 2 messages for good in the last 30 days; the last one at 1970-01-01 00:00:00 UTC: code 230028
         the app has no permission cardkit:card:write: what Claude writes is shown every one and a half seconds instead of being typed out; give it in Feishu's developer console and publish a version
-        nobody may talk to the bot: let somebody in with `phonework allow OPEN_ID`
+        nobody_allowed may talk to the bot: let somebody in with `phonework allow OPEN_ID`
         there is no sandbox: Claude runs with the rights of the daemon's user
         whether Claude Code is there is not known yet; ask again
         ");

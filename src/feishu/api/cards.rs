@@ -1,4 +1,4 @@
-//! Cards that are changed, card entities, and files.
+//! Calls that change cards, create and change card entities, and upload files.
 
 use reqwest::{
     Method,
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{Api, ApiError, RequestBody, failure, unexpected};
 use crate::ids::MessageId;
 
-/// A file to upload.
+/// A file to upload, for the type `file`.
 pub(super) struct Upload {
     name: String,
     bytes: Vec<u8>,
@@ -23,24 +23,24 @@ impl Upload {
     }
 }
 
-/// What is done to a card entity. Each operation has a number, higher than those of all before it.
+/// A change to a card entity. Each has a sequence number that is higher than all before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CardOperation<'a> {
-    /// The whole text of an element, while the card streams: 1 to 100,000 characters.
+    /// Sets the whole text of an element while the card streams: 1 to 100,000 characters.
     Stream {
         /// The element's id.
         element: &'a str,
-        /// The text.
+        /// All of the text, not only what is new.
         text: &'a str,
     },
-    /// Streaming goes on, or is over.
+    /// Switches streaming on or off.
     Streaming(bool),
-    /// A whole new card: JSON of schema 2.0.
+    /// Replaces the whole card: JSON of schema 2.0.
     Replace(&'a str),
 }
 
 impl Api {
-    /// Puts another card (JSON of schema 2.0) in the place of a message's.
+    /// Replaces the card of a message by another one (JSON of schema 2.0).
     ///
     /// # Errors
     /// See [`ApiError::advice`].
@@ -51,7 +51,7 @@ impl Api {
         Ok(())
     }
 
-    /// Uploads a file of 30 MB at most; its key, for a message of the type `file`.
+    /// Uploads a file of at most 30 MB. Returns its key, for a message of the type `file`.
     ///
     /// # Errors
     /// See [`ApiError::advice`].
@@ -63,11 +63,11 @@ impl Api {
         text_at(failure::UPLOAD, &answer, "/data/file_key")
     }
 
-    /// Makes a card entity of a card (JSON of schema 2.0); its id. Each call makes another one.
+    /// Creates a card entity from a card (JSON of schema 2.0). Returns its id. Every call creates another one.
     ///
     /// # Errors
     /// See [`ApiError::advice`].
-    pub async fn make_entity(&self, card: &str) -> Result<String, ApiError> {
+    pub async fn create_entity(&self, card: &str) -> Result<String, ApiError> {
         let body = json!({ "type": "card_json", "data": card });
         let path = ["cardkit", "v1", "cards"];
         let answer =
@@ -75,11 +75,11 @@ impl Api {
         text_at(failure::ENTITY, &answer, "/data/card_id")
     }
 
-    /// Changes a card entity. `sequence` counts from 1 and rises with every operation on the entity.
+    /// Changes a card entity. `sequence` starts at 1 and increases with every change of the entity.
     ///
     /// # Errors
     /// See [`ApiError::advice`].
-    pub async fn operate(
+    pub async fn change_entity(
         &self,
         entity: &str,
         sequence: i32,

@@ -12,7 +12,7 @@ use crate::feishu::suspend::SuspendClock;
 
 const S: Duration = Duration::from_secs(1);
 
-/// A connection in memory, Feishu's end of it in the test's hands.
+/// A connection in memory; the test holds Feishu's end of it.
 struct Line {
     feishu: WebSocketStream<DuplexStream>,
     deliveries: mpsc::Receiver<Delivery>,
@@ -25,8 +25,8 @@ async fn line(ping_interval: i64, room: usize, buffer: usize) -> Line {
     line_of(ping_interval, room, buffer, || Duration::ZERO).await
 }
 
-/// The same on a host that sleeps at times.
-async fn line_of(ping_interval: i64, room: usize, buffer: usize, asleep: SuspendClock) -> Line {
+/// Like [`line`], on a host whose suspended time is given by `suspended`.
+async fn line_of(ping_interval: i64, room: usize, buffer: usize, suspended: SuspendClock) -> Line {
     let (ours, theirs) = tokio::io::duplex(buffer);
     let socket = WebSocketStream::from_raw_socket(ours, Role::Client, None).await;
     let feishu = WebSocketStream::from_raw_socket(theirs, Role::Server, None).await;
@@ -40,10 +40,11 @@ async fn line_of(ping_interval: i64, room: usize, buffer: usize, asleep: Suspend
     };
     let (state, _) = watch::channel(ConnectionState::new(Timestamp::UNIX_EPOCH));
     let stopped = stop.clone();
-    let (proof, _) = oneshot::channel();
-    let sleeps = SuspendDetector::new(asleep);
-    let ended =
-        tokio::spawn(async move { serve(socket, &endpoint, &sender, &state, proof, sleeps, &stopped).await });
+    let (first_message, _) = oneshot::channel();
+    let suspends = SuspendDetector::new(suspended);
+    let ended = tokio::spawn(async move {
+        serve(socket, &endpoint, &sender, &state, first_message, suspends, &stopped).await
+    });
     Line { feishu, deliveries, stop, ended, started: tokio::time::Instant::now() }
 }
 
@@ -77,8 +78,8 @@ fn pong(config: &str) -> Frame {
     }
 }
 
-fn lost(reason: &str, proven: bool) -> ConnectionEnd {
-    ConnectionEnd::Lost { reason: reason.to_owned(), proven }
+fn lost(reason: &str, worked: bool) -> ConnectionEnd {
+    ConnectionEnd::Lost { reason: reason.to_owned(), worked }
 }
 
 fn code(ack: &Frame) -> (u64, serde_json::Value) {
@@ -97,10 +98,10 @@ async fn a_half_open_connection_is_noticed_after_two_ping_periods() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_connection_that_died_while_the_host_slept_is_given_up_within_seconds_of_its_waking() {
+async fn a_connection_that_died_while_the_host_was_suspended_is_dropped_within_seconds_of_its_waking() {
     static ASLEEP: AtomicU64 = AtomicU64::new(0);
-    let asleep = || Duration::from_secs(ASLEEP.load(Ordering::Relaxed));
-    let mut line = line_of(120, 1, 4096, asleep).await;
+    let suspended = || Duration::from_secs(ASLEEP.load(Ordering::Relaxed));
+    let mut line = line_of(120, 1, 4096, suspended).await;
     assert_eq!(line.frame().await, Frame::ping(33));
     line.push(&pong("")).await;
     tokio::time::sleep(S).await;
@@ -111,10 +112,10 @@ async fn a_connection_that_died_while_the_host_slept_is_given_up_within_seconds_
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_connection_that_outlived_a_sleep_of_the_host_is_kept() {
+async fn a_connection_that_still_works_after_the_host_was_suspended_is_kept() {
     static ASLEEP: AtomicU64 = AtomicU64::new(0);
-    let asleep = || Duration::from_secs(ASLEEP.load(Ordering::Relaxed));
-    let mut line = line_of(120, 1, 4096, asleep).await;
+    let suspended = || Duration::from_secs(ASLEEP.load(Ordering::Relaxed));
+    let mut line = line_of(120, 1, 4096, suspended).await;
     assert_eq!(line.frame().await, Frame::ping(33));
     ASLEEP.store(3600, Ordering::Relaxed);
     assert_eq!(line.frame().await, Frame::ping(33));
@@ -230,7 +231,7 @@ async fn a_stop_writes_the_last_answers_and_a_close_frame() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stop_waits_for_an_answer_a_second_at_most() {
+async fn a_stop_waits_at_most_a_second_for_an_answer() {
     let mut line = line(120, 1, 4096).await;
     line.frame().await;
     line.push(&event(1, "{}")).await;
@@ -241,7 +242,7 @@ async fn a_stop_waits_for_an_answer_a_second_at_most() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_close_frame_and_an_end_are_losses_and_only_a_message_is_a_proof() {
+async fn a_close_frame_and_an_end_lose_the_connection_and_only_a_message_shows_that_it_worked() {
     let mut closing = line(120, 1, 4096).await;
     let close = CloseFrame { code: CloseCode::Away, reason: "bye".into() };
     closing.feishu.close(Some(close)).await.unwrap();
@@ -249,5 +250,5 @@ async fn a_close_frame_and_an_end_are_losses_and_only_a_message_is_a_proof() {
 
     let ending = line(120, 1, 4096).await;
     drop(ending.feishu);
-    assert!(matches!(ending.ended.await.unwrap(), ConnectionEnd::Lost { proven: false, .. }));
+    assert!(matches!(ending.ended.await.unwrap(), ConnectionEnd::Lost { worked: false, .. }));
 }

@@ -1,4 +1,4 @@
-//! A message to the bot: `im.message.receive_v1`.
+//! Parses a message to the bot: `im.message.receive_v1`.
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -6,26 +6,26 @@ use serde_json::Value;
 use super::{milliseconds, post, text};
 use crate::ids::{ChatId, EventId, MessageId, OpenId};
 
-/// A message that somebody sent to the bot, or to a group that the bot is in.
+/// A message that was sent to the bot, or to a group that the bot is in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IncomingMessage {
-    /// The delivery; the message's id where Feishu gave none.
+    /// The id of the event; the id of the message if Feishu gave none.
     pub event_id: EventId,
-    /// The message. The same one may be delivered several times, hours apart.
+    /// The id of the message, which may be delivered several times, hours apart.
     pub message_id: MessageId,
-    /// Where it was written.
+    /// The chat that it was written in.
     pub chat_id: ChatId,
-    /// Who wrote it.
+    /// The sender of the message.
     pub sender: OpenId,
     /// Whether a person wrote it, not a bot.
     pub sender_is_user: bool,
     /// What kind of chat it was written in.
     pub chat_kind: ChatKind,
-    /// When it was written, by Feishu's clock. 1970 when Feishu did not say: such a message is old to everybody.
+    /// When it was written, by Feishu's clock. 1970 if Feishu did not say, so that the message counts as old.
     pub created: Timestamp,
-    /// Who is mentioned in it.
+    /// Everybody who is mentioned in it.
     pub mentions: Vec<Mention>,
-    /// What it says.
+    /// The content of the message.
     pub content: MessageContent,
     /// The thread (topic) that it belongs to (`omt_…`).
     pub thread_id: Option<String>,
@@ -36,47 +36,47 @@ pub struct IncomingMessage {
 /// The kind of a chat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChatKind {
-    /// One person and the bot.
+    /// A chat of one person with the bot.
     P2p,
-    /// Any other.
+    /// Any other chat.
     Group,
 }
 
-/// Somebody mentioned in a message.
+/// A mention in a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mention {
-    /// What stands in the text in his place: `@_user_1`.
+    /// The placeholder in the text: `@_user_1`.
     pub key: String,
-    /// Who; `None` for everybody.
+    /// The mentioned person or bot; `None` for everybody.
     pub open_id: Option<OpenId>,
-    /// His name.
+    /// The name that people see.
     pub name: String,
 }
 
-/// What a message says.
+/// The content of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MessageContent {
-    /// Plain text as it was sent, mentions as `@_user_1`.
+    /// Plain text as it was sent, with mentions as `@_user_1`.
     Text(String),
     /// Rich text as Markdown: the title, the lines, links as `[text](href)`, code in fences, pictures as `[image]`;
     /// mentions as in a plain text.
     Post(String),
-    /// Something that cannot be read here: `image`, `file`, `audio`, …, or a text that makes no sense.
+    /// A kind that is not supported (`image`, `file`, `audio`, …), or content that cannot be parsed.
     Unsupported {
-        /// Feishu's name of the kind.
+        /// Feishu's name for the kind.
         kind: String,
     },
 }
 
 impl IncomingMessage {
-    /// Whether this one is mentioned by name. A mention of all is none.
+    /// Whether the bot is mentioned by name. A mention of everybody does not count.
     #[must_use]
     pub fn mentions_user(&self, bot: &OpenId) -> bool {
         self.mentions.iter().any(|mention| mention.open_id.as_ref() == Some(bot))
     }
 
-    /// What was written, with the bot's own mention taken out and other people as `@Name`; `None` for kinds that
-    /// cannot be read. Nothing else is changed.
+    /// The text, without the mention of the bot and with other mentions as `@Name`; `None` for unsupported kinds. Nothing
+    /// else is changed.
     #[must_use]
     pub fn text_for(&self, bot: &OpenId) -> Option<String> {
         match &self.content {
@@ -104,7 +104,7 @@ impl IncomingMessage {
                 named.truncate(named.trim_end().len());
                 rest = "";
             } else if named.is_empty() || named.ends_with(char::is_whitespace) {
-                // The client puts a space behind a mention: it goes with it.
+                // The client adds a space after a mention; it is removed with the mention.
                 rest = rest.strip_prefix(' ').unwrap_or(rest);
             }
         }
@@ -112,7 +112,7 @@ impl IncomingMessage {
         named
     }
 
-    /// The mention whose key begins here; the longest one, as `@_user_1` also begins `@_user_10`.
+    /// The mention whose key the text begins with. The longest one, because `@_user_1` is also the beginning of `@_user_10`.
     fn mention_at(&self, text: &str) -> Option<&Mention> {
         self.mentions
             .iter()
@@ -132,7 +132,7 @@ pub(super) fn parse(envelope: &Value, event_id: Option<EventId>) -> Result<Incom
         sender_is_user: text(envelope, "/event/sender/sender_type").is_none_or(|kind| kind == "user"),
         chat_kind: match text(message, "/chat_type") {
             Some("p2p") => ChatKind::P2p,
-            // A kind that is not known is treated with a group's caution.
+            // An unknown kind is treated like a group, which is more cautious.
             _ => ChatKind::Group,
         },
         created: milliseconds(message, "/create_time")
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_be_missing_is_made_up_cautiously() {
+    fn missing_fields_get_cautious_defaults() {
         let mut envelope = envelope();
         envelope["header"]["event_id"] = Value::Null;
         envelope["header"]["create_time"] = json!("soon");
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_an_unsupported_message() {
+    fn content_that_cannot_be_parsed_is_unsupported() {
         for (kind, content) in [
             ("image", json!("{\"image_key\":\"img_1\"}")),
             ("text", json!("no JSON")),
@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn the_bots_mention_goes_and_the_others_get_their_names() {
+    fn the_mention_of_the_bot_is_removed_and_others_become_names() {
         let bot = OpenId::from("ou_bot");
         for (raw, expected) in [
             ("@_user_1 say hi to @_user_10", "say hi to @Li Lei"),
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_one_mentioned_is_mentioned() {
+    fn only_a_mention_by_name_counts() {
         let message = saying("");
         assert!(message.mentions_user(&"ou_bot".into()));
         assert!(!message.mentions_user(&"ou_1".into()));

@@ -1,10 +1,10 @@
-//! Rich text (`post`) as a person would have typed it in Markdown.
+//! Turns rich text (`post`) into Markdown, as a person would have typed it.
 
 use serde_json::Value;
 
-/// The title, the lines and the code of a received post; `None` when it is none.
+/// The title, lines and code of a received post; `None` if it is not one.
 ///
-/// Feishu sends `{title, content: [[node, …], …]}`; with a level for the language above it, the first one is taken.
+/// Feishu sends `{title, content: [[node, …], …]}`, or a map of such objects by language. Then the first one is used.
 pub(super) fn flatten(post: &Value) -> Option<String> {
     let post = if post.get("content").is_some_and(Value::is_array) {
         post
@@ -57,7 +57,7 @@ fn add(node: &Value, line: &mut String) {
             line.push_str(&fenced(field("language"), field("text")));
             line.push('\n');
         }
-        // `text`, `md` and whatever comes later with a text of its own.
+        // `text`, `md`, and any unknown node with a text.
         _ => line.push_str(field("text")),
     }
 }
@@ -66,7 +66,7 @@ fn is_code(node: &Value) -> bool {
     node.get("tag").is_some_and(|tag| tag == "code_block")
 }
 
-/// Code between fences that are longer than any in the code.
+/// The code between fences that are longer than any fence in it.
 fn fenced(language: &str, code: &str) -> String {
     let longest = code.split(|c| c != '`').map(str::len).max().unwrap_or_default();
     let fence = "`".repeat(3.max(longest + 1));
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_post_reads_as_markdown() {
+    fn a_post_becomes_markdown() {
         let post = json!({"title": "Bug", "content": [
             [{"tag": "at", "user_id": "@_user_1", "user_name": "Bot"}, {"tag": "text", "text": " see ", "style": ["bold"]},
              {"tag": "a", "text": "this", "href": "https://x.example/"}, {"tag": "emotion", "emoji_type": "OK"}],
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn a_level_for_the_language_is_seen_through() {
+    fn a_post_in_a_map_of_languages_is_found() {
         let post = json!({"zh_cn": {"title": "", "content": [[{"tag": "text", "text": "好"}]]}});
         assert_eq!(flatten(&post).as_deref(), Some("好"));
         assert_eq!(flatten(&json!({"title": "x"})), None);

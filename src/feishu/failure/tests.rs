@@ -177,7 +177,7 @@ fn an_operation_on_a_card_that_somebody_uses_or_that_went_wrong_inside_is_tried_
 fn the_servers_wait_is_read_and_bounded() {
     assert_eq!(reset_after(" 3 "), Some(Duration::from_secs(3)));
     assert_eq!(reset_after("0"), Some(Duration::ZERO));
-    assert_eq!(reset_after("18446744073709551615"), Some(LONGEST_RESET));
+    assert_eq!(reset_after("18446744073709551615"), Some(MAX_RESET_WAIT));
     assert_eq!(reset_after("-1"), None);
     assert_eq!(reset_after("soon"), None);
 }
@@ -204,7 +204,7 @@ fn what_all_calls_have_is_not_the_trouble_of_one() {
             Some(_) => classify(api, failed),
             None => again(None, false),
         };
-        ApiError { api, code, http, message: "no".to_owned(), log_id: None, advice }.may_be_its_own()
+        ApiError { api, code, http, message: "no".to_owned(), log_id: None, advice }.may_be_isolated()
     };
     let everybodys = [
         (TOKEN, Some(200), Some(10_014)),
@@ -240,5 +240,5 @@ fn what_all_calls_have_is_not_the_trouble_of_one() {
         log_id: None,
         advice: again(None, true),
     };
-    assert!(!unconnected.may_be_its_own());
+    assert!(!unconnected.may_be_isolated());
 }

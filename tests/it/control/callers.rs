@@ -1,6 +1,6 @@
 //! Who calls, and how badly.
 
-use phonework::control::codec::LONGEST_REQUEST;
+use phonework::control::codec::MAX_REQUEST_BYTES;
 use serde_json::json;
 use tokio::process::Command;
 
@@ -41,7 +41,7 @@ async fn what_makes_no_sense_gets_an_error_where_varlink_has_one_and_then_silenc
     }
     let mut caller = Varlink::connect(&phonework.socket()).await;
     // It may be cut off before it has said all.
-    caller.send(&vec![b' '; 4 * LONGEST_REQUEST]).await;
+    caller.send(&vec![b' '; 4 * MAX_REQUEST_BYTES]).await;
     assert_eq!(caller.reply().await, Some(no_request));
     assert_eq!(caller.reply().await, None);
     operator.call("Sessions", json!({})).await.unwrap();

@@ -286,7 +286,7 @@ async fn a_disk_that_hangs_is_told_in_the_health_with_what_was_known_before() {
         .await
         .expect("health notices the disk");
     assert_eq!(health["mail"]["answers"], false);
-    let problem = "mail.db does not answer: see to the disk of the state directory";
+    let problem = "mail.db does not answer: check the disk of the state directory";
     assert_eq!(health["problems"], json!([problem]));
 }
 

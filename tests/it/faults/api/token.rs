@@ -36,7 +36,7 @@ async fn a_token_that_is_revoked_in_mid_flight_is_fetched_once_for_all_who_need_
     let everybody: Vec<_> = chats.iter().flat_map(|chat| chat.members.clone()).collect();
     phonework.configure("ALLOWED_OPEN_IDS", json!(everybody));
     phonework.start().await;
-    phonework.logged("Feishu knows this bot", 1).await;
+    phonework.logged("learned the bot's open_id", 1).await;
     assert_eq!(phonework.calls(TOKEN).len(), 1);
 
     let hold = |chat: &Chat| {

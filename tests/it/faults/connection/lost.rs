@@ -59,5 +59,5 @@ async fn a_connection_that_is_lost_again_and_again_is_told_once_and_not_made_in_
         let gap = pair[1].at.duration_since(pair[0].at).as_millis();
         assert!(gap >= i128::from(wait), "{gap} ms after a wait of {wait} ms");
     }
-    phonework.logged("the connection to Feishu holds again", 1).await;
+    phonework.logged("the connection to Feishu is stable again", 1).await;
 }

@@ -78,9 +78,9 @@ async fn a_feishu_that_fails_at_everything_is_not_stormed_and_all_of_it_is_told_
         assert!(pair[1].at.duration_since(pair[0].at).as_millis() >= wait, "{pair:?}");
     }
     assert_eq!(phonework.lines(&["WARN", "could not connect"]).len(), 1);
-    assert_eq!(phonework.lines(&["WARN", "does not say who this bot is"]).len(), 1);
+    assert_eq!(phonework.lines(&["WARN", "failed to learn the bot's open_id"]).len(), 1);
     phonework.emulator.lift(all);
     phonework.connected_after(0).await;
     phonework.open_shop().await;
-    phonework.logged("Feishu knows this bot", 1).await;
+    phonework.logged("learned the bot's open_id", 1).await;
 }

@@ -1,17 +1,17 @@
-//! What is said and done in sessions, as `tail` shows it.
+//! An entry of `phonework tail` as text.
 
 use jiff::tz::TimeZone;
 
 use super::{Colour, Style, block, plain, took};
 use crate::control::wire::{TailEntry, TailEntryKind};
 
-/// The lines of one entry: when, in which session and what, then its text, indented.
+/// The lines of an entry: time, session and headline, then its text, indented.
 #[must_use]
-pub fn said(entry: &TailEntry, zone: &TimeZone, colour: Colour) -> Vec<String> {
+pub(crate) fn tail_entry(entry: &TailEntry, zone: &TimeZone, colour: Colour) -> Vec<String> {
     let at = entry.at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string();
     let (style, what) = headline(entry);
     let altered = if entry.altered { " (from an audit log that was changed)" } else { "" };
-    // What was missed may be of any session.
+    // Missing entries may belong to any session.
     let session = match entry.conv_id.as_str() {
         "" => String::new(),
         conv_id => format!("{} ", colour.paint(Style::Strong, &plain(conv_id))),
@@ -60,7 +60,7 @@ fn headline(entry: &TailEntry) -> (Style, String) {
     }
 }
 
-/// The text of an entry. A tool's input, which is JSON, is told field by field.
+/// The text of an entry. The input of a tool is JSON and is shown field by field.
 fn text(entry: &TailEntry) -> Vec<String> {
     let Some(text) = entry.text.as_deref().filter(|text| !text.is_empty()) else { return Vec::new() };
     let of_a_tool = matches!(entry.kind, TailEntryKind::Tool | TailEntryKind::Approval);
@@ -88,7 +88,7 @@ fn field(name: &str, value: &serde_json::Value) -> Vec<String> {
 pub(crate) mod tests {
     use super::*;
 
-    /// An entry of session `c-k3v9x2mq` without what its kind may have.
+    /// An entry of the session `c-k3v9x2mq` without optional fields.
     pub(crate) fn entry(second: i64, turn: &str, kind: TailEntryKind) -> TailEntry {
         let at = jiff::Timestamp::from_second(1_790_000_000 + second).unwrap();
         TailEntry::new(at, "c-k3v9x2mq".into(), "ou_anna".into(), turn.to_owned(), kind)
@@ -143,7 +143,7 @@ pub(crate) mod tests {
             TailEntry { count: Some(12), conv_id: "".into(), ..entry(71, "", TailEntryKind::Missed) },
         ];
         let lines: Vec<String> =
-            entries.iter().flat_map(|entry| said(entry, &TimeZone::UTC, Colour::Off)).collect();
+            entries.iter().flat_map(|entry| tail_entry(entry, &TimeZone::UTC, Colour::Off)).collect();
         insta::assert_snapshot!(lines.join("\n"), @r#"
         2026-09-21 14:13:20 c-k3v9x2mq ou_anna asks
             Fix the test,

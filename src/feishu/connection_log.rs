@@ -1,4 +1,5 @@
-//! What the log says of the connection: each cause of an outage once, and its end. Every try is in the finer log.
+//! What the journal says of the long connection: each cause of an outage once, and its end. Every attempt is logged at
+//! debug level.
 //!
 //! A connection that is lost again within seconds has not ended the outage.
 
@@ -7,35 +8,32 @@ use std::time::{Duration, Instant};
 use super::endpoint::ConnectError;
 use crate::logs::{LastingTrouble, PastTrouble, events};
 
-/// Follows the tries.
+/// Logs the attempts to connect and what becomes of them.
 #[derive(Default)]
-pub(super) struct ConnectionJournal {
+pub(super) struct ConnectionLog {
     outage: LastingTrouble,
-    /// Tries since the last connection that worked.
+    /// Attempts since the last connection that worked.
     attempt: u64,
-    /// Whether the end of the outage was told already, and whether it has come back since.
-    told_end: bool,
-    relapsed: bool,
+    /// Whether the end of the current outage was logged already.
+    end_logged: bool,
+    /// Whether the connection was lost again after that.
+    lost_again: bool,
 }
 
-impl ConnectionJournal {
-    pub(super) fn trying(&mut self) {
+impl ConnectionLog {
+    pub(super) fn connecting(&mut self) {
         self.attempt += 1;
         tracing::debug!(attempt = self.attempt, "connecting to Feishu");
     }
 
-    /// The first frame came over a connection.
+    /// The first message has arrived over a connection.
     pub(super) fn connected(&mut self, connection: &str, now: Instant) {
         let attempt = std::mem::take(&mut self.attempt);
         match self.outage.so_far(now) {
             None => tracing::info!(name: events::CONNECTED, connection, "connected to Feishu"),
-            Some(outage) if std::mem::replace(&mut self.told_end, true) => {
-                tracing::debug!(
-                    connection,
-                    attempt,
-                    down_ms = milliseconds(outage.lasted),
-                    "connected once more"
-                );
+            Some(outage) if std::mem::replace(&mut self.end_logged, true) => {
+                let down_ms = milliseconds(outage.lasted);
+                tracing::debug!(connection, attempt, down_ms, "connected once more");
             }
             Some(outage) => {
                 let down_ms = milliseconds(outage.lasted);
@@ -50,24 +48,24 @@ impl ConnectionJournal {
         }
     }
 
-    /// A connection has worked for a while.
-    pub(super) fn holds(&mut self, now: Instant) {
+    /// A connection has worked for a while: the outage is over.
+    pub(super) fn stable(&mut self, now: Instant) {
         let outage = self.outage.over(now);
-        let relapsed = std::mem::take(&mut self.relapsed);
-        self.told_end = false;
-        if let Some(PastTrouble { failures, lasted }) = outage.filter(|_| relapsed) {
+        let lost_again = std::mem::take(&mut self.lost_again);
+        self.end_logged = false;
+        if let Some(PastTrouble { failures, lasted }) = outage.filter(|_| lost_again) {
             let down_ms = milliseconds(lasted);
             tracing::info!(
                 name: events::RECONNECTED,
                 failures,
                 down_ms,
-                "the connection to Feishu holds again"
+                "the connection to Feishu is stable again"
             );
         }
     }
 
     pub(super) fn lost(&mut self, reason: &str, wait: Duration, now: Instant) {
-        self.relapsed |= self.told_end;
+        self.lost_again |= self.end_logged;
         let retry_ms = milliseconds(wait);
         if self.outage.met(reason, now) {
             tracing::warn!(name: events::CONNECTION_LOST, reason, retry_ms, "lost the connection to Feishu");

@@ -1,4 +1,4 @@
-//! The last turns of the sessions, from their audit logs.
+//! The last turns of sessions, read from their audit logs.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,37 +13,37 @@ use crate::ids::ConvId;
 use crate::mail::Store;
 use crate::session::registry::Session;
 
-/// So many logs are read at once: one disk that does not answer holds up few others.
-const AT_ONCE: usize = 8;
-/// A project's disk that does not answer within this time is not waited for.
-const READING: Duration = Duration::from_secs(5);
+/// Maximum number of logs read at once. So a disk that does not answer delays only a few others.
+const MAX_PARALLEL_READS: usize = 8;
+/// Maximum time for reading one log; a slower disk is not waited for.
+const READ_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The last so many turns of these sessions together, oldest first. The session that was active last comes first among
-/// `sessions`. Those whose logs cannot be read are passed over.
+/// The last `max` turns of these sessions together, oldest first. `sessions` must be sorted, the max recently active
+/// first. Sessions whose logs cannot be read are skipped.
 pub(super) async fn turns(
     store: &Store,
     sessions: Vec<&Session>,
-    most: usize,
+    max: usize,
     since: Option<Timestamp>,
 ) -> Vec<AuditedTurn> {
-    // Each of the last turns is of one of the sessions that were active last.
+    // Each of the last `max` turns belongs to one of the `max` max recently active sessions.
     let logs: Vec<_> = sessions
         .into_iter()
-        .take(most)
+        .take(max)
         .map(|session| (session.conv_id.clone(), session.cwd.clone()))
         .collect();
-    let logs = stream::iter(logs).map(|(conv_id, project)| of_one(store.clone(), conv_id, project, most));
-    let mut all: Vec<AuditedTurn> = logs.buffered(AT_ONCE).collect::<Vec<_>>().await.concat();
+    let logs = stream::iter(logs).map(|(conv_id, project)| of_one(store.clone(), conv_id, project, max));
+    let mut all: Vec<AuditedTurn> = logs.buffered(MAX_PARALLEL_READS).collect::<Vec<_>>().await.concat();
     all.retain(|past| since.is_none_or(|since| past.line.at > since));
     all.sort_by_key(|past| past.line.at);
-    let too_many = all.len().saturating_sub(most);
+    let too_many = all.len().saturating_sub(max);
     all.drain(..too_many);
     all
 }
 
-async fn of_one(store: Store, conv_id: ConvId, project: PathBuf, most: usize) -> Vec<AuditedTurn> {
+async fn of_one(store: Store, conv_id: ConvId, project: PathBuf, max: usize) -> Vec<AuditedTurn> {
     let mut turns = Vec::new();
-    // A line may be written between the look at its hash and the look at the log; not twice.
+    // A line may be written between reading its hash and reading the log. A second attempt then succeeds.
     for _ in 0..2 {
         let Ok(unwritten) = store.unwritten_of(&conv_id).await else { return turns };
         let Ok(head) = store.audit_head(&conv_id).await else { return turns };
@@ -51,16 +51,16 @@ async fn of_one(store: Store, conv_id: ConvId, project: PathBuf, most: usize) ->
         let newest: Vec<String> =
             unwritten.iter().map(|entry| entry.hash.clone()).chain(before).chain(head).collect();
         let (folder, name) = (project.clone(), conv_id.clone());
-        let read = tokio::task::spawn_blocking(move || audit::last_turns(&folder, &name, most, &newest));
-        turns = match timeout(READING, read).await {
+        let read = tokio::task::spawn_blocking(move || audit::last_turns(&folder, &name, max, &newest));
+        turns = match timeout(READ_TIMEOUT, read).await {
             Ok(Ok(Ok(turns))) => turns,
             Ok(Ok(Err(error))) => {
-                debug!(%conv_id, %error, "an audit log cannot be read");
+                debug!(%conv_id, %error, "failed to read an audit log");
                 Vec::new()
             }
             Ok(Err(_)) | Err(_) => Vec::new(),
         };
-        turns.extend(not_in(&turns, unwritten));
+        turns.extend(missing_from(&turns, unwritten));
         if !turns.last().is_some_and(|last| last.altered) {
             break;
         }
@@ -68,12 +68,12 @@ async fn of_one(store: Store, conv_id: ConvId, project: PathBuf, most: usize) ->
     turns
 }
 
-/// The turns that are on record and not yet in the log.
-fn not_in(turns: &[AuditedTurn], unwritten: Vec<AuditEntry>) -> Vec<AuditedTurn> {
+/// The turns that are recorded in `mail.db` but not yet written to the log.
+fn missing_from(turns: &[AuditedTurn], unwritten: Vec<AuditEntry>) -> Vec<AuditedTurn> {
     let missing = unwritten.into_iter().filter(|entry| !turns.iter().any(|past| past.hash == entry.hash));
-    let read = missing.filter_map(|entry| {
+    let missing = missing.filter_map(|entry| {
         let line = serde_json::from_str::<AuditLine>(&entry.line).ok()?;
         Some(AuditedTurn { line, hash: entry.hash, altered: false })
     });
-    read.collect()
+    missing.collect()
 }

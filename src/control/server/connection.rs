@@ -1,4 +1,4 @@
-//! One caller, from his first byte to his last.
+//! One caller's connection, from its first byte to its last.
 
 use std::io;
 use std::pin::pin;
@@ -13,8 +13,8 @@ use tokio::time::{sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
-use super::change::{self, OperatorChange};
-use super::room::{CallerActivity, CallerSlot};
+use super::callers::{CallerActivity, CallerSlot};
+use super::operator_change::{self, OperatorChange};
 use super::warnings::Warnings;
 use crate::control::codec::{Framing, TooLong};
 use crate::control::peer::Rights;
@@ -22,22 +22,22 @@ use crate::control::request::{self, Request, RequestFault, RequestedCall, SERVIC
 use crate::control::wire::{ControlCall, ControlError, INTERFACE};
 use crate::control::{CallerGone, Handler, NoReply, Peer, Replies};
 
-/// A caller who asks nothing is let go of after so long.
-const IDLE: Duration = Duration::from_secs(60);
-/// A request that has begun to arrive has to be there after so long.
-const ARRIVING: Duration = Duration::from_secs(10);
-/// A caller who takes nothing of his reply for so long is given up.
-const TAKING: Duration = Duration::from_secs(10);
-/// Between two looks whether a caller is there who has said all that he has to say.
-const LOOK: Duration = Duration::from_secs(1);
+/// A caller that sends no request for this long is disconnected.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+/// Maximum time from the first byte of a request to its last.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+/// A caller that reads nothing of a reply for this long is disconnected.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How often to check whether a caller that has closed its sending side still reads.
+const HANGUP_POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// One caller's connection.
+/// One connection, with what the server knows about the caller.
 pub(super) struct CallerConnection<H> {
-    hearing: CallerInput,
-    saying: Arc<Stream>,
+    input: CallerInput,
+    output: Arc<Stream>,
     peer: Peer,
     rights: Rights,
-    seat: CallerSlot,
+    slot: CallerSlot,
     handler: H,
     refusals: Arc<Warnings>,
 }
@@ -47,22 +47,23 @@ impl<H: Handler> CallerConnection<H> {
         stream: Stream,
         peer: Peer,
         rights: Rights,
-        seat: CallerSlot,
+        slot: CallerSlot,
         handler: H,
         refusals: Arc<Warnings>,
     ) -> Self {
-        let saying = Arc::new(stream);
-        let hearing = CallerInput { stream: Arc::clone(&saying), framing: Framing::default(), over: false };
-        Self { hearing, saying, peer, rights, seat, handler, refusals }
+        let output = Arc::new(stream);
+        let input = CallerInput { stream: Arc::clone(&output), framing: Framing::default(), ended: false };
+        Self { input, output, peer, rights, slot, handler, refusals }
     }
 
-    /// Answers until the caller leaves, makes no sense, or has to go, or the daemon stops.
-    pub(super) async fn hold(mut self, stop: CancellationToken) {
-        let cut = Disconnect { leave: self.seat.leave(), stop };
+    /// Answers calls until the caller disconnects, sends something that is not a request, or is evicted, or the daemon
+    /// stops.
+    pub(super) async fn serve(mut self, stop: CancellationToken) {
+        let disconnect = Disconnect { evicted: self.slot.evicted(), stop };
         loop {
             let message = tokio::select! {
-                () = cut.comes() => return,
-                message = self.hearing.message() => message,
+                () = disconnect.comes() => return,
+                message = self.input.message() => message,
             };
             let request = match message {
                 Ok(Some(message)) => request::read(&message),
@@ -70,51 +71,55 @@ impl<H: Handler> CallerConnection<H> {
                 Err(TooLong) => None,
             };
             let Some(request) = request else {
-                // What follows cannot be told apart, so nothing more is said to him.
-                let nonsense = RequestFault::InvalidParameter("message".to_owned()).reply();
-                let mut answers = ReplyChannel { saying: &self.saying, more: false, oneway: false };
-                let _ = cut.or(answers.say(&nonsense)).await;
+                // What follows cannot be parsed either, so this is the last reply.
+                let not_a_request = RequestFault::InvalidParameter("message".to_owned()).reply();
+                let mut answers = ReplyChannel { output: &self.output, more: false, oneway: false };
+                let _ = disconnect.or(answers.write(&not_a_request)).await;
                 return;
             };
-            if self.answer(request, &cut).await.is_err() {
+            if self.answer(request, &disconnect).await.is_err() {
                 return;
             }
-            self.seat.does(CallerActivity::Silent(Instant::now()));
+            self.slot.set_activity(CallerActivity::Idle(Instant::now()));
         }
     }
 
-    async fn answer(&mut self, request: Request, cut: &Disconnect) -> Result<(), CallerGone> {
-        let Request { asked, more, oneway } = request;
-        let mut answers = ReplyChannel { saying: &self.saying, more, oneway };
-        let call = match asked {
+    async fn answer(&mut self, request: Request, disconnect: &Disconnect) -> Result<(), CallerGone> {
+        let Request { call, more, oneway } = request;
+        let mut answers = ReplyChannel { output: &self.output, more, oneway };
+        let call = match call {
             Ok(RequestedCall::Call(call)) => call,
-            Ok(RequestedCall::Info) => return cut.or(answers.say(&json!({ "parameters": info() }))).await,
-            Ok(RequestedCall::Description(text)) => {
-                return cut.or(answers.say(&json!({ "parameters": { "description": text } }))).await;
+            Ok(RequestedCall::Info) => {
+                return disconnect.or(answers.write(&json!({ "parameters": info() }))).await;
             }
-            Err(fault) => return cut.or(answers.say(&fault.reply())).await,
+            Ok(RequestedCall::Description(text)) => {
+                return disconnect.or(answers.write(&json!({ "parameters": { "description": text } }))).await;
+            }
+            Err(fault) => return disconnect.or(answers.write(&fault.reply())).await,
         };
         if let Err(reason) = permitted(&self.rights, &call) {
-            self.warn_of(change::name(&call), reason);
-            return cut.or(answers.say(&error(&ControlError::Forbidden { reason: reason.to_owned() }))).await;
+            self.warn_of(operator_change::name(&call), reason);
+            return disconnect
+                .or(answers.write(&error(&ControlError::Forbidden { reason: reason.to_owned() })))
+                .await;
         }
         let change = OperatorChange::of(&call, self.peer);
-        self.seat.does(if change.is_some() {
+        self.slot.set_activity(if change.is_some() {
             CallerActivity::Changing
         } else {
-            CallerActivity::Looking(Instant::now())
+            CallerActivity::Reading(Instant::now())
         });
         let handled = {
             let mut handling = pin!(self.handler.handle(self.peer, call, &mut answers));
             if change.is_some() {
-                // What was begun is ended, and told, whether or not anybody waits for it.
+                // A change that has begun is finished and logged, whether or not the caller still waits.
                 handling.await
             } else {
                 tokio::select! {
                     handled = &mut handling => handled,
-                    // Noticed while there is nothing to send, too.
-                    () = self.hearing.hung_up() => Err(NoReply::Gone),
-                    () = cut.comes() => Err(NoReply::Gone),
+                    // So that a hang-up is noticed even while there is nothing to send.
+                    () = self.input.hung_up() => Err(NoReply::Gone),
+                    () = disconnect.comes() => Err(NoReply::Gone),
                 }
             }
         };
@@ -127,7 +132,7 @@ impl<H: Handler> CallerConnection<H> {
             Err(NoReply::Refused(refusal)) => error(&refusal),
             Err(NoReply::ExpectedMore) => RequestFault::ExpectedMore.reply(),
         };
-        cut.or(answers.say(&error)).await
+        disconnect.or(answers.write(&error)).await
     }
 
     fn warn_of(&self, call: &str, reason: &str) {
@@ -146,38 +151,38 @@ impl<H: Handler> CallerConnection<H> {
     }
 }
 
-/// What ends a conversation from our side.
+/// Ends a connection from the server's side.
 struct Disconnect {
-    /// The seat is another's.
-    leave: CancellationToken,
+    /// Cancelled when another caller takes the slot.
+    evicted: CancellationToken,
     stop: CancellationToken,
 }
 
 impl Disconnect {
     async fn comes(&self) {
         tokio::select! {
-            () = self.leave.cancelled() => {}
+            () = self.evicted.cancelled() => {}
             () = self.stop.cancelled() => {}
         }
     }
 
-    /// Goes on with what is being said until then.
-    async fn or(&self, saying: impl Future<Output = Result<(), CallerGone>>) -> Result<(), CallerGone> {
+    /// Writes until the connection is to end.
+    async fn or(&self, writing: impl Future<Output = Result<(), CallerGone>>) -> Result<(), CallerGone> {
         tokio::select! {
             () = self.comes() => Err(CallerGone),
-            said = saying => said,
+            written = writing => written,
         }
     }
 }
 
-/// Whether this may be called: the one question that every call is put to.
+/// Whether the caller may make this call. Every call is checked here.
 fn permitted(rights: &Rights, call: &ControlCall) -> Result<(), &'static str> {
     match rights {
         Rights::None(reason) => Err(reason),
-        Rights::Look if call.changes() => {
+        Rights::Read if call.changes() => {
             Err("this is for root, for the daemon's own user, and for members of the socket's group")
         }
-        Rights::Look | Rights::Change => Ok(()),
+        Rights::Read | Rights::Change => Ok(()),
     }
 }
 
@@ -192,67 +197,68 @@ fn info() -> Value {
 }
 
 fn error(refusal: &ControlError) -> Value {
-    // It has text fields only.
+    // Serializing cannot fail: all fields are text.
     serde_json::to_value(refusal).unwrap_or_default()
 }
 
-/// What the caller says.
+/// The requests of a caller.
 struct CallerInput {
     stream: Arc<Stream>,
     framing: Framing,
-    over: bool,
+    /// Whether the caller has closed its sending side.
+    ended: bool,
 }
 
 impl CallerInput {
-    /// The next message; none when there will be none.
+    /// The next message; `None` when no more will come.
     ///
     /// # Errors
-    /// When it is too long.
+    /// When the message is too long.
     async fn message(&mut self) -> Result<Option<Vec<u8>>, TooLong> {
-        let asked_by = tokio::time::Instant::now() + IDLE;
-        let mut whole_by = None;
+        let call_of = tokio::time::Instant::now() + IDLE_TIMEOUT;
+        let mut request_deadline = None;
         loop {
             if let Some(message) = self.framing.take()? {
                 return Ok(Some(message.to_vec()));
             }
-            if self.over {
+            if self.ended {
                 return Ok(None);
             }
-            let by = if self.framing.is_within() {
-                *whole_by.get_or_insert_with(|| tokio::time::Instant::now() + ARRIVING)
+            let deadline = if self.framing.has_partial() {
+                *request_deadline.get_or_insert_with(|| tokio::time::Instant::now() + REQUEST_TIMEOUT)
             } else {
-                asked_by
+                call_of
             };
-            match timeout_at(by, (&*self.stream).read_buf(self.framing.room())).await {
+            match timeout_at(deadline, (&*self.stream).read_buf(self.framing.buffer())).await {
                 Ok(Ok(1..)) => {}
-                Ok(Ok(0) | Err(_)) => self.over = true,
+                Ok(Ok(0) | Err(_)) => self.ended = true,
                 Err(_) => return Ok(None),
             }
         }
     }
 
-    /// Resolves when the caller has hung up. What he sends meanwhile is kept for later, as far as there is room.
+    /// Resolves when the caller has hung up. Requests that arrive in the meantime are buffered, up to a limit.
     async fn hung_up(&mut self) {
-        while !self.over && !self.framing.is_full() {
-            self.over = !matches!((&*self.stream).read_buf(self.framing.room()).await, Ok(1..));
+        while !self.ended && !self.framing.is_full() {
+            self.ended = !matches!((&*self.stream).read_buf(self.framing.buffer()).await, Ok(1..));
         }
-        // Who has said all that he has to say may still listen.
+        // A caller that has closed its sending side may still read.
         let Stream::UdSocket(stream) = &*self.stream;
         while stream.inner().ready(Interest::WRITABLE).await.is_ok_and(|ready| !ready.is_write_closed()) {
-            sleep(LOOK).await;
+            sleep(HANGUP_POLL_INTERVAL).await;
         }
     }
 }
 
-/// The way of the replies to one call.
+/// Writes the replies to one call.
 struct ReplyChannel<'a> {
-    saying: &'a Stream,
+    output: &'a Stream,
     more: bool,
     oneway: bool,
 }
 
 impl ReplyChannel<'_> {
-    async fn say(&mut self, message: &impl Serialize) -> Result<(), CallerGone> {
+    async fn write(&mut self, message: &impl Serialize) -> Result<(), CallerGone> {
         if self.oneway {
             return Ok(());
         }
@@ -260,7 +266,7 @@ impl ReplyChannel<'_> {
         bytes.push(0);
         let mut rest = bytes.as_slice();
         while !rest.is_empty() {
-            let written = timeout(TAKING, self.saying.write(rest)).await;
+            let written = timeout(WRITE_TIMEOUT, self.output.write(rest)).await;
             match written.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
                 Ok(written @ 1..) => rest = &rest[written..],
                 Ok(0) | Err(_) => return Err(CallerGone),
@@ -281,7 +287,7 @@ impl Replies for ReplyChannel<'_> {
         if !last && !self.takes_more() {
             return Err(CallerGone);
         }
-        self.say(&OutgoingReply { parameters: reply, continues: !last }).await
+        self.write(&OutgoingReply { parameters: reply, continues: !last }).await
     }
 
     fn takes_more(&self) -> bool {
@@ -296,10 +302,10 @@ mod tests {
     use tokio::task::JoinHandle;
 
     use super::*;
-    use crate::control::server::room::Callers;
+    use crate::control::server::callers::Callers;
     use crate::control::wire::Sessions;
 
-    /// Lists no sessions, and shows nothing to those who follow.
+    /// Lists no sessions, and never replies to `Tail`.
     #[derive(Clone)]
     struct Empty;
 
@@ -322,13 +328,13 @@ mod tests {
         }
     }
 
-    /// A caller, and the conversation with him.
-    fn begun() -> (UnixStream, JoinHandle<()>) {
+    /// A caller and the task that serves it.
+    fn connected() -> (UnixStream, JoinHandle<()>) {
         let (caller, ours) = UnixStream::pair().unwrap();
         let stream = Stream::UdSocket(OfUnix::from(ours));
-        let (peer, seat) = (Peer { uid: 7, pid: 7 }, Callers::new(1).enter(7, true).unwrap());
-        let conversation = CallerConnection::new(stream, peer, Rights::Look, seat, Empty, Arc::default());
-        (caller, tokio::spawn(conversation.hold(CancellationToken::new())))
+        let (peer, slot) = (Peer { uid: 7, pid: 7 }, Callers::new(1).admit(7, true).unwrap());
+        let connection = CallerConnection::new(stream, peer, Rights::Read, slot, Empty, Arc::default());
+        (caller, tokio::spawn(connection.serve(CancellationToken::new())))
     }
 
     const SESSIONS: &[u8] = b"{\"method\":\"io.phonework.Sessions\"}\0";
@@ -341,8 +347,8 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_request_that_comes_in_drops_is_waited_for_as_long_as_any() {
-        let (mut caller, held) = begun();
+    async fn a_request_that_arrives_byte_by_byte_gets_no_extra_time() {
+        let (mut caller, served) = connected();
         let start = tokio::time::Instant::now();
         for byte in SESSIONS.chunks(1) {
             if caller.write_all(byte).await.is_err() {
@@ -350,54 +356,54 @@ mod tests {
             }
             sleep(Duration::from_secs(3)).await;
         }
-        held.await.unwrap();
-        let mut said = Vec::new();
-        let _ = caller.read_to_end(&mut said).await;
-        assert_eq!(said, b"");
-        assert!(start.elapsed() < ARRIVING + Duration::from_secs(4), "{:?}", start.elapsed());
+        served.await.unwrap();
+        let mut replies = Vec::new();
+        let _ = caller.read_to_end(&mut replies).await;
+        assert_eq!(replies, b"");
+        assert!(start.elapsed() < REQUEST_TIMEOUT + Duration::from_secs(4), "{:?}", start.elapsed());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_asks_again_within_a_minute_stays_and_who_does_not_is_let_go_of() {
-        let (mut caller, held) = begun();
+    async fn a_caller_that_is_idle_for_a_minute_is_disconnected() {
+        let (mut caller, served) = connected();
         for _ in 0..3 {
-            sleep(IDLE - Duration::from_secs(1)).await;
+            sleep(IDLE_TIMEOUT - Duration::from_secs(1)).await;
             caller.write_all(SESSIONS).await.unwrap();
             answered(&mut caller).await;
         }
         let start = tokio::time::Instant::now();
-        held.await.unwrap();
-        assert_eq!(start.elapsed().as_secs(), IDLE.as_secs());
+        served.await.unwrap();
+        assert_eq!(start.elapsed().as_secs(), IDLE_TIMEOUT.as_secs());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_takes_nothing_of_his_answers_is_given_up() {
-        let (mut caller, held) = begun();
+    async fn a_caller_that_reads_no_replies_is_disconnected() {
+        let (mut caller, served) = connected();
         let start = tokio::time::Instant::now();
-        // The system keeps so much for him, and no more.
-        while timeout(ARRIVING, caller.write_all(SESSIONS)).await.is_ok_and(|sent| sent.is_ok()) {}
-        held.await.unwrap();
-        assert_eq!(start.elapsed().as_secs(), TAKING.as_secs());
+        // The system buffers a limited number of bytes.
+        while timeout(REQUEST_TIMEOUT, caller.write_all(SESSIONS)).await.is_ok_and(|sent| sent.is_ok()) {}
+        served.await.unwrap();
+        assert_eq!(start.elapsed().as_secs(), WRITE_TIMEOUT.as_secs());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_has_said_all_and_still_listens_is_answered_and_who_is_gone_is_let_go_of() {
+    async fn a_caller_that_only_reads_is_still_answered_and_one_that_has_gone_is_disconnected() {
         let follow = b"{\"method\":\"io.phonework.Tail\",\"more\":true}\0";
-        let (mut caller, held) = begun();
+        let (mut caller, served) = connected();
         caller.write_all(&[SESSIONS, follow].concat()).await.unwrap();
         caller.shutdown().await.unwrap();
         answered(&mut caller).await;
         sleep(Duration::from_secs(3600)).await;
-        assert!(!held.is_finished(), "he follows on");
+        assert!(!served.is_finished(), "it still follows");
         drop(caller);
-        held.await.unwrap();
+        served.await.unwrap();
 
-        // More than is read ahead.
-        let (mut caller, held) = begun();
+        // More requests than are buffered.
+        let (mut caller, served) = connected();
         caller.write_all(&follow.repeat(3000)).await.unwrap();
         sleep(Duration::from_secs(3600)).await;
-        assert!(!held.is_finished(), "he follows on");
+        assert!(!served.is_finished(), "it still follows");
         drop(caller);
-        held.await.unwrap();
+        served.await.unwrap();
     }
 }

@@ -1,5 +1,5 @@
-//! Whether Claude Code answers, proved: by an answer to somebody's message, or else by `claude -p ping`, which costs a
-//! little and is therefore run rarely.
+//! Finds out whether Claude Code answers: from the answer to somebody's message or, failing that, by `claude -p ping`.
+//! The latter costs a little and is therefore run rarely.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -17,34 +17,34 @@ use crate::logs::events;
 use crate::sandbox::{Isolation, Sandboxes, SessionScope};
 use crate::session::event_feed::EventFeed;
 
-/// The first proof is due so long after the start: a daemon that is started again and again costs nothing.
-const FIRST: Duration = Duration::from_secs(30);
-/// A proof is good for so long.
-const GOOD_FOR: Duration = Duration::from_secs(24 * 60 * 60);
-/// The version is looked at again after so long, when somebody asks.
-const VERSION_GOOD_FOR: Duration = Duration::from_secs(10 * 60);
-/// Who only wants to know how things are waits no longer than this.
-const LOOKING: Duration = Duration::from_secs(2);
-/// A probe has ended by then, and one before it, too.
-const PROBING: Duration = Duration::from_secs(5 * 60);
-/// So many wait for a proof.
-const WAITING: usize = 64;
+/// Delay of the first proof after the start, so that a daemon that is restarted again and again costs nothing.
+const FIRST_PROOF_DELAY: Duration = Duration::from_secs(30);
+/// How long a proof is valid.
+const PROOF_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long the program's version is valid. It is then looked up again when somebody asks.
+const VERSION_LIFETIME: Duration = Duration::from_secs(10 * 60);
+/// Maximum wait for a report without a probe.
+const LOOKUP_TIMEOUT: Duration = Duration::from_secs(2);
+/// Maximum wait for a probe; long enough for one that is already running and one more.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(5 * 60);
+/// Maximum number of requests that wait.
+const REQUEST_CAPACITY: usize = 64;
 
-/// What is known of Claude Code.
+/// What is known about Claude Code.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ProofState {
     pub(super) path: Option<PathBuf>,
     pub(super) version: Option<String>,
-    /// The last probe.
+    /// The outcome of the last probe.
     pub(super) proof: Option<ClaudeProof>,
-    /// When path and version were looked at, and of which command.
-    looked: Option<(Instant, String)>,
+    /// When path and version were looked up, and for which command.
+    looked_up: Option<(Instant, String)>,
 }
 
 impl ProofState {
-    /// Whether it was ever looked whether Claude Code is there.
+    /// Whether Claude Code was looked for yet.
     pub(super) fn is_known(&self) -> bool {
-        self.looked.is_some()
+        self.looked_up.is_some()
     }
 }
 
@@ -53,37 +53,39 @@ enum ProofRequest {
     Probe(oneshot::Sender<ProofState>),
 }
 
-/// A handle of the task that proves.
+/// A handle of the prover task.
 #[derive(Clone, Debug)]
 pub(super) struct ClaudeProver {
-    asks: mpsc::Sender<ProofRequest>,
+    requests: mpsc::Sender<ProofRequest>,
     known: watch::Receiver<ProofState>,
 }
 
 impl ClaudeProver {
-    /// Starts the task; it ends with the last handle.
+    /// Starts the task. It ends with the last handle.
     pub(super) fn start(
         settings: Settings,
         phonework: PathBuf,
         sandboxes: Sandboxes,
-        tap: EventFeed,
+        event_feed: EventFeed,
     ) -> Self {
-        let (asks, asks_rx) = mpsc::channel(WAITING);
+        let (requests, inbox) = mpsc::channel(REQUEST_CAPACITY);
         let (newest, known) = watch::channel(ProofState::default());
-        tokio::spawn(ProverTask { settings, phonework, sandboxes, tap, newest, failing: false }.run(asks_rx));
-        Self { asks, known }
+        tokio::spawn(
+            ProverTask { settings, phonework, sandboxes, event_feed, newest, failing: false }.run(inbox),
+        );
+        Self { requests, known }
     }
 
-    /// What is known; with `probe` Claude is asked first, and it takes as long as that takes.
+    /// What is known about Claude Code. With `probe`, Claude is asked first, which takes a while.
     pub(super) async fn known(&self, probe: bool) -> ProofState {
         let (answer, answered) = oneshot::channel();
-        let (ask, patience) = if probe {
-            (ProofRequest::Probe(answer), PROBING)
+        let (request, patience) = if probe {
+            (ProofRequest::Probe(answer), PROBE_TIMEOUT)
         } else {
-            (ProofRequest::Look(answer), LOOKING)
+            (ProofRequest::Look(answer), LOOKUP_TIMEOUT)
         };
-        // When too many wait, Claude is being asked just now, or the daemon leaves, what is known has to do.
-        let asked = self.asks.try_send(ask).is_ok();
+        // If too many wait, the task is busy, or the daemon is shutting down, return what is known.
+        let asked = self.requests.try_send(request).is_ok();
         match timeout(patience, answered).await {
             Ok(Ok(known)) if asked => known,
             Ok(Ok(_) | Err(_)) | Err(_) => self.known.borrow().clone(),
@@ -95,46 +97,49 @@ struct ProverTask {
     settings: Settings,
     phonework: PathBuf,
     sandboxes: Sandboxes,
-    tap: EventFeed,
+    event_feed: EventFeed,
     newest: watch::Sender<ProofState>,
-    /// Whether the journal says that Claude does not answer.
+    /// Whether the last log line said that Claude does not answer.
     failing: bool,
 }
 
 impl ProverTask {
-    async fn run(mut self, mut asks: mpsc::Receiver<ProofRequest>) {
-        let mut due = Instant::now() + FIRST;
+    async fn run(mut self, mut requests: mpsc::Receiver<ProofRequest>) {
+        let mut due = Instant::now() + FIRST_PROOF_DELAY;
         loop {
-            let ask = tokio::select! {
-                ask = asks.recv() => match ask {
-                    Some(ask) => Some(ask),
+            let request = tokio::select! {
+                request = requests.recv() => match request {
+                    Some(request) => Some(request),
                     None => return,
                 },
                 () = sleep_until(due) => None,
             };
-            match ask {
+            match request {
                 Some(ProofRequest::Look(answer)) => {
-                    self.look().await;
-                    // Whoever does not wait for the answer does not want it.
+                    self.look_up().await;
+                    // Sending fails if the caller no longer waits; that does not matter.
                     let _ = answer.send(self.newest.borrow().clone());
                 }
                 Some(ProofRequest::Probe(answer)) => {
                     self.probe().await;
-                    due = Instant::now() + GOOD_FOR;
+                    due = Instant::now() + PROOF_LIFETIME;
                     let _ = answer.send(self.newest.borrow().clone());
-                    // Who asked meanwhile need not pay for another.
-                    while let Ok(ProofRequest::Look(answer) | ProofRequest::Probe(answer)) = asks.try_recv() {
+                    // Requests that came in the meantime need no second probe.
+                    while let Ok(ProofRequest::Look(answer) | ProofRequest::Probe(answer)) =
+                        requests.try_recv()
+                    {
                         let _ = answer.send(self.newest.borrow().clone());
                     }
                 }
                 None => {
                     let age =
                         |(at, _): (Timestamp, Duration)| Timestamp::now().duration_since(at).unsigned_abs();
-                    match self.tap.answered().map(age).and_then(|age| GOOD_FOR.checked_sub(age)) {
+                    match self.event_feed.answered().map(age).and_then(|age| PROOF_LIFETIME.checked_sub(age))
+                    {
                         Some(left) if !left.is_zero() => due = Instant::now() + left,
                         Some(_) | None => {
                             self.probe().await;
-                            due = Instant::now() + GOOD_FOR;
+                            due = Instant::now() + PROOF_LIFETIME;
                         }
                     }
                 }
@@ -142,18 +147,18 @@ impl ProverTask {
         }
     }
 
-    async fn look(&self) {
-        let probe = self.what();
+    async fn look_up(&self) {
+        let probe = self.probe_settings();
         let known =
-            |(at, command): &(Instant, String)| at.elapsed() < VERSION_GOOD_FOR && *command == probe.command;
-        if !self.newest.borrow().looked.as_ref().is_some_and(known) {
-            let looked = probe.check_version().await;
-            self.take(&probe, &looked, None);
+            |(at, command): &(Instant, String)| at.elapsed() < VERSION_LIFETIME && *command == probe.command;
+        if !self.newest.borrow().looked_up.as_ref().is_some_and(known) {
+            let found = probe.check_version().await;
+            self.record(&probe, &found, None);
         }
     }
 
     async fn probe(&mut self) {
-        let probe = self.what();
+        let probe = self.probe_settings();
         let at = Timestamp::now();
         let probed = probe.check_answer().await;
         match &probed.why {
@@ -166,19 +171,19 @@ impl ProverTask {
         }
         let took_ms = u64::try_from(probed.took.as_millis()).unwrap_or(u64::MAX);
         let (passed, why) = (probed.why.is_none(), probed.why.clone());
-        self.take(&probe, &probed, Some(ClaudeProof { at, by: ProofSource::Probe, passed, took_ms, why }));
+        self.record(&probe, &probed, Some(ClaudeProof { at, by: ProofSource::Probe, passed, took_ms, why }));
     }
 
-    fn take(&self, probe: &Probe, probed: &ProbeResult, proof: Option<ClaudeProof>) {
+    fn record(&self, probe: &Probe, probed: &ProbeResult, proof: Option<ClaudeProof>) {
         self.newest.send_modify(|known| {
             known.path.clone_from(&probed.path);
             known.version.clone_from(&probed.version);
-            known.looked = Some((Instant::now(), probe.command.clone()));
+            known.looked_up = Some((Instant::now(), probe.command.clone()));
             known.proof = proof.or_else(|| known.proof.take());
         });
     }
 
-    fn what(&self) -> Probe {
+    fn probe_settings(&self) -> Probe {
         let settings = self.settings.borrow();
         let project = self.sandboxes.trial_project();
         let scope = SessionScope { project: &project, user: NOBODY, trusted: false };

@@ -1,26 +1,29 @@
-//! Where a client finds the daemon's socket.
+//! Finds the daemon's socket for a client.
 
 use std::path::{Path, PathBuf};
 
 use super::{Environment, PathOptions, named, socket};
 use crate::error::Failure;
 
-/// The socket that a client calls. What an option or a variable names is taken as it is. Otherwise it is the first
-/// that is there of: the daemon's own place ([`socket`]); for a user who is not root also the place of a daemon that was
-/// started without `XDG_RUNTIME_DIR`, `/run/phonework-USER` of `phonework@USER.service`, and `/run/phonework` of the
-/// system's daemon. When none is there it is the first, which the client then says.
+/// The path of the socket that a client connects to.
 ///
-/// `exists` may say yes where it cannot know: the connection tells.
+/// If an option or a variable names one, it is that. Otherwise it is the first that exists of:
+/// - the path that a daemon of this user would use ([`socket`]);
+/// - for users other than root, the path of a daemon that was started without `XDG_RUNTIME_DIR`;
+/// - `/run/phonework-USER`, the directory of `phonework@USER.service`;
+/// - `/run/phonework`, the directory of the system's daemon.
+///
+/// If none exists it is the first, which the client then names in its error. `exists` may return true if it cannot know.
 ///
 /// # Errors
 /// When the user has neither a runtime directory nor a home.
-pub fn socket_to_call(
-    chosen: &PathOptions,
+pub fn client_socket(
+    options: &PathOptions,
     environment: &Environment,
     exists: impl Fn(&Path) -> bool,
 ) -> Result<PathBuf, Failure> {
-    let first = socket(chosen, environment)?;
-    if environment.root || named(chosen.socket.as_ref(), environment, "PHONEWORK_SOCKET").is_some() {
+    let first = socket(options, environment)?;
+    if environment.root || named(options.socket.as_ref(), environment, "PHONEWORK_SOCKET").is_some() {
         return Ok(first);
     }
     let state = environment.xdg("XDG_STATE_HOME", ".local/state").map(|folder| folder.join("phonework"));
@@ -31,7 +34,7 @@ pub fn socket_to_call(
     Ok(found.unwrap_or(first))
 }
 
-/// Whether a socket is there, or lies where this user may not look.
+/// Whether a socket exists, or lies in a directory that this user may not search.
 #[must_use]
 pub fn may_exist(path: &Path) -> bool {
     match path.symlink_metadata() {
@@ -47,16 +50,16 @@ mod tests {
     const HOME: (&str, &str) = ("HOME", "/home/ada");
     const RUNTIME: (&str, &str) = ("XDG_RUNTIME_DIR", "/run/user/1000");
 
-    /// The socket that is called where only these are there.
+    /// The socket that is chosen if only these exist.
     fn called(variables: &[(&str, &str)], root: bool, there: &[&str]) -> String {
         let environment =
             Environment::new(variables.iter().copied(), root, None).with_user(Some("ada".to_owned()));
         let exists = |path: &Path| there.iter().any(|other| Path::new(other) == path);
-        socket_to_call(&PathOptions::default(), &environment, exists).unwrap().display().to_string()
+        client_socket(&PathOptions::default(), &environment, exists).unwrap().display().to_string()
     }
 
     #[test]
-    fn the_first_socket_that_is_there_is_called() {
+    fn the_first_socket_that_exists_is_chosen() {
         let mut there = vec![
             "/run/phonework/control.sock",
             "/run/phonework-ada/control.sock",
@@ -72,22 +75,22 @@ mod tests {
     }
 
     #[test]
-    fn root_calls_the_systems_daemon_and_no_other() {
+    fn root_uses_only_the_systems_daemon() {
         let there = ["/run/phonework-ada/control.sock", "/run/user/1000/phonework/control.sock"];
         assert_eq!(called(&[HOME, RUNTIME], true, &there), "/run/phonework/control.sock");
     }
 
     #[test]
-    fn what_is_named_is_called_even_if_it_is_not_there() {
+    fn a_named_socket_is_chosen_even_if_it_does_not_exist() {
         let there = ["/run/phonework/control.sock"];
         assert_eq!(called(&[HOME, ("PHONEWORK_SOCKET", "/x.sock")], false, &there), "/x.sock");
         let chosen = PathOptions { socket: Some("y.sock".into()), ..PathOptions::default() };
         let environment = Environment::new([HOME], false, None);
-        assert_eq!(socket_to_call(&chosen, &environment, |_| false), Ok("y.sock".into()));
+        assert_eq!(client_socket(&chosen, &environment, |_| false), Ok("y.sock".into()));
     }
 
     #[test]
-    fn what_lies_where_one_may_not_look_may_be_there() {
+    fn a_socket_in_a_directory_that_may_not_be_searched_may_exist() {
         let folder = tempfile::tempdir().unwrap();
         assert!(may_exist(folder.path()));
         assert!(!may_exist(&folder.path().join("control.sock")));

@@ -1,4 +1,4 @@
-//! How the calls of the API have gone, for `health`.
+//! How the calls of the HTTP API went, for `phonework health`.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -6,25 +6,25 @@ use jiff::Timestamp;
 
 use super::failure::{ApiError, RefusalReason, RetryAdvice};
 
-/// How the API is.
+/// The state of the API, judged by its last calls.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ApiState {
     /// When a call last succeeded.
     pub last_success: Option<Timestamp>,
-    /// When a call last failed, and why.
+    /// When a call last failed, and the error.
     pub last_error: Option<(Timestamp, String)>,
-    /// Since when, and why at first, calls fail for a reason that is not one message's own. None again after a success.
+    /// Since when calls fail for a reason that concerns every call, and the first such error. `None` after a success.
     pub failing: Option<(Timestamp, String)>,
-    /// Until when the access token is used; none when there is none.
+    /// The end of the access token's lifetime, if there is a token.
     pub token_until: Option<Timestamp>,
 }
 
-/// Takes note of each call. The lock is held for a moment only.
+/// Records the outcome of each call. The lock is never held across an await.
 #[derive(Default)]
-pub(super) struct Calls(Mutex<ApiState>);
+pub(super) struct CallHistory(Mutex<ApiState>);
 
-impl Calls {
-    pub(super) fn note<T>(&self, outcome: &Result<T, ApiError>, now: Timestamp) {
+impl CallHistory {
+    pub(super) fn record<T>(&self, outcome: &Result<T, ApiError>, now: Timestamp) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match outcome {
             Ok(_) => {
@@ -33,7 +33,7 @@ impl Calls {
             }
             Err(error) => {
                 state.last_error = Some((now, error.to_string()));
-                if concerns_all(error.advice) {
+                if affects_every_call(error.advice) {
                     state.failing.get_or_insert_with(|| (now, error.to_string()));
                 }
             }
@@ -45,8 +45,8 @@ impl Calls {
     }
 }
 
-/// Whether the next call, whatever it is, has to expect the same.
-fn concerns_all(advice: RetryAdvice) -> bool {
+/// Whether the next call, whatever it is, will probably fail for the same reason.
+fn affects_every_call(advice: RetryAdvice) -> bool {
     match advice {
         RetryAdvice::Retry { .. } | RetryAdvice::Refused(RefusalReason::Operator) => true,
         RetryAdvice::Refused(
@@ -70,7 +70,7 @@ mod tests {
     use crate::feishu::failure::CREATE;
 
     #[test]
-    fn the_api_fails_until_a_call_succeeds_but_not_for_what_one_message_says() {
+    fn the_api_counts_as_failing_until_a_call_succeeds_but_not_for_what_one_message_says() {
         let at = |second| Timestamp::from_second(second).unwrap();
         let failure = |advice| {
             let (code, message) = (Some(1), "no".to_owned());
@@ -78,13 +78,13 @@ mod tests {
         };
         let operator = || failure(RetryAdvice::Refused(RefusalReason::Operator));
         let said = operator().unwrap_err().to_string();
-        let calls = Calls::default();
-        calls.note(&failure(RetryAdvice::Refused(RefusalReason::Content)), at(1));
+        let calls = CallHistory::default();
+        calls.record(&failure(RetryAdvice::Refused(RefusalReason::Content)), at(1));
         assert_eq!(calls.state().failing, None);
-        calls.note(&operator(), at(2));
-        calls.note(&operator(), at(3));
+        calls.record(&operator(), at(2));
+        calls.record(&operator(), at(3));
         assert_eq!(calls.state().failing, Some((at(2), said.clone())));
-        calls.note(&Ok::<_, ApiError>(()), at(4));
+        calls.record(&Ok::<_, ApiError>(()), at(4));
         let expected = ApiState {
             last_success: Some(at(4)),
             last_error: Some((at(3), said)),

@@ -1,4 +1,4 @@
-//! A change that an operator makes: in the journal with who he is, whatever becomes of it and of him.
+//! Logs every change that an operator makes, with who made it, whatever becomes of the change and of the caller.
 
 use tracing::{info, warn};
 
@@ -10,13 +10,13 @@ use crate::control::{NoReply, Peer};
 pub(super) struct OperatorChange {
     peer: Peer,
     call: &'static str,
-    /// What it is about: an id.
+    /// The id of the session or person that is changed.
     subject: String,
     over: bool,
 }
 
 impl OperatorChange {
-    /// The change that a call makes, if it makes one.
+    /// The change that a call makes; `None` for a call that only reads.
     pub(super) fn of(call: &ControlCall, peer: Peer) -> Option<Self> {
         let subject = match call {
             ControlCall::Close(call) => call.conv_id.to_string(),
@@ -29,12 +29,12 @@ impl OperatorChange {
         Some(Self { peer, call: name(call), subject, over: false })
     }
 
-    /// It is over, with this outcome.
+    /// Logs the outcome.
     pub(super) fn over(mut self, outcome: &Result<(), NoReply>) {
         self.over = true;
         let Self { peer: Peer { uid, pid }, call, subject, .. } = &self;
         match outcome {
-            // A handler speaks when all is done: who does not hear it any more has had it done.
+            // A handler replies when the change is done, so a caller that has gone away had it done all the same.
             Ok(()) | Err(NoReply::Gone) => {
                 info!(peer_uid = uid, peer_pid = pid, call, subject, "done for an operator");
             }
@@ -45,7 +45,7 @@ impl OperatorChange {
                     call,
                     subject,
                     reason,
-                    "not wholly done for an operator"
+                    "only partly done for an operator"
                 );
             }
             Err(
@@ -71,13 +71,13 @@ impl Drop for OperatorChange {
                 peer_pid = pid,
                 call,
                 subject,
-                "begun for an operator; whether it was done is not known, as phonework left meanwhile"
+                "begun for an operator; phonework stopped before it was done, so the outcome is not known"
             );
         }
     }
 }
 
-/// The method's name.
+/// The name of the called method.
 pub(super) fn name(call: &ControlCall) -> &'static str {
     match call {
         ControlCall::Sessions(_) => "Sessions",

@@ -1,7 +1,7 @@
-//! What the control socket's calls do: the [`Handler`] of the daemon.
+//! What the calls of the control socket do: the daemon's [`Handler`].
 
-mod follow;
-mod past;
+mod past_turns;
+mod tail;
 
 use std::time::Duration;
 
@@ -9,20 +9,20 @@ use jiff::Timestamp;
 use tokio::time::timeout;
 
 use super::config::ConfigHandle;
-use super::health::{HealthSources, ask, look};
+use super::health::{HealthSources, ask_router, sessions_snapshot};
 use crate::chat::router::operator::OperatorRequest;
 use crate::control::wire::{self, CloseCall, ControlCall, ControlError, PeopleList, SessionsCall};
 use crate::control::{Handler, NoReply, Peer, Replies};
 use crate::ids::ConvId;
 
-/// So many sessions go into one reply.
-const BATCH: usize = 200;
-/// So many sessions fit into the only reply of a caller that takes one.
-const MOST_AT_ONCE: usize = 1000;
-/// The disk has so long for a closed session.
-const SAVING: Duration = Duration::from_secs(10);
+/// Maximum number of sessions in one of several replies.
+const BATCH_SIZE: usize = 200;
+/// Maximum number of sessions in the only reply to a caller that takes one.
+const MAX_IN_SINGLE_REPLY: usize = 1000;
+/// Maximum time for writing a closed session to disk.
+const SAVE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Answers the calls of operators.
+/// Answers the calls of operators. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct ControlHandler {
     pub(super) config: ConfigHandle,
@@ -44,7 +44,7 @@ impl Handler for ControlHandler {
             }
             ControlCall::Tail(call) => self.tail(call, replies).await,
             ControlCall::Health(call) => {
-                let health = self.health.tell(call.probe == Some(true)).await;
+                let health = self.health.report(call.probe == Some(true)).await;
                 Ok(replies.send(&health, true).await?)
             }
             ControlCall::Allowed => {
@@ -52,33 +52,33 @@ impl Handler for ControlHandler {
                 Ok(replies.send(&PeopleList { people }, true).await?)
             }
             ControlCall::Allow(call) => {
-                self.config.let_in(call.open_id, format!("uid {}", peer.uid)).await?;
+                self.config.allow(call.open_id, format!("uid {}", peer.uid)).await?;
                 Ok(replies.send(&EmptyReply {}, true).await?)
             }
             ControlCall::Disallow(call) => {
-                self.config.shut_out(call.open_id).await?;
+                self.config.disallow(call.open_id).await?;
                 Ok(replies.send(&EmptyReply {}, true).await?)
             }
         }
     }
 }
 
-/// The reply that says only that it was done.
+/// The reply of a call that returns nothing.
 #[derive(serde::Serialize)]
 struct EmptyReply {}
 
 impl ControlHandler {
     async fn sessions<R: Replies>(&self, call: SessionsCall, replies: &mut R) -> Result<(), NoReply> {
-        let look = look(&self.health.news).await?;
-        let mut sessions = look.sessions(call.all == Some(true)).peekable();
-        let batch = if replies.takes_more() { BATCH } else { MOST_AT_ONCE };
+        let snapshot = sessions_snapshot(&self.health.router).await?;
+        let mut sessions = snapshot.sessions(call.all == Some(true)).peekable();
+        let batch = if replies.takes_more() { BATCH_SIZE } else { MAX_IN_SINGLE_REPLY };
         loop {
-            let some: Vec<_> = sessions.by_ref().take(batch).collect();
+            let page: Vec<_> = sessions.by_ref().take(batch).collect();
             let last = sessions.peek().is_none();
             if !last && !replies.takes_more() {
                 return Err(NoReply::ExpectedMore);
             }
-            replies.send(&wire::Sessions { sessions: some }, last).await?;
+            replies.send(&wire::Sessions { sessions: page }, last).await?;
             if last {
                 return Ok(());
             }
@@ -86,17 +86,18 @@ impl ControlHandler {
     }
 
     async fn close(&self, conv_id: ConvId) -> Result<(), ControlError> {
-        let closed = ask(&self.health.news, |answer| OperatorRequest::Close(conv_id.clone(), answer)).await?;
+        let closed =
+            ask_router(&self.health.router, |answer| OperatorRequest::Close(conv_id.clone(), answer)).await?;
         let Some(saved) = closed else { return Err(ControlError::NoSuchSession { conv_id }) };
-        timeout(SAVING, saved.done()).await.map_err(|_| ControlError::Failed {
+        timeout(SAVE_TIMEOUT, saved.done()).await.map_err(|_| ControlError::Failed {
             reason: format!(
-                "{conv_id} is closed, but the disk has not taken that yet; should phonework end before, it is open again"
+                "{conv_id} is closed, but that is not on disk yet; if phonework ends before it is, the session is open again"
             ),
         })
     }
 }
 
-/// What is said of entries that nobody can be told of any more.
+/// An entry that says how many entries are missing, because the reader was too slow.
 fn missed(count: u64) -> wire::TailEntry {
     let (conv_id, user) = ("".into(), "".into());
     let of =

@@ -1,7 +1,7 @@
-//! What was shown already, so that a new connection to the daemon tells nothing twice. Pure.
+//! Keeps track of what was printed, so that nothing is printed twice after a reconnection. Pure.
 //!
-//! After a restart the daemon tells turns that ended in the meantime from their beginning. Their entries were made
-//! anew, with times that differ a little, so they are recognised by their turn and by counting each kind of entry.
+//! After a restart the daemon sends turns that ended in the meantime from their beginning. Their entries were created
+//! anew, with slightly different times, so they are recognised by their turn and by counting each kind of entry.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -9,53 +9,53 @@ use jiff::Timestamp;
 
 use crate::control::wire::{TailEntry, TailEntryKind};
 
-/// So many turns are remembered; older ones are long over.
-const REMEMBERED: usize = 4096;
+/// Maximum number of turns that are remembered. Older ones are long over.
+const MAX_REMEMBERED_TURNS: usize = 4096;
 
-/// What was shown.
+/// The entries that were printed, by turn.
 #[derive(Debug)]
 pub(super) struct PrintedSoFar {
     turns: BTreeMap<String, PrintedTurn>,
-    /// The turns in the order in which they were first heard of.
+    /// The turns in the order in which they were first received of.
     order: VecDeque<String>,
     newest_end: Timestamp,
 }
 
-/// What is told apart within a turn: the kind, and whether a permission was decided.
+/// What identifies an entry within a turn: its kind, and whether it holds a decision.
 type EntryIdentity = (TailEntryKind, bool);
 
 #[derive(Debug, Default)]
 struct PrintedTurn {
     over: bool,
-    /// How many entries were shown, over all connections.
+    /// Number of entries printed, over all connections.
     shown: BTreeMap<EntryIdentity, usize>,
     /// How many came over this connection.
-    heard: BTreeMap<EntryIdentity, usize>,
-    /// Whether this connection told the turn from its beginning.
-    anew: bool,
+    received: BTreeMap<EntryIdentity, usize>,
+    /// Whether this connection sent the turn from its beginning.
+    from_start: bool,
 }
 
 impl PrintedSoFar {
-    /// Nothing was shown yet; what ended before is of no interest.
+    /// Nothing was printed yet. Turns that ended before `now` do not matter.
     pub(super) fn since(now: Timestamp) -> Self {
         Self { turns: BTreeMap::new(), order: VecDeque::new(), newest_end: now }
     }
 
-    /// There is a new connection.
-    pub(super) fn begin_again(&mut self) {
+    /// A new connection was made.
+    pub(super) fn reconnected(&mut self) {
         for turn in self.turns.values_mut() {
-            turn.heard.clear();
-            turn.anew = false;
+            turn.received.clear();
+            turn.from_start = false;
         }
     }
 
-    /// The end of the newest turn that was shown to its end. All that ended later is to be told.
+    /// The end of the newest turn that was printed completely. All turns that ended later still have to be printed.
     pub(super) fn newest_end(&self) -> Timestamp {
         self.newest_end
     }
 
-    /// Whether the entry is to be shown; it counts as shown then.
-    pub(super) fn takes(&mut self, entry: &TailEntry) -> bool {
+    /// Whether the entry is to be printed. Then it counts as printed.
+    pub(super) fn is_new(&mut self, entry: &TailEntry) -> bool {
         if entry.kind == TailEntryKind::Missed {
             return true;
         }
@@ -67,14 +67,14 @@ impl PrintedSoFar {
         let prompt = (TailEntryKind::Prompt, false);
         // A turn whose prompt was shown and does not come first goes on where it was; one that has no prompt cannot be
         // told apart so.
-        if turn.heard.is_empty() {
-            turn.anew = what == prompt || !turn.shown.contains_key(&prompt);
+        if turn.received.is_empty() {
+            turn.from_start = what == prompt || !turn.shown.contains_key(&prompt);
         }
-        let heard = turn.heard.entry(what).or_default();
-        *heard += 1;
-        let heard = *heard;
+        let received = turn.received.entry(what).or_default();
+        *received += 1;
+        let received = *received;
         let shown = turn.shown.entry(what).or_default();
-        let new = !turn.anew || heard > *shown;
+        let new = !turn.from_start || received > *shown;
         if new {
             *shown += 1;
         }
@@ -87,7 +87,7 @@ impl PrintedSoFar {
 
     fn turn(&mut self, name: &str) -> &mut PrintedTurn {
         if !self.turns.contains_key(name) {
-            if self.order.len() >= REMEMBERED
+            if self.order.len() >= MAX_REMEMBERED_TURNS
                 && let Some(oldest) = self.order.pop_front()
             {
                 self.turns.remove(&oldest);
@@ -113,11 +113,11 @@ mod tests {
 
     /// The kinds of those that are shown.
     fn taken(shown: &mut PrintedSoFar, entries: &[TailEntry]) -> Vec<TailEntryKind> {
-        entries.iter().filter(|entry| shown.takes(entry)).map(|entry| entry.kind).collect()
+        entries.iter().filter(|entry| shown.is_new(entry)).map(|entry| entry.kind).collect()
     }
 
     #[test]
-    fn a_turn_whose_beginning_was_shown_gets_only_what_is_new() {
+    fn of_a_turn_that_was_partly_printed_only_new_entries_are_printed() {
         let mut shown = PrintedSoFar::since(now());
         let before = [
             entry(1, "a", TailEntryKind::Prompt),
@@ -126,7 +126,7 @@ mod tests {
             decided(4, "a"),
         ];
         assert_eq!(taken(&mut shown, &before).len(), 4);
-        shown.begin_again();
+        shown.reconnected();
         // Times differ a little, and the audit log knows no question.
         let told_anew = [
             entry(1, "a", TailEntryKind::Prompt),
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_turn_that_is_over_is_not_told_again() {
+    fn a_turn_that_is_over_is_not_printed_again() {
         let mut shown = PrintedSoFar::since(now());
         let turn = [
             entry(1, "a", TailEntryKind::Prompt),
@@ -153,7 +153,7 @@ mod tests {
         ];
         assert_eq!(taken(&mut shown, &turn).len(), 3);
         assert_eq!(taken(&mut shown, &turn), []);
-        shown.begin_again();
+        shown.reconnected();
         assert_eq!(taken(&mut shown, &turn), []);
     }
 
@@ -161,7 +161,7 @@ mod tests {
     fn a_turn_that_goes_on_after_a_break_goes_on() {
         let mut shown = PrintedSoFar::since(now());
         taken(&mut shown, &[entry(1, "a", TailEntryKind::Prompt), entry(2, "a", TailEntryKind::Tool)]);
-        shown.begin_again();
+        shown.reconnected();
         let rest = [
             entry(7, "a", TailEntryKind::Tool),
             entry(8, "a", TailEntryKind::Answer),
@@ -171,10 +171,10 @@ mod tests {
     }
 
     #[test]
-    fn a_turn_that_nobody_asked_for_is_told_once() {
+    fn a_turn_without_a_prompt_is_printed_once() {
         let mut shown = PrintedSoFar::since(now());
         taken(&mut shown, &[entry(2, "a", TailEntryKind::Tool)]);
-        shown.begin_again();
+        shown.reconnected();
         let told_anew = [
             entry(2, "a", TailEntryKind::Tool),
             entry(8, "a", TailEntryKind::Answer),
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_left_out_is_always_said() {
+    fn missing_entries_are_always_reported() {
         let mut shown = PrintedSoFar::since(now());
         let missed = [entry(1, "", TailEntryKind::Missed), entry(2, "", TailEntryKind::Missed)];
         assert_eq!(taken(&mut shown, &missed).len(), 2);
@@ -192,11 +192,11 @@ mod tests {
     }
 
     #[test]
-    fn memory_is_bounded() {
+    fn the_number_of_remembered_turns_is_bounded() {
         let mut shown = PrintedSoFar::since(now());
-        for n in 0..REMEMBERED + 10 {
-            shown.takes(&entry(1, &n.to_string(), TailEntryKind::Prompt));
+        for n in 0..MAX_REMEMBERED_TURNS + 10 {
+            shown.is_new(&entry(1, &n.to_string(), TailEntryKind::Prompt));
         }
-        assert_eq!((shown.turns.len(), shown.order.len()), (REMEMBERED, REMEMBERED));
+        assert_eq!((shown.turns.len(), shown.order.len()), (MAX_REMEMBERED_TURNS, MAX_REMEMBERED_TURNS));
     }
 }
