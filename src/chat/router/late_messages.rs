@@ -54,7 +54,7 @@ impl Router {
         let texts: Vec<&str> = mails.iter().map(|mail| mail.message.text.as_str()).collect();
         let document = show::late::late(&texts, age, words, oldest.message.group);
         let fallback = Some(show::late::decided(mails.len(), words.late_gone(), words));
-        let slot = Slot { id: slot, fallback: fallback };
+        let slot = Slot { id: slot, fallback };
         let mut posts = vec![document_post(&reply_target(oldest), document, Some(slot))];
         posts.extend(replaced.map(|replaced| self.closed_question(replaced, words.late_asked_anew())));
         self.writer.write(None, Settlement { posts, ..Settlement::at(Timestamp::now()) });

@@ -87,7 +87,7 @@ impl Router {
         let document = show::queue::queue(&rows, waiting, self.words(), card.group);
         let fallback = Some(show::queue::over(self.words().queue_gone()));
         let to = Recipient::Chat(chat.clone());
-        self.live_cards.show(card.slot, CardUpdate { to, reply_to: None, document, fallback: fallback });
+        self.live_cards.show(card.slot, CardUpdate { to, reply_to: None, document, fallback });
     }
 
     fn end_queue_card(&mut self, user: &OpenId, chat: &ChatId) {
