@@ -35,7 +35,7 @@ fn allow(args: &AllowArgs, environment: &Environment) -> Result<(), Failure> {
             }
             if people.people.is_empty() {
                 return print_lines([
-                    "Nobody may talk to the bot; it tells everyone who writes to it his open_id, for \
+                    "Nobody may talk to the bot; it tells everyone who writes to it their open_id, for \
                              `phonework allow OPEN_ID`."
                         .to_owned(),
                 ]);

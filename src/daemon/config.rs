@@ -122,7 +122,7 @@ impl ConfigHandle {
     ) -> Result<Self, Failure> {
         let people = AllowedPeople::load(&allowed).map_err(Failure::config)?;
         let (changes, changes_rx) = mpsc::channel(CHANGE_CAPACITY);
-        let (newest, settings) = watch::channel(Arc::new(with(checked, &people)));
+        let (newest, settings) = watch::channel(Arc::new(with_people(checked, &people)));
         let (reloads, _) = watch::channel(Reloads::default());
         let owner = ConfigOwner { origin, allowed, people, newest, reloads: reloads.clone() };
         tokio::spawn(owner.run(changes_rx));
@@ -193,7 +193,7 @@ impl ConfigHandle {
             Ok(Some(answer)) => Ok(answer),
             Ok(None) => Err(failed("phonework is shutting down; ask again when it is back")),
             Err(_) => Err(failed(
-                "the disk of the keyring or of the state directory does not answer; what was asked is done when it does",
+                "the disk of the keyring or of the state directory does not answer; the change is made when it does",
             )),
         }
     }
@@ -245,7 +245,7 @@ impl ConfigOwner {
                         "FEISHU_APP_ID, FEISHU_APP_SECRET or FEISHU_DOMAIN changed: restart phonework for the change to take effect"
                     );
                 }
-                self.newest.send_replace(Arc::new(with(checked, &self.people)));
+                self.newest.send_replace(Arc::new(with_people(checked, &self.people)));
                 info!("the keyring was read again");
                 None
             }
@@ -281,8 +281,9 @@ impl ConfigOwner {
             reason: format!("{} cannot be written: {error}; check the disk", self.allowed.display()),
         })?;
         self.people = people;
-        self.newest
-            .send_modify(|newest| *newest = Arc::new(with(ResolvedKeyring::clone(newest), &self.people)));
+        self.newest.send_modify(|newest| {
+            *newest = Arc::new(with_people(ResolvedKeyring::clone(newest), &self.people))
+        });
         Ok(())
     }
 
@@ -308,7 +309,7 @@ impl ConfigOwner {
     }
 }
 
-fn with(checked: ResolvedKeyring, people: &AllowedPeople) -> ResolvedKeyring {
+fn with_people(checked: ResolvedKeyring, people: &AllowedPeople) -> ResolvedKeyring {
     ResolvedKeyring { access: checked.access.with(people), ..checked }
 }
 

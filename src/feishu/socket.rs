@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::backoff::{CALM, ReconnectBackoff};
+use super::backoff::{ReconnectBackoff, STABLE_AFTER};
 use super::connection::{self, ConnectionEnd};
 use super::connection_log::ConnectionLog;
 use super::endpoint::ConnectError;
@@ -110,7 +110,7 @@ async fn log_stages(
     }
     tokio::select! {
         ended = &mut serving => return ended,
-        () = tokio::time::sleep(CALM) => log.stable(Instant::now()),
+        () = tokio::time::sleep(STABLE_AFTER) => log.stable(Instant::now()),
     }
     serving.await
 }

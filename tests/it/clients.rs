@@ -197,7 +197,7 @@ fn who_may_talk_to_the_bot_is_listed_and_changed() {
     exit 2
     phonework: the argument '[OPEN_ID]' cannot be used with '--remove <OPEN_ID>'; `phonework allow --help` shows the usage
     exit 0
-    Nobody may talk to the bot; it tells everyone who writes to it his open_id, for `phonework allow OPEN_ID`.
+    Nobody may talk to the bot; it tells everyone who writes to it their open_id, for `phonework allow OPEN_ID`.
     "#);
 }
 

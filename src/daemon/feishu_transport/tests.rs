@@ -25,26 +25,26 @@ use crate::{
     render::document::{Block, Document, LongAnswers},
 };
 
-/// Only ends a hang.
+/// Ends a test that hangs.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// What is to be in the chat once, whatever happens.
+/// The answer that must be in the chat exactly once.
 const ANSWER: &str = "forty-two";
 
-/// A chat, an outbox, a stage, and the courier between.
-struct Office {
+/// A chat on the emulated Feishu, a store, live cards, and the transport that a courier uses.
+struct CourierFixture {
     emulator: Emulator,
     folder: TempDir,
     post: FeishuTransport,
     store: Store,
     stage: LiveCards,
     chat: ChatId,
-    /// What all is said in reply to.
+    /// The message that everything replies to, if any.
     asked: Option<MessageId>,
     slot: SlotId,
 }
 
-impl Office {
+impl CourierFixture {
     async fn new() -> Self {
         let emulator = Emulator::start(EmulatorOptions { rate_limits: false, ..EmulatorOptions::default() })
             .await
@@ -63,7 +63,7 @@ impl Office {
         let workspace = Workspace::open(folder.path(), None).unwrap();
         let checked =
             ResolvedKeyring { keyring, workspace, notes: Vec::new(), access: AccessList::default() };
-        // Their senders may go: what was said last stays said.
+        // The senders may be dropped: receivers keep the last value.
         let settings = watch::Sender::new(Arc::new(checked)).subscribe();
         let connection = watch::Sender::new(ConnectionState::new(Timestamp::now())).subscribe();
         let (store, _) = mail::open(&folder.path().join("mail.db")).unwrap();
@@ -72,21 +72,21 @@ impl Office {
         Self { emulator, folder, post, store, stage, chat, asked: None, slot: SlotId::random() }
     }
 
-    /// The same for an app that may not make card entities.
+    /// The same for an app that may not create card entities.
     async fn without_entities() -> Self {
         let office = Self::new().await;
         office.emulator.withhold_scope("cardkit:card:write");
         office
     }
 
-    /// The same in a group, where all is said in reply to a message.
+    /// The same in a group, where everything replies to a message.
     fn in_group(mut self) -> Self {
         self.chat = self.emulator.group();
         self.asked = Some(self.emulator.say(&self.emulator.user(0), &self.chat, "How many?"));
         self
     }
 
-    /// The message that all is said in reply to is taken back, if it is still there.
+    /// Recalls the message that everything replies to, if it is still there.
     fn take_back(&self) {
         let asked = self.asked.as_ref().expect("nothing was asked");
         let _ = self.emulator.recall(asked);
@@ -102,7 +102,7 @@ impl Office {
         tokio::spawn(courier::run(store, stage, deliver, stop, Duration::ZERO))
     }
 
-    /// Another daemon takes the outbox over.
+    /// Starts another courier on the same outbox, as a new daemon does.
     fn reopen(&mut self) -> JoinHandle<()> {
         (self.store, _) = mail::open(&self.folder.path().join("mail.db")).unwrap();
         self.stage = LiveCards::default();
@@ -115,17 +115,17 @@ impl Office {
         self.stage.show(self.slot, CardUpdate { to, reply_to: self.asked.clone(), document, fallback: None });
     }
 
-    /// A picture, and the call that brings it.
+    /// Shows a card update, and waits for the call that sends it.
     async fn shown(&self, text: &str) {
         let before = self.sendings().len();
         self.show(text);
         self.emulator
             .wait_for(|_| (self.sendings().len() > before).then_some(()), PATIENCE)
             .await
-            .expect("no picture was brought");
+            .expect("no update was sent");
     }
 
-    /// What changes the chat, as it was asked of Feishu.
+    /// The API calls that change the chat.
     fn sendings(&self) -> Vec<ApiCall> {
         let is_one = |call: &ApiCall| {
             let path = call.path.strip_prefix("/open-apis/").unwrap_or_default();

@@ -21,13 +21,13 @@ struct Dying {
 }
 
 impl Transport for Dying {
-    async fn run(&self, errand: &ApiRequest) -> Result<Option<String>, RequestFailure> {
+    async fn run(&self, request: &ApiRequest) -> Result<Option<String>, RequestFailure> {
         let made = self.made.fetch_add(1, Ordering::SeqCst);
         if made < self.calls {
-            return self.post.run(errand).await;
+            return self.post.run(request).await;
         }
         if made == self.calls && self.after {
-            let _ = self.post.run(errand).await;
+            let _ = self.post.run(request).await;
         }
         self.died.notify_one();
         std::future::pending().await
@@ -70,9 +70,10 @@ struct Story {
 async fn death(story: Story, call: usize, after: bool) -> Option<Result<(), String>> {
     let Story { entities, asked, document, refused } = story;
     let document = document();
-    let office = if entities { Office::new().await } else { Office::without_entities().await };
+    let office =
+        if entities { CourierFixture::new().await } else { CourierFixture::without_entities().await };
     let mut office = if asked == Asked::Nothing { office } else { office.in_group() };
-    let refuse = |office: &Office| {
+    let refuse = |office: &CourierFixture| {
         if asked == Asked::TakenBack {
             office.take_back();
         }

@@ -127,7 +127,7 @@ async fn each_of<C: Copy, F: Future<Output = Result<(), String>>>(
 }
 
 /// Whether the answer is there once, and how it came to it if not.
-fn once(office: &Office, depths: MailDepths, what: &str) -> Result<(), String> {
+fn once(office: &CourierFixture, depths: MailDepths, what: &str) -> Result<(), String> {
     if office.answers() == 1 && depths.wedged == 0 {
         return Ok(());
     }
@@ -135,7 +135,12 @@ fn once(office: &Office, depths: MailDepths, what: &str) -> Result<(), String> {
 }
 
 /// The same, with everything said in reply to what was asked, or nothing.
-fn once_in_reply(office: &Office, depths: MailDepths, in_reply: bool, what: &str) -> Result<(), String> {
+fn once_in_reply(
+    office: &CourierFixture,
+    depths: MailDepths,
+    in_reply: bool,
+    what: &str,
+) -> Result<(), String> {
     once(office, depths, what)?;
     let to = office.asked.as_ref().filter(|_| in_reply);
     if office.heard().iter().all(|shown| shown.reply_to.as_ref() == to) {
@@ -144,7 +149,7 @@ fn once_in_reply(office: &Office, depths: MailDepths, in_reply: bool, what: &str
     Err(told(office, depths, &format!("{what}, in reply: {in_reply}")))
 }
 
-fn told(office: &Office, depths: MailDepths, what: &str) -> String {
+fn told(office: &CourierFixture, depths: MailDepths, what: &str) -> String {
     let heard = office.heard().into_iter().map(|shown| (shown.msg_type, shown.reply_to, shown.text));
     let calls = office.sendings().into_iter().map(|call| (call.method, call.path, call.http, call.code));
     let (heard, calls): (Vec<_>, Vec<_>) = (heard.collect(), calls.collect());
@@ -152,7 +157,7 @@ fn told(office: &Office, depths: MailDepths, what: &str) -> String {
 }
 
 /// Whether nothing but so many messages is in the chat, and the answer put aside.
-fn silent(office: &Office, depths: MailDepths, messages: usize, what: &str) -> Result<(), String> {
+fn silent(office: &CourierFixture, depths: MailDepths, messages: usize, what: &str) -> Result<(), String> {
     let silent = office.heard().len() == messages && office.answers() == 0 && depths.wedged == 1;
     if silent { Ok(()) } else { Err(told(office, depths, what)) }
 }
@@ -162,7 +167,7 @@ fn fault(api: Api, effect: &FaultEffect, times: u32) -> InjectedFault {
 }
 
 /// Waits until a fault has struck.
-async fn struck(office: &Office, id: FaultId) -> Result<(), String> {
+async fn struck(office: &CourierFixture, id: FaultId) -> Result<(), String> {
     let struck = |emulator: &Emulator| emulator.struck(id).filter(|times| *times > 0);
     office.emulator.wait_for(struck, PATIENCE).await.map(|_| ()).ok_or("it is not called".to_owned())
 }
@@ -170,7 +175,7 @@ async fn struck(office: &Office, id: FaultId) -> Result<(), String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_is_there_once_whatever_its_first_message_meets() {
     each(CREATE, |effect| async move {
-        let office = Office::without_entities().await;
+        let office = CourierFixture::without_entities().await;
         office.emulator.fault(fault(CREATE, &effect, 1));
         office.open();
         office.answer(short()).await;
@@ -186,7 +191,7 @@ async fn an_answer_is_there_once_whatever_its_first_message_meets() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_in_a_group_is_there_once_whatever_its_reply_meets() {
     each(REPLY, |effect| async move {
-        let office = Office::without_entities().await.in_group();
+        let office = CourierFixture::without_entities().await.in_group();
         office.emulator.fault(fault(REPLY, &effect, 1));
         office.open();
         office.answer(short()).await;
@@ -203,7 +208,7 @@ async fn an_answer_in_a_group_is_there_once_whatever_its_reply_meets() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_to_what_was_taken_back_is_there_once_whatever_its_message_meets() {
     each(CREATE, |effect| async move {
-        let office = Office::without_entities().await.in_group();
+        let office = CourierFixture::without_entities().await.in_group();
         office.take_back();
         office.emulator.fault(fault(CREATE, &effect, 1));
         office.open();
@@ -220,7 +225,7 @@ async fn an_answer_to_what_was_taken_back_is_there_once_whatever_its_message_mee
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_is_there_once_whatever_the_change_of_its_card_meets() {
     each(PATCH, |effect| async move {
-        let office = Office::without_entities().await;
+        let office = CourierFixture::without_entities().await;
         office.open();
         office.shown("for").await;
         office.emulator.fault(fault(PATCH, &effect, 2));
@@ -234,7 +239,7 @@ async fn an_answer_is_there_once_whatever_the_change_of_its_card_meets() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_is_there_once_whatever_a_reply_in_place_of_its_card_meets() {
     each(REPLY, |effect| async move {
-        let office = Office::without_entities().await.in_group();
+        let office = CourierFixture::without_entities().await.in_group();
         office.open();
         office.shown("for").await;
         office.emulator.fault(fault(PATCH, &code(230_031), 1));
@@ -254,7 +259,7 @@ async fn an_answer_is_there_once_whatever_a_reply_in_place_of_its_card_meets() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_is_there_once_whatever_the_operations_on_its_entity_meet() {
     each_of([SETTINGS, REPLACE].map(|api| (api, api)), |api, effect| async move {
-        let office = Office::new().await;
+        let office = CourierFixture::new().await;
         office.open();
         office.shown("for").await;
         office.emulator.fault(fault(api, &effect, 2));
@@ -268,7 +273,7 @@ async fn an_answer_is_there_once_whatever_the_operations_on_its_entity_meet() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_is_there_once_whatever_its_file_meets() {
     each(FILES, |effect| async move {
-        let office = Office::without_entities().await;
+        let office = CourierFixture::without_entities().await;
         office.emulator.fault(fault(FILES, &effect, 2));
         office.open();
         office.answer(as_file()).await;
@@ -281,7 +286,7 @@ async fn an_answer_is_there_once_whatever_its_file_meets() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_is_there_once_whatever_the_message_with_its_file_meets() {
     each_of([CREATE, REPLY].map(|api| (api, api)), |api, effect| async move {
-        let office = Office::without_entities().await;
+        let office = CourierFixture::without_entities().await;
         let office = if api == REPLY { office.in_group() } else { office };
         let upload = office.emulator.fault(fault(FILES, &FaultEffect::Hold, 1));
         office.open();
@@ -310,7 +315,8 @@ async fn an_answer_is_there_once_whatever_its_first_picture_meets() {
         (MAKE, (MAKE, true, false)),
     ];
     each_of(calls, |(api, entities, group), effect| async move {
-        let office = if entities { Office::new().await } else { Office::without_entities().await };
+        let office =
+            if entities { CourierFixture::new().await } else { CourierFixture::without_entities().await };
         let office = if group { office.in_group() } else { office };
         office.open();
         let id = office.emulator.fault(fault(api, &effect, 1));
@@ -324,7 +330,8 @@ async fn an_answer_is_there_once_whatever_its_first_picture_meets() {
 async fn an_answer_is_there_once_whatever_its_later_pictures_meet() {
     let calls = [(PATCH, (PATCH, false)), (STREAM, (STREAM, true)), (REPLACE, (REPLACE, true))];
     each_of(calls, |(api, entities), effect| async move {
-        let office = if entities { Office::new().await } else { Office::without_entities().await };
+        let office =
+            if entities { CourierFixture::new().await } else { CourierFixture::without_entities().await };
         office.open();
         office.shown("for").await;
         let id = office.emulator.fault(fault(api, &effect, 1));
@@ -335,7 +342,7 @@ async fn an_answer_is_there_once_whatever_its_later_pictures_meet() {
 }
 
 /// Answers once a fault has struck.
-async fn answered_after(office: &Office, id: FaultId, what: &str) -> Result<(), String> {
+async fn answered_after(office: &CourierFixture, id: FaultId, what: &str) -> Result<(), String> {
     struck(office, id).await.map_err(|error| format!("{what}: {error}"))?;
     office.answer(short()).await;
     let depths = office.done().await;
@@ -345,7 +352,7 @@ async fn answered_after(office: &Office, id: FaultId, what: &str) -> Result<(), 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_is_there_once_whatever_streaming_meets_when_it_is_switched_on_again() {
     each(SETTINGS, |effect| async move {
-        let office = Office::new().await;
+        let office = CourierFixture::new().await;
         office.open();
         office.shown("for").await;
         let ended = office.emulator.fault(fault(STREAM, &code(200_850), 1));
@@ -363,7 +370,8 @@ async fn an_answer_is_there_once_whatever_streaming_meets_when_it_is_switched_on
 #[tokio::test(flavor = "multi_thread")]
 async fn however_often_a_turn_is_drawn_nothing_comes_too_often_for_feishu() {
     for entities in [true, false] {
-        let office = if entities { Office::new().await } else { Office::without_entities().await };
+        let office =
+            if entities { CourierFixture::new().await } else { CourierFixture::without_entities().await };
         office.emulator.enforce_rates(true);
         office.open();
         let mut text = String::new();
