@@ -7,8 +7,8 @@ const [url, browser, language] = process.argv.slice(2);
 
 // What the bot writes, in both languages.
 const LABELS = {
-  en: { once: "Allow once", edits: "Accept edits in this session", stop: "Stop", answer: "Answer", keep: "Keep planning", cancel: "Cancel", list: "Your sessions" },
-  zh: { once: "允许一次", edits: "本会话接受所有修改", stop: "停止", answer: "提交回答", keep: "继续计划", cancel: "取消", list: "你的会话" },
+  en: { once: "Allow once", edits: "Accept edits in this session", stop: "Stop", stopped: "Stopped.", answer: "Answer", keep: "Keep planning", cancel: "Cancel", list: "Your sessions" },
+  zh: { once: "允许一次", edits: "本会话接受所有修改", stop: "停止", stopped: "已停止。", answer: "提交回答", keep: "继续计划", cancel: "取消", list: "你的会话" },
 }[language];
 
 // What people write.
@@ -19,6 +19,8 @@ const PROMPTS = {
 
 inBrowser(browser, async (page) => {
   const { say, hear, offering, press, gone } = await phone(page, url);
+  let stops = 0;
+  const stopped = () => page.locator(".message:not(.own) .bubble", { hasText: LABELS.stopped }).nth(stops++).waitFor();
   const take = (name, shown) => picture(page, `${language}-${name}`, shown);
 
   // A command: the whole of it is shown before it runs.
@@ -50,17 +52,17 @@ inBrowser(browser, async (page) => {
   await take("queue", await offering(LABELS.cancel));
   await press(await offering(LABELS.cancel), LABELS.cancel);
   await press(running, LABELS.stop);
-  await gone(LABELS.stop);
+  await stopped();
 
   await say("ask many");
   await take("questions", await offering(LABELS.answer));
   await say("/stop");
-  await gone(LABELS.answer);
+  await stopped();
 
   await say("plan");
   await take("plan", await offering(LABELS.keep));
   await say("/stop");
-  await gone(LABELS.keep);
+  await stopped();
 
   await say("/list");
   await take("list", await hear(LABELS.list));
