@@ -228,7 +228,7 @@ fn load(state: &Path, pulses: &Pulses) -> Result<LoadedState, Failure> {
     let (store, unfinished) = mail::open_watched(&state.join("mail.db"), pulse)
         .map_err(|error| Failure::config(error.to_string()))?;
     for (conv_id, at) in &unfinished.activity {
-        registry.touched(conv_id, *at);
+        registry.touch(conv_id, *at);
     }
     Ok(LoadedState { sessions, registry, store, unfinished })
 }

@@ -1,12 +1,16 @@
-//! A conversation with Claude Code: who owns it, what its turns go through, what is kept of it.
+//! A session: a conversation with Claude Code in one project, owned by one person.
 //!
-//! `registry` says which sessions there are, `actor` runs one that has a process, by what the pure `machine` decides; what people see of its turns is made in `show`.
+//! - [`registry`] knows which sessions there are and who owns them; [`file`] keeps it on disk.
+//! - `actor` runs a live session: it owns the process and runs the effects of [`machine`], which decides; pure.
+//! - [`turn`] is one prompt and everything that Claude does until its result; pure.
+//! - `show` makes the documents that people see of turns; pure. `report` makes shorter notices and audit records.
+//! - `event_feed` publishes what happens for health checks and `phonework tail`.
 
-pub mod actor;
-pub mod event_feed;
+pub(crate) mod actor;
+pub(crate) mod event_feed;
 pub mod file;
 pub mod machine;
 pub mod registry;
-pub mod report;
-pub mod show;
+pub(crate) mod report;
+pub(crate) mod show;
 pub mod turn;

@@ -134,7 +134,11 @@ impl ProverTask {
                 None => {
                     let age =
                         |(at, _): (Timestamp, Duration)| Timestamp::now().duration_since(at).unsigned_abs();
-                    match self.event_feed.answered().map(age).and_then(|age| PROOF_LIFETIME.checked_sub(age))
+                    match self
+                        .event_feed
+                        .last_answer()
+                        .map(age)
+                        .and_then(|age| PROOF_LIFETIME.checked_sub(age))
                     {
                         Some(left) if !left.is_zero() => due = Instant::now() + left,
                         Some(_) | None => {

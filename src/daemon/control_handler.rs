@@ -2,10 +2,10 @@
 
 mod past_turns;
 mod tail;
+mod tail_entries;
 
 use std::time::Duration;
 
-use jiff::Timestamp;
 use tokio::time::timeout;
 
 use super::config::ConfigHandle;
@@ -95,12 +95,4 @@ impl ControlHandler {
             ),
         })
     }
-}
-
-/// An entry that says how many entries are missing, because the reader was too slow.
-fn missed(count: u64) -> wire::TailEntry {
-    let (conv_id, user) = ("".into(), "".into());
-    let of =
-        crate::session::event_feed::FeedScope { conv_id: &conv_id, user: &user, turn: uuid::Uuid::nil() };
-    of.missed(Timestamp::now(), count)
 }

@@ -67,7 +67,7 @@ impl HealthSources {
         let settings = self.settings.borrow().clone();
         let verdict = self.sandboxes.verdict();
         let api = self.api.state();
-        let by_turn = self.event_feed.answered().map(|(at, took)| ClaudeProof {
+        let by_turn = self.event_feed.last_answer().map(|(at, took)| ClaudeProof {
             at,
             by: ProofSource::Turn,
             passed: true,

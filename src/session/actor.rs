@@ -1,8 +1,8 @@
-//! A live session: one task that owns one `claude` process and runs what the machine says.
+//! A live session: one task that owns one `claude` process and runs the effects of the machine.
 //!
-//! The control lane (stop, close, decisions) comes before Claude's lines, so that a
-//! person is heard while Claude talks. The reading of Claude's output never waits for a person or for Feishu; it waits
-//! for `mail.db` where something has to be on record first.
+//! The control lane (stop, close, decisions) has priority over Claude's lines, so that a person is heard while Claude
+//! writes. Reading Claude's output never waits for a person or for Feishu. It waits for `mail.db` where something has to
+//! be recorded first.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -14,8 +14,9 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::{info, warn};
 
 use super::event_feed::EventFeed;
-use super::machine::{Effect, Input, Machine, SessionLimits};
+use super::machine::{Effect, Input, InstructionOutcome, Machine, SessionTimeouts};
 use super::report::SessionOwner;
+use super::show::press;
 use super::turn::{Prompt, ReplyTarget};
 use crate::card_action::{Press, Toast};
 use crate::claude::launch::Launch;
@@ -30,129 +31,122 @@ use crate::mail::{Recipient, Store};
 use crate::words::Words;
 
 mod begin;
-mod perform;
-mod showing;
-mod staging;
+mod cards;
+mod effects;
+mod feed;
 
-use showing::ShownTurn;
-use staging::{TurnCard, is_lively};
+use cards::{TurnCard, changes_card};
+use feed::PublishedTurn;
 
-/// A prompt for a session, or the wish to have the last one run again.
+/// Maximum number of control messages that wait for the actor.
+const CONTROL_QUEUE_LEN: usize = 64;
+
+/// A prompt for a session, or a request to run the last prompt again.
 #[derive(Clone, Debug, PartialEq)]
-pub struct SessionWork {
-    /// The prompt; where the last one is to be run again, its text is empty.
-    pub prompt: Prompt,
-    /// Whether it is run again, although the session may be open elsewhere: its owner knows.
-    pub again: bool,
+pub(crate) struct SessionWork {
+    /// The prompt; its text is empty if the last prompt is to be run again.
+    pub(crate) prompt: Prompt,
+    /// Whether its owner asked to run it again, so that it runs even if the conversation is open elsewhere.
+    pub(crate) again: bool,
 }
 
-/// The router's handle of a live session.
+/// The router's handle to a live session.
 #[derive(Clone, Debug)]
-pub struct SessionHandle {
-    /// Prompts, one at a time.
-    pub work: mpsc::Sender<SessionWork>,
-    /// What does not wait for a turn's end.
-    pub control: mpsc::Sender<ControlMessage>,
-    /// The process above all that the session runs; 0 while there is none.
+pub(crate) struct SessionHandle {
+    /// Takes prompts, one at a time.
+    pub(crate) work: mpsc::Sender<SessionWork>,
+    /// Takes what does not wait for the end of a turn.
+    pub(crate) control: mpsc::Sender<ControlMessage>,
+    /// The pid of the warden; 0 while there is none.
     pid: Arc<AtomicU32>,
 }
 
 impl SessionHandle {
-    /// The process above all that the session runs, while there is one.
-    #[must_use]
-    pub fn pid(&self) -> Option<u32> {
+    /// The pid of the warden, the ancestor of all processes of the session.
+    pub(crate) fn pid(&self) -> Option<u32> {
         Some(self.pid.load(Ordering::Relaxed)).filter(|&pid| pid != 0)
     }
 }
 
-/// What does not wait for a turn's end.
+/// What does not wait for the end of a turn.
 #[derive(Debug)]
-pub enum ControlMessage {
-    /// For the machine.
+pub(crate) enum ControlMessage {
+    /// An input for the machine.
     Do(Input),
-    /// The session's owner pressed a button that concerns the running turn ([`Act::Stop`], [`Act::Decide`],
-    /// [`Act::Answer`]); he is shown at once what came of it.
-    ///
-    /// [`Act::Stop`]: crate::card_action::CardAction::Stop
-    /// [`Act::Decide`]: crate::card_action::CardAction::Decide
-    /// [`Act::Answer`]: crate::card_action::CardAction::Answer
+    /// The session's owner pressed a button of the running turn (`CardAction::Stop`, `Decide` or `Answer`) and waits for
+    /// the toast.
     Press(Press, oneshot::Sender<Toast>),
 }
 
-/// What a live session tells the router.
+/// What a live session reports to the router.
 #[derive(Debug)]
-pub enum SessionReport {
-    /// The turn that was asked for is over, its answer is on record.
+pub(crate) enum SessionReport {
+    /// The turn of a prompt is over, and its answer is recorded.
     Settled(ConvId),
-    /// The prompt could not be put on record; it still waits.
-    Unbegun(ConvId),
+    /// The prompt could not be recorded; its message still waits.
+    NotBegun(ConvId),
     /// Claude has the conversation on disk under this id.
     Conversation(ConvId, ClaudeSessionId),
-    /// What waits for the owner's decision now, as soon as that changes.
+    /// The requests that wait for the owner's decision have changed.
     Asking(ConvId, Option<OpenRequests>),
-    /// Whether a turn runs that Claude began by itself, as soon as that changes.
+    /// A turn that Claude began by itself has started or ended.
     Unasked(ConvId, bool),
-    /// What was typed as an answer came too late to be one: it is a prompt like any other.
+    /// What was typed as an answer came too late: this inbox entry is a prompt like any other.
     NotAnAnswer(ConvId, i64),
-    /// The session's permission mode is this from now on.
+    /// The session's permission mode has changed.
     Mode(ConvId, String),
     /// The owner allows what this rule covers for the rest of the session.
     Rule(ConvId, String),
-    /// The session sleeps. A prompt that was sent to it and is not reported settled was not begun.
+    /// The session is suspended. A prompt that was sent to it and is not reported as settled was not begun.
     Ended {
-        /// The session.
         conv_id: ConvId,
-        /// What the conversation has cost so far, in US dollars, if that is known.
+        /// What the conversation has cost so far in US dollars, if that is known.
         cost_usd: Option<f64>,
     },
 }
 
-/// The open requests of a session. All of them are its running turn's, so their cards are in one chat.
+/// The open requests of a session. All of them belong to its running turn, so their cards are in one chat.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OpenRequests {
-    /// Where their cards are: what is typed elsewhere is not about them.
-    pub chat: Recipient,
+pub(crate) struct OpenRequests {
+    /// The chat with their cards. What is typed in another chat is not about them.
+    pub(crate) chat: Recipient,
     /// How many there are.
-    pub requests: usize,
-    /// Whether one is a question or a plan: what its owner types is the answer then ([`Input::Typed`]).
-    pub words: bool,
+    pub(crate) requests: usize,
+    /// Whether one of them is a question or a plan, so that what the owner types is its answer ([`Input::Typed`]).
+    pub(crate) words: bool,
 }
 
-/// All that a live session needs.
+/// Everything that a live session needs.
 #[derive(Debug)]
-pub struct ActorSetup {
-    /// The session.
-    pub conv_id: ConvId,
-    /// Whose it is, and where things go that answer no message.
-    pub owner: SessionOwner,
-    /// The program that is Claude Code, as configured; it is looked up at each start.
-    pub command: String,
-    /// How it is started.
-    pub launch: Launch,
-    /// This program, which the process is started through.
-    pub phonework: PathBuf,
-    /// The times it keeps.
-    pub limits: SessionLimits,
-    /// What the conversation had cost before, in US dollars.
-    pub cost_usd: Option<f64>,
-    /// For what the bot itself says.
-    pub language: Language,
-    /// Where everything is put on record.
-    pub store: Store,
-    /// What is shown while it happens.
-    pub(crate) stage: LiveCards,
-    /// The router.
-    pub reports: mpsc::Sender<SessionReport>,
-    /// Who looks on.
-    pub tap: EventFeed,
+pub(crate) struct ActorSetup {
+    pub(crate) conv_id: ConvId,
+    pub(crate) owner: SessionOwner,
+    /// `CLAUDE_COMMAND` of the keyring. The program is looked up at each start.
+    pub(crate) command: String,
+    /// How Claude Code is started.
+    pub(crate) launch: Launch,
+    /// The path of this program, through which Claude Code is started.
+    pub(crate) phonework: PathBuf,
+    pub(crate) timeouts: SessionTimeouts,
+    /// What the conversation cost before, in US dollars.
+    pub(crate) cost_usd: Option<f64>,
+    /// The language of the bot's own sentences.
+    pub(crate) language: Language,
+    /// Where turns, answers and notices are recorded.
+    pub(crate) store: Store,
+    /// The cards of running turns.
+    pub(crate) live_cards: LiveCards,
+    /// The way to the router.
+    pub(crate) reports: mpsc::Sender<SessionReport>,
+    /// Where `phonework tail` and health checks learn what happens.
+    pub(crate) event_feed: EventFeed,
 }
 
-/// Starts the task of a live session, and with it Claude's process; `first` is done even if there can be no process.
-#[must_use]
-pub fn start(setup: ActorSetup, first: Option<SessionWork>) -> SessionHandle {
-    // The router sends one prompt and waits for its report.
+/// Starts the task of a live session and Claude's process. `first` is handled even if the process cannot be started.
+pub(crate) fn start(setup: ActorSetup, first: Option<SessionWork>) -> SessionHandle {
+    // One place is enough: the router sends one prompt and waits for its report.
     let (work, work_rx) = mpsc::channel(1);
-    let (control, control_rx) = mpsc::channel(64);
+    let (control, control_rx) = mpsc::channel(CONTROL_QUEUE_LEN);
     let pid = Arc::default();
     tokio::spawn(Actor::run(setup, Arc::clone(&pid), first, work_rx, control_rx));
     SessionHandle { work, control, pid }
@@ -162,26 +156,26 @@ struct Actor {
     setup: ActorSetup,
     machine: Machine,
     process: Option<(ClaudeProcess, mpsc::Receiver<ProcessEvent>)>,
-    /// Its pid, for those who look on.
+    /// The warden's pid, shared with the [`SessionHandle`].
     pid: Arc<AtomicU32>,
-    /// When the process was started or last heard.
-    heard: SystemTime,
-    /// Whether the log says already that this process writes what is no line of Claude's.
-    garbled: bool,
-    /// Processes with the conversation open that its user knows of: he had his prompt run nevertheless.
+    /// When the process was started or last wrote a line.
+    last_line_at: SystemTime,
+    /// Whether unreadable lines of this process were logged already.
+    garbage_logged: bool,
+    /// Other processes that have the conversation open and that its owner knows of.
     accepted: BTreeSet<OpenElsewhere>,
-    /// What those who look on have seen of the running turn.
-    shown: ShownTurn,
-    /// What the router knows to wait for the owner.
-    asks: Option<OpenRequests>,
-    /// Whether the router knows that a turn runs which Claude began by itself.
-    unasked: bool,
-    /// What the chat shows of turns that are not over; nearly always one.
-    screens: Vec<TurnCard>,
-    /// Whether what is shown of the running turn has changed since it was drawn.
-    lively: bool,
-    /// The cards that ask, and where they are.
-    asking: Vec<(SlotId, ReplyTarget)>,
+    /// What the event feed has had of the running turn.
+    published: PublishedTurn,
+    /// The open requests that were last reported to the router.
+    reported_requests: Option<OpenRequests>,
+    /// Whether the router was told that Claude has begun a turn by itself.
+    reported_unasked: bool,
+    /// The cards of turns that are not over; nearly always one.
+    turn_cards: Vec<TurnCard>,
+    /// Whether the running turn has changed since its card was last drawn.
+    card_outdated: bool,
+    /// The cards of open requests, and where they are.
+    request_cards: Vec<(SlotId, ReplyTarget)>,
 }
 
 enum ActorStep {
@@ -200,25 +194,30 @@ impl Actor {
         mut control: mpsc::Receiver<ControlMessage>,
     ) {
         let conversation = setup.launch.conversation.clone();
-        let (machine, begin) =
-            Machine::new(conversation.clone(), setup.limits, setup.language, setup.cost_usd, Instant::now());
+        let (machine, first_effects) = Machine::new(
+            conversation.clone(),
+            setup.timeouts,
+            setup.language,
+            setup.cost_usd,
+            Instant::now(),
+        );
         let mut actor = Self {
             setup,
             machine,
             process: None,
             pid,
-            heard: SystemTime::now(),
-            garbled: false,
+            last_line_at: SystemTime::now(),
+            garbage_logged: false,
             accepted: BTreeSet::new(),
-            shown: ShownTurn::default(),
-            asks: None,
-            unasked: false,
-            screens: Vec::new(),
-            lively: false,
-            asking: Vec::new(),
+            published: PublishedTurn::default(),
+            reported_requests: None,
+            reported_unasked: false,
+            turn_cards: Vec::new(),
+            card_outdated: false,
+            request_cards: Vec::new(),
         };
         let mut effects = vec![Effect::Launch(conversation)];
-        effects.extend(begin);
+        effects.extend(first_effects);
         let mut alive = actor.perform(effects).await;
         if let Some(first) = first {
             let effects = actor.begin(first).await;
@@ -227,49 +226,74 @@ impl Actor {
             }
         }
         while alive {
-            let effects = match actor.next(&mut control, &mut work).await {
-                ActorStep::Control(control) => {
-                    // A prompt that was sent before it comes before it: `/stop` must find it.
-                    if let Ok(job) = work.try_recv() {
-                        let effects = actor.begin(job).await;
-                        alive = actor.perform(effects).await;
-                    }
-                    match control {
-                        ControlMessage::Do(input) => actor.machine.handle(input, Instant::now()),
-                        ControlMessage::Press(press, toast) => actor.pressed(&press, toast),
-                    }
-                }
-                ActorStep::Work(work) => actor.begin(work).await,
-                ActorStep::Claude(ProcessEvent::Line(output)) => actor.hear(output),
-                ActorStep::Claude(ProcessEvent::Exited(exit)) => {
-                    actor.process = None;
-                    actor.pid.store(0, Ordering::Relaxed);
-                    info!(conv_id = %actor.setup.conv_id, code = exit.code, signal = exit.signal, "claude ended");
-                    actor.machine.handle(Input::Exited(exit), Instant::now())
-                }
-                ActorStep::Due => actor.machine.handle(Input::Tick, Instant::now()),
-            };
-            actor.show();
-            actor.draw(Instant::now());
-            // Who sees the question may answer at once.
-            actor.report_doing().await;
-            alive = actor.perform(effects).await && alive;
-            actor.clear_screens().await;
+            alive = actor.step(&mut control, &mut work).await;
         }
-        // An order that crossed with the end is answered; the router answers those that come later.
-        control.close();
-        while let Ok(control) = control.try_recv() {
-            let effects = match control {
-                ControlMessage::Do(Input::Decide(_, order)) => vec![Effect::NothingAsked(order)],
-                ControlMessage::Do(Input::Typed(_, order)) => vec![Effect::NotAnAnswer(order)],
-                ControlMessage::Do(Input::StopUnasked(order)) => vec![Effect::NothingRuns(order)],
-                ControlMessage::Do(_) => continue,
-                ControlMessage::Press(press, toast) => actor.pressed(&press, toast),
-            };
-            actor.perform(effects).await;
-        }
+        actor.answer_late_messages(control).await;
         let cost_usd = actor.machine.cost_total();
         actor.report(SessionReport::Ended { conv_id: actor.setup.conv_id.clone(), cost_usd }).await;
+    }
+
+    /// Waits for what happens next and handles it; false when the session is over.
+    async fn step(
+        &mut self,
+        control: &mut mpsc::Receiver<ControlMessage>,
+        work: &mut mpsc::Receiver<SessionWork>,
+    ) -> bool {
+        let mut alive = true;
+        let effects = match self.next(control, work).await {
+            ActorStep::Control(control) => {
+                // A prompt that was sent earlier is handled first, so that `/stop` finds it.
+                if let Ok(job) = work.try_recv() {
+                    let effects = self.begin(job).await;
+                    alive = self.perform(effects).await;
+                }
+                match control {
+                    ControlMessage::Do(input) => self.machine.handle(input, Instant::now()),
+                    ControlMessage::Press(press, toast) => self.pressed(&press, toast),
+                }
+            }
+            ActorStep::Work(work) => self.begin(work).await,
+            ActorStep::Claude(ProcessEvent::Line(output)) => self.handle_line(output),
+            ActorStep::Claude(ProcessEvent::Exited(exit)) => {
+                self.process = None;
+                self.pid.store(0, Ordering::Relaxed);
+                info!(conv_id = %self.setup.conv_id, code = exit.code, signal = exit.signal, "claude ended");
+                self.machine.handle(Input::Exited(exit), Instant::now())
+            }
+            ActorStep::Due => self.machine.handle(Input::Tick, Instant::now()),
+        };
+        self.publish();
+        self.draw(Instant::now());
+        // Before the effects are run: whoever sees a request may answer it at once.
+        self.report_changes().await;
+        alive = self.perform(effects).await && alive;
+        self.close_unasked_cards().await;
+        alive
+    }
+
+    /// Answers the messages that arrived while the session was ending. The router answers later ones.
+    async fn answer_late_messages(&mut self, mut control: mpsc::Receiver<ControlMessage>) {
+        control.close();
+        while let Ok(message) = control.try_recv() {
+            let (instruction, outcome) = match message {
+                ControlMessage::Do(Input::Decide(_, instruction)) => {
+                    (instruction, InstructionOutcome::NothingAsked)
+                }
+                ControlMessage::Do(Input::Typed(_, instruction)) => {
+                    (instruction, InstructionOutcome::NotAnAnswer)
+                }
+                ControlMessage::Do(Input::StopUnasked(instruction)) => {
+                    (instruction, InstructionOutcome::NothingRuns)
+                }
+                ControlMessage::Do(_) => continue,
+                ControlMessage::Press(press, toast) => {
+                    let effects = self.pressed(&press, toast);
+                    self.perform(effects).await;
+                    continue;
+                }
+            };
+            self.answer_instruction(&instruction, outcome).await;
+        }
     }
 
     async fn next(
@@ -292,7 +316,7 @@ impl Actor {
             }
         };
         tokio::select! {
-            // A deadline comes before Claude's lines, which may not end.
+            // Deadlines have priority over Claude's lines, which may come without end.
             biased;
             Some(input) = control.recv() => ActorStep::Control(input),
             () = timer => ActorStep::Due,
@@ -301,41 +325,42 @@ impl Actor {
         }
     }
 
-    /// Does what a button asks for. Who pressed it is told before it is done: he waits three seconds at most.
+    /// Handles the press of a button. The toast is sent before the effects are run, as Feishu waits three seconds at
+    /// most.
     fn pressed(&mut self, press: &Press, toast: oneshot::Sender<Toast>) -> Vec<Effect> {
-        let (effects, came_of_it) = self.machine.press(press, Instant::now());
-        // Who pressed has waited no longer.
-        let _ = toast.send(Words(self.setup.language).pressed(&came_of_it));
+        let (effects, result) = self.machine.press(press, Instant::now());
+        // Whoever pressed may no longer wait.
+        let _ = toast.send(press::toast(&result, Words(self.setup.language)));
         effects
     }
 
-    /// Tells the router what it has not asked for: a turn of Claude's own, and what the owner can decide now and where.
-    async fn report_doing(&mut self) {
+    /// Reports to the router whether Claude has begun a turn by itself, and what the owner can decide, if that changed.
+    async fn report_changes(&mut self) {
         let unasked = self.machine.turn().is_some_and(|turn| turn.prompt().is_none());
-        if std::mem::replace(&mut self.unasked, unasked) != unasked {
+        if std::mem::replace(&mut self.reported_unasked, unasked) != unasked {
             self.report(SessionReport::Unasked(self.setup.conv_id.clone(), unasked)).await;
         }
-        let asks = self.open_requests();
-        if self.asks != asks {
-            self.asks.clone_from(&asks);
-            self.report(SessionReport::Asking(self.setup.conv_id.clone(), asks)).await;
+        let requests = self.open_requests();
+        if self.reported_requests != requests {
+            self.reported_requests.clone_from(&requests);
+            self.report(SessionReport::Asking(self.setup.conv_id.clone(), requests)).await;
         }
     }
 
-    fn hear(&mut self, output: Output) -> Vec<Effect> {
-        passes(&output);
-        self.heard = SystemTime::now();
-        if matches!(output, Output::Garbage | Output::TooLong) && !std::mem::replace(&mut self.garbled, true)
-        {
-            warn!(conv_id = %self.setup.conv_id, "claude writes what cannot be read; further such lines are not told");
+    fn handle_line(&mut self, output: Output) -> Vec<Effect> {
+        crash_points(&output);
+        self.last_line_at = SystemTime::now();
+        let is_unreadable = matches!(output, Output::Garbage | Output::TooLong);
+        if is_unreadable && !std::mem::replace(&mut self.garbage_logged, true) {
+            warn!(conv_id = %self.setup.conv_id, "claude wrote a line that cannot be read; further such lines are not logged");
         }
-        self.lively |= is_lively(&output);
+        self.card_outdated |= changes_card(&output);
         self.machine.handle(Input::Claude(output), Instant::now())
     }
 }
 
-/// The crash points among what Claude says.
-fn passes(output: &Output) {
+/// The crash points that lie at lines of Claude's.
+fn crash_points(output: &Output) {
     if let Output::Init(_) = output {
         crash::at(Point::InitHeard);
     }

@@ -1,5 +1,6 @@
-//! What goes on in the sessions, for those who look on. It costs nothing while nobody does, and who is slow misses
-//! entries instead of holding up a session.
+//! Publishes what happens in the sessions, for health checks and `phonework tail`.
+//!
+//! It costs nothing while nobody subscribes. A slow subscriber misses events instead of delaying a session.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,127 +11,162 @@ use tokio::sync::{broadcast, watch};
 use uuid::Uuid;
 
 use super::turn::{Approval, FinishedTurn, ToolUse};
-use crate::audit::AuditedTurn;
+use crate::audit::AuditLine;
 use crate::claude::wire::PermissionRequest;
-use crate::control::wire::{TailEntry, TailEntryKind};
 use crate::ids::{ConvId, OpenId};
 
-/// Of longer texts, in bytes, the beginning is shown.
-const LONGEST_TEXT: usize = 64 << 10;
-/// So many entries are kept for one who looks on; what comes after them he misses.
-const KEPT: usize = 256;
+/// Maximum size of a text in an event, in bytes; of a longer one the beginning is published.
+const MAX_TEXT_BYTES: usize = 64 << 10;
+/// Maximum number of events that wait for a subscriber; then it misses the oldest.
+const MAX_QUEUED_EVENTS: usize = 256;
 
-/// A handle of what goes on. Cheap to clone.
+/// Something that happened in a session.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct SessionEvent {
+    pub(crate) at: Timestamp,
+    pub(crate) conv_id: ConvId,
+    /// The session's owner.
+    pub(crate) user: OpenId,
+    /// The id of the turn.
+    pub(crate) turn: Uuid,
+    pub(crate) kind: SessionEventKind,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum SessionEventKind {
+    Prompt(EventText),
+    ToolUsed {
+        tool: String,
+        input: EventText,
+        /// Whether it failed; `None` while that is not known.
+        failed: Option<bool>,
+    },
+    ApprovalRequested {
+        tool: String,
+        input: EventText,
+    },
+    ApprovalDecided {
+        tool: String,
+        input: EventText,
+        /// The word for the decision in the audit log.
+        decision: String,
+        /// The person who decided, if one did.
+        by: Option<OpenId>,
+    },
+    Answer(EventText),
+    TurnEnded {
+        /// The word for the outcome in the audit log.
+        outcome: String,
+        duration_ms: u64,
+        cost_usd: Option<f64>,
+    },
+}
+
+/// A text, or the beginning of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct EventText {
+    pub(crate) text: String,
+    /// The number of bytes left out at its end, if any.
+    pub(crate) left_out: Option<u64>,
+}
+
+/// A handle to the feed. Clones share it.
 #[derive(Clone, Debug)]
-pub struct EventFeed {
-    entries: broadcast::Sender<Arc<TailEntry>>,
-    answered: watch::Sender<Option<(Timestamp, Duration)>>,
+pub(crate) struct EventFeed {
+    events: broadcast::Sender<Arc<SessionEvent>>,
+    last_answer: watch::Sender<Option<(Timestamp, Duration)>>,
 }
 
 impl Default for EventFeed {
     fn default() -> Self {
-        Self { entries: broadcast::Sender::new(KEPT), answered: watch::Sender::new(None) }
+        Self { events: broadcast::Sender::new(MAX_QUEUED_EVENTS), last_answer: watch::Sender::new(None) }
     }
 }
 
 impl EventFeed {
-    /// All that happens from now on.
-    #[must_use]
-    pub fn listen(&self) -> broadcast::Receiver<Arc<TailEntry>> {
-        self.entries.subscribe()
+    /// Subscribes to everything that happens from now on.
+    pub(crate) fn subscribe(&self) -> broadcast::Receiver<Arc<SessionEvent>> {
+        self.events.subscribe()
     }
 
-    /// When somebody's message was last answered, and how long that took: Claude works.
-    #[must_use]
-    pub fn answered(&self) -> Option<(Timestamp, Duration)> {
-        *self.answered.borrow()
+    /// When Claude last answered a prompt, and how long that took. It shows that Claude works.
+    pub(crate) fn last_answer(&self) -> Option<(Timestamp, Duration)> {
+        *self.last_answer.borrow()
     }
 
-    /// Notes that somebody's message was answered.
-    pub fn note_answer(&self, at: Timestamp, took: Duration) {
-        self.answered.send_replace(Some((at, took)));
+    /// Notes that Claude answered a prompt.
+    pub(crate) fn note_answer(&self, at: Timestamp, took: Duration) {
+        self.last_answer.send_replace(Some((at, took)));
     }
 
-    /// Whether somebody looks on.
-    #[must_use]
-    pub fn is_watched(&self) -> bool {
-        self.entries.receiver_count() > 0
+    pub(crate) fn has_subscribers(&self) -> bool {
+        self.events.receiver_count() > 0
     }
 
-    /// Shows entries to all who look on.
-    pub fn show(&self, entries: impl IntoIterator<Item = TailEntry>) {
-        for entry in entries {
-            // Nobody looks on any more.
-            let _ = self.entries.send(Arc::new(entry));
+    /// Sends events to all subscribers.
+    pub(crate) fn publish(&self, events: impl IntoIterator<Item = SessionEvent>) {
+        for event in events {
+            // Fails only if nobody subscribes any more.
+            let _ = self.events.send(Arc::new(event));
         }
     }
 }
 
-/// Whose entries they are.
+/// Makes the events of one turn.
 #[derive(Clone, Copy, Debug)]
-pub struct FeedScope<'a> {
-    /// The session.
-    pub conv_id: &'a ConvId,
-    /// Its owner.
-    pub user: &'a OpenId,
-    /// The turn.
-    pub turn: Uuid,
+pub(crate) struct FeedScope<'a> {
+    pub(crate) conv_id: &'a ConvId,
+    /// The session's owner.
+    pub(crate) user: &'a OpenId,
+    /// The id of the turn.
+    pub(crate) turn: Uuid,
 }
 
 impl FeedScope<'_> {
-    fn entry(self, at: Timestamp, kind: TailEntryKind) -> TailEntry {
-        TailEntry::new(at, self.conv_id.clone(), self.user.clone(), self.turn.to_string(), kind)
+    fn event(self, at: Timestamp, kind: SessionEventKind) -> SessionEvent {
+        SessionEvent { at, conv_id: self.conv_id.clone(), user: self.user.clone(), turn: self.turn, kind }
     }
 
-    fn said(self, at: Timestamp, kind: TailEntryKind, text: &str) -> TailEntry {
-        let (text, cut) = shortened(text);
-        TailEntry { text: Some(text), cut, ..self.entry(at, kind) }
+    pub(crate) fn prompt(self, at: Timestamp, text: &str) -> SessionEvent {
+        self.event(at, SessionEventKind::Prompt(shortened(text)))
     }
 
-    fn tooled(self, at: Timestamp, kind: TailEntryKind, tool: &str, input: &Value) -> TailEntry {
-        TailEntry { tool: Some(tool.to_owned()), ..self.said(at, kind, &input.to_string()) }
+    pub(crate) fn tool_used(self, at: Timestamp, tool: &ToolUse) -> SessionEvent {
+        self.tool(at, &tool.name, &tool.input, None)
     }
 
-    /// A prompt.
-    #[must_use]
-    pub fn prompt(self, at: Timestamp, text: &str) -> TailEntry {
-        self.said(at, TailEntryKind::Prompt, text)
+    fn tool(self, at: Timestamp, tool: &str, input: &Value, failed: Option<bool>) -> SessionEvent {
+        let input = shortened(&input.to_string());
+        self.event(at, SessionEventKind::ToolUsed { tool: tool.to_owned(), input, failed })
     }
 
-    /// A tool that was just used.
-    #[must_use]
-    pub fn tool(self, at: Timestamp, tool: &ToolUse) -> TailEntry {
-        self.tooled(at, TailEntryKind::Tool, &tool.name, &tool.input)
+    pub(crate) fn approval_requested(self, at: Timestamp, request: &PermissionRequest) -> SessionEvent {
+        let (tool, input) = (request.tool.clone(), shortened(&request.input.to_string()));
+        self.event(at, SessionEventKind::ApprovalRequested { tool, input })
     }
 
-    /// A permission that is asked for.
-    #[must_use]
-    pub fn asked(self, at: Timestamp, request: &PermissionRequest) -> TailEntry {
-        self.tooled(at, TailEntryKind::Approval, &request.tool, &request.input)
+    pub(crate) fn approval_decided(self, at: Timestamp, approval: &Approval) -> SessionEvent {
+        let by = approval.decision.by_a_person().then(|| self.user.clone());
+        self.decided(at, &approval.tool, &approval.input, approval.decision.word(), by)
     }
 
-    /// A permission that was decided.
-    #[must_use]
-    pub fn decided(self, at: Timestamp, approval: &Approval) -> TailEntry {
-        let by = approval.decision.by_a_person().then(|| self.user.to_string());
-        let decision = Some(approval.decision.word().to_owned());
-        TailEntry {
-            decision,
-            by,
-            ..self.tooled(at, TailEntryKind::Approval, &approval.tool, &approval.input)
-        }
+    fn decided(
+        self,
+        at: Timestamp,
+        tool: &str,
+        input: &Value,
+        decision: &str,
+        by: Option<OpenId>,
+    ) -> SessionEvent {
+        let (tool, input) = (tool.to_owned(), shortened(&input.to_string()));
+        self.event(at, SessionEventKind::ApprovalDecided { tool, input, decision: decision.to_owned(), by })
     }
 
-    /// A turn's answer, if there is one, and its end.
-    #[must_use]
-    pub fn over(self, at: Timestamp, done: &FinishedTurn) -> Vec<TailEntry> {
-        self.end(
-            at,
-            &done.text,
-            done.outcome.word(),
-            u64::try_from(done.took.as_millis()).unwrap_or(u64::MAX),
-            done.cost_usd,
-        )
+    /// The turn's answer, if there is one, and its end.
+    pub(crate) fn turn_ended(self, at: Timestamp, turn: &FinishedTurn) -> Vec<SessionEvent> {
+        let duration_ms = u64::try_from(turn.took.as_millis()).unwrap_or(u64::MAX);
+        self.end(at, &turn.text, turn.outcome.word(), duration_ms, turn.cost_usd)
     }
 
     fn end(
@@ -140,78 +176,61 @@ impl FeedScope<'_> {
         outcome: &str,
         duration_ms: u64,
         cost_usd: Option<f64>,
-    ) -> Vec<TailEntry> {
-        let answer = (!text.is_empty()).then(|| self.said(at, TailEntryKind::Answer, text));
-        let over = TailEntry {
-            outcome: Some(outcome.to_owned()),
-            duration_ms: Some(duration_ms),
-            cost_usd,
-            ..self.entry(at, TailEntryKind::Over)
-        };
-        answer.into_iter().chain([over]).collect()
-    }
-
-    /// Entries that were left out for one who was too slow.
-    #[must_use]
-    pub fn missed(self, at: Timestamp, count: u64) -> TailEntry {
-        TailEntry { count: Some(count), ..self.entry(at, TailEntryKind::Missed) }
+    ) -> Vec<SessionEvent> {
+        let answer = (!text.is_empty()).then(|| self.event(at, SessionEventKind::Answer(shortened(text))));
+        let outcome = outcome.to_owned();
+        let end = self.event(at, SessionEventKind::TurnEnded { outcome, duration_ms, cost_usd });
+        answer.into_iter().chain([end]).collect()
     }
 }
 
-/// A turn of the past as entries, in the order of their times.
-#[must_use]
-pub(crate) fn past(past: &AuditedTurn) -> Vec<TailEntry> {
-    let line = &past.line;
-    // Lines of earlier versions are told apart by their ends.
+/// The events of a turn of the past, in the order of their times.
+pub(crate) fn past(line: &AuditLine) -> Vec<SessionEvent> {
+    // Lines of earlier versions have no turn id, so the time of their end takes its place.
     let turn = line.turn.unwrap_or_else(|| Uuid::from_u128(line.at.as_nanosecond().unsigned_abs()));
-    let of = FeedScope { conv_id: &line.conv_id, user: &line.user, turn };
+    let scope = FeedScope { conv_id: &line.conv_id, user: &line.user, turn };
     let took = Duration::from_millis(line.duration_ms);
     let began = line.at.checked_sub(took).unwrap_or(line.at);
-    let mut entries = Vec::new();
+    let mut events = Vec::new();
     if !line.prompt.is_empty() {
-        entries.push(of.prompt(began, &line.prompt));
+        events.push(scope.prompt(began, &line.prompt));
     }
-    let mut between: Vec<TailEntry> = Vec::new();
-    for tool in &line.tools {
-        let used = of.tooled(tool.at.unwrap_or(began), TailEntryKind::Tool, &tool.name, &tool.input);
-        between.push(TailEntry { failed: tool.is_error, ..used });
-    }
-    for approval in &line.approvals {
-        let asked = of.tooled(approval.at, TailEntryKind::Approval, &approval.tool, &approval.input);
-        let by = approval.by.as_ref().map(ToString::to_string);
-        between.push(TailEntry { decision: Some(approval.decision.clone()), by, ..asked });
-    }
-    between.sort_by_key(|entry| entry.at);
-    entries.extend(between);
-    entries.extend(of.end(line.at, &line.response, &line.outcome, line.duration_ms, line.cost_usd));
-    for entry in &mut entries {
-        entry.altered = past.altered;
-    }
-    entries
+    let tools = line
+        .tools
+        .iter()
+        .map(|tool| scope.tool(tool.at.unwrap_or(began), &tool.name, &tool.input, tool.is_error));
+    let approvals = line.approvals.iter().map(|approval| {
+        let by = approval.by.clone();
+        scope.decided(approval.at, &approval.tool, &approval.input, &approval.decision, by)
+    });
+    let mut between: Vec<SessionEvent> = tools.chain(approvals).collect();
+    between.sort_by_key(|event| event.at);
+    events.extend(between);
+    events.extend(scope.end(line.at, &line.response, &line.outcome, line.duration_ms, line.cost_usd));
+    events
 }
 
-/// The beginning of a text, and how many bytes are left out.
-fn shortened(text: &str) -> (String, Option<u64>) {
-    let end = text.floor_char_boundary(LONGEST_TEXT);
-    let cut = u64::try_from(text.len() - end).ok().filter(|&cut| cut > 0);
-    (text[..end].to_owned(), cut)
+fn shortened(text: &str) -> EventText {
+    let end = text.floor_char_boundary(MAX_TEXT_BYTES);
+    let left_out = u64::try_from(text.len() - end).ok().filter(|&left_out| left_out > 0);
+    EventText { text: text[..end].to_owned(), left_out }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audit::{AuditApproval, AuditLine, AuditTool};
+    use crate::audit::{AuditApproval, AuditTool};
 
     #[test]
     fn a_long_text_is_cut_between_two_characters_and_says_how_much_is_missing() {
-        let text = "语".repeat(LONGEST_TEXT);
-        let (beginning, cut) = shortened(&text);
-        assert_eq!((beginning.len(), cut), (LONGEST_TEXT - 1, Some(2 * LONGEST_TEXT as u64 + 1)));
-        assert_eq!(shortened("short"), ("short".to_owned(), None));
+        let text = "语".repeat(MAX_TEXT_BYTES);
+        let EventText { text, left_out } = shortened(&text);
+        assert_eq!((text.len(), left_out), (MAX_TEXT_BYTES - 1, Some(2 * MAX_TEXT_BYTES as u64 + 1)));
+        assert_eq!(shortened("short"), EventText { text: "short".to_owned(), left_out: None });
     }
 
     #[test]
-    fn a_turn_of_the_past_is_told_in_the_order_in_which_it_happened() {
+    fn the_events_of_a_past_turn_are_in_the_order_in_which_they_happened() {
         let at = |second| Timestamp::from_second(second).unwrap();
         let line = AuditLine {
             at: at(60),
@@ -238,20 +257,29 @@ mod tests {
                 at: at(20),
             }],
         };
-        let entries = past(&AuditedTurn { line, hash: String::new(), altered: true });
-        let told: Vec<_> =
-            entries.iter().map(|entry| (entry.at.as_second(), entry.kind, entry.text.as_deref())).collect();
-        assert_eq!(
-            told,
-            [
-                (10, TailEntryKind::Prompt, Some("go")),
-                (20, TailEntryKind::Approval, Some("\"ls\"")),
-                (30, TailEntryKind::Tool, Some("\"ls\"")),
-                (60, TailEntryKind::Answer, Some("gone")),
-                (60, TailEntryKind::Over, None)
-            ]
-        );
-        assert!(entries.iter().all(|entry| entry.altered && entry.turn == entries[0].turn));
-        assert_eq!((entries[1].by.as_deref(), entries[2].failed), (Some("ou_1"), Some(true)));
+        let events = past(&line);
+        let text = |text: &str| EventText { text: text.to_owned(), left_out: None };
+        let (tool, input) = (String::from("Bash"), text("\"ls\""));
+        let decided = SessionEventKind::ApprovalDecided {
+            tool: tool.clone(),
+            input: input.clone(),
+            decision: "allowed".to_owned(),
+            by: Some("ou_1".into()),
+        };
+        let ended = SessionEventKind::TurnEnded {
+            outcome: "answered".to_owned(),
+            duration_ms: 50_000,
+            cost_usd: None,
+        };
+        let expected = [
+            (10, SessionEventKind::Prompt(text("go"))),
+            (20, decided),
+            (30, SessionEventKind::ToolUsed { tool, input, failed: Some(true) }),
+            (60, SessionEventKind::Answer(text("gone"))),
+            (60, ended),
+        ];
+        let told: Vec<_> = events.iter().map(|event| (event.at.as_second(), event.kind.clone())).collect();
+        assert_eq!(told, expected);
+        assert!(events.iter().all(|event| event.turn == events[0].turn));
     }
 }

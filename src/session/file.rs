@@ -1,8 +1,7 @@
-//! `sessions.json`: read once at start, replaced atomically whenever a session is opened, closed, switched or named
-//! anew.
+//! Reads `sessions.json` at start, and replaces it atomically whenever the registry changes.
 //!
-//! A file that cannot be read is never overwritten: the start ends there. The newest state wins: while one is being
-//! written, those that come are joined into the next.
+//! A file that cannot be read is never overwritten; the daemon does not start then. Only the newest state is written:
+//! states that come while one is being written are merged into the next write.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -21,6 +20,8 @@ use crate::render::document::LongAnswers;
 
 /// The version of the file's layout.
 const VERSION: u32 = 1;
+/// Pause before a failed write is tried again.
+const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
 #[derive(Serialize, Deserialize)]
 struct SessionsFile<S> {
@@ -28,7 +29,7 @@ struct SessionsFile<S> {
     sessions: Vec<S>,
     #[serde(default)]
     active: BTreeMap<ChatId, BTreeMap<OpenId, ConvId>>,
-    /// What becomes of a person's long answers, where he chose it.
+    /// In which form long answers are sent to a person, if they chose it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     long: BTreeMap<OpenId, LongAnswers>,
 }
@@ -38,10 +39,10 @@ struct SessionsFileVersion {
     version: u32,
 }
 
-/// Reads the registry; a file that is not there is an empty one.
+/// Reads the registry; it is empty if there is no such file.
 ///
 /// # Errors
-/// One sentence that names the file and the way out.
+/// One sentence that names the file and says what to do.
 pub fn load(path: &Path) -> Result<Registry, String> {
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
@@ -50,7 +51,7 @@ pub fn load(path: &Path) -> Result<Registry, String> {
     };
     let unreadable = |why: String| {
         format!(
-            "{} cannot be understood ({why}); mend it or move it away, it is left as it is",
+            "{} cannot be understood ({why}): repair it or move it away; it is not changed",
             path.display()
         )
     };
@@ -58,7 +59,7 @@ pub fn load(path: &Path) -> Result<Registry, String> {
         serde_json::from_str(&text).map_err(|error| unreadable(error.to_string()))?;
     if version != VERSION {
         return Err(format!(
-            "{} has version {version}, this phonework knows {VERSION}; install the phonework that wrote it",
+            "{} has version {version}, but this phonework knows only {VERSION}: install the phonework that wrote it",
             path.display()
         ));
     }
@@ -68,7 +69,7 @@ pub fn load(path: &Path) -> Result<Registry, String> {
     Ok(registry.with_long(layout.long))
 }
 
-/// Writes the registry in place of the file: whole or not at all, and on disk when this returns.
+/// Replaces the file with the registry, completely or not at all. It is on disk when this returns.
 ///
 /// # Errors
 /// Those of the file system.
@@ -82,14 +83,14 @@ pub fn save(path: &Path, registry: &Registry) -> io::Result<()> {
     Ok(())
 }
 
-/// Hands states to the task that writes them.
+/// Sends registry states to the task that writes them.
 #[derive(Debug)]
 pub struct Saver {
     newest: watch::Sender<(u64, Registry)>,
     written: watch::Receiver<u64>,
 }
 
-/// Resolves when a state, or a newer one, is on disk.
+/// A way to wait until a state, or a newer one, is on disk.
 #[derive(Clone, Debug)]
 pub struct Saved {
     state: u64,
@@ -97,7 +98,7 @@ pub struct Saved {
 }
 
 impl Saver {
-    /// Starts the task that writes `path`. It ends, with the newest state on disk, after the saver is dropped.
+    /// Starts the task that writes `path`. After the saver is dropped, the task writes the newest state and ends.
     #[must_use]
     pub fn start(path: PathBuf, registry: Registry) -> (Self, tokio::task::JoinHandle<()>) {
         let (newest, newest_rx) = watch::channel((0, registry));
@@ -105,7 +106,7 @@ impl Saver {
         (Self { newest, written }, tokio::spawn(write_newest(path, newest_rx, written_tx)))
     }
 
-    /// Has this state written.
+    /// Queues this state to be written.
     pub fn save(&self, registry: &Registry) -> Saved {
         let mut state = 0;
         self.newest.send_modify(|newest| {
@@ -118,7 +119,7 @@ impl Saver {
 }
 
 impl Saved {
-    /// Waits until the state is on disk, or the daemon leaves.
+    /// Waits until the state is on disk, or the daemon shuts down.
     pub async fn done(mut self) {
         let _ = self.written.wait_for(|written| *written >= self.state).await;
     }
@@ -139,19 +140,19 @@ async fn write_newest(
                 Ok(()) => {
                     written.send_replace(state);
                     if std::mem::take(&mut failing) {
-                        info!(path = %path.display(), "the sessions can be saved again");
+                        info!(path = %path.display(), "sessions.json is written again");
                     }
                     break;
                 }
                 Err(error) => {
                     if !std::mem::replace(&mut failing, true) {
-                        error!(path = %path.display(), %error, "the sessions cannot be saved; it is tried again every second");
+                        error!(path = %path.display(), %error, "failed to write sessions.json; trying again every second");
                     }
-                    // A disk that is full when the daemon leaves must not keep it.
+                    // A full disk must not keep the daemon from shutting down.
                     if newest.has_changed().is_err() {
                         return;
                     }
-                    tokio::time::sleep(Duration::from_secs(1)).await;
+                    tokio::time::sleep(RETRY_INTERVAL).await;
                 }
             }
         }
@@ -176,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_saved_is_read_again() {
+    fn a_saved_registry_is_read_again() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("sessions.json");
         assert_eq!(load(&path).unwrap(), Registry::default());
@@ -211,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_understood_is_refused_and_left_as_it_is() {
+    fn a_file_that_cannot_be_understood_is_refused_and_not_changed() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("sessions.json");
         for text in

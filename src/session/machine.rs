@@ -1,9 +1,9 @@
 //! What a live session does: a pure state machine, `(state, input, now) → effects`.
 //!
 //! It knows one `claude` process at a time. The actor (`session::actor`) runs the effects and feeds back what happens.
-//! Promises, whatever comes and in whatever order:
-//! - a prompt is written to Claude once, and its turn is reported [`Effect::Settle`]d exactly once;
-//! - a turn that is stopped or timed out is settled when the process and all it started have ended, never before;
+//! It promises, whatever comes in whatever order:
+//! - a prompt is written to Claude once, and its turn is reported with [`Effect::Settle`] exactly once;
+//! - a turn that is stopped or timed out is settled when its process and everything it started have ended, not before;
 //! - every wait has an end: see [`Machine::due`].
 
 use std::collections::BTreeSet;
@@ -17,62 +17,56 @@ use crate::claude::launch::{BYPASS, Conversation};
 use crate::claude::wire;
 use crate::language::Language;
 
-/// How long a slash command waits for Claude's list of those it knows; a start takes 0.3 s.
-const COMMANDS_GRACE: Duration = Duration::from_secs(20);
+/// How long a slash command waits for Claude's list of the commands it knows. A start takes 0.3 s.
+const COMMAND_LIST_TIMEOUT: Duration = Duration::from_secs(20);
 /// The `request_id` of the `initialize` request.
-const INITIALIZE: &str = "initialize";
-/// What the `request_id` of a change of the permission mode begins with; the mode follows.
-const SET_MODE: &str = "mode ";
+const INITIALIZE_ID: &str = "initialize";
+/// The prefix of the `request_id` of a change of the permission mode; the mode follows.
+const SET_MODE_PREFIX: &str = "mode ";
 
-mod deciding;
-mod hearing;
+mod claude_lines;
+mod deadlines;
+mod decisions;
+mod interface;
 mod lifecycle;
-mod signals;
 #[cfg(test)]
 mod tests;
-mod time;
 
-pub use signals::{AllowScope, Decision, Effect, Input, Instruction, Notice, PressResult};
+pub use interface::{
+    AllowScope, Decision, Effect, Input, Instruction, InstructionOutcome, Notice, PressResult,
+};
 
-/// The times a session keeps.
+/// The time limits of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SessionLimits {
-    /// A turn's time; waiting for a person does not count.
+pub struct SessionTimeouts {
+    /// Maximum duration of a turn; waiting for a person does not count.
     pub turn: Duration,
     /// How long an idle process is kept.
     pub idle: Duration,
-    /// How long a permission request waits for its answer before it is a denial.
+    /// How long a permission request waits for an answer before it is denied.
     pub approval: Duration,
 }
 
-/// A live session.
+/// The state of a live session.
 #[derive(Debug)]
 pub struct Machine {
-    limits: SessionLimits,
+    timeouts: SessionTimeouts,
     language: Language,
     conversation: Conversation,
     process: ProcessState,
+    startup: Startup,
+    shutdown: Shutdown,
     turn: Option<Turn>,
     /// A prompt that cannot be written yet.
     held: Option<Prompt>,
+    /// When the held prompt no longer waits for Claude's list of commands.
     held_until: Option<Instant>,
-    /// Slash commands that Claude knows, once it has said so.
-    commands: Option<BTreeSet<String>>,
-    /// Whether this process has begun a turn.
-    seen_init: bool,
-    /// Whether a refused start was answered by another try.
-    retried: bool,
     cost_total: Option<f64>,
-    /// Until when a limit of the account is used up. Claude Code says it when it changes, not in every turn.
+    /// Until when a limit of the account is used up. Claude Code reports a change once, not in every turn.
     limited_until: Option<Timestamp>,
-    leave_by: Option<Instant>,
-    /// Whether it is to make room once it is done.
-    sleepy: bool,
-    /// Whether a process that ended before it could take the held prompt was answered by another start.
-    restarted: bool,
-    /// Lines in a row that were none of Claude's.
+    /// How many lines in a row were not Claude Code's.
     garbage: u32,
-    /// Commands and subagents that Claude runs in the background.
+    /// How many commands and subagents Claude runs in the background.
     background: usize,
     gauges: SessionGauges,
 }
@@ -90,7 +84,7 @@ enum ProcessState {
     Closing {
         until: Instant,
     },
-    /// Told to end with all it started.
+    /// Told to end with everything it started.
     Terminating {
         until: Instant,
     },
@@ -101,50 +95,69 @@ enum ProcessState {
     Gone,
 }
 
+/// How far the process has started, and which attempts to start it were made.
+#[derive(Debug, Default)]
+struct Startup {
+    /// The slash commands that Claude knows, once it has listed them.
+    commands: Option<BTreeSet<String>>,
+    /// Whether this process has begun a turn.
+    has_begun_turn: bool,
+    /// Whether the conversation's id was refused and the other way to start was tried: resume instead of new, or new
+    /// instead of resume.
+    tried_other_id: bool,
+    /// Whether a process that ended before it could take the held prompt was started again.
+    restarted: bool,
+}
+
+/// Whether the session is to end of its own accord.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shutdown {
+    NotPlanned,
+    /// As soon as it is idle, to make room for another session.
+    WhenIdle,
+    /// As soon as it is idle, and at this time at the latest: the daemon shuts down.
+    By(Instant),
+}
+
 impl Machine {
-    /// A session whose process has just been started. `cost_total` is what the conversation had cost before, in US
-    /// dollars, if it is known.
+    /// A session whose process has just been started. `cost_total` is what the conversation cost before, in US dollars,
+    /// if that is known.
     #[must_use]
     pub fn new(
         conversation: Conversation,
-        limits: SessionLimits,
+        timeouts: SessionTimeouts,
         language: Language,
         cost_total: Option<f64>,
         now: Instant,
     ) -> (Self, Vec<Effect>) {
-        let fresh = matches!(conversation, Conversation::New(_));
+        let is_new = matches!(conversation, Conversation::New(_));
         let machine = Self {
-            limits,
+            timeouts,
             language,
             conversation,
             process: ProcessState::Up { idle_since: now },
+            startup: Startup::default(),
+            shutdown: Shutdown::NotPlanned,
             turn: None,
             held: None,
             held_until: None,
-            commands: None,
-            seen_init: false,
-            retried: false,
-            cost_total: if fresh { Some(0.0) } else { cost_total },
+            cost_total: if is_new { Some(0.0) } else { cost_total },
             limited_until: None,
-            leave_by: None,
-            sleepy: false,
-            restarted: false,
             garbage: 0,
             background: 0,
             gauges: SessionGauges::default(),
         };
-        (machine, vec![Effect::Write(wire::initialize(INITIALIZE))])
+        (machine, vec![Effect::Write(wire::initialize(INITIALIZE_ID))])
     }
 
-    /// What the conversation has cost so far, in US dollars, if it is known.
-    #[must_use]
-    pub fn cost_total(&self) -> Option<f64> {
+    /// What the conversation has cost so far in US dollars, if that is known.
+    pub(crate) fn cost_total(&self) -> Option<f64> {
         self.cost_total
     }
 
-    /// What the session runs under now.
-    #[must_use]
-    pub fn gauges(&self) -> &SessionGauges {
+    /// The model, mode and context that Claude last reported.
+    #[cfg(test)]
+    pub(crate) fn gauges(&self) -> &SessionGauges {
         &self.gauges
     }
 
@@ -155,47 +168,34 @@ impl Machine {
     }
 
     /// Whether a turn runs or a prompt waits.
-    #[must_use]
-    pub fn is_busy(&self) -> bool {
+    pub(crate) fn is_busy(&self) -> bool {
         self.turn.is_some() || self.held.is_some()
     }
 
-    /// Whether the daemon leaves: no further prompt is begun then.
-    #[must_use]
-    pub fn is_leaving(&self) -> bool {
-        self.leave_by.is_some()
-    }
-
-    /// Whether the daemon leaves and the turn waits for its person, who is not heard any more.
-    fn waits_for_nobody(&self) -> bool {
-        self.is_leaving() && self.turn.as_ref().is_some_and(|turn| turn.asks().next().is_some())
-    }
-
-    /// Where the running turn's answer goes; none for a turn that nobody asked for.
-    #[must_use]
-    pub fn reply(&self) -> Option<ReplyTarget> {
+    /// Where the running turn's answer goes; `None` for a turn that nobody asked for.
+    pub(crate) fn reply(&self) -> Option<ReplyTarget> {
         let prompt = self.turn.as_ref().and_then(Turn::prompt).or(self.held.as_ref())?;
         Some(prompt.reply.clone())
     }
 
-    /// Takes what happened and says what to do, in order.
+    /// Takes an input and returns what to do, in order.
     pub fn handle(&mut self, input: Input, now: Instant) -> Vec<Effect> {
         match input {
             Input::Prompt(prompt) => {
                 self.held = Some(prompt);
                 self.write_held(now)
             }
-            Input::Claude(output) => self.hear(output, now),
+            Input::Claude(output) => self.handle_line(output, now),
             Input::Exited(exit) => self.exited(&exit, now),
             Input::NotStarted(why) => self.not_started(&why, now),
             Input::InputBlocked => self.give_up(Cause::InputBlocked, now),
-            Input::Decide(decision, order) => self.decide(decision, order, now),
-            Input::Typed(text, order) => self.typed(&text, order, now),
+            Input::Decide(decision, instruction) => self.decide(decision, instruction, now),
+            Input::Typed(text, instruction) => self.typed(&text, instruction, now),
             Input::Mode(mode) => self.change_mode(mode),
             Input::Stop(mail) if self.is_asked_by(mail) => self.end_turn(TurnOutcome::Stopped, now),
-            // It came too late; the next turn is not meant.
+            // It came too late, and the next turn is not meant.
             Input::Stop(_) => Vec::new(),
-            Input::StopUnasked(order) => self.stop_unasked(order, now),
+            Input::StopUnasked(instruction) => self.stop_unasked(instruction, now),
             Input::Close => {
                 let mut effects = self.end_turn(TurnOutcome::Stopped, now);
                 if self.turn.is_none() {
@@ -203,18 +203,8 @@ impl Machine {
                 }
                 effects
             }
-            Input::Sleep if self.is_busy() => {
-                self.sleepy = true;
-                Vec::new()
-            }
-            Input::Sleep => self.close(now),
-            Input::Leave(by) => {
-                self.leave_by = Some(by);
-                if self.waits_for_nobody() {
-                    return self.end_turn(TurnOutcome::Cut, now);
-                }
-                if self.is_busy() { self.tick(now) } else { self.close(now) }
-            }
+            Input::Suspend => self.suspend(now),
+            Input::Shutdown(by) => self.shut_down(by, now),
             Input::Tick => self.tick(now),
         }
     }
@@ -224,7 +214,7 @@ impl Machine {
         running.into_iter().chain(&self.held).any(|prompt| prompt.mail == mail)
     }
 
-    /// Writes the prompt that waits, as soon as the process can take it; one that is gone is started again for it.
+    /// Writes the held prompt as soon as the process can take it. If the process is gone, it is started again.
     fn write_held(&mut self, now: Instant) -> Vec<Effect> {
         if self.process == ProcessState::Gone && self.held.is_some() {
             return self.relaunch(self.conversation.clone(), now);
@@ -233,46 +223,36 @@ impl Machine {
         let Some(prompt) = self.held.take_if(|_| ready) else { return Vec::new() };
         self.held_until = None;
         if let Some(name) = prompt.slash_command() {
-            match &self.commands {
+            match &self.startup.commands {
                 None => {
                     self.held = Some(prompt);
-                    self.held_until = Some(now + COMMANDS_GRACE);
+                    self.held_until = Some(now + COMMAND_LIST_TIMEOUT);
                     return Vec::new();
                 }
                 Some(known) if !known.contains(name) => {
                     let outcome = TurnOutcome::UnknownCommand(name.to_owned());
-                    let turn = Turn::new(Some(prompt), self.limits.turn, now);
+                    let turn = Turn::new(Some(prompt), self.timeouts.turn, now);
                     return self.settle(turn, outcome, None, now);
                 }
                 Some(_) => {}
             }
         }
         let line = wire::user_message(&prompt.turn_id, &prompt.text);
-        self.turn = Some(Turn::new(Some(prompt), self.limits.turn, now));
+        self.turn = Some(Turn::new(Some(prompt), self.timeouts.turn, now));
         vec![Effect::Write(line)]
     }
 
-    /// Has Claude go on in this mode; a process that does not run gets it at its start.
+    /// Changes the permission mode. A process that is ending or gone gets the mode at its next start.
     fn change_mode(&mut self, mode: String) -> Vec<Effect> {
         if mode == BYPASS {
             return vec![Effect::Tell(Notice::ModeRefused(mode))];
         }
         let line = matches!(self.process, ProcessState::Up { .. })
-            .then(|| Effect::Write(wire::set_permission_mode(&format!("{SET_MODE}{mode}"), &mode)));
+            .then(|| Effect::Write(wire::set_permission_mode(&format!("{SET_MODE_PREFIX}{mode}"), &mode)));
         line.into_iter().chain([Effect::Mode(mode)]).collect()
     }
 
-    /// Claude's answer to a change of mode; where it is no, the session keeps the mode that it has.
-    fn mode_changed(&mut self, mode: &str, agreed: bool) -> Vec<Effect> {
-        if agreed {
-            self.gauges.mode = Some(mode.to_owned());
-            return Vec::new();
-        }
-        let keeps = self.gauges.mode.clone().map(Effect::Mode);
-        [Effect::Tell(Notice::ModeRefused(mode.to_owned()))].into_iter().chain(keeps).collect()
-    }
-
-    /// The end of a turn, and with it of all that it still asks.
+    /// Settles a turn, and with it the requests that are still open.
     fn settle(
         &self,
         mut turn: Turn,
@@ -282,9 +262,9 @@ impl Machine {
     ) -> Vec<Effect> {
         let withdrawn = turn.withdraw_all(now).into_iter();
         let mut effects: Vec<Effect> =
-            withdrawn.map(|ask| Effect::Decided(ask, RequestOutcome::Withdrawn)).collect();
-        let done = turn.finish(outcome, cost_usd, now);
-        effects.push(Effect::Settle(FinishedTurn { gauges: self.gauges.clone(), ..done }));
+            withdrawn.map(|request| Effect::Decided(request, RequestOutcome::Withdrawn)).collect();
+        let finished = turn.finish(outcome, cost_usd, now);
+        effects.push(Effect::Settle(FinishedTurn { gauges: self.gauges.clone(), ..finished }));
         effects
     }
 }

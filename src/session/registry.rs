@@ -1,8 +1,8 @@
-//! The sessions there are, whose they are, and which one a person is talking to: what `sessions.json` holds. Pure but
-//! for nothing: `session::file` reads and writes it.
+//! The registry: which sessions there are, who owns them, and which one is active in a chat. Pure; `session::file` reads
+//! and writes it as `sessions.json`.
 //!
-//! **Ownership is checked here and nowhere else**: all that a chat user can do goes through [`Registry::of`], which
-//! knows only his own sessions. The other ways in take ids that the daemon itself handed out.
+//! **Ownership is checked here and nowhere else.** Everything that a chat user can do goes through [`Registry::of`], which
+//! knows only their own sessions. The other methods take ids that come from the daemon itself.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -19,70 +19,71 @@ mod ownership;
 
 pub use ownership::Ownership;
 
-/// Closed sessions are remembered for so long.
-const CLOSED_KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// How long closed sessions are remembered.
+const CLOSED_RETENTION: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-/// So many switches to a session are remembered: those whose answers may not be on record yet.
-const SWITCHES_KEPT: usize = 16;
+/// Maximum number of remembered messages that switched to a session. Only those whose answers may not be recorded yet
+/// are needed.
+const MAX_SWITCHES: usize = 16;
 
 /// A conversation with Claude Code in one project, owned by one person.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Session {
-    /// Its name.
+    /// Its id, which people and operators see.
     pub conv_id: ConvId,
-    /// Whose it is.
+    /// The person it belongs to.
     pub owner: OpenId,
-    /// The chat it was opened in: what answers no message goes there.
+    /// The chat it was opened in. What answers no message goes there.
     pub chat_id: ChatId,
     /// The project's directory.
     pub cwd: PathBuf,
-    /// Claude's name for the conversation.
+    /// Claude Code's id for the conversation.
     pub cc_session_id: ClaudeSessionId,
-    /// Whether Claude has it on disk: it is resumed then, not started.
+    /// Whether Claude Code has the conversation on disk, so that it is resumed, not begun.
     #[serde(default)]
     pub begun: bool,
-    /// A turn's time in seconds, where it is not the configured one.
+    /// The time limit of a turn in seconds, if it is not the configured one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub turn_timeout_s: Option<u64>,
-    /// How long an idle process is kept, in seconds, where it is not the configured time.
+    /// How long an idle process is kept, in seconds, if that is not the configured time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idle_timeout_s: Option<u64>,
-    /// The permission mode, where it is not the configured one.
+    /// The permission mode, if it is not the configured one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub permission_mode: Option<String>,
-    /// The model, where it is not the configured one.
+    /// The model, if it is not the configured one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
     /// When it was opened.
     pub created_at: Timestamp,
-    /// When it was closed.
+    /// When it was closed, if it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closed_at: Option<Timestamp>,
-    /// The message that closed it: taken over twice, it closes one session.
+    /// The message that closed it. If that message is handled twice, it still closes only this session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closed_by: Option<MessageId>,
-    /// The last messages that made it the active one: taken over twice, they mean the same session, whatever number it
-    /// has by then.
+    /// The last messages that made it the active session. If one of them is handled twice, it means the same session,
+    /// whatever number that has by then.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub switched_by: Vec<MessageId>,
     /// What its owner allowed for the rest of the session, as Claude Code's rules (`Bash(npm test *)`).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<String>,
-    /// What the conversation had cost in US dollars when its process last ended in good order.
+    /// What the conversation had cost in US dollars when its process last ended normally.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost_usd: Option<f64>,
-    /// The message that opened it: taken over twice, it opens one session.
+    /// The message that opened it. If that message is handled twice, it still opens only one session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub opened_by: Option<MessageId>,
-    /// When it was last asked something, or answered. It is not saved for its own sake: after a crash `mail.db` knows
-    /// better.
+    /// When it last got a prompt or answered one. A change of this alone is not saved; after a crash `mail.db` knows the
+    /// time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub active_at: Option<Timestamp>,
 }
 
 impl Session {
-    /// A new session with all that is configured, not yet begun.
+    /// A new session with the configured settings, not yet begun.
     #[must_use]
     pub fn new(owner: OpenId, chat_id: ChatId, cwd: PathBuf, now: Timestamp) -> Self {
         Self {
@@ -107,27 +108,27 @@ impl Session {
         }
     }
 
-    /// The project's name: its directory's.
+    /// The project's name, which is the name of its directory.
     #[must_use]
     pub fn project(&self) -> String {
         self.cwd.file_name().map_or_else(|| "/".to_owned(), |name| name.to_string_lossy().into_owned())
     }
 }
 
-/// All sessions. Cloning is cheap per session, so that a copy can be written out while work goes on.
+/// All sessions. A clone shares them, so that it can be written to disk while work goes on.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Registry {
     sessions: BTreeMap<ConvId, Arc<Session>>,
-    /// Open sessions of each person in the order they were opened: the numbers of `/list`.
+    /// The open sessions of each person, in the order in which they were opened. It gives the numbers of `/list`.
     open: BTreeMap<OpenId, Vec<ConvId>>,
-    /// How many these are.
+    /// The number of open sessions of all people.
     open_sessions: usize,
     active: BTreeMap<ChatId, BTreeMap<OpenId, ConvId>>,
-    /// What becomes of a person's long answers, where he chose it.
+    /// In which form long answers are sent to a person, if they chose it.
     long: BTreeMap<OpenId, LongAnswers>,
 }
 
-/// One person's sessions: there is no way from here to another's.
+/// One person's sessions. Another person's cannot be reached from here.
 #[derive(Debug)]
 pub struct Owned<'a> {
     registry: &'a Registry,
@@ -137,17 +138,18 @@ pub struct Owned<'a> {
 /// A session as `/list` shows it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Listed<'a> {
-    /// Its number, from 1.
+    /// Its number in `/list`, from 1.
     pub number: usize,
-    /// The session.
+    /// The open session with that number.
     pub session: &'a Session,
 }
 
 impl Registry {
-    /// The registry with these sessions, whatever their order.
+    /// A registry with these sessions, which may come in any order.
     ///
     /// # Errors
-    /// A sentence saying which entry cannot be: an id twice or ill-formed, or an active session that is not its user's.
+    /// A sentence that names the invalid entry: an id that occurs twice or is malformed, or an active session that its
+    /// user does not own.
     pub fn from_parts(
         sessions: Vec<Session>,
         active: BTreeMap<ChatId, BTreeMap<OpenId, ConvId>>,
@@ -161,7 +163,7 @@ impl Registry {
                 return Err(format!("the conv_id {conv_id:?} may hold only letters, digits and dashes"));
             }
             if registry.sessions.contains_key(&conv_id) {
-                return Err(format!("the session {conv_id} stands in it twice"));
+                return Err(format!("the session {conv_id} occurs twice"));
             }
             registry.insert(session);
         }
@@ -176,19 +178,19 @@ impl Registry {
         Ok(registry)
     }
 
-    /// The sessions, and which is active in each chat for whom.
+    /// All sessions, and the active session of each person in each chat.
     #[must_use]
     pub fn parts(&self) -> (Vec<&Session>, &BTreeMap<ChatId, BTreeMap<OpenId, ConvId>>) {
         (self.sessions.values().map(Arc::as_ref).collect(), &self.active)
     }
 
-    /// What `owner` may see and touch.
+    /// The sessions that `owner` may see and use.
     #[must_use]
     pub fn of<'a>(&'a self, owner: &'a OpenId) -> Owned<'a> {
         Owned { registry: self, owner }
     }
 
-    /// A session that the daemon itself speaks of: one that it runs.
+    /// A session by an id that comes from the daemon itself; ownership is not checked.
     #[must_use]
     pub fn running(&self, conv_id: &ConvId) -> Option<&Session> {
         self.sessions.get(conv_id).map(Arc::as_ref)
@@ -203,14 +205,14 @@ impl Registry {
         })
     }
 
-    /// How many sessions are not closed.
+    /// The number of sessions that are not closed.
     #[must_use]
     pub fn open_sessions(&self) -> usize {
         self.open_sessions
     }
 
-    /// Adds a session and makes it its owner's active one in its chat. When the same message opened one before, that is
-    /// returned, and what came after it stands.
+    /// Adds a session and makes it its owner's active session in its chat. If the same message opened a session before,
+    /// that one is returned and nothing is changed.
     pub fn open(&mut self, session: Session) -> ConvId {
         let by = session.opened_by.as_ref();
         let before = by.and_then(|by| {
@@ -227,8 +229,8 @@ impl Registry {
         conv_id
     }
 
-    /// Makes a session of his own the active one of `owner` in `chat`; false if he has no such session. `by` is the
-    /// message that says so, if one does.
+    /// Makes a session the active one of its owner in `chat`; false if `owner` has no such session. `by` is the message
+    /// that asks for it, if there is one.
     pub fn switch(
         &mut self,
         owner: &OpenId,
@@ -242,7 +244,7 @@ impl Registry {
         if let Some(by) = by {
             self.change(conv_id, |session| {
                 let many = session.switched_by.len();
-                session.switched_by.drain(..many.saturating_sub(SWITCHES_KEPT - 1));
+                session.switched_by.drain(..many.saturating_sub(MAX_SWITCHES - 1));
                 session.switched_by.push(by.clone());
             });
         }
@@ -250,7 +252,7 @@ impl Registry {
         true
     }
 
-    /// Closes a session of `owner`'s; false if he has no such session.
+    /// Closes a session; false if `owner` has no such session.
     pub fn close(
         &mut self,
         owner: &OpenId,
@@ -274,27 +276,29 @@ impl Registry {
         }
         self.active.retain(|_, people| !people.is_empty());
         let kept = |session: &Session| {
-            session.closed_at.is_none_or(|closed| now.duration_since(closed).unsigned_abs() < CLOSED_KEPT)
+            session
+                .closed_at
+                .is_none_or(|closed| now.duration_since(closed).unsigned_abs() < CLOSED_RETENTION)
         };
         self.sessions.retain(|_, session| kept(session));
         true
     }
 
-    /// Claude has the conversation on disk under this id.
-    pub fn begun(&mut self, conv_id: &ConvId, id: ClaudeSessionId) {
+    /// Notes that Claude Code has the conversation on disk under this id.
+    pub(crate) fn set_begun(&mut self, conv_id: &ConvId, id: ClaudeSessionId) {
         self.change(conv_id, |session| {
             session.begun = true;
             session.cc_session_id = id;
         });
     }
 
-    /// It was asked something, or answered.
-    pub fn touched(&mut self, conv_id: &ConvId, at: Timestamp) {
+    /// Notes that the session got a prompt or answered one.
+    pub(crate) fn touch(&mut self, conv_id: &ConvId, at: Timestamp) {
         self.change(conv_id, |session| session.active_at = session.active_at.max(Some(at)));
     }
 
-    /// What the conversation has cost so far.
-    pub fn cost(&mut self, conv_id: &ConvId, cost_usd: f64) {
+    /// Notes what the conversation has cost so far.
+    pub(crate) fn set_cost(&mut self, conv_id: &ConvId, cost_usd: f64) {
         self.change(conv_id, |session| session.cost_usd = Some(cost_usd));
     }
 
@@ -314,7 +318,7 @@ impl Registry {
 }
 
 impl<'a> Owned<'a> {
-    /// An open session of his.
+    /// An open session of the owner's.
     #[must_use]
     pub fn session(&self, conv_id: &ConvId) -> Option<&'a Session> {
         self.registry
@@ -322,7 +326,7 @@ impl<'a> Owned<'a> {
             .filter(|session| &session.owner == self.owner && session.closed_at.is_none())
     }
 
-    /// His open sessions, numbered from 1 in the order they were opened.
+    /// The owner's open sessions, numbered from 1 in the order in which they were opened.
     pub fn list(&self) -> impl Iterator<Item = Listed<'a>> + use<'a> {
         let registry = self.registry;
         let ids = registry.open.get(self.owner).map(Vec::as_slice).unwrap_or_default();
@@ -336,7 +340,7 @@ impl<'a> Owned<'a> {
         self.list().nth(number.checked_sub(1)?).map(|listed| listed.session)
     }
 
-    /// The session of his that this message closed.
+    /// The owner's session that this message closed.
     #[must_use]
     pub fn closed_by(&self, message_id: &MessageId) -> Option<&'a Session> {
         let mut sessions = self.registry.sessions.values().map(Arc::as_ref);
@@ -344,14 +348,14 @@ impl<'a> Owned<'a> {
             .find(|session| &session.owner == self.owner && session.closed_by.as_ref() == Some(message_id))
     }
 
-    /// The session of his that this message made the active one, closed or not.
+    /// The owner's session, open or closed, that this message made the active one.
     #[must_use]
     pub fn switched_by(&self, message_id: &MessageId) -> Option<&'a Session> {
         let mut sessions = self.registry.sessions.values().map(Arc::as_ref);
         sessions.find(|session| &session.owner == self.owner && session.switched_by.contains(message_id))
     }
 
-    /// The session that his plain messages in `chat` go to.
+    /// The session that the owner's plain messages in `chat` go to.
     #[must_use]
     pub fn active(&self, chat: &ChatId) -> Option<&'a Session> {
         self.session(self.registry.active.get(chat)?.get(self.owner)?)

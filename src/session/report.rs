@@ -1,6 +1,6 @@
-//! What is said of a session's turns in a sentence, and what the audit log keeps of them. Pure.
+//! Makes settlements for `mail`: short notices and reactions about a session, and the audit record of a turn. Pure.
 //!
-//! Their cards are in `session::show`.
+//! The cards of turns are made in `session::show`.
 
 use std::path::Path;
 use std::time::Duration;
@@ -14,18 +14,18 @@ use crate::ids::{ConvId, MessageId, OpenId};
 use crate::mail::{Post, PostBody, Recipient, Settlement};
 use crate::words::Words;
 
-/// Whose session it is.
+/// The owner of a session, and where to reach them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SessionOwner {
-    /// Its owner.
-    pub user: OpenId,
-    /// Where things go that answer no message.
-    pub home: ReplyTarget,
+pub(crate) struct SessionOwner {
+    /// The owner.
+    pub(crate) user: OpenId,
+    /// Where posts go that answer no message.
+    pub(crate) home: ReplyTarget,
 }
 
-/// A notice in words.
+/// The sentence for a notice.
 #[must_use]
-pub fn sentence(notice: &Notice, words: Words) -> String {
+pub(crate) fn sentence(notice: &Notice, words: Words) -> String {
     match notice {
         Notice::Expired(tool) => words.approval_expired(tool),
         Notice::Forgotten => words.conversation_forgotten(),
@@ -39,50 +39,50 @@ pub fn sentence(notice: &Notice, words: Words) -> String {
     }
 }
 
-/// One sentence of the bot's, which also answers these inbox entries.
+/// Sends one sentence of the bot's, which also answers these inbox entries.
 #[must_use]
-pub fn notice(mails: Vec<i64>, reply: &ReplyTarget, text: String) -> Settlement {
+pub(crate) fn notice(mails: Vec<i64>, reply: &ReplyTarget, text: String) -> Settlement {
     let posts = vec![text_post(text, reply)];
     Settlement { mails, posts, ..Settlement::at(Timestamp::now()) }
 }
 
-/// Feishu's emoji for a command that was heard.
-const HEARD: &str = "OK";
+/// Feishu's emoji for a command that was carried out.
+const DONE_EMOJI: &str = "OK";
 /// Feishu's emoji for a message that waits.
-const WAITS: &str = "OneSecond";
-/// Feishu's emoji for a message that was not taken.
-const NOT_TAKEN: &str = "CrossMark";
+const WAITING_EMOJI: &str = "OneSecond";
+/// Feishu's emoji for a message that was not accepted.
+const REJECTED_EMOJI: &str = "CrossMark";
 
-/// Shows beside a command that it was heard: its effect speaks for itself.
+/// Confirms a command by a reaction, which also answers it: its effect can be seen elsewhere.
 #[must_use]
-pub fn heard(mail: i64, message_id: &MessageId, user: &OpenId) -> Settlement {
-    let posts = vec![reaction(message_id, user, HEARD, None)];
+pub(crate) fn heard(mail: i64, message_id: &MessageId, user: &OpenId) -> Settlement {
+    let posts = vec![reaction(message_id, user, DONE_EMOJI, None)];
     Settlement { mails: vec![mail], posts, ..Settlement::at(Timestamp::now()) }
 }
 
-/// Shows beside a message that it was not taken, and with that answers it.
+/// Marks a message as not accepted by a reaction, which also answers it.
 #[must_use]
-pub fn not_taken(mail: i64, message_id: &MessageId, user: &OpenId) -> Settlement {
-    let posts = vec![reaction(message_id, user, NOT_TAKEN, None)];
+pub(crate) fn not_taken(mail: i64, message_id: &MessageId, user: &OpenId) -> Settlement {
+    let posts = vec![reaction(message_id, user, REJECTED_EMOJI, None)];
     Settlement { mails: vec![mail], posts, ..Settlement::at(Timestamp::now()) }
 }
 
-/// Shows beside a message that it waits; says so in words where the emoji is refused.
+/// Marks a message as waiting by a reaction, or by these words if Feishu refuses the emoji.
 #[must_use]
-pub fn waits(message_id: &MessageId, user: &OpenId, words: String) -> Settlement {
-    let posts = vec![reaction(message_id, user, WAITS, Some(words))];
+pub(crate) fn waits(message_id: &MessageId, user: &OpenId, words: String) -> Settlement {
+    let posts = vec![reaction(message_id, user, WAITING_EMOJI, Some(words))];
     Settlement { posts, ..Settlement::at(Timestamp::now()) }
 }
 
-/// It goes by the person's lane, not the chat's: an answer does not wait for it.
+/// A reaction goes by the person's lane, not the chat's, so that no answer waits for it.
 fn reaction(on: &MessageId, user: &OpenId, emoji: &str, otherwise: Option<String>) -> Post {
     let body = PostBody::Reaction { on: on.clone(), emoji: emoji.to_owned(), otherwise };
     Post { to: Recipient::User(user.clone()), reply_to: None, body }
 }
 
-/// A turn as the audit log keeps it; `at` is its end.
+/// The audit record of a turn that ended at `at`.
 #[must_use]
-pub fn record(
+pub(crate) fn record(
     done: FinishedTurn,
     conv_id: &ConvId,
     user: &OpenId,

@@ -3,14 +3,15 @@
 //! A document is made only from the part of a turn that it shows. A turn with 500 tool calls and megabytes of text costs no
 //! more than a short one. `render::ladder` decides in which form a document is sent.
 
-pub mod approval;
-pub mod ended;
-pub mod pace;
-pub mod plan;
-pub mod question;
-pub mod request;
-pub mod running;
-pub mod work;
+pub(crate) mod approval;
+pub(crate) mod ended;
+pub(crate) mod pace;
+pub(crate) mod plan;
+pub(crate) mod press;
+pub(crate) mod question;
+pub(crate) mod request;
+pub(crate) mod running;
+pub(crate) mod work;
 
 use std::path::Path;
 
@@ -21,25 +22,25 @@ use crate::{ids::ConvId, words::Words};
 
 /// The turn that a document is about, and the chat that it is for.
 #[derive(Clone, Copy, Debug)]
-pub struct TurnContext<'a> {
+pub(crate) struct TurnContext<'a> {
     /// The session of the turn.
-    pub conv_id: &'a ConvId,
+    pub(crate) conv_id: &'a ConvId,
     /// The turn. A turn that Claude started by itself has an id given by the daemon.
-    pub turn: Uuid,
+    pub(crate) turn: Uuid,
     /// The project's directory.
-    pub project: &'a Path,
+    pub(crate) project: &'a Path,
     /// Whether the chat is a group chat.
-    pub group: bool,
+    pub(crate) group: bool,
     /// The sentences, in the language of the chat.
-    pub words: Words,
+    pub(crate) words: Words,
     /// The current time, in the time zone used in the chat.
-    pub now: &'a Zoned,
+    pub(crate) now: &'a Zoned,
 }
 
 impl TurnContext<'_> {
     /// The name of the project's directory, in one line.
     #[must_use]
-    pub fn project_name(&self) -> String {
+    pub(crate) fn project_name(&self) -> String {
         let name = self.project.file_name().unwrap_or(self.project.as_os_str());
         one_line(&name.to_string_lossy(), MAX_NAME_CHARS)
     }

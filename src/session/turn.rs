@@ -1,6 +1,6 @@
-//! One turn: what was asked, what Claude has said and done so far, and the clock that ends it.
+//! A turn: its prompt, what Claude has said and done so far, and the clock that limits it.
 //!
-//! Pure: the machine feeds it, the actor writes its outcome down.
+//! Pure: the machine updates it, and the actor records its outcome.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -12,47 +12,46 @@ use crate::ids::{ChatId, MessageId};
 use crate::mail::Recipient;
 use crate::render::document::LongAnswers;
 
-mod ask;
 mod clock;
-mod done;
-mod speech;
+mod finished;
+mod open_request;
+mod text;
 
-pub use ask::OpenRequest;
 use clock::{SilenceWatch, TurnClock};
-pub use done::{Approval, FinishedTurn, RequestOutcome, SessionGauges, ToolUse, TurnOutcome};
-use speech::TurnText;
+pub use finished::{Approval, FinishedTurn, RequestOutcome, SessionGauges, ToolUse, TurnOutcome};
+pub use open_request::OpenRequest;
+use text::TurnText;
 
-/// A prompt on its way to Claude.
+/// A prompt for Claude.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Prompt {
-    /// Names the turn in `mail.db`, and the message in Claude's protocol.
+    /// The id of the turn in `mail.db`, and of the message in Claude's protocol.
     pub turn_id: Uuid,
-    /// The inbox entry that it answers.
+    /// The number of the inbox entry that it comes from.
     pub mail: i64,
-    /// The words, as they were typed.
+    /// The text as it was typed.
     pub text: String,
-    /// The chat it was written in.
+    /// The chat in which it was written.
     pub chat_id: ChatId,
     /// Where the answer goes.
     pub reply: ReplyTarget,
-    /// What becomes of an answer that is longer than a few screens.
+    /// In which form an answer of more than a few screens is sent.
     pub long: LongAnswers,
 }
 
 impl Prompt {
-    /// The name of the slash command that the prompt asks Claude to run, if it looks like one.
-    #[must_use]
-    pub fn slash_command(&self) -> Option<&str> {
+    /// The name of the slash command, if the prompt looks like one.
+    pub(crate) fn slash_command(&self) -> Option<&str> {
         self.text.strip_prefix('/')?.split_whitespace().next()
     }
 }
 
-/// Where an answer goes: to a chat, and in a group under the message that it answers.
+/// Where an answer goes: to a chat, and in a group as a reply to the message that it answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReplyTarget {
-    /// The chat or person.
+    /// The chat or person that gets it.
     pub to: Recipient,
-    /// The message that is quoted.
+    /// The message to reply to; `None` outside groups.
     pub under: Option<MessageId>,
 }
 
@@ -62,49 +61,48 @@ pub struct Turn {
     id: Uuid,
     prompt: Option<Prompt>,
     started: Instant,
-    speech: TurnText,
+    text: TurnText,
     tools: Vec<ToolUse>,
     approvals: Vec<Approval>,
     open: VecDeque<OpenRequest>,
     clock: TurnClock,
-    quiet: SilenceWatch,
+    silence: SilenceWatch,
     /// Why it is being ended early, once it is.
-    pub ending: Option<TurnOutcome>,
-    /// What Claude said was wrong with its last call, as a word of its protocol.
-    pub error: Option<String>,
-    /// How it ends if it ends well and without a word: what its user told Claude Code to do is done.
-    pub done: Option<TurnOutcome>,
-    /// What its user was told already, and need not be told again.
-    pub told: ToldOnce,
+    pub(crate) ending: Option<TurnOutcome>,
+    /// Claude Code's kind for the error of its last API call, if that failed.
+    pub(crate) error: Option<String>,
+    /// The outcome if the turn ends well and without text: a command of Claude Code's was carried out.
+    pub(crate) done: Option<TurnOutcome>,
+    /// What its user was told already and need not be told again.
+    pub(crate) told: ToldOnce,
 }
 
-/// What is told once in a turn.
+/// Which notices the user of a turn has had. Each is given once in a turn.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct ToldOnce {
-    /// That calls of the API fail and are tried again.
-    pub retrying: bool,
-    /// That the conversation was summarised.
-    pub compacted: bool,
-    /// That the conversation could not be summarised.
-    pub compaction_failed: bool,
-    /// That a line was too long to be read.
-    pub line_lost: bool,
+pub(crate) struct ToldOnce {
+    /// Calls to the API fail and are tried again.
+    pub(crate) retrying: bool,
+    /// The conversation was summarised.
+    pub(crate) compacted: bool,
+    /// Summarising the conversation failed.
+    pub(crate) compaction_failed: bool,
+    /// A line was too long to be read.
+    pub(crate) line_lost: bool,
 }
 
 impl Turn {
     /// A turn that begins now and may take `limit`.
-    #[must_use]
-    pub fn new(prompt: Option<Prompt>, limit: Duration, now: Instant) -> Self {
+    pub(crate) fn new(prompt: Option<Prompt>, limit: Duration, now: Instant) -> Self {
         Self {
             id: prompt.as_ref().map_or_else(Uuid::new_v4, |prompt| prompt.turn_id),
             prompt,
             started: now,
-            speech: TurnText::default(),
+            text: TurnText::default(),
             tools: Vec::new(),
             approvals: Vec::new(),
             open: VecDeque::new(),
             clock: TurnClock::new(limit, now),
-            quiet: SilenceWatch::new(now),
+            silence: SilenceWatch::new(now),
             ending: None,
             error: None,
             done: None,
@@ -112,193 +110,186 @@ impl Turn {
         }
     }
 
-    /// The name of the turn: its prompt's, or one of its own when nobody asked for it.
-    #[must_use]
-    pub fn id(&self) -> Uuid {
+    /// Its id: the prompt's, or one of its own if nobody asked for the turn.
+    pub(crate) fn id(&self) -> Uuid {
         self.id
     }
 
     /// When it began.
-    #[must_use]
-    pub fn started(&self) -> Instant {
+    pub(crate) fn started(&self) -> Instant {
         self.started
     }
 
-    /// The prompt that it answers.
-    #[must_use]
-    pub fn prompt(&self) -> Option<&Prompt> {
+    /// The prompt that it answers; `None` if Claude began it by itself.
+    pub(crate) fn prompt(&self) -> Option<&Prompt> {
         self.prompt.as_ref()
     }
 
-    /// Takes what Claude said; a subagent's words are not part of the answer.
-    pub fn hear(&mut self, said: Assistant, now: Instant) {
-        // What Claude Code itself says of a failure is told with the outcome.
-        let failure = said.synthetic && said.error.is_some();
-        if said.error.is_some() {
-            self.error = said.error;
+    /// Adds a finished part of an answer. A subagent's text is not part of the answer.
+    pub(crate) fn add_message(&mut self, message: Assistant, now: Instant) {
+        // Claude Code's own text about a failure is told with the outcome.
+        let is_failure = message.synthetic && message.error.is_some();
+        if message.error.is_some() {
+            self.error = message.error;
         }
-        for block in said.blocks {
+        for block in message.blocks {
             match block {
-                ContentBlock::Text(text) if !said.subagent && !failure && !text.is_empty() => {
-                    self.speech.hear(text, said.message_id.as_deref());
+                ContentBlock::Text(text) if !message.subagent && !is_failure && !text.is_empty() => {
+                    self.text.add(text, message.message_id.as_deref());
                 }
                 ContentBlock::ToolUse { id, name, input } => {
-                    self.speech.work();
+                    self.text.tool_used();
                     let after = now.duration_since(self.started);
-                    let (subagent, end) = (said.subagent, None);
+                    let (subagent, end) = (message.subagent, None);
                     self.tools.push(ToolUse { id, name, input, subagent, after, end, is_error: None });
                 }
                 ContentBlock::Text(_) => {}
-                ContentBlock::Other => self.speech.pause(),
+                ContentBlock::Other => self.text.other_block(),
             }
         }
     }
 
-    /// Takes the beginning of a message of the model's.
-    pub fn message_begins(&mut self) {
-        self.speech.begin();
+    /// Notes that the model begins a message.
+    pub(crate) fn message_begins(&mut self) {
+        self.text.message_begins();
     }
 
-    /// Takes a piece of a text that is being written; [`Turn::hear`] brings the whole of it.
-    pub fn stream(&mut self, index: u64, text: &str) {
-        self.speech.stream(index, text);
+    /// Adds a piece of a text that is being written. [`Turn::add_message`] brings the complete text later.
+    pub(crate) fn stream(&mut self, index: u64, text: &str) {
+        self.text.stream(index, text);
     }
 
-    /// The text so far broke off at a limit; the next message goes on with it.
-    pub fn cut_off(&mut self) {
-        self.speech.cut_off();
+    /// Notes that the text so far broke off at a length limit; the next message continues it.
+    pub(crate) fn cut_off(&mut self) {
+        self.text.cut_off();
     }
 
-    /// What Claude has said so far, also what it is writing now: so many bytes at the end of it, and how many are left
-    /// out before them.
+    /// The last `max_bytes` of what Claude has said so far, including what it is writing now, and the number of bytes
+    /// before them.
     #[must_use]
-    pub fn said(&self, at_most: usize) -> (String, usize) {
-        self.speech.end(at_most)
+    pub fn said(&self, max_bytes: usize) -> (String, usize) {
+        self.text.end(max_bytes)
     }
 
-    /// Takes the end of a tool use.
-    pub fn tool_ended(&mut self, end: ToolEnd, now: Instant) {
+    /// Notes the end of a tool use.
+    pub(crate) fn tool_ended(&mut self, end: ToolEnd, now: Instant) {
         if let Some(tool) = self.tools.iter_mut().rev().find(|tool| tool.id == end.tool_use_id) {
             tool.is_error = Some(end.is_error);
             tool.end = Some((now.duration_since(self.started), end));
         }
     }
 
-    /// Takes a permission request, which is a denial after `time`; the turn's clock stands until every open one is
-    /// decided.
-    pub fn ask(&mut self, request: PermissionRequest, time: Duration, now: Instant) -> OpenRequest {
-        self.clock.stand(now);
-        self.quiet.stand();
+    /// Adds a permission request, which counts as denied after `timeout`. The turn's clock is paused until every open
+    /// request is decided.
+    pub(crate) fn ask(
+        &mut self,
+        permission: PermissionRequest,
+        timeout: Duration,
+        now: Instant,
+    ) -> OpenRequest {
+        self.clock.pause(now);
+        self.silence.pause();
         let after = now.duration_since(self.started);
-        let ask = OpenRequest::new(request, self.speech.last(), self.id, after, now, time);
-        self.open.push_back(ask.clone());
-        ask
+        let request = OpenRequest::new(permission, self.text.last(), self.id, after, now, timeout);
+        self.open.push_back(request.clone());
+        request
     }
 
     /// The open requests, the oldest first.
-    pub fn asks(&self) -> impl Iterator<Item = &OpenRequest> {
+    pub(crate) fn open_requests(&self) -> impl Iterator<Item = &OpenRequest> {
         self.open.iter()
     }
 
-    /// The tool that runs now: the one that was begun last of those that have not ended.
-    #[must_use]
-    pub fn running_tool(&self) -> Option<&ToolUse> {
+    /// The tool that runs now: of those that have not ended, the one that was started last.
+    pub(crate) fn running_tool(&self) -> Option<&ToolUse> {
         self.tools.iter().rev().find(|tool| tool.is_error.is_none() && !tool.subagent)
     }
 
-    /// The tools that were used so far.
-    #[must_use]
-    pub fn tools(&self) -> &[ToolUse] {
+    /// The tools used so far.
+    pub(crate) fn tools(&self) -> &[ToolUse] {
         &self.tools
     }
 
-    /// The requests that were decided so far.
-    #[must_use]
-    pub fn approvals(&self) -> &[Approval] {
+    /// The requests decided so far.
+    pub(crate) fn approvals(&self) -> &[Approval] {
         &self.approvals
     }
 
-    /// How many requests are open.
-    #[must_use]
-    pub fn open_requests(&self) -> usize {
-        self.open.len()
-    }
-
-    /// Takes an open request away, with what was decided.
-    pub fn decide(
+    /// Removes an open request and records what was decided.
+    pub(crate) fn decide(
         &mut self,
         request_id: &str,
         decision: RequestOutcome,
         now: Instant,
     ) -> Option<OpenRequest> {
-        let place = self.open.iter().position(|ask| ask.request.request_id == request_id)?;
-        let ask = self.open.remove(place)?;
+        let position = self.open.iter().position(|open| open.permission.request_id == request_id)?;
+        let request = self.open.remove(position)?;
         self.approvals.push(Approval {
             request_id: request_id.to_owned(),
-            tool: ask.request.tool.clone(),
-            input: ask.request.input.clone(),
+            tool: request.permission.tool.clone(),
+            input: request.permission.input.clone(),
             decision,
             after: now.duration_since(self.started),
         });
         if self.open.is_empty() {
-            self.clock.run(now);
-            self.quiet.run(now);
+            self.clock.resume(now);
+            self.silence.resume(now);
         }
-        Some(ask)
+        Some(request)
     }
 
-    /// Takes away an open request whose time is over.
-    pub fn expire(&mut self, now: Instant) -> Option<OpenRequest> {
-        let ask = self.open.iter().find(|ask| ask.expires <= now)?;
-        let request_id = ask.request.request_id.clone();
+    /// Removes an open request that has expired, if there is one.
+    pub(crate) fn expire(&mut self, now: Instant) -> Option<OpenRequest> {
+        let request = self.open.iter().find(|request| request.expires <= now)?;
+        let request_id = request.permission.request_id.clone();
         self.decide(&request_id, RequestOutcome::Expired, now)
     }
 
-    /// Takes away all that is open.
-    pub fn withdraw_all(&mut self, now: Instant) -> Vec<OpenRequest> {
-        let open: Vec<String> = self.open.iter().map(|ask| ask.request.request_id.clone()).collect();
+    /// Removes all open requests.
+    pub(crate) fn withdraw_all(&mut self, now: Instant) -> Vec<OpenRequest> {
+        let open: Vec<String> =
+            self.open.iter().map(|request| request.permission.request_id.clone()).collect();
         open.iter().filter_map(|request_id| self.decide(request_id, RequestOutcome::Withdrawn, now)).collect()
     }
 
-    /// An open request whose person is to be told once more now; he is told once.
-    pub fn remind(&mut self, now: Instant) -> Option<OpenRequest> {
-        let ask = self.open.iter_mut().find(|ask| ask.remind.is_some_and(|at| at <= now))?;
-        ask.remind = None;
-        Some(ask.clone())
+    /// An open request of which its person is to be reminded now. Each request is returned once.
+    pub(crate) fn remind(&mut self, now: Instant) -> Option<OpenRequest> {
+        let request = self.open.iter_mut().find(|request| request.remind.is_some_and(|at| at <= now))?;
+        request.remind = None;
+        Some(request.clone())
     }
 
-    /// When something is due: a request expires, a silence is to be told, or the turn has had its time.
-    #[must_use]
-    pub fn due(&self) -> Option<Instant> {
-        let expiry = self.open.iter().flat_map(|ask| [Some(ask.expires), ask.remind]).flatten().min();
-        expiry.into_iter().chain(self.clock.ends()).chain(self.quiet.due()).min()
+    /// When something is due: a request expires or is to be reminded of, a silence is to be told, or the turn has had
+    /// its time.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        let requests =
+            self.open.iter().flat_map(|request| [Some(request.expires), request.remind]).flatten().min();
+        requests.into_iter().chain(self.clock.ends()).chain(self.silence.due()).min()
     }
 
-    /// Notes that a line of any kind came.
-    pub fn heard_a_line(&mut self, now: Instant) {
-        self.quiet.heard(now);
+    /// Notes that a line of any kind was read.
+    pub(crate) fn line_received(&mut self, now: Instant) {
+        self.silence.line_received(now);
     }
 
-    /// How long Claude has been silent and how long the turn may still take, if that is to be told now.
-    pub fn silence(&mut self, now: Instant) -> Option<(Duration, Duration)> {
-        let lasted = self.quiet.tell(now)?;
+    /// If Claude's silence is to be told now: how long it has lasted, and how long the turn may still take.
+    pub(crate) fn silence(&mut self, now: Instant) -> Option<(Duration, Duration)> {
+        let lasted = self.silence.take_due(now)?;
         let left = self.clock.ends().map_or(Duration::ZERO, |end| end.saturating_duration_since(now));
         Some((lasted, left))
     }
 
     /// Whether the turn has had its time.
-    #[must_use]
-    pub fn is_over_time(&self, now: Instant) -> bool {
+    pub(crate) fn is_over_time(&self, now: Instant) -> bool {
         self.clock.ends().is_some_and(|end| end <= now)
     }
 
-    /// The turn, over; nothing of it is open any more.
-    #[must_use]
-    pub fn finish(self, outcome: TurnOutcome, cost_usd: Option<f64>, now: Instant) -> FinishedTurn {
+    /// Ends the turn. Call [`Turn::withdraw_all`] first, as open requests are dropped.
+    pub(crate) fn finish(self, outcome: TurnOutcome, cost_usd: Option<f64>, now: Instant) -> FinishedTurn {
         FinishedTurn {
             id: self.id,
             prompt: self.prompt,
-            text: self.speech.joined(),
+            text: self.text.joined(),
             outcome,
             took: now.duration_since(self.started),
             cost_usd,
@@ -309,23 +300,21 @@ impl Turn {
     }
 
     /// Whether Claude has said nothing yet.
-    #[must_use]
-    pub fn is_silent(&self) -> bool {
-        self.speech.is_silent()
+    pub(crate) fn is_silent(&self) -> bool {
+        self.text.is_empty()
     }
 
-    /// Takes a text that came with the result alone.
-    pub fn say(&mut self, text: String) {
-        self.speech.hear(text, None);
+    /// Adds a text that only the result carried.
+    pub(crate) fn add_text(&mut self, text: String) {
+        self.text.add(text, None);
     }
 
-    /// Parts what was said so far, which belongs to a turn that Claude began by itself, from the prompt that still
-    /// waits for its answer.
-    #[must_use]
-    pub fn split_unasked(&mut self, now: Instant) -> Turn {
+    /// Splits off everything said and done so far: it belongs to a turn that Claude began by itself, while this turn's
+    /// prompt still waits for its answer.
+    pub(crate) fn split_unasked(&mut self, now: Instant) -> Turn {
         let mut unasked = Turn::new(None, Duration::ZERO, now);
         unasked.started = self.started;
-        unasked.speech = std::mem::take(&mut self.speech);
+        unasked.text = std::mem::take(&mut self.text);
         unasked.tools = std::mem::take(&mut self.tools);
         unasked.error = self.error.take();
         unasked

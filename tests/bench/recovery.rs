@@ -94,7 +94,7 @@ async fn kills(table: &mut Table) {
         let before = rig.emulator.shown(&chat).len();
         rig.emulator.say(&user, &chat, &format!("slow 360{nth}"));
         let turns = nth + 1;
-        while rig.log().matches("turn begun").count() < 2 * turns {
+        while rig.log().matches("turn started").count() < 2 * turns {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         rig.kill().await;

@@ -31,7 +31,7 @@ async fn a_new_keyring_counts_at_once_and_a_bad_one_is_refused() {
     phonework.logged("the keyring is refused, the old one stays", 1).await;
     assert_eq!(phonework.ask("echo as before", 1).await, ["as before"]);
     phonework.say("slow 3600");
-    phonework.logged("turn begun", 2).await;
+    phonework.logged("turn started", 2).await;
     let waits = phonework.say("echo never");
     phonework.reacted(&waits, "OneSecond").await;
     phonework.reload("TURN_TIMEOUT", json!("5m"));
@@ -51,7 +51,7 @@ async fn what_waits_over_a_restart_is_not_run_for_whom_the_keyring_shuts_out() {
     let mut phonework = Phonework::practising(json!({})).await;
     phonework.open_shop().await;
     phonework.say("slow 3600");
-    phonework.logged("turn begun", 1).await;
+    phonework.logged("turn started", 1).await;
     let waits = phonework.say("echo never");
     phonework.reacted(&waits, "OneSecond").await;
     phonework.kill().await;

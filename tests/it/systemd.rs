@@ -82,7 +82,7 @@ async fn what_happened_in_a_session_is_found_in_the_journal_by_its_fields() {
     let written = async {
         loop {
             let lines = systemd.succeed(&journal).await;
-            if lines.contains("turn over") {
+            if lines.contains("turn ended") {
                 return lines;
             }
         }
@@ -90,7 +90,7 @@ async fn what_happened_in_a_session_is_found_in_the_journal_by_its_fields() {
     let lines = tokio::time::timeout(PATIENCE, written).await.expect("it is in the journal");
     let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let told: Vec<_> = lines.iter().map(|line| (&line["MESSAGE"], &line["PRIORITY"])).collect();
-    let (begun, over, info) = (json!("turn begun"), json!("turn over"), json!("6"));
+    let (begun, over, info) = (json!("turn started"), json!("turn ended"), json!("6"));
     assert_eq!(told, [(&begun, &info), (&over, &info)]);
     assert_eq!(lines[1]["PHONEWORK_OUTCOME"], "answered");
     assert_eq!(lines[1]["SYSLOG_IDENTIFIER"], "phonework");

@@ -162,7 +162,7 @@ impl Router {
                 return self.waiting.queues.put_back(user, message);
             }
             let since = Timestamp::now();
-            self.registry.touched(&conv_id, since);
+            self.registry.touch(&conv_id, since);
             self.live.set_running(user.clone(), RunningPrompt { message, since });
             return;
         }

@@ -23,7 +23,7 @@ use crate::sandbox::limits::ResourceLimits;
 use crate::sandbox::{Isolation, Sandboxes, SessionScope};
 use crate::session::actor::{self, ActorSetup, ControlMessage, SessionHandle, SessionReport, SessionWork};
 use crate::session::event_feed::EventFeed;
-use crate::session::machine::{Input, SessionLimits};
+use crate::session::machine::{Input, SessionTimeouts};
 use crate::session::registry::Session;
 use crate::session::report::SessionOwner;
 use crate::session::turn::ReplyTarget;
@@ -129,7 +129,7 @@ impl LiveSessions {
             command: keyring.claude_command.clone(),
             launch: self.launch(session, settings),
             phonework: self.resources.phonework.clone(),
-            limits: SessionLimits {
+            timeouts: SessionTimeouts {
                 turn: seconds(session.turn_timeout_s, keyring.turn_timeout),
                 idle: seconds(session.idle_timeout_s, keyring.idle_timeout),
                 approval: keyring.approval_timeout,
@@ -137,9 +137,9 @@ impl LiveSessions {
             cost_usd: session.cost_usd,
             language: keyring.language,
             store: self.resources.store.clone(),
-            stage: self.resources.live_cards.clone(),
+            live_cards: self.resources.live_cards.clone(),
             reports: self.resources.reports.clone(),
-            tap: self.resources.event_feed.clone(),
+            event_feed: self.resources.event_feed.clone(),
         }
     }
 
@@ -211,7 +211,7 @@ impl LiveSessions {
 
     /// Puts a session to sleep, so that another one gets its slot.
     pub(super) fn sleep(&self, conv_id: &ConvId) {
-        self.instruct(conv_id, Input::Sleep);
+        self.instruct(conv_id, Input::Suspend);
     }
 
     /// Ends a session's process, and stops its running turn.
@@ -224,7 +224,7 @@ impl LiveSessions {
     /// Has all sessions end by `deadline`.
     pub(super) fn leave_all(&self, deadline: Instant) {
         for conv_id in self.handles.keys() {
-            self.instruct(conv_id, Input::Leave(deadline));
+            self.instruct(conv_id, Input::Shutdown(deadline));
         }
     }
 

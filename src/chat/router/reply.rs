@@ -143,13 +143,13 @@ impl Router {
         request: ActionRequest,
         conv_id: &ConvId,
     ) -> Option<(ActionRequest, Session)> {
-        let sentence = match self.registry.of(&request.user).standing(conv_id) {
-            Ownership::His(session) => {
+        let sentence = match self.registry.of(&request.user).ownership(conv_id) {
+            Ownership::Theirs(session) => {
                 let session = session.clone();
                 return Some((request, session));
             }
             Ownership::Over => self.words().session_over(),
-            Ownership::NotHis => self.words().not_yours(),
+            Ownership::NotTheirs => self.words().not_yours(),
         };
         self.decline(request, sentence);
         None

@@ -24,12 +24,12 @@ impl Router {
             SessionReport::Settled(conv_id) => {
                 let Some(owner) = self.owner_of(&conv_id) else { return };
                 self.live.take_running(&owner);
-                self.registry.touched(&conv_id, Timestamp::now());
+                self.registry.touch(&conv_id, Timestamp::now());
                 self.waiting.queues.finish(&owner);
                 self.live.idle(&conv_id);
                 self.dispatch_next(&owner);
             }
-            SessionReport::Unbegun(conv_id) => {
+            SessionReport::NotBegun(conv_id) => {
                 let Some(owner) = self.owner_of(&conv_id) else { return };
                 if let Some(RunningPrompt { message, .. }) = self.live.take_running(&owner) {
                     self.assign(message.item.mail.seq, message.conv_id.clone());
@@ -39,7 +39,7 @@ impl Router {
                 self.defer(RETRY_DELAY, DeferredTask::DispatchNext(owner));
             }
             SessionReport::Conversation(conv_id, id) => {
-                self.registry.begun(&conv_id, id);
+                self.registry.set_begun(&conv_id, id);
                 self.save();
             }
             SessionReport::Asking(conv_id, requests) => {
@@ -63,7 +63,7 @@ impl Router {
                 self.live.ended(&conv_id);
                 self.waiting.answers.forget(&conv_id);
                 if let Some(cost_usd) = cost_usd {
-                    self.registry.cost(&conv_id, cost_usd);
+                    self.registry.set_cost(&conv_id, cost_usd);
                     self.save();
                 }
                 if let Some(owner) = self.owner_of(&conv_id) {
@@ -97,14 +97,14 @@ impl Router {
                     SessionReport::Ended { conv_id, cost_usd } => {
                         self.live.ended(&conv_id);
                         if let Some(cost_usd) = cost_usd {
-                            self.registry.cost(&conv_id, cost_usd);
+                            self.registry.set_cost(&conv_id, cost_usd);
                         }
                     }
-                    SessionReport::Conversation(conv_id, id) => self.registry.begun(&conv_id, id),
+                    SessionReport::Conversation(conv_id, id) => self.registry.set_begun(&conv_id, id),
                     SessionReport::Mode(conv_id, mode) => drop(self.registry.set_mode(&conv_id, &mode)),
                     SessionReport::Rule(conv_id, rule) => drop(self.registry.add_rule(&conv_id, rule)),
                     SessionReport::Settled(_)
-                    | SessionReport::Unbegun(_)
+                    | SessionReport::NotBegun(_)
                     | SessionReport::Asking(..)
                     | SessionReport::Unasked(..)
                     | SessionReport::NotAnAnswer(..) => {}

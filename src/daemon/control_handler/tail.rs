@@ -2,13 +2,13 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::timeout;
 
-use super::{ControlHandler, missed, past_turns};
+use super::tail_entries::{missed, tail_entry};
+use super::{ControlHandler, past_turns};
 use crate::control::wire::{ControlError, Tail, TailCall, TailEntry, TailEntryKind};
 use crate::control::{NoReply, Replies};
 use crate::daemon::health::sessions_snapshot;
@@ -32,7 +32,7 @@ impl ControlHandler {
             return Err(NoReply::ExpectedMore);
         }
         // Subscribe first, so that nothing is missed in between.
-        let mut live = self.health.event_feed.listen();
+        let mut live = self.health.event_feed.subscribe();
         let snapshot = sessions_snapshot(&self.health.router).await?;
         let mut sessions = snapshot.known();
         let mut max = usize::try_from(call.turns.unwrap_or(DEFAULT_TURNS)).unwrap_or(MAX_TURNS_OF_ONE);
@@ -49,7 +49,9 @@ impl ControlHandler {
         let turns = past_turns::turns(&self.health.store, sessions, max, call.since).await;
         let mut shown_turns = BTreeSet::new();
         for turn in &turns {
-            let entries = event_feed::past(turn);
+            let events = event_feed::past(&turn.line);
+            let entries: Vec<TailEntry> =
+                events.iter().map(|event| tail_entry(event, turn.altered)).collect();
             shown_turns.extend(entries.first().map(|entry| entry.turn.clone()));
             for batch in entries.chunks(BATCH_SIZE) {
                 replies.send(&Tail { entries: batch.to_vec() }, false).await?;
@@ -63,22 +65,21 @@ impl ControlHandler {
         loop {
             let mut entries = Vec::new();
             match timeout(HEARTBEAT_INTERVAL, live.recv()).await {
-                Ok(Ok(entry)) => entries.push(entry),
-                Ok(Err(RecvError::Lagged(count))) => entries.push(Arc::new(missed(count))),
+                Ok(Ok(event)) => entries.push(tail_entry(&event, false)),
+                Ok(Err(RecvError::Lagged(count))) => entries.push(missed(count)),
                 Ok(Err(RecvError::Closed)) => return Ok(replies.send(&Tail::default(), true).await?),
                 Err(_) => {}
             }
             while entries.len() < BATCH_SIZE
-                && let Ok(entry) = live.try_recv()
+                && let Ok(event) = live.try_recv()
             {
-                entries.push(entry);
+                entries.push(tail_entry(&event, false));
             }
             let heartbeat = entries.is_empty();
             let new: Vec<TailEntry> = entries
-                .iter()
+                .into_iter()
                 .filter(|entry| entry.kind == TailEntryKind::Missed || is_wanted(entry))
                 .filter(|entry| !shown_turns.contains(&entry.turn))
-                .map(|entry| TailEntry::clone(entry))
                 .collect();
             if heartbeat || !new.is_empty() {
                 replies.send(&Tail { entries: new }, false).await?;

@@ -1,4 +1,4 @@
-//! How a prompt begins: who else has the conversation open, then the record, then the machine.
+//! Begins the turn of a prompt: check who else has the conversation open, record the turn, give the prompt to the machine.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -15,16 +15,16 @@ use crate::session::report;
 use crate::session::turn::{Turn, TurnOutcome};
 use crate::words::Words;
 
-/// A disk that does not answer for so long is not waited for.
-const LOOKING: Duration = Duration::from_secs(2);
-/// A process that is ended with its daemon is gone after so long.
-const LEAVING: Duration = Duration::from_millis(500);
-/// Claude Code has written all of its own to a conversation so long after its last line. Were it slower, its process
-/// would be started anew without need; nobody at the machine is faster.
-const AFTERTHOUGHT: Duration = Duration::from_millis(300);
+/// Maximum wait for the disk with Claude Code's folder.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
+/// A process that ends with its daemon is gone within this time.
+const EXIT_TIME: Duration = Duration::from_millis(500);
+/// Claude Code has written everything to the conversation's transcript within this time after its last line. If it were
+/// slower, its process would be restarted without need. No person at the machine is faster.
+const TRANSCRIPT_DELAY: Duration = Duration::from_millis(300);
 
 impl Actor {
-    /// Puts the turn on record, then lets the machine have the prompt: it may reach Claude only after that.
+    /// Records the turn, and only then gives the prompt to the machine: it must not reach Claude earlier.
     pub(super) async fn begin(&mut self, work: SessionWork) -> Vec<Effect> {
         let SessionWork { mut prompt, again } = work;
         let mail = prompt.mail;
@@ -37,19 +37,19 @@ impl Actor {
                     self.report(SessionReport::Settled(self.setup.conv_id.clone())).await;
                     return Vec::new();
                 }
-                Err(error) => return self.unbegun(&error).await,
+                Err(error) => return self.not_begun(&error).await,
             }
         }
-        let mut look = self.look().await;
-        if !again && look.elsewhere.iter().any(|other| !self.accepted.contains(other)) {
-            // It may be on its way out, as what a killed daemon leaves behind is.
-            tokio::time::sleep(LEAVING).await;
-            look = self.look().await;
+        let mut check = self.check_conversation().await;
+        if !again && check.elsewhere.iter().any(|other| !self.accepted.contains(other)) {
+            // It may be ending, for example after its daemon was killed.
+            tokio::time::sleep(EXIT_TIME).await;
+            check = self.check_conversation().await;
         }
         if again {
-            self.accepted.extend(look.elsewhere.iter().cloned());
+            self.accepted.extend(check.elsewhere.iter().cloned());
         }
-        let open_elsewhere = look.elsewhere.into_iter().find(|other| !self.accepted.contains(other));
+        let open_elsewhere = check.elsewhere.into_iter().find(|other| !self.accepted.contains(other));
         let start = TurnStart {
             turn_id: prompt.turn_id,
             mail: Some(mail),
@@ -65,66 +65,65 @@ impl Actor {
             Ok(()) => {
                 crash::at(Point::TurnCommitted);
                 let (conv_id, user) = (&self.setup.conv_id, &self.setup.owner.user);
-                info!(%conv_id, %user, "turn begun");
-                self.show_prompt(prompt.turn_id, &prompt.text);
+                info!(%conv_id, %user, "turn started");
+                self.publish_prompt(prompt.turn_id, &prompt.text);
                 let now = Instant::now();
                 let mut effects = Vec::new();
                 if let Some(other) = open_elsewhere {
                     let outcome = TurnOutcome::OpenElsewhere(other);
-                    let turn = Turn::new(Some(prompt), self.setup.limits.turn, now);
+                    let turn = Turn::new(Some(prompt), self.setup.timeouts.turn, now);
                     effects.push(Effect::Settle(turn.finish(outcome, None, now)));
-                    // Its memory of the conversation will be old.
-                    effects.extend(self.machine.handle(Input::Sleep, now));
+                    // The process would not know what the other one writes.
+                    effects.extend(self.machine.handle(Input::Suspend, now));
                 } else {
-                    if look.written.is_some_and(|written| self.is_behind(written)) {
-                        info!(%conv_id, "the conversation went on elsewhere; claude reads it anew");
-                        effects.extend(self.machine.handle(Input::Sleep, now));
+                    if check.written.is_some_and(|written| self.is_behind(written)) {
+                        info!(%conv_id, "the conversation was continued elsewhere; restarting claude to read it");
+                        effects.extend(self.machine.handle(Input::Suspend, now));
                     }
                     effects.extend(self.machine.handle(Input::Prompt(prompt), now));
                 }
                 effects
             }
             Err(StoreError::Conflict(why)) => {
-                // An earlier try, which was thought to have failed, put another turn on record: whether it ran is not
-                // known.
-                warn!(conv_id = %self.setup.conv_id, why, "a prompt is not run, as it is on record already");
+                // An earlier attempt, which seemed to have failed, recorded another turn. Whether that ran is not known.
+                warn!(conv_id = %self.setup.conv_id, why, "prompt not run, as it is recorded already");
                 let words = Words(self.setup.language).cut_by_crash(&prompt.text);
                 self.settle(report::notice(Vec::new(), &prompt.reply, words)).await;
                 self.report(SessionReport::Settled(self.setup.conv_id.clone())).await;
                 Vec::new()
             }
-            Err(error) => self.unbegun(&error).await,
+            Err(error) => self.not_begun(&error).await,
         }
     }
 
-    async fn unbegun(&mut self, error: &StoreError) -> Vec<Effect> {
-        debug!(conv_id = %self.setup.conv_id, %error, "a turn could not be put on record; its message waits");
-        self.report(SessionReport::Unbegun(self.setup.conv_id.clone())).await;
+    async fn not_begun(&mut self, error: &StoreError) -> Vec<Effect> {
+        debug!(conv_id = %self.setup.conv_id, %error, "failed to record a turn; its message waits");
+        self.report(SessionReport::NotBegun(self.setup.conv_id.clone())).await;
         Vec::new()
     }
 
-    /// Looks who else has the conversation open. A disk that does not answer keeps nobody from his turn.
-    async fn look(&self) -> ConversationCheck {
+    /// Checks who else has the conversation open. A disk that does not answer delays nobody's turn.
+    async fn check_conversation(&self) -> ConversationCheck {
         let Conversation::Resume(id) = self.setup.launch.conversation.clone() else {
             return ConversationCheck::default();
         };
         let environment = self.setup.launch.environment(std::env::vars_os());
         let Some(folder) = running::folder(&environment) else { return ConversationCheck::default() };
         let ours = rustix::process::getpid();
-        let looking = tokio::task::spawn_blocking(move || running::check(&folder, &id, ours));
-        match tokio::time::timeout(LOOKING, looking).await {
-            Ok(Ok(look)) => look,
+        let check = tokio::task::spawn_blocking(move || running::check(&folder, &id, ours));
+        match tokio::time::timeout(CHECK_TIMEOUT, check).await {
+            Ok(Ok(check)) => check,
             Ok(Err(_)) | Err(_) => {
-                warn!(conv_id = %self.setup.conv_id, "it is not known who else has the conversation open");
+                warn!(conv_id = %self.setup.conv_id, "failed to check who else has the conversation open");
                 ConversationCheck::default()
             }
         }
     }
 
-    /// Whether an idle process has missed what somebody else wrote to the conversation: it reads it at its start only,
-    /// and what it writes itself comes with a line on its stdout.
+    /// Whether somebody else wrote to the conversation, so that the idle process, which reads it only at its start, is
+    /// behind. What the process itself writes comes with a line on its stdout.
     fn is_behind(&self, written: SystemTime) -> bool {
-        let own = self.heard + AFTERTHOUGHT;
+        let own = self.last_line_at + TRANSCRIPT_DELAY;
         self.process.is_some() && !self.machine.is_busy() && written > own
     }
 }

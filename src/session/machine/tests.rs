@@ -7,11 +7,11 @@ use serde_json::json;
 use std::sync::LazyLock;
 use uuid::Uuid;
 
-mod deciding;
-mod orders;
+mod decisions;
+mod instructions;
 mod trouble;
 
-const LIMITS: SessionLimits = SessionLimits {
+const TIMEOUTS: SessionTimeouts = SessionTimeouts {
     turn: Duration::from_secs(300),
     idle: Duration::from_secs(1800),
     approval: Duration::from_secs(600),
@@ -25,13 +25,13 @@ struct Bench {
 
 impl Bench {
     fn new(conversation: Conversation) -> Self {
-        Self::with(conversation, LIMITS)
+        Self::with(conversation, TIMEOUTS)
     }
 
-    fn with(conversation: Conversation, limits: SessionLimits) -> Self {
+    fn with(conversation: Conversation, timeouts: SessionTimeouts) -> Self {
         let now = Instant::now();
-        let (machine, first) = Machine::new(conversation, limits, Language::En, None, now);
-        assert_eq!(first, [Effect::Write(wire::initialize(INITIALIZE))]);
+        let (machine, first) = Machine::new(conversation, timeouts, Language::En, None, now);
+        assert_eq!(first, [Effect::Write(wire::initialize(INITIALIZE_ID))]);
         Self { machine, now }
     }
 
@@ -39,7 +39,7 @@ impl Bench {
         Self::new(Conversation::New("id".into()))
     }
 
-    /// One whose turn runs.
+    /// A machine whose turn runs.
     fn running() -> Self {
         let mut bench = Self::fresh();
         bench.put(Input::Prompt(prompt("hi")));
@@ -55,13 +55,13 @@ impl Bench {
         self.put(Input::Claude(output))
     }
 
-    /// Lets time pass to what is due next.
+    /// Moves the clock to what is due next.
     fn wait(&mut self) -> Vec<Effect> {
         self.now = self.machine.due().expect("something is due");
         self.put(Input::Tick)
     }
 
-    /// Has Claude ask; what is shown of it.
+    /// Has Claude ask; returns what is shown.
     fn ask(&mut self, request: PermissionRequest) -> OpenRequest {
         match &self.hear(Output::Permission(request))[..] {
             [Effect::Ask(ask, _)] => ask.clone(),
@@ -89,10 +89,10 @@ fn prompt(text: &str) -> Prompt {
     }
 }
 
-/// After all that happens in a test.
+/// Later than anything that happens in a test.
 static TOMORROW: LazyLock<Instant> = LazyLock::new(|| Instant::now() + Duration::from_secs(86_400));
 
-fn order() -> Instruction {
+fn instruction() -> Instruction {
     Instruction { mail: 2, message_id: "om_2".into(), reply: prompt("").reply, sent: *TOMORROW }
 }
 
@@ -161,7 +161,7 @@ fn the_pieces_of_one_message_are_one_text() {
 }
 
 #[test]
-fn a_turns_cost_is_what_the_conversation_has_cost_more() {
+fn a_turns_cost_is_the_increase_of_the_conversations_cost() {
     let mut bench = Bench::running();
     bench.hear(Output::Result(result()));
     bench.put(Input::Prompt(prompt("again")));
@@ -172,7 +172,7 @@ fn a_turns_cost_is_what_the_conversation_has_cost_more() {
 }
 
 #[test]
-fn a_stopped_turn_is_settled_when_nothing_of_it_is_left() {
+fn a_stopped_turn_is_settled_when_its_process_has_ended() {
     let mut bench = Bench::running();
     bench.hear(text("so f"));
     assert_eq!(bench.put(Input::Stop(1)), [Effect::Write(wire::interrupt("interrupt"))]);
@@ -194,7 +194,7 @@ fn a_stop_that_comes_too_late_does_not_end_the_next_turn() {
 }
 
 #[test]
-fn a_claude_that_hears_nothing_is_ended_by_force() {
+fn a_process_that_ignores_the_interrupt_is_killed() {
     let mut bench = Bench::running();
     bench.put(Input::Stop(1));
     assert_eq!(bench.wait(), [Effect::Terminate]);
@@ -203,7 +203,7 @@ fn a_claude_that_hears_nothing_is_ended_by_force() {
 }
 
 #[test]
-fn a_process_that_is_killed_and_does_not_go_is_not_waited_for_for_ever() {
+fn a_killed_process_that_does_not_end_is_not_waited_for_for_ever() {
     let mut bench = Bench::running();
     bench.put(Input::Stop(1));
     bench.wait();
@@ -221,8 +221,12 @@ fn a_turn_ends_at_its_time_but_waiting_for_a_person_does_not_count() {
     bench.after(299);
     assert_eq!(bench.put(Input::Tick), []);
     assert_eq!(
-        bench.put(Input::Decide(Decision::Allow(AllowScope::Once), order())),
-        [allowed("r1"), Effect::Decided(ask, RequestOutcome::Allowed), Effect::Followed(order())]
+        bench.put(Input::Decide(Decision::Allow(AllowScope::Once), instruction())),
+        [
+            allowed("r1"),
+            Effect::Decided(ask, RequestOutcome::Allowed),
+            Effect::Instruction(instruction(), InstructionOutcome::Followed)
+        ]
     );
     assert_eq!(bench.put(Input::Tick), []);
     bench.after(1);
@@ -241,7 +245,7 @@ fn a_crash_costs_one_turn_and_says_so() {
 }
 
 #[test]
-fn a_forgotten_conversation_begins_anew_with_the_same_prompt() {
+fn a_lost_conversation_is_replaced_by_a_new_one_with_the_same_prompt() {
     let mut bench = Bench::new(Conversation::Resume("old".into()));
     bench.put(Input::Prompt(prompt("hi")));
     let refused = TurnResult {
@@ -268,7 +272,7 @@ fn a_forgotten_conversation_begins_anew_with_the_same_prompt() {
 }
 
 #[test]
-fn an_id_that_claude_knows_already_is_resumed() {
+fn a_conversation_whose_id_exists_already_is_resumed() {
     let mut bench = Bench::fresh();
     bench.put(Input::Prompt(prompt("hi")));
     let exit = ProcessExit {
@@ -281,9 +285,9 @@ fn an_id_that_claude_knows_already_is_resumed() {
 }
 
 #[test]
-fn claudes_own_commands_go_to_claude_and_unknown_ones_do_not() {
+fn slash_commands_that_claude_knows_go_to_claude_and_others_do_not() {
     let commands = Output::ControlReply {
-        request_id: INITIALIZE.into(),
+        request_id: INITIALIZE_ID.into(),
         result: Ok(json!({"commands": [{"name": "cost"}]})),
     };
     let mut bench = Bench::fresh();
@@ -295,7 +299,7 @@ fn claudes_own_commands_go_to_claude_and_unknown_ones_do_not() {
 }
 
 #[test]
-fn an_idle_process_is_put_to_sleep_and_a_prompt_that_crosses_with_it_starts_another() {
+fn an_idle_process_is_suspended_and_a_prompt_at_that_moment_starts_another() {
     let mut bench = Bench::running();
     bench.hear(Output::Result(result()));
     assert_eq!(bench.wait(), [Effect::CloseInput]);
@@ -306,24 +310,24 @@ fn an_idle_process_is_put_to_sleep_and_a_prompt_that_crosses_with_it_starts_anot
 }
 
 #[test]
-fn a_process_that_does_not_sleep_is_ended() {
+fn a_process_that_does_not_end_when_suspended_is_terminated() {
     let mut bench = Bench::fresh();
-    bench.put(Input::Sleep);
+    bench.put(Input::Suspend);
     assert_eq!(bench.wait(), [Effect::Terminate]);
     assert_eq!(bench.put(Input::Exited(ProcessExit::default())), [Effect::End]);
 }
 
 #[test]
-fn a_busy_session_makes_room_when_it_is_done() {
+fn a_busy_session_is_suspended_when_its_turn_is_over() {
     let mut bench = Bench::running();
-    assert_eq!(bench.put(Input::Sleep), []);
+    assert_eq!(bench.put(Input::Suspend), []);
     let effects = bench.hear(Output::Result(result()));
     assert_eq!(settled(&effects), [(Some("hi"), "", "answered")]);
     assert_eq!(effects.last(), Some(&Effect::CloseInput));
 }
 
 #[test]
-fn a_turn_that_claude_began_itself_is_told_and_a_prompt_waits_for_its_end() {
+fn a_turn_that_claude_began_by_itself_is_settled_and_a_prompt_waits_for_its_end() {
     let mut bench = Bench::running();
     bench.hear(Output::Result(result()));
     bench.hear(Output::Init(init()));
@@ -345,23 +349,23 @@ fn the_result_of_another_message_does_not_end_the_turn() {
 }
 
 #[test]
-fn a_leaving_daemon_lets_the_turn_end_and_then_cuts_it() {
+fn a_daemon_that_shuts_down_lets_the_turn_end_or_interrupts_it_at_the_deadline() {
     let mut bench = Bench::running();
     let by = bench.now + Duration::from_secs(20);
-    assert_eq!(bench.put(Input::Leave(by)), []);
+    assert_eq!(bench.put(Input::Shutdown(by)), []);
     assert_eq!(bench.wait(), [Effect::Write(wire::interrupt("interrupt"))]);
     bench.wait();
     assert_eq!(settled(&bench.put(Input::Exited(ProcessExit::default()))), [(Some("hi"), "", "cut")]);
 
     let mut bench = Bench::running();
-    bench.put(Input::Leave(by));
+    bench.put(Input::Shutdown(by));
     let effects = bench.hear(Output::Result(result()));
     assert_eq!(settled(&effects), [(Some("hi"), "", "answered")]);
     assert_eq!(effects.last(), Some(&Effect::CloseInput));
 }
 
 #[test]
-fn a_process_that_cannot_start_costs_its_prompt_and_says_why() {
+fn a_process_that_cannot_start_fails_its_prompt_and_says_why() {
     let mut bench = Bench::fresh();
     assert_eq!(bench.put(Input::NotStarted("no claude".into())), [Effect::End]);
     let effects = bench.put(Input::Prompt(prompt("hi")));

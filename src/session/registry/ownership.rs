@@ -1,4 +1,4 @@
-//! What people chose for their sessions and for themselves, and what a button needs to know of a session it names.
+//! What people chose for their sessions and for themselves, and who owns the session that a button names.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -9,22 +9,22 @@ use super::{Owned, Registry, Session};
 use crate::ids::{ConvId, OpenId};
 use crate::render::document::LongAnswers;
 
-/// So many rules of a session are kept; the oldest are asked about again.
-const RULES_KEPT: usize = 200;
+/// Maximum number of rules of a session. The oldest are forgotten, and Claude asks again.
+const MAX_RULES: usize = 200;
 
-/// How a person stands to a session that a button of his names.
+/// Whether a session that a button names belongs to the person who pressed it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Ownership<'a> {
-    /// It is his, and open.
-    His(&'a Session),
-    /// It is closed, or nobody knows it any more.
+    /// It is theirs, and open.
+    Theirs(&'a Session),
+    /// It is closed, or no longer known.
     Over,
     /// It is somebody else's.
-    NotHis,
+    NotTheirs,
 }
 
 impl Registry {
-    /// The session's permission mode is this from now on; false if it was.
+    /// Sets the session's permission mode; false if it has that mode already.
     pub fn set_mode(&mut self, conv_id: &ConvId, mode: &str) -> bool {
         let changes =
             self.running(conv_id).is_some_and(|session| session.permission_mode.as_deref() != Some(mode));
@@ -34,20 +34,20 @@ impl Registry {
         changes
     }
 
-    /// The owner allows what this rule covers for the rest of the session; false if he did before.
+    /// Adds a rule: what it covers is allowed for the rest of the session. False if the session has it already.
     pub fn add_rule(&mut self, conv_id: &ConvId, rule: String) -> bool {
         let is_new = self.running(conv_id).is_some_and(|session| !session.rules.contains(&rule));
         if is_new {
             self.change(conv_id, |session| {
                 let many = session.rules.len();
-                session.rules.drain(..many.saturating_sub(RULES_KEPT - 1));
+                session.rules.drain(..many.saturating_sub(MAX_RULES - 1));
                 session.rules.push(rule);
             });
         }
         is_new
     }
 
-    /// What becomes of a person's long answers from now on.
+    /// Sets in which form long answers are sent to a person.
     pub fn set_long(&mut self, user: &OpenId, long: LongAnswers) {
         if long == LongAnswers::default() {
             self.long.remove(user);
@@ -56,13 +56,13 @@ impl Registry {
         }
     }
 
-    /// What becomes of a person's long answers.
+    /// In which form long answers are sent to a person.
     #[must_use]
     pub fn long(&self, user: &OpenId) -> LongAnswers {
         self.long.get(user).copied().unwrap_or_default()
     }
 
-    /// The same of all who chose something.
+    /// The people who chose a form for long answers.
     #[must_use]
     pub fn all_long(&self) -> &BTreeMap<OpenId, LongAnswers> {
         &self.long
@@ -76,17 +76,18 @@ impl Registry {
 }
 
 impl<'a> Owned<'a> {
-    /// How he stands to a session.
+    /// Whether a session belongs to this person.
     #[must_use]
-    pub fn standing(&self, conv_id: &ConvId) -> Ownership<'a> {
+    pub fn ownership(&self, conv_id: &ConvId) -> Ownership<'a> {
         match self.registry.running(conv_id) {
-            Some(session) if &session.owner != self.owner => Ownership::NotHis,
-            Some(session) if session.closed_at.is_none() => Ownership::His(session),
+            Some(session) if &session.owner != self.owner => Ownership::NotTheirs,
+            Some(session) if session.closed_at.is_none() => Ownership::Theirs(session),
             Some(_) | None => Ownership::Over,
         }
     }
 
-    /// The directories of his sessions, open or closed lately, with when each was last used: the latest first.
+    /// The directories of this person's sessions, open or recently closed, with the time of their last use; the latest
+    /// first.
     #[must_use]
     pub fn projects(&self) -> Vec<(&'a Path, Timestamp)> {
         let mut last = BTreeMap::<&'a Path, Timestamp>::new();
@@ -113,19 +114,19 @@ mod tests {
     }
 
     #[test]
-    fn a_button_of_anothers_session_or_of_a_closed_one_is_known_as_that() {
+    fn sessions_of_others_and_closed_ones_are_recognised() {
         let mut registry = Registry::default();
         registry.open(session("a", "ou_1", "/p", 1));
         registry.open(session("b", "ou_1", "/p", 2));
         registry.close(&"ou_1".into(), &"b".into(), None, Timestamp::UNIX_EPOCH);
         let (anna, ming) = (OpenId::from("ou_1"), OpenId::from("ou_2"));
-        let standing = |user, conv: &str| registry.of(user).standing(&conv.into());
-        assert_eq!(standing(&anna, "a"), Ownership::His(registry.running(&"a".into()).unwrap()));
-        assert_eq!(standing(&ming, "a"), Ownership::NotHis);
-        assert_eq!(standing(&anna, "b"), Ownership::Over);
-        // That it was there is not his to know, but that it is not his is.
-        assert_eq!(standing(&ming, "b"), Ownership::NotHis);
-        assert_eq!(standing(&ming, "x"), Ownership::Over);
+        let ownership = |user, conv: &str| registry.of(user).ownership(&conv.into());
+        assert_eq!(ownership(&anna, "a"), Ownership::Theirs(registry.running(&"a".into()).unwrap()));
+        assert_eq!(ownership(&ming, "a"), Ownership::NotTheirs);
+        assert_eq!(ownership(&anna, "b"), Ownership::Over);
+        // They may not know that it is closed, only that it is not theirs.
+        assert_eq!(ownership(&ming, "b"), Ownership::NotTheirs);
+        assert_eq!(ownership(&ming, "x"), Ownership::Over);
     }
 
     #[test]
@@ -134,17 +135,17 @@ mod tests {
         let id = registry.open(session("a", "ou_1", "/p", 1));
         assert!(registry.set_mode(&id, "plan") && !registry.set_mode(&id, "plan"));
         assert!(registry.add_rule(&id, "Bash(ls)".into()) && !registry.add_rule(&id, "Bash(ls)".into()));
-        for n in 0..RULES_KEPT {
+        for n in 0..MAX_RULES {
             registry.add_rule(&id, format!("Bash({n})"));
         }
         let session = registry.running(&id).unwrap();
         assert_eq!(session.permission_mode.as_deref(), Some("plan"));
-        assert_eq!((session.rules.len(), session.rules[0].as_str()), (RULES_KEPT, "Bash(0)"));
+        assert_eq!((session.rules.len(), session.rules[0].as_str()), (MAX_RULES, "Bash(0)"));
         assert!(!registry.set_mode(&"x".into(), "plan") && !registry.add_rule(&"x".into(), "a".into()));
     }
 
     #[test]
-    fn projects_are_told_once_the_latest_first_and_only_ones_own() {
+    fn projects_are_listed_once_the_latest_first_and_only_ones_own() {
         let mut registry = Registry::default();
         registry.open(session("a", "ou_1", "/old", 1));
         registry.open(session("b", "ou_1", "/new", 2));
@@ -157,7 +158,7 @@ mod tests {
             projects.into_iter().map(|(path, at)| (path.to_owned(), at)).collect::<Vec<_>>()
         };
         assert_eq!(of(&registry), [("/new".into(), at(2)), ("/old".into(), at(1))]);
-        registry.touched(&"a".into(), at(9));
+        registry.touch(&"a".into(), at(9));
         assert_eq!(of(&registry), [("/old".into(), at(9)), ("/new".into(), at(2))]);
     }
 
@@ -173,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn what_everybody_has_is_not_kept() {
+    fn the_default_choice_is_not_stored() {
         let mut registry = Registry::default();
         let anna = OpenId::from("ou_1");
         registry.set_long(&anna, LongAnswers::File);

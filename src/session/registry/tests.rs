@@ -1,4 +1,4 @@
-//! What a person reaches, and what is followed once.
+//! Which sessions a person reaches, and messages that are handled twice.
 
 use super::*;
 
@@ -16,7 +16,7 @@ fn names(registry: &Registry, owner: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_person_reaches_only_his_own_sessions() {
+fn people_reach_only_their_own_sessions() {
     let mut registry = Registry::default();
     registry.open(session("a", "ou_1", 1));
     registry.open(session("b", "ou_2", 2));
@@ -46,7 +46,7 @@ fn open_sessions_are_counted() {
 }
 
 #[test]
-fn each_person_has_his_own_active_session_in_a_chat() {
+fn people_in_one_chat_have_their_own_active_sessions() {
     let mut registry = Registry::default();
     registry.open(session("a", "ou_1", 1));
     registry.open(session("b", "ou_2", 2));
@@ -55,7 +55,7 @@ fn each_person_has_his_own_active_session_in_a_chat() {
 }
 
 #[test]
-fn the_numbers_move_up_when_a_session_is_closed_and_it_is_active_nowhere() {
+fn a_closed_session_gives_up_its_number_and_is_active_nowhere() {
     let mut registry = Registry::default();
     for (name, second) in [("a", 1), ("b", 2), ("c", 3)] {
         registry.open(session(name, "ou_1", second));
@@ -69,7 +69,7 @@ fn the_numbers_move_up_when_a_session_is_closed_and_it_is_active_nowhere() {
 }
 
 #[test]
-fn a_message_that_is_taken_over_twice_opens_one_session() {
+fn a_message_that_is_handled_twice_opens_one_session() {
     let mut registry = Registry::default();
     registry.open(session("a", "ou_1", 1));
     let again = Session { conv_id: "z".into(), ..session("a", "ou_1", 2) };
@@ -82,7 +82,7 @@ fn a_message_that_is_taken_over_twice_opens_one_session() {
 }
 
 #[test]
-fn a_switch_is_known_again_whatever_came_after_it() {
+fn a_switch_is_recognised_whatever_came_after_it() {
     let (mut registry, owner) = (Registry::default(), OpenId::from("ou_1"));
     registry.open(session("a", "ou_1", 1));
     let by = |nth: usize| MessageId::from(format!("om_{nth}"));
@@ -96,7 +96,7 @@ fn a_switch_is_known_again_whatever_came_after_it() {
 }
 
 #[test]
-fn parts_make_the_same_registry_again() {
+fn a_registry_can_be_rebuilt_from_its_parts() {
     let mut registry = Registry::default();
     registry.open(session("a", "ou_1", 2));
     registry.open(session("b", "ou_1", 1));

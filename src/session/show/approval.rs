@@ -26,7 +26,7 @@ pub(super) fn asking(
     open: usize,
     about: &RequestRef,
 ) -> Document {
-    let (words, request) = (context.words, &ask.request);
+    let (words, request) = (context.words, &ask.permission);
     let mut blocks = what(request);
     blocks.extend(purpose(context, request));
     if let Some(columns) = permission::columns_out_of_sight(&blocks) {

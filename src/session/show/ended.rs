@@ -16,7 +16,7 @@ const MAX_PREVIEW_CHARS: usize = 80;
 /// The document that ends a turn: Claude's text unchanged, then what the bot adds. `log` is the audit file with the full
 /// text. `None` for a turn that Claude started by itself and that was stopped before it had any text.
 #[must_use]
-pub fn document(context: &TurnContext, done: &FinishedTurn, log: &Path) -> Option<Document> {
+pub(crate) fn document(context: &TurnContext, done: &FinishedTurn, log: &Path) -> Option<Document> {
     let remark = remark(context, done);
     if done.prompt.is_none() && done.text.is_empty() && remark.is_none() {
         return None;
@@ -55,7 +55,7 @@ pub fn document(context: &TurnContext, done: &FinishedTurn, log: &Path) -> Optio
 
 /// The final state of a card whose turn was stopped before it had an answer.
 #[must_use]
-pub fn stopped(context: &TurnContext) -> Document {
+pub(crate) fn stopped(context: &TurnContext) -> Document {
     let head = context.words.stopped_head(&context.project_name());
     let document = Document::new(vec![Block::text(context.words.stopped())]).headed(Tone::Past, head);
     Document { group: context.group, ..document }
@@ -68,13 +68,13 @@ const AWAY_AFTER: Duration = Duration::from_secs(30);
 /// nobody, and a card that other messages have `overtaken` is out of sight. An interrupted turn stays on its card, whose
 /// buttons are removed later.
 #[must_use]
-pub fn is_below(done: &FinishedTurn, overtaken: bool) -> bool {
-    done.outcome != TurnOutcome::Cut && (overtaken || done.took >= AWAY_AFTER)
+pub(crate) fn is_below(done: &FinishedTurn, overtaken: bool) -> bool {
+    done.outcome != TurnOutcome::Interrupted && (overtaken || done.took >= AWAY_AFTER)
 }
 
 /// The final state of a card whose turn is answered in a message below it.
 #[must_use]
-pub fn answered_below(context: &TurnContext) -> Document {
+pub(crate) fn answered_below(context: &TurnContext) -> Document {
     let (words, time) = (context.words, context.clock(context.now));
     let document = Document::new(vec![Block::small(words.answered_below(&time))]);
     let document = document.headed(Tone::Past, words.over_head(&context.project_name()));
@@ -83,7 +83,7 @@ pub fn answered_below(context: &TurnContext) -> Document {
 
 /// The final state of the card of a turn that Claude started by itself, if the daemon ends first.
 #[must_use]
-pub fn interrupted(context: &TurnContext) -> Document {
+pub(crate) fn interrupted(context: &TurnContext) -> Document {
     let head = context.words.cut_head(&context.project_name());
     let document = Document::new(vec![Block::text(context.words.cut_unasked())]).headed(Tone::Bad, head);
     Document { group: context.group, ..document }
@@ -100,7 +100,7 @@ fn remark(context: &TurnContext, done: &FinishedTurn) -> Option<String> {
         TurnOutcome::Stopped => Some(words.stopped()),
         TurnOutcome::TimedOut(limit) if unasked => Some(words.timed_out_unasked(*limit)),
         TurnOutcome::TimedOut(limit) => Some(words.timed_out(*limit)),
-        TurnOutcome::Cut => Some(match &done.prompt {
+        TurnOutcome::Interrupted => Some(match &done.prompt {
             Some(prompt) => words.cut_by_stop(&prompt.text),
             None => words.cut_unasked(),
         }),
@@ -129,7 +129,7 @@ fn heading(context: &TurnContext, done: &FinishedTurn) -> Option<(Tone, String)>
             (Tone::Bad, Some(words.failed_head(&project)))
         }
         TurnOutcome::Stopped | TurnOutcome::TimedOut(_) => (Tone::Past, Some(words.stopped_head(&project))),
-        TurnOutcome::Cut => (Tone::Bad, Some(words.cut_head(&project))),
+        TurnOutcome::Interrupted => (Tone::Bad, Some(words.cut_head(&project))),
         TurnOutcome::OpenElsewhere(_) => (Tone::Past, Some(words.not_run_head(&project))),
     };
     let text = if done.prompt.is_none() { Some(words.unasked()) } else { text };
@@ -143,7 +143,7 @@ fn was_run(outcome: &TurnOutcome) -> bool {
         | TurnOutcome::Stopped
         | TurnOutcome::TimedOut(_)
         | TurnOutcome::Crashed(_)
-        | TurnOutcome::Cut
+        | TurnOutcome::Interrupted
         | TurnOutcome::Limited { .. }
         | TurnOutcome::Compacted
         | TurnOutcome::Cleared => true,
@@ -182,7 +182,7 @@ fn buttons(context: &TurnContext, done: &FinishedTurn) -> Vec<(Button, &'static 
         TurnOutcome::Limited { .. } | TurnOutcome::OpenElsewhere(_) => {
             again().into_iter().chain([close()]).collect()
         }
-        TurnOutcome::Cut => again().into_iter().chain([go_on(), dismiss()]).collect(),
+        TurnOutcome::Interrupted => again().into_iter().chain([go_on(), dismiss()]).collect(),
         TurnOutcome::UnknownCommand(_) | TurnOutcome::Compacted | TurnOutcome::Cleared => Vec::new(),
     }
 }

@@ -22,7 +22,7 @@ const MAX_UPDATE_INTERVAL: Duration = Duration::from_secs(60);
 
 /// The pace of the updates of one turn's card.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UpdatePace {
+pub(crate) struct UpdatePace {
     began: Instant,
     /// The first sign of life. If the user was asked before the card was shown: when they answered.
     alive: Option<Instant>,
@@ -35,18 +35,18 @@ pub struct UpdatePace {
 impl UpdatePace {
     /// The pace of a turn that starts now.
     #[must_use]
-    pub fn new(now: Instant) -> Self {
+    pub(crate) fn new(now: Instant) -> Self {
         Self { began: now, alive: None, asking: false, changed: true, last: None }
     }
 
     /// Notes that the card would look different now.
-    pub fn changed(&mut self, now: Instant) {
+    pub(crate) fn changed(&mut self, now: Instant) {
         self.alive.get_or_insert(now);
         self.changed = true;
     }
 
     /// Notes whether a request waits for the user.
-    pub fn asking(&mut self, asking: bool, now: Instant) {
+    pub(crate) fn asking(&mut self, asking: bool, now: Instant) {
         if self.asking == asking {
             return;
         }
@@ -59,13 +59,13 @@ impl UpdatePace {
 
     /// Whether the card has been sent.
     #[must_use]
-    pub fn is_shown(&self) -> bool {
+    pub(crate) fn is_shown(&self) -> bool {
         self.last.is_some()
     }
 
     /// When the next update is due. `None` if the card has not been sent and a request waits for the user.
     #[must_use]
-    pub fn due(&self) -> Option<Instant> {
+    pub(crate) fn due(&self) -> Option<Instant> {
         match (self.last, self.alive) {
             (Some(last), _) if !self.changed => Some(last + MAX_UPDATE_INTERVAL),
             (Some(last), _) => Some(last + self.interval(last)),
@@ -82,7 +82,7 @@ impl UpdatePace {
     }
 
     /// Whether an update is due now. If so, it counts as made.
-    pub fn take(&mut self, now: Instant) -> bool {
+    pub(crate) fn take(&mut self, now: Instant) -> bool {
         let due = self.due().is_some_and(|due| due <= now);
         if due {
             (self.changed, self.last) = (false, Some(now));

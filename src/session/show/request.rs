@@ -20,7 +20,7 @@ const MAX_DECIDED_BYTES: usize = 6 << 10;
 
 /// The card of an open request, which expires at `until`. `open` is the number of open requests, including this one.
 #[must_use]
-pub fn asking(context: &TurnContext, ask: &OpenRequest, until: &Zoned, open: usize) -> Document {
+pub(crate) fn asking(context: &TurnContext, ask: &OpenRequest, until: &Zoned, open: usize) -> Document {
     let about = ask.about(context.conv_id);
     let document = match &ask.matter {
         RequestMatter::Tool => approval::asking(context, ask, until, open, &about),
@@ -32,7 +32,12 @@ pub fn asking(context: &TurnContext, ask: &OpenRequest, until: &Zoned, open: usi
 
 /// The card of a request that was decided or expired at `at`.
 #[must_use]
-pub fn decided(context: &TurnContext, ask: &OpenRequest, decided: &RequestOutcome, at: &Zoned) -> Document {
+pub(crate) fn decided(
+    context: &TurnContext,
+    ask: &OpenRequest,
+    decided: &RequestOutcome,
+    at: &Zoned,
+) -> Document {
     let words = context.words;
     let is_plan = matches!(ask.matter, RequestMatter::Plan(_));
     let is_question = matches!(ask.matter, RequestMatter::Questions(_));
@@ -86,7 +91,7 @@ pub fn decided(context: &TurnContext, ask: &OpenRequest, decided: &RequestOutcom
 
 /// The card to show if the daemon ends while the request is open.
 #[must_use]
-pub fn fallback(context: &TurnContext, ask: &OpenRequest) -> Document {
+pub(crate) fn fallback(context: &TurnContext, ask: &OpenRequest) -> Document {
     let mut blocks = content(context, ask);
     shorten(&mut blocks, MAX_DECIDED_BYTES);
     blocks.push(Block::small(context.words.expired_by_restart()));
@@ -95,10 +100,10 @@ pub fn fallback(context: &TurnContext, ask: &OpenRequest) -> Document {
 
 /// The sentence that reminds the user of an open request.
 #[must_use]
-pub fn reminder(context: &TurnContext, ask: &OpenRequest, until: &Zoned) -> String {
+pub(crate) fn reminder(context: &TurnContext, ask: &OpenRequest, until: &Zoned) -> String {
     let time = context.clock(until);
     match ask.matter {
-        RequestMatter::Tool => context.words.reminder(&one_line(&ask.request.tool, MAX_TOOL_CHARS), &time),
+        RequestMatter::Tool => context.words.reminder(&one_line(&ask.permission.tool, MAX_TOOL_CHARS), &time),
         RequestMatter::Questions(_) => context.words.reminder_question(&time),
         RequestMatter::Plan(_) => context.words.reminder_plan(&time),
     }
@@ -115,7 +120,7 @@ pub(super) fn decide(label: String, style: ButtonStyle, about: &RequestRef, verd
 /// The content of the request.
 fn content(context: &TurnContext, ask: &OpenRequest) -> Vec<Block> {
     match &ask.matter {
-        RequestMatter::Tool => approval::what(&ask.request),
+        RequestMatter::Tool => approval::what(&ask.permission),
         RequestMatter::Questions(questions) => question::questions(questions),
         RequestMatter::Plan(plan) => vec![plan::whole(context, plan.as_deref())],
     }
@@ -132,7 +137,7 @@ fn closed(
     let project = context.project_name();
     let head = match ask.matter {
         RequestMatter::Tool => {
-            format!("{outcome} · {} · {project}", one_line(&ask.request.tool, MAX_TOOL_CHARS))
+            format!("{outcome} · {} · {project}", one_line(&ask.permission.tool, MAX_TOOL_CHARS))
         }
         RequestMatter::Questions(_) | RequestMatter::Plan(_) => format!("{outcome} · {project}"),
     };

@@ -20,7 +20,7 @@ const TEXT_STEP_BYTES: usize = 4 << 10;
 
 /// The card of the turn at `now`, the same moment as `context.now`.
 #[must_use]
-pub fn document(context: &TurnContext, turn: &Turn, now: Instant) -> Document {
+pub(crate) fn document(context: &TurnContext, turn: &Turn, now: Instant) -> Document {
     let words = context.words;
     let elapsed = |after: Duration| now.saturating_duration_since(turn.started() + after);
     let mut blocks = Vec::new();
@@ -28,8 +28,8 @@ pub fn document(context: &TurnContext, turn: &Turn, now: Instant) -> Document {
     let running = turn.running_tool();
     blocks.push(Block::text(if turn.ending.is_some() {
         words.stopping()
-    } else if let Some(ask) = turn.asks().next() {
-        words.waits_for_you(&one_line(&ask.request.tool, MAX_TOOL_CHARS), elapsed(ask.after))
+    } else if let Some(ask) = turn.open_requests().next() {
+        words.waits_for_you(&one_line(&ask.permission.tool, MAX_TOOL_CHARS), elapsed(ask.after))
     } else if let Some(tool) = running {
         words.running_for(&line(context, tool), elapsed(tool.after))
     } else {

@@ -173,7 +173,7 @@ pub(super) fn change(path: &str, lines: &[&str]) -> FileChange {
 
 pub(super) fn asked(request: PermissionRequest) -> OpenRequest {
     let mut turn = Turn::new(Some(prompt()), Duration::from_secs(300), Instant::now());
-    turn.hear(
+    turn.add_message(
         Assistant { blocks: vec![Said::Text("1. Read\n2. Write".to_owned())], ..Assistant::default() },
         Instant::now(),
     );

@@ -1,8 +1,8 @@
-//! A turn's times: how long it may take, and how long Claude has been silent.
+//! Two clocks of a turn: how long it may still take, and how long Claude has been silent.
 
 use std::time::{Duration, Instant};
 
-/// Runs while Claude works, stands while a person is asked.
+/// Limits the time in which Claude works. It is paused while a person is asked.
 #[derive(Debug)]
 pub(super) struct TurnClock {
     left: Duration,
@@ -14,27 +14,28 @@ impl TurnClock {
         Self { left: limit, running_since: Some(now) }
     }
 
-    pub(super) fn stand(&mut self, now: Instant) {
+    pub(super) fn pause(&mut self, now: Instant) {
         if let Some(since) = self.running_since.take() {
             self.left = self.left.saturating_sub(now.duration_since(since));
         }
     }
 
-    pub(super) fn run(&mut self, now: Instant) {
+    pub(super) fn resume(&mut self, now: Instant) {
         self.running_since.get_or_insert(now);
     }
 
+    /// When the time is up; `None` while the clock is paused.
     pub(super) fn ends(&self) -> Option<Instant> {
         self.running_since.map(|since| since + self.left)
     }
 }
 
-/// Claude is silent when no line of any kind came for so long.
-const SILENCE: Duration = Duration::from_secs(60);
-/// A silence that goes on is told again after so long.
-const SILENCE_AGAIN: Duration = Duration::from_secs(300);
+/// A silence is told when no line of any kind has come for this long.
+const SILENCE_THRESHOLD: Duration = Duration::from_secs(60);
+/// A silence that goes on is told again after this time.
+const SILENCE_REPEAT_INTERVAL: Duration = Duration::from_secs(300);
 
-/// Watches for Claude's silence; stands while a person is asked.
+/// Watches for silence of Claude's. It is paused while a person is asked.
 #[derive(Debug)]
 pub(super) struct SilenceWatch {
     since: Option<Instant>,
@@ -46,28 +47,28 @@ impl SilenceWatch {
         Self { since: Some(now), told: None }
     }
 
-    /// A line came, of any kind; it ends the silence.
-    pub(super) fn heard(&mut self, now: Instant) {
+    /// Ends the silence: a line of some kind was read.
+    pub(super) fn line_received(&mut self, now: Instant) {
         self.since = self.since.map(|_| now);
         self.told = None;
     }
 
-    pub(super) fn stand(&mut self) {
+    pub(super) fn pause(&mut self) {
         *self = Self { since: None, told: None };
     }
 
-    pub(super) fn run(&mut self, now: Instant) {
+    pub(super) fn resume(&mut self, now: Instant) {
         self.since.get_or_insert(now);
     }
 
     /// When the silence is to be told.
     pub(super) fn due(&self) -> Option<Instant> {
         let since = self.since?;
-        Some(self.told.map_or(since + SILENCE, |told| told + SILENCE_AGAIN))
+        Some(self.told.map_or(since + SILENCE_THRESHOLD, |told| told + SILENCE_REPEAT_INTERVAL))
     }
 
-    /// How long the silence has lasted, if it is to be told now; it is not told again at once.
-    pub(super) fn tell(&mut self, now: Instant) -> Option<Duration> {
+    /// How long the silence has lasted, if it is to be told now. It then counts as told.
+    pub(super) fn take_due(&mut self, now: Instant) -> Option<Duration> {
         if self.due()? > now {
             return None;
         }

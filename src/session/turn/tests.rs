@@ -25,7 +25,7 @@ fn all(turn: &Turn) -> String {
 }
 
 #[test]
-fn a_text_is_seen_while_it_is_written_and_once_when_it_is_whole() {
+fn a_text_is_seen_while_it_is_written_and_once_when_it_is_complete() {
     let now = Instant::now();
     let mut turn = turn(now);
     turn.message_begins();
@@ -35,9 +35,9 @@ fn a_text_is_seen_while_it_is_written_and_once_when_it_is_whole() {
         seen.push(all(&turn));
     }
     assert_eq!(seen, ["I lo", "I look at ", "I look at it."]);
-    turn.hear(said("m1", vec![text("I look at it.")]), now);
+    turn.add_message(said("m1", vec![text("I look at it.")]), now);
     assert_eq!(all(&turn), "I look at it.");
-    // Claude Code may still bring pieces of what is whole already.
+    // Claude Code may still send pieces of a text that is complete already.
     turn.stream(0, "it.");
     turn.stream(1, "Then ");
     assert_eq!(all(&turn), "I look at it.\n\nThen ");
@@ -46,34 +46,34 @@ fn a_text_is_seen_while_it_is_written_and_once_when_it_is_whole() {
 }
 
 #[test]
-fn what_was_being_written_when_the_process_ended_is_part_of_the_answer() {
+fn an_unfinished_text_is_part_of_the_answer() {
     let now = Instant::now();
     let mut turn = turn(now);
-    turn.hear(said("m1", vec![text("First.")]), now);
+    turn.add_message(said("m1", vec![text("First.")]), now);
     turn.message_begins();
     turn.stream(0, "And sec");
     assert_eq!(turn.finish(TurnOutcome::Stopped, None, now).text, "First.\n\nAnd sec");
 }
 
 #[test]
-fn a_text_that_goes_on_after_a_limit_is_seen_as_one() {
+fn a_text_continued_after_a_length_limit_is_seen_as_one() {
     let now = Instant::now();
     let mut turn = turn(now);
-    turn.hear(said("m1", vec![text("one, tw")]), now);
+    turn.add_message(said("m1", vec![text("one, tw")]), now);
     turn.cut_off();
     turn.message_begins();
     turn.stream(0, "o, three");
     assert_eq!(all(&turn), "one, two, three");
-    turn.hear(said("m2", vec![text("o, three")]), now);
+    turn.add_message(said("m2", vec![text("o, three")]), now);
     assert_eq!(all(&turn), "one, two, three");
 }
 
 #[test]
-fn the_end_of_what_was_said_is_cut_between_characters() {
+fn the_end_of_the_text_is_cut_between_characters() {
     let now = Instant::now();
     let mut turn = turn(now);
-    turn.hear(said("m1", vec![text("语言")]), now);
-    turn.hear(said("m2", vec![text("abc")]), now);
+    turn.add_message(said("m1", vec![text("语言")]), now);
+    turn.add_message(said("m2", vec![text("abc")]), now);
     let ends: Vec<_> = [0, 2, 3, 4, 6, 8, 9].map(|most| turn.said(most)).into();
     let expected =
         [("", 9), ("bc", 7), ("abc", 6), ("abc", 6), ("言\n\nabc", 3), ("言\n\nabc", 3), ("语言\n\nabc", 0)];
@@ -85,8 +85,8 @@ fn a_tool_runs_from_its_use_to_its_end_and_what_it_changed_is_kept() {
     let now = Instant::now();
     let mut turn = turn(now);
     let later = |seconds| now + Duration::from_secs(seconds);
-    turn.hear(said("m1", vec![tool("t1")]), later(1));
-    turn.hear(Assistant { subagent: true, ..said("m2", vec![tool("t2")]) }, later(2));
+    turn.add_message(said("m1", vec![tool("t1")]), later(1));
+    turn.add_message(Assistant { subagent: true, ..said("m2", vec![tool("t2")]) }, later(2));
     let running = turn.running_tool().map(|tool| (tool.id.as_str(), tool.after));
     assert_eq!(running, Some(("t1", Duration::from_secs(1))));
     let change = FileChange { path: "/p/a".into(), added: 2, removed: 1, ..FileChange::default() };
@@ -102,7 +102,7 @@ fn a_tool_runs_from_its_use_to_its_end_and_what_it_changed_is_kept() {
 }
 
 #[test]
-fn asks_stand_the_clock_until_the_last_is_decided() {
+fn the_clock_is_paused_until_the_last_request_is_decided() {
     let now = Instant::now();
     let mut turn = turn(now);
     let later = |seconds| now + Duration::from_secs(seconds);

@@ -10,7 +10,7 @@ async fn cut(points: &str) -> (Phonework, ShownMessage) {
     let mut phonework = Phonework::practising(json!({})).await;
     phonework.open_shop().await;
     phonework.say("hang");
-    phonework.logged("turn begun", 1).await;
+    phonework.logged("turn started", 1).await;
     phonework.kill().await;
     phonework.set_env("PHONEWORK_CRASH", Some(points.to_owned()));
     phonework.start().await;
@@ -28,7 +28,7 @@ async fn a_press_that_was_answered_runs_once_although_the_daemon_dies_before_its
     assert!(died.is_err());
     phonework.set_env("PHONEWORK_CRASH", None);
     phonework.start().await;
-    phonework.logged("turn begun", 2).await;
+    phonework.logged("turn started", 2).await;
     let said = phonework.emulator.press_earlier(&cut.message_id, &phonework.anna, again, None).await;
     assert_ne!(said.content, "Running it again.");
     phonework.say("/stop");
@@ -50,7 +50,7 @@ async fn a_press_that_a_crash_left_unanswered_can_be_repeated() {
     phonework.set_env("PHONEWORK_CRASH", None);
     phonework.start().await;
     assert_eq!(phonework.press(&cut, "Run again", 0).await.content, "Running it again.");
-    phonework.logged("turn begun", 2).await;
+    phonework.logged("turn started", 2).await;
 }
 
 #[tokio::test]
@@ -59,7 +59,7 @@ async fn a_press_while_the_disk_hangs_is_answered_in_time_and_done_later() {
     let (phonework, cut) = cut("inbox-write:wait=4000@1").await;
     let said = phonework.press(&cut, "Run again", 0).await;
     assert_eq!((said.kind.as_str(), said.content.as_str()), ("info", "Got it. This takes a moment."));
-    phonework.logged("turn begun", 2).await;
+    phonework.logged("turn started", 2).await;
 }
 
 #[tokio::test]
@@ -69,5 +69,5 @@ async fn a_press_while_the_disk_is_full_is_answered_with_the_fact_that_nothing_w
     assert_eq!(said.kind, "error");
     assert!(said.content.contains("Please press again later."), "{said:?}");
     assert_eq!(phonework.press(&cut, "Run again", 0).await.content, "Running it again.");
-    phonework.logged("turn begun", 2).await;
+    phonework.logged("turn started", 2).await;
 }

@@ -119,7 +119,7 @@ async fn words_answer_only_a_question_in_their_chat_also_one_that_claude_asks_by
     phonework.say_in_group("/switch 1");
     phonework.hear(&group, 1).await;
     phonework.say_in_group("now");
-    phonework.logged("turn begun", 2).await;
+    phonework.logged("turn started", 2).await;
     phonework.say("blue");
     let answered = phonework.headed(&chat, "Answered · shop").await;
     assert!(answered.text.contains("→ blue"), "{answered:?}");

@@ -14,7 +14,7 @@ async fn behind_a_slow_turn(messages: &[&str]) -> Phonework {
     let phonework = Phonework::practising(json!({})).await;
     phonework.open_shop().await;
     phonework.say("slow 3600");
-    phonework.logged("turn begun", 1).await;
+    phonework.logged("turn started", 1).await;
     for text in messages {
         let waits = phonework.say_later(text);
         phonework.reacted(&waits, "OneSecond").await;
@@ -103,7 +103,7 @@ async fn in_a_group_nobody_can_cancel_another_persons_message() {
     say("/new shop");
     phonework.nth_said(&group, 0).await;
     say("slow 3600");
-    phonework.logged("turn begun", 1).await;
+    phonework.logged("turn started", 1).await;
     for _ in 0..2 {
         let waits = say("echo mine");
         phonework.reacted(&waits, "OneSecond").await;
@@ -198,7 +198,7 @@ async fn cut_turn() -> (Phonework, ShownMessage) {
     let mut phonework = Phonework::practising(json!({})).await;
     phonework.open_shop().await;
     phonework.say("hang");
-    phonework.logged("turn begun", 1).await;
+    phonework.logged("turn started", 1).await;
     phonework.kill().await;
     phonework.start().await;
     let cut = phonework.emulator.card_with(&phonework.chat, "Dismiss", PATIENCE).await;
@@ -215,7 +215,7 @@ async fn a_cut_turn_is_run_again_once_however_often_it_is_pressed() {
     assert_eq!(said, ["Running it again.", "Already done; this button works only once."]);
     let over = phonework.becomes(&cut.message_id, |shown| shown.buttons().is_empty()).await;
     assert!(over.text.contains("Running it again."), "{over:?}");
-    phonework.logged("turn begun", 2).await;
+    phonework.logged("turn started", 2).await;
     // The daemon dies in this turn too, and the first card is pressed once more.
     phonework.kill().await;
     phonework.start().await;
@@ -254,7 +254,7 @@ async fn words_typed_while_claude_asks_are_the_answer_and_those_after_them_a_pro
     let phonework = Phonework::practising(json!({})).await;
     phonework.open_shop().await;
     phonework.say("ask");
-    phonework.logged("approval asked for", 1).await;
+    phonework.logged("approval requested", 1).await;
     let answered = |texts: &[String]| texts.iter().any(|text| text.contains("You answered:"));
     phonework.say("neither, thank you");
     phonework.say_later("echo next");
@@ -275,7 +275,7 @@ async fn what_claude_had_said_stays_on_the_card_of_a_cut_turn_that_is_dismissed(
         emulator.shown(&phonework.chat).into_iter().find(|shown| shown.text.contains("word"))
     };
     assert!(phonework.emulator.wait_for(streams, PATIENCE).await.is_some());
-    phonework.logged("turn begun", 1).await;
+    phonework.logged("turn started", 1).await;
     phonework.stop().await;
     phonework.start().await;
     let cut = phonework.emulator.card_with(&phonework.chat, "Dismiss", PATIENCE).await;

@@ -54,7 +54,7 @@ async fn when_a_session_was_last_active_is_known_after_a_crash() {
     let (mut phonework, mut operator) = started().await;
     phonework.open_shop().await;
     phonework.ask("echo hello", 1).await;
-    phonework.logged("turn over", 1).await;
+    phonework.logged("turn ended", 1).await;
     let before = sessions(&mut operator, false, &["created_at", "last_activity_at"]).await;
     phonework.kill().await;
     phonework.start().await;
@@ -139,7 +139,7 @@ async fn who_is_let_in_is_heard_at_once_and_after_a_restart_and_who_is_shut_out_
     phonework.ask("run true", 1).await;
     assert_eq!(operator.call("Disallow", anna.clone()).await, Ok(json!({})));
     // Her turn is ended.
-    phonework.logged("turn over", 2).await;
+    phonework.logged("turn ended", 2).await;
     phonework.say("/list");
     phonework.logged("its sender is not allowed", 1).await;
     assert_eq!(operator.call("Disallow", anna).await, Err("io.phonework.NotAllowed".to_owned()));
@@ -178,7 +178,7 @@ async fn what_is_said_and_done_is_told_once_first_the_past_and_then_as_it_happen
     phonework.open_shop().await;
     phonework.ask("echo one", 1).await;
     phonework.ask("echo two", 1).await;
-    phonework.logged("turn over", 2).await;
+    phonework.logged("turn ended", 2).await;
     operator.ask_more("Tail", json!({ "turns": 1, "follow": true })).await;
     let past = entries(&mut operator, 3).await;
     assert_eq!(told(&past), ["prompt  echo two", "answer  two", "over  answered"]);
@@ -308,7 +308,7 @@ async fn health_tells_what_works_and_what_does_not() {
     assert_eq!(health["claude"]["proof"]["by"], "probe");
     phonework.open_shop().await;
     phonework.ask("echo hello", 1).await;
-    phonework.logged("turn over", 1).await;
+    phonework.logged("turn ended", 1).await;
     let health = operator.call("Health", json!({})).await.unwrap();
     assert_eq!(health["claude"]["proof"]["by"], "turn");
     let sessions = &health["sessions"];

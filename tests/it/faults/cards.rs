@@ -118,7 +118,7 @@ async fn a_daemon_that_is_killed_while_it_brings_the_last_word_leaves_it_to_the_
         changing(&phonework, entities, effect, FaultDuration::UntilLifted);
         let before = phonework.emulator.api_calls().len();
         go(&phonework);
-        phonework.logged("turn over", 1).await;
+        phonework.logged("turn ended", 1).await;
         let tried =
             |calls: &[ApiCall]| calls[before..].iter().any(|call| call.request.to_string().contains(ANSWER));
         phonework

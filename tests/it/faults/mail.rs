@@ -11,7 +11,7 @@ async fn a_kill_in_the_middle_of_a_turn_loses_nothing_and_is_told() {
     phonework.open_shop().await;
     phonework.ask("remember blue", 1).await;
     phonework.say("slow 3600");
-    phonework.logged("turn begun", 2).await;
+    phonework.logged("turn started", 2).await;
     let waits = phonework.say("recall");
     phonework.reacted(&waits, "OneSecond").await;
     phonework.kill().await;

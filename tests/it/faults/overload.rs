@@ -73,7 +73,7 @@ async fn who_floods_is_told_so_once_and_the_others_are_served_meanwhile() {
     const MESSAGES: usize = 5000;
     let phonework = crowd(2, 2).await;
     phonework.say("slow 3600");
-    phonework.logged("turn begun", 1).await;
+    phonework.logged("turn started", 1).await;
     let flood: Vec<_> = (0..MESSAGES).map(|nth| phonework.say(&format!("echo {nth}"))).collect();
     let mings = phonework.emulator.p2p(&phonework.ming);
     phonework.emulator.say(&phonework.ming, &mings, "echo and I?");
@@ -119,7 +119,7 @@ async fn long_answer(characters: usize, texts: usize, come: impl AsyncFnOnce(&Ph
     phonework.hear(&phonework.chat, 1).await;
     let before = phonework.most_memory();
     phonework.say(&format!("say {characters} characters in {texts} texts"));
-    phonework.logged("turn begun", 2).await;
+    phonework.logged("turn started", 2).await;
     let mings = phonework.emulator.p2p(&phonework.ming);
     phonework.emulator.say(&phonework.ming, &mings, "echo and I?");
     assert_eq!(phonework.hear(&mings, 1).await, ["and I?"]);

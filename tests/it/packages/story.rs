@@ -90,7 +90,7 @@ async fn what_was_said_leads_to_a_bot_that_answers(host: &Installed) {
     assert_eq!(host.phonework.ask("echo hello", 1).await, ["hello"]);
     host.phonework.ask("remember the blue bicycle", 1).await;
     let conv_id = host.shell("ls /srv/phonework/shop/.phonework | sed -n 's/[.]jsonl$//p'").await;
-    host.until(&format!("journalctl --unit=phonework PHONEWORK_CONV_ID={conv_id} | grep -q 'turn over'"))
+    host.until(&format!("journalctl --unit=phonework PHONEWORK_CONV_ID={conv_id} | grep -q 'turn ended'"))
         .await;
     let listed: Value = serde_json::from_str(&host.shell("phonework sessions --json").await).unwrap();
     assert_eq!(listed["sessions"][0]["conv_id"], conv_id, "{listed}");
@@ -169,7 +169,7 @@ async fn a_frozen_one_is_brought_back_with_nothing_lost(host: &Installed) {
 
 async fn who_was_waiting_when_it_was_stopped_is_told(host: &Installed) {
     let connections = host.phonework.emulator.connections_made();
-    let begun = "journalctl --unit=phonework --output=cat | grep -c 'turn begun'";
+    let begun = "journalctl --unit=phonework --output=cat | grep -c 'turn started'";
     let turns = host.shell(begun).await;
     host.phonework.say("slow 3600");
     host.until(&format!("test $({begun}) -gt {turns}")).await;

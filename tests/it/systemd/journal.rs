@@ -31,7 +31,7 @@ async fn what_an_operator_alerts_on_is_found_by_its_message_id() {
     phonework.emulator.say(stranger, &phonework.emulator.p2p(stranger), "let me in");
     let expected = [
         (events::CONNECTED, "6", "connected to Feishu"),
-        (events::APPROVAL_ASKED, "6", "approval asked for"),
+        (events::APPROVAL_ASKED, "6", "approval requested"),
         (events::APPROVAL_DECIDED, "6", "approval decided"),
         (events::CLAUDE_FAILED, "4", "claude ended in the middle of a turn"),
         (events::WEDGED, "3", "refused for good, put aside"),

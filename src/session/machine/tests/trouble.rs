@@ -1,4 +1,4 @@
-//! What befalls a turn on its way, and turns that nobody asked for.
+//! Trouble during a turn, and turns that nobody asked for.
 
 use super::*;
 use crate::claude::failure;
@@ -19,7 +19,7 @@ fn exit(code: i32) -> Input {
 }
 
 #[test]
-fn a_silence_of_a_minute_is_told_once_and_any_line_ends_it() {
+fn a_silence_of_a_minute_is_reported_once_and_any_line_ends_it() {
     let mut bench = Bench::running();
     bench.after(59);
     assert_eq!(bench.put(Input::Tick), []);
@@ -33,28 +33,28 @@ fn a_silence_of_a_minute_is_told_once_and_any_line_ends_it() {
 }
 
 #[test]
-fn a_silence_that_goes_on_is_told_again_after_five_minutes() {
-    let limits = SessionLimits { turn: Duration::from_secs(3600), ..LIMITS };
-    let mut bench = Bench::with(Conversation::New("id".into()), limits);
+fn a_silence_that_goes_on_is_reported_again_after_five_minutes() {
+    let timeouts = SessionTimeouts { turn: Duration::from_secs(3600), ..TIMEOUTS };
+    let mut bench = Bench::with(Conversation::New("id".into()), timeouts);
     bench.put(Input::Prompt(prompt("hi")));
     assert_eq!(bench.wait(), silent(60, 3540));
     assert_eq!(bench.wait(), silent(360, 3240));
 }
 
 #[test]
-fn nobody_is_told_of_a_silence_while_claude_waits_for_a_person() {
+fn no_silence_is_reported_while_claude_waits_for_a_person() {
     let mut bench = Bench::running();
     let ask = bench.ask(permission("r1"));
     bench.after(500);
     assert_eq!(bench.put(Input::Tick), [Effect::Remind(OpenRequest { remind: None, ..ask })]);
-    bench.put(Input::Decide(Decision::Allow(AllowScope::Once), order()));
+    bench.put(Input::Decide(Decision::Allow(AllowScope::Once), instruction()));
     bench.after(59);
     assert_eq!(bench.put(Input::Tick), []);
     assert_eq!(bench.wait(), silent(60, 240));
 }
 
 #[test]
-fn failing_calls_of_the_api_are_told_once_from_the_third_try_on() {
+fn failing_api_calls_are_reported_once_from_the_third_try_on() {
     let mut bench = Bench::running();
     let retry = |attempt, delay| Output::ApiRetry {
         attempt,
@@ -71,7 +71,7 @@ fn failing_calls_of_the_api_are_told_once_from_the_third_try_on() {
 }
 
 #[test]
-fn a_limit_that_is_used_up_ends_the_turn_with_the_time_at_which_it_ends() {
+fn a_turn_that_hits_a_usage_limit_says_when_the_limit_ends() {
     let until = Timestamp::from_second(1_795_383_873).unwrap();
     let limit = |status: &str| Output::RateLimit {
         status: status.into(),
@@ -99,7 +99,7 @@ fn a_limit_that_is_used_up_ends_the_turn_with_the_time_at_which_it_ends() {
 }
 
 #[test]
-fn a_compaction_is_shown_whether_claude_or_a_person_wanted_it() {
+fn a_compaction_is_reported_whether_claude_or_a_person_wanted_it() {
     let compacted = |trigger: &str| Output::Compacted { trigger: trigger.into() };
     let mut bench = Bench::running();
     assert_eq!(bench.hear(compacted("auto")), told(Notice::Compacted));
@@ -114,7 +114,7 @@ fn a_compaction_is_shown_whether_claude_or_a_person_wanted_it() {
     assert_eq!(done.outcome, TurnOutcome::Compacted);
     bench.put(Input::Prompt(prompt("/clear")));
     bench.hear(Output::ControlReply {
-        request_id: INITIALIZE.into(),
+        request_id: INITIALIZE_ID.into(),
         result: Ok(json!({"commands": [{"name": "clear"}]})),
     });
     bench.hear(Output::Cleared);
@@ -124,7 +124,7 @@ fn a_compaction_is_shown_whether_claude_or_a_person_wanted_it() {
 }
 
 #[test]
-fn a_limit_that_was_told_in_an_earlier_turn_still_has_its_time() {
+fn the_end_of_a_usage_limit_is_remembered_for_later_turns() {
     let until = Timestamp::from_second(1_795_383_873).unwrap();
     let limit =
         |status: &str| Output::RateLimit { status: status.into(), resets_at: Some(until), kind: None };
@@ -145,7 +145,7 @@ fn a_limit_that_was_told_in_an_earlier_turn_still_has_its_time() {
 }
 
 #[test]
-fn the_result_of_a_turn_nobody_asked_for_is_never_the_answer_to_a_prompt() {
+fn the_result_of_an_unasked_turn_is_never_the_answer_to_a_prompt() {
     let mut bench = Bench::running();
     bench.hear(text("the build failed"));
     let failed = TurnResult { is_error: true, api_error_status: Some(500), ..unasked() };
@@ -156,7 +156,7 @@ fn the_result_of_a_turn_nobody_asked_for_is_never_the_answer_to_a_prompt() {
 }
 
 #[test]
-fn a_prompt_that_was_folded_into_a_turn_nobody_asked_for_is_answered_by_it() {
+fn a_prompt_that_was_folded_into_an_unasked_turn_is_answered_by_it() {
     let mut bench = Bench::running();
     bench.hear(text("the build failed, and as to your question: yes"));
     let folded = TurnResult { user_message_uuids: vec![Uuid::nil()], ..unasked() };
@@ -165,14 +165,21 @@ fn a_prompt_that_was_folded_into_a_turn_nobody_asked_for_is_answered_by_it() {
 }
 
 #[test]
-fn a_stop_ends_what_claude_does_unasked_and_says_so_when_there_is_nothing() {
+fn stop_ends_what_claude_does_unasked_or_says_that_nothing_runs() {
     let mut bench = Bench::running();
     bench.hear(Output::Result(result()));
-    assert_eq!(bench.put(Input::StopUnasked(order())), [Effect::NothingRuns(order())]);
+    assert_eq!(
+        bench.put(Input::StopUnasked(instruction())),
+        [Effect::Instruction(instruction(), InstructionOutcome::NothingRuns)]
+    );
     bench.hear(Output::Background(2));
     assert_eq!(
-        bench.put(Input::StopUnasked(order())),
-        [Effect::Tell(Notice::BackgroundEnded(2)), Effect::Terminate, Effect::Followed(order())]
+        bench.put(Input::StopUnasked(instruction())),
+        [
+            Effect::Tell(Notice::BackgroundEnded(2)),
+            Effect::Terminate,
+            Effect::Instruction(instruction(), InstructionOutcome::Followed)
+        ]
     );
 
     let mut bench = Bench::running();
@@ -180,15 +187,18 @@ fn a_stop_ends_what_claude_does_unasked_and_says_so_when_there_is_nothing() {
     bench.hear(Output::Init(init()));
     bench.hear(text("the build"));
     assert_eq!(
-        bench.put(Input::StopUnasked(order())),
-        [Effect::Write(wire::interrupt("interrupt")), Effect::Followed(order())]
+        bench.put(Input::StopUnasked(instruction())),
+        [
+            Effect::Write(wire::interrupt("interrupt")),
+            Effect::Instruction(instruction(), InstructionOutcome::Followed)
+        ]
     );
     bench.hear(Output::Result(TurnResult { terminal_reason: Some("aborted_streaming".into()), ..unasked() }));
     assert_eq!(settled(&bench.put(exit(143))), [(None, "the build", "stopped")]);
 }
 
 #[test]
-fn a_stop_ends_the_prompt_that_waits_and_the_turn_nobody_asked_for_before_it() {
+fn stop_ends_the_waiting_prompt_and_the_unasked_turn_before_it() {
     let mut bench = Bench::running();
     bench.hear(Output::Result(result()));
     bench.hear(Output::Init(init()));
@@ -199,7 +209,7 @@ fn a_stop_ends_the_prompt_that_waits_and_the_turn_nobody_asked_for_before_it() {
 }
 
 #[test]
-fn what_ran_in_the_background_is_not_put_to_sleep_without_a_word() {
+fn a_notice_says_that_background_work_ended_with_a_suspended_session() {
     let mut bench = Bench::running();
     bench.hear(Output::Background(1));
     bench.hear(Output::Result(result()));
@@ -207,7 +217,7 @@ fn what_ran_in_the_background_is_not_put_to_sleep_without_a_word() {
 }
 
 #[test]
-fn a_program_that_only_babbles_is_ended_and_so_is_one_that_does_not_read() {
+fn a_program_that_writes_garbage_or_does_not_read_is_ended() {
     let mut bench = Bench::running();
     for _ in 0..999 {
         assert_eq!(bench.hear(Output::Garbage), []);
@@ -224,7 +234,7 @@ fn a_program_that_only_babbles_is_ended_and_so_is_one_that_does_not_read() {
 }
 
 #[test]
-fn lines_of_claude_s_between_invalid_ones_keep_it_running() {
+fn valid_lines_between_garbage_keep_the_process_running() {
     let mut bench = Bench::running();
     for _ in 0..2000 {
         assert_eq!(bench.hear(Output::Garbage), []);
@@ -233,7 +243,7 @@ fn lines_of_claude_s_between_invalid_ones_keep_it_running() {
 }
 
 #[test]
-fn a_command_for_a_program_that_always_ends_or_never_starts_is_settled() {
+fn a_command_for_a_process_that_keeps_ending_or_never_starts_is_settled() {
     // Claude's list of commands never comes, so the prompt is held.
     let mut bench = Bench::fresh();
     assert_eq!(bench.put(Input::Prompt(prompt("/cost"))), []);
@@ -249,7 +259,7 @@ fn a_command_for_a_program_that_always_ends_or_never_starts_is_settled() {
 }
 
 #[test]
-fn an_answer_that_broke_off_at_a_limit_goes_on_without_a_seam() {
+fn an_answer_cut_off_at_a_length_limit_is_continued_without_a_gap() {
     let mut bench = Bench::running();
     bench.hear(text("half of a sen"));
     bench.hear(Output::CallEnded { usage: TokenUsage::default(), cut_off: true, subagent: false });
@@ -260,7 +270,7 @@ fn an_answer_that_broke_off_at_a_limit_goes_on_without_a_seam() {
 }
 
 #[test]
-fn a_line_that_is_too_long_is_told_once_in_a_turn() {
+fn a_line_that_is_too_long_is_reported_once_in_a_turn() {
     let mut bench = Bench::running();
     assert_eq!(bench.hear(Output::TooLong), told(Notice::LineLost));
     assert_eq!(bench.hear(Output::TooLong), []);

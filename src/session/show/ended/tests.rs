@@ -47,7 +47,7 @@ fn a_stopped_turn_keeps_its_text() {
 
 #[test]
 fn an_interrupted_turn_can_be_run_again_or_dismissed() {
-    insta::assert_snapshot!(end(&done(TurnOutcome::Cut)));
+    insta::assert_snapshot!(end(&done(TurnOutcome::Interrupted)));
 }
 
 #[test]
@@ -108,7 +108,7 @@ fn a_turn_that_claude_started_says_why_it_ended() {
         ("stopped", |_| TurnOutcome::Stopped),
         ("timed out", |_| TurnOutcome::TimedOut(Duration::from_secs(600))),
         ("crashed", crashed),
-        ("cut", |_| TurnOutcome::Cut),
+        ("cut", |_| TurnOutcome::Interrupted),
     ];
     let unasked = |language, outcome: Ended| FinishedTurn { prompt: None, ..done(outcome(language)) };
     let end = |outcome| {
@@ -159,6 +159,6 @@ fn an_answer_that_nobody_would_notice_on_its_card_is_a_new_message() {
         [(29, false), (29, true), (30, false)].map(|(time, below)| is_below(&took(time), below)),
         [false, true, true]
     );
-    assert!(!is_below(&FinishedTurn { outcome: TurnOutcome::Cut, ..took(60) }, true));
+    assert!(!is_below(&FinishedTurn { outcome: TurnOutcome::Interrupted, ..took(60) }, true));
     insta::assert_snapshot!(told(answered_below));
 }

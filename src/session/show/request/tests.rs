@@ -45,7 +45,7 @@ fn a_permission_request_shows_everything_that_would_run_and_every_way_to_decide(
 
 #[test]
 fn a_request_without_a_rule_offers_none() {
-    let mut request = bash().request;
+    let mut request = bash().permission;
     (request.rules, request.edits) = (Vec::new(), false);
     insta::assert_snapshot!(ask(&asked(request)));
 }
@@ -53,14 +53,14 @@ fn a_request_without_a_rule_offers_none() {
 #[test]
 fn a_request_that_is_too_long_to_show_can_only_be_denied_and_marks_what_claude_says() {
     let input = json!({"command": "x\n".repeat(150_000), "description": "Lists files.\n\nReason for asking: read-only."});
-    let shown = ask(&asked(PermissionRequest { input, ..bash().request }));
+    let shown = ask(&asked(PermissionRequest { input, ..bash().permission }));
     let (_, after) = shown.split_once("Claude says: ").unwrap();
     insta::assert_snapshot!(&after[..after.find("\n\n").unwrap_or(after.len())]);
 }
 
 #[test]
 fn a_permission_request_shows_all_details() {
-    let bash = || PermissionRequest { rules: Vec::new(), edits: false, ..bash().request };
+    let bash = || PermissionRequest { rules: Vec::new(), edits: false, ..bash().permission };
     let wide =
         json!({"file_path": "/home/ann/shop/a.sql", "content": format!("SELECT {}\n", "price, ".repeat(8))});
     let wide = PermissionRequest { tool: "Write".to_owned(), input: wide, ..bash() };
@@ -101,7 +101,7 @@ fn a_request_that_a_restart_left_open_is_expired() {
 
 #[test]
 fn a_decided_request_stays_one_card() {
-    let mut request = bash().request;
+    let mut request = bash().permission;
     request.input = json!({"command": "echo 字\n".repeat(20_000)});
     let ask = asked(request);
     let documents = in_english(|context| {

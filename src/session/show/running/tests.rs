@@ -26,7 +26,7 @@ impl Running {
 
     fn hears(&mut self, block: Said) {
         self.now += Duration::from_secs(1);
-        self.turn.hear(Assistant { blocks: vec![block], ..Assistant::default() }, self.now);
+        self.turn.add_message(Assistant { blocks: vec![block], ..Assistant::default() }, self.now);
     }
 
     fn ends(&mut self, id: &str, is_error: bool) {
@@ -65,7 +65,7 @@ fn a_turn_that_has_just_started_says_that_claude_is_working() {
 fn a_turn_with_an_open_request_says_that_it_waits() {
     let mut running = Running::new();
     running.uses("t", "Bash", json!({"command": "make"}));
-    running.turn.ask(bash().request, Duration::from_secs(600), running.now);
+    running.turn.ask(bash().permission, Duration::from_secs(600), running.now);
     insta::assert_snapshot!(running.shown());
 }
 

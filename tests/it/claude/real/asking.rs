@@ -241,7 +241,7 @@ async fn thirty_approvals_in_one_turn_are_each_decided_once() {
     let mut earlier = None;
     for n in 0..30 {
         let ask = driven.asked().await;
-        assert_eq!(ask.request.input["command"], format!("echo {n} >> made"));
+        assert_eq!(ask.permission.input["command"], format!("echo {n} >> made"));
         // Somebody is quick with both buttons, and with the card before it.
         assert_eq!(driven.choose(&ask, Verdict::Allow), PressResult::Decided(RequestOutcome::Allowed));
         assert_eq!(driven.choose(&ask, Verdict::Deny), PressResult::Already(RequestOutcome::Allowed));
@@ -276,7 +276,7 @@ async fn an_approval_after_ten_minutes_counts_and_one_after_its_time_does_not() 
     driven.after(Duration::from_secs(1800));
     let remind = |effect| if let Effect::Remind(ask) = effect { Some(ask) } else { None };
     let reminded = driven.until(remind).await;
-    assert_eq!(reminded.request, ask.request);
+    assert_eq!(reminded.permission, ask.permission);
     driven.after(Duration::from_secs(1800));
     assert_eq!(driven.decided().await.1, RequestOutcome::Expired);
     assert_eq!(driven.choose(&ask, Verdict::Allow), PressResult::Already(RequestOutcome::Expired));

@@ -7,12 +7,12 @@ use phonework::claude::wire::PermissionRequest;
 use phonework::language::Language;
 use phonework::mail::Recipient;
 use phonework::render::document::LongAnswers;
-use phonework::session::machine::{Effect, Input, Machine, PressResult, SessionLimits};
+use phonework::session::machine::{Effect, Input, Machine, PressResult, SessionTimeouts};
 use phonework::session::turn::{FinishedTurn, OpenRequest, Prompt, ReplyTarget, RequestOutcome};
 
 use super::*;
 
-pub(super) const LIMITS: SessionLimits = SessionLimits {
+pub(super) const TIMEOUTS: SessionTimeouts = SessionTimeouts {
     turn: Duration::from_secs(300),
     idle: Duration::from_secs(1800),
     approval: Duration::from_secs(3600),
@@ -33,7 +33,7 @@ pub(super) struct Driven {
 impl Driven {
     pub(super) fn start(launch: Launch) -> Self {
         let (machine, effects) =
-            Machine::new(launch.conversation.clone(), LIMITS, Language::En, None, Instant::now());
+            Machine::new(launch.conversation.clone(), TIMEOUTS, Language::En, None, Instant::now());
         let session = Session::start(&launch);
         let (moved, mails) = (Duration::ZERO, 0);
         let mut driven =
@@ -151,7 +151,7 @@ impl Driven {
         self.prompt(prompt);
         let ask = self.asked().await;
         assert!(matches!(self.choose(&ask, choice), PressResult::Decided(_)));
-        (ask.request, self.done().await)
+        (ask.permission, self.done().await)
     }
 
     /// What was decided next.
@@ -163,7 +163,7 @@ impl Driven {
 
     /// Puts the process to sleep and waits until it is gone.
     pub(super) async fn sleep(&mut self) {
-        self.put(Input::Sleep);
+        self.put(Input::Suspend);
         self.until(|effect| (effect == Effect::End).then_some(())).await;
     }
 }

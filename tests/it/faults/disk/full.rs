@@ -196,7 +196,7 @@ async fn a_daemon_whose_disk_does_not_take_what_the_last_run_left_connects_and_l
     phonework.start().await;
     phonework.open_shop().await;
     phonework.say("slow 3600");
-    phonework.logged("turn begun", 1).await;
+    phonework.logged("turn started", 1).await;
     phonework.kill().await;
     phonework.set_env("PHONEWORK_CRASH", Some("settlement-write:fail@1-1000000".to_owned()));
     phonework.start().await;

@@ -1,23 +1,23 @@
-//! What a person decides.
+//! Decisions about what Claude asks.
 
 use super::*;
 use crate::card_action::{CardAction, Press, REASON, RequestRef, Verdict, fingerprint};
 use crate::claude::wire::{PermissionRule, RequestMatter, SessionGrant};
 
 #[test]
-fn an_unanswered_request_ends_as_a_denial() {
+fn an_unanswered_request_is_denied() {
     let mut bench = Bench::running();
     let ask = bench.ask(permission("r1"));
     let reminded = OpenRequest { remind: None, ..ask };
     assert_eq!(bench.wait(), [Effect::Remind(reminded.clone())]);
-    assert_eq!(bench.now, reminded.expires - LIMITS.approval / 2);
+    assert_eq!(bench.now, reminded.expires - TIMEOUTS.approval / 2);
     let effects = bench.wait();
     let deny = Effect::Write(wire::deny("r1", "Nobody answered in time."));
     let told = Effect::Tell(Notice::Expired("Bash".into()));
     assert_eq!(effects, [deny, told, Effect::Decided(reminded, RequestOutcome::Expired)]);
     assert_eq!(
-        bench.put(Input::Decide(Decision::Allow(AllowScope::Once), order())),
-        [Effect::NothingAsked(order())]
+        bench.put(Input::Decide(Decision::Allow(AllowScope::Once), instruction())),
+        [Effect::Instruction(instruction(), InstructionOutcome::NothingAsked)]
     );
 }
 
@@ -28,16 +28,20 @@ fn the_oldest_request_is_decided_first_and_a_withdrawn_one_never() {
     let withdrawn = Output::PermissionWithdrawn { request_id: "r1".into() };
     assert_eq!(bench.hear(withdrawn), [Effect::Decided(first, RequestOutcome::Withdrawn)]);
     assert_eq!(
-        bench.put(Input::Decide(Decision::Deny(Some("no".into())), order())),
+        bench.put(Input::Decide(Decision::Deny(Some("no".into())), instruction())),
         [
             Effect::Write(wire::deny("r2", "no")),
             Effect::Decided(second, RequestOutcome::Denied(Some("no".into()))),
-            Effect::Followed(order())
+            Effect::Instruction(instruction(), InstructionOutcome::Followed)
         ]
     );
     assert_eq!(
-        bench.put(Input::Decide(Decision::Allow(AllowScope::Once), order())),
-        [allowed("r3"), Effect::Decided(third, RequestOutcome::Allowed), Effect::Followed(order())]
+        bench.put(Input::Decide(Decision::Allow(AllowScope::Once), instruction())),
+        [
+            allowed("r3"),
+            Effect::Decided(third, RequestOutcome::Allowed),
+            Effect::Instruction(instruction(), InstructionOutcome::Followed)
+        ]
     );
     let effects = bench.hear(Output::Result(result()));
     let [Effect::Settle(done)] = &effects[..] else { panic!("{effects:?}") };
@@ -48,7 +52,7 @@ fn the_oldest_request_is_decided_first_and_a_withdrawn_one_never() {
 
 const SHOWN: &str = "what was shown";
 
-/// A request of the running turn's, and the machine that it waits in.
+/// A machine with this open request.
 pub(super) fn asked(request: PermissionRequest) -> (Bench, OpenRequest) {
     let mut bench = Bench::running();
     let ask = bench.ask(request);
@@ -86,10 +90,10 @@ fn press(ask: &OpenRequest, choice: Verdict) -> Press {
     with_fields(CardAction::Decide { about: ask.about(&"c-1".into()), choice }, &[])
 }
 
-fn with_fields(act: CardAction, fields: &[(&str, &[&str])]) -> Press {
+fn with_fields(action: CardAction, fields: &[(&str, &[&str])]) -> Press {
     let texts = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect();
     let fields = fields.iter().map(|&(name, values)| (name.to_owned(), texts(values))).collect();
-    Press { action: act, group: false, fields }
+    Press { action, group: false, fields }
 }
 
 impl Bench {
@@ -98,7 +102,7 @@ impl Bench {
     }
 
     fn type_in(&mut self, text: &str) -> Vec<Effect> {
-        self.put(Input::Typed(text.into(), order()))
+        self.put(Input::Typed(text.into(), instruction()))
     }
 }
 
@@ -107,7 +111,7 @@ fn answers(answers: &[(&str, &str)]) -> Vec<(String, String)> {
 }
 
 #[test]
-fn every_button_of_a_tool_s_card_does_what_it_says_and_nothing_more() {
+fn every_button_of_a_tools_card_does_what_it_says_and_nothing_more() {
     let input = permission("r1").input;
     let rule = PermissionRule { tool: "Bash".into(), content: Some("make *".into()) };
     let rules = SessionGrant::Rules(vec![rule.clone()]);
@@ -137,7 +141,7 @@ fn every_button_of_a_tool_s_card_does_what_it_says_and_nothing_more() {
 }
 
 #[test]
-fn what_was_not_offered_cannot_be_chosen() {
+fn an_answer_that_was_not_offered_cannot_be_chosen() {
     let (mut bench, ask) = asked(permission("r1"));
     for choice in [Verdict::AllowRule, Verdict::AllowEdits] {
         assert_eq!(bench.press(&press(&ask, choice)), (vec![], PressResult::NotOffered));
@@ -148,11 +152,11 @@ fn what_was_not_offered_cannot_be_chosen() {
     for choice in [Verdict::Allow, Verdict::AllowRule, Verdict::AllowEdits] {
         assert_eq!(bench.press(&press(&ask, choice)), (vec![], PressResult::NotOffered));
     }
-    assert_eq!(bench.machine.turn().unwrap().asks().count(), 1);
+    assert_eq!(bench.machine.turn().unwrap().open_requests().count(), 1);
 }
 
 #[test]
-fn a_reason_reaches_claude() {
+fn the_reason_for_a_denial_reaches_claude() {
     let (mut bench, ask) = asked(permission("r1"));
     let act = CardAction::Decide { about: ask.about(&"c-1".into()), choice: Verdict::DenyWhy };
     let decided = RequestOutcome::Denied(Some("not on a Friday".into()));
@@ -214,7 +218,7 @@ fn a_press_on_a_card_of_an_earlier_turn_does_nothing() {
 }
 
 #[test]
-fn too_late_is_told_as_such() {
+fn a_press_after_the_request_expired_says_so() {
     let (mut bench, ask) = asked(permission("r1"));
     bench.wait();
     bench.wait();
@@ -225,7 +229,7 @@ fn too_late_is_told_as_such() {
 }
 
 #[test]
-fn each_request_expires_and_is_reminded_of_at_its_own_time() {
+fn each_request_has_its_own_reminder_and_expiry() {
     let (mut bench, first) = asked(permission("r1"));
     bench.after(60);
     let second = bench.ask(permission("r2"));
@@ -278,17 +282,17 @@ fn one_option_answers_the_only_question() {
 }
 
 #[test]
-fn what_is_typed_answers_questions_by_number_by_label_or_in_its_own_words() {
+fn typed_answers_are_numbers_labels_or_free_text() {
     let said = |request: PermissionRequest, text: &str| {
         let (mut bench, _) = asked(request);
-        assert!(bench.machine.asks_for_words());
+        assert!(bench.machine.takes_words());
         match &bench.type_in(text)[..] {
             [
                 Effect::Write(_),
                 Effect::Decided(_, RequestOutcome::Answered(answers)),
-                Effect::Followed(_),
+                Effect::Instruction(_, InstructionOutcome::Followed),
             ] => {
-                assert!(!bench.machine.asks_for_words());
+                assert!(!bench.machine.takes_words());
                 answers.iter().map(|(question, answer)| format!("{question} {answer}")).collect::<Vec<_>>()
             }
             effects => panic!("{effects:?}"),
@@ -312,10 +316,10 @@ fn what_is_typed_answers_questions_by_number_by_label_or_in_its_own_words() {
 }
 
 #[test]
-fn what_is_typed_while_nothing_waits_for_words_is_a_prompt() {
+fn text_typed_while_nothing_waits_for_words_is_a_prompt() {
     let (mut bench, _) = asked(permission("r1"));
-    assert!(!bench.machine.asks_for_words());
-    assert_eq!(bench.type_in("go on"), [Effect::NotAnAnswer(order())]);
+    assert!(!bench.machine.takes_words());
+    assert_eq!(bench.type_in("go on"), [Effect::Instruction(instruction(), InstructionOutcome::NotAnAnswer)]);
 }
 
 #[test]
@@ -328,7 +332,7 @@ fn a_plan_is_approved_approved_with_edits_or_sent_back_with_words() {
 
     let (mut bench, _) = asked(plan(input.clone()));
     let allow = Effect::Write(wire::allow("r1", &input, None));
-    assert_eq!(bench.put(Input::Decide(Decision::Allow(AllowScope::Once), order()))[0], allow);
+    assert_eq!(bench.put(Input::Decide(Decision::Allow(AllowScope::Once), instruction()))[0], allow);
 
     let (mut bench, ask) = asked(plan(input));
     let decided = RequestOutcome::Denied(Some("tests first".into()));
@@ -337,13 +341,13 @@ fn a_plan_is_approved_approved_with_edits_or_sent_back_with_words() {
         [
             Effect::Write(wire::deny("r1", "tests first")),
             Effect::Decided(ask, decided),
-            Effect::Followed(order())
+            Effect::Instruction(instruction(), InstructionOutcome::Followed)
         ]
     );
 }
 
 #[test]
-fn a_plan_that_the_request_does_not_tell_is_the_last_text() {
+fn a_plan_that_the_request_does_not_contain_is_the_last_text() {
     let mut bench = Bench::running();
     bench.hear(text("I looked."));
     bench.hear(text("1. Do it."));
@@ -351,18 +355,22 @@ fn a_plan_that_the_request_does_not_tell_is_the_last_text() {
 }
 
 #[test]
-fn approve_passes_over_what_has_to_be_answered_in_words() {
+fn approve_skips_requests_that_need_an_answer_in_words() {
     let (mut bench, first) = asked(questions());
     bench.ask(permission("r2"));
-    assert_eq!(bench.put(Input::Decide(Decision::Allow(AllowScope::Once), order()))[0], allowed("r2"));
+    assert_eq!(bench.put(Input::Decide(Decision::Allow(AllowScope::Once), instruction()))[0], allowed("r2"));
     assert_eq!(
-        bench.put(Input::Decide(Decision::Allow(AllowScope::Once), order())),
-        [Effect::NothingAsked(order())]
+        bench.put(Input::Decide(Decision::Allow(AllowScope::Once), instruction())),
+        [Effect::Instruction(instruction(), InstructionOutcome::NothingAsked)]
     );
     let deny = Effect::Write(wire::deny("r1", "The user does not want to answer."));
     assert_eq!(
-        bench.put(Input::Decide(Decision::Deny(None), order())),
-        [deny, Effect::Decided(first, RequestOutcome::Denied(None)), Effect::Followed(order())]
+        bench.put(Input::Decide(Decision::Deny(None), instruction())),
+        [
+            deny,
+            Effect::Decided(first, RequestOutcome::Denied(None)),
+            Effect::Instruction(instruction(), InstructionOutcome::Followed)
+        ]
     );
 }
 
@@ -383,30 +391,30 @@ fn the_permission_mode_changes_in_the_middle_of_a_turn_and_is_kept() {
 }
 
 #[test]
-fn the_mode_in_which_nothing_is_asked_is_refused() {
+fn the_mode_that_bypasses_permissions_is_refused() {
     let mut bench = Bench::running();
     let refused = Effect::Tell(Notice::ModeRefused("bypassPermissions".into()));
     assert_eq!(bench.put(Input::Mode("bypassPermissions".into())), [refused]);
-    // Where Claude got there by itself, it is brought back, and nobody is told that it is so.
+    // If Claude changed to it by itself, it is changed back, and nobody is told.
     let back = wire::set_permission_mode("mode default", "default");
     assert_eq!(bench.hear(Output::Mode("bypassPermissions".into())), [Effect::Write(back)]);
 }
 
 #[test]
-fn a_process_that_is_on_its_way_out_gets_the_mode_at_its_next_start() {
+fn a_process_that_is_ending_gets_the_mode_at_its_next_start() {
     let mut bench = Bench::fresh();
-    bench.put(Input::Sleep);
+    bench.put(Input::Suspend);
     assert_eq!(bench.put(Input::Mode("plan".into())), [Effect::Mode("plan".into())]);
 }
 
 #[test]
-fn a_leaving_daemon_does_not_wait_for_a_person_who_cannot_be_heard_any_more() {
+fn a_daemon_that_shuts_down_does_not_wait_for_a_person() {
     let interrupt = || Effect::Write(wire::interrupt("interrupt"));
     let (mut bench, _) = asked(permission("r1"));
     let by = bench.now + Duration::from_secs(20);
-    assert_eq!(bench.put(Input::Leave(by)), [interrupt()]);
+    assert_eq!(bench.put(Input::Shutdown(by)), [interrupt()]);
     let mut bench = Bench::running();
-    assert_eq!(bench.put(Input::Leave(by)), []);
+    assert_eq!(bench.put(Input::Shutdown(by)), []);
     assert_eq!(bench.hear(Output::Permission(permission("r1"))), [interrupt()]);
     bench.wait();
     assert_eq!(settled(&bench.put(Input::Exited(ProcessExit::default()))), [(Some("hi"), "", "cut")]);

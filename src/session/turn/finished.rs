@@ -1,4 +1,4 @@
-//! What is left of a turn when it is over.
+//! A finished turn: its outcome and everything that is shown and recorded of it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,32 +16,32 @@ use crate::claude::wire::{PermissionRule, ToolEnd};
 pub enum TurnOutcome {
     /// Claude answered.
     Answered,
-    /// Claude ended the turn with an error; the sentence is for its user.
+    /// It ended with an error; the sentence is for its user.
     Failed(String),
     /// Its user stopped it.
     Stopped,
-    /// It passed its time.
+    /// It took longer than this, its time limit.
     TimedOut(Duration),
     /// The process ended in the middle of it; the sentence says what is known.
     Crashed(String),
-    /// The daemon had to leave.
-    Cut,
-    /// It asked for a slash command that nobody knows.
+    /// The daemon shut down.
+    Interrupted,
+    /// Its prompt was a slash command that Claude Code does not know.
     UnknownCommand(String),
     /// A limit of the account is used up.
     Limited {
         /// When it can go on.
         until: Timestamp,
-        /// What Claude Code says of it.
+        /// What Claude Code says about it.
         words: Option<String>,
-        /// The sentence for its user once that time has passed.
+        /// The sentence for its user once `until` has passed.
         otherwise: String,
     },
-    /// Claude summarised the conversation, as it was asked to.
+    /// Claude summarised the conversation, as its user asked.
     Compacted,
-    /// Claude began a new conversation, as it was asked to.
+    /// Claude began a new conversation, as its user asked.
     Cleared,
-    /// It was not run, as another process has the conversation open.
+    /// It was not run, as this process has the conversation open.
     OpenElsewhere(OpenElsewhere),
 }
 
@@ -55,7 +55,7 @@ impl TurnOutcome {
             Self::Stopped => "stopped",
             Self::TimedOut(_) => "timed_out",
             Self::Crashed(_) => "crashed",
-            Self::Cut => "cut",
+            Self::Interrupted => "cut",
             Self::UnknownCommand(_) => "unknown_command",
             Self::OpenElsewhere(_) => "open_elsewhere",
         }
@@ -65,41 +65,40 @@ impl TurnOutcome {
 /// A permission request and what became of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Approval {
-    /// Claude's id of the request.
+    /// Claude Code's id for the request.
     pub request_id: String,
     /// The tool that Claude wanted to use.
     pub tool: String,
-    /// What it would have run, as Claude sent it.
+    /// The tool's input, as Claude sent it.
     pub input: Value,
-    /// What was decided.
+    /// What became of the request.
     pub decision: RequestOutcome,
-    /// When it was decided, after the turn's beginning.
+    /// When that was, counted from the start of the turn.
     pub after: Duration,
 }
 
 /// What became of a permission request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RequestOutcome {
-    /// Its owner allowed it; a plan: approved it.
+    /// The owner allowed it. Of a plan: approved it.
     Allowed,
-    /// Its owner allowed it, and what these rules cover for the rest of the session.
+    /// The owner allowed it, and what these rules cover for the rest of the session.
     AllowedRules(Vec<PermissionRule>),
-    /// Its owner allowed it, and edits for the rest of the session; a plan: approved it like that.
+    /// The owner allowed it, and edits for the rest of the session. Of a plan: approved it like that.
     AllowedEdits,
-    /// Its owner denied it, for this reason if he gave one; a plan: sent it back with these words.
+    /// The owner denied it, with this reason if they gave one. Of a plan: sent it back with these words.
     Denied(Option<String>),
-    /// Its owner answered: each question's text, and what he said to it.
+    /// The owner answered. These are pairs of a question's text and its answer.
     Answered(Vec<(String, String)>),
     /// Nobody decided in time.
     Expired,
-    /// The turn ended, or Claude no longer asked.
+    /// The turn ended, or Claude no longer needed an answer.
     Withdrawn,
 }
 
 impl RequestOutcome {
     /// The word for it in the audit log.
-    #[must_use]
-    pub fn word(&self) -> &'static str {
+    pub(crate) fn word(&self) -> &'static str {
         match self {
             Self::Allowed => "allowed",
             Self::AllowedRules(_) => "allowed_for_session",
@@ -111,9 +110,8 @@ impl RequestOutcome {
         }
     }
 
-    /// What was said with it: a reason, rules, or each question and its answer on a line.
-    #[must_use]
-    pub fn detail(&self) -> Option<String> {
+    /// What the audit log adds to the word: a reason, rules, or a line for each question with its answer.
+    pub(crate) fn detail(&self) -> Option<String> {
         match self {
             Self::AllowedRules(rules) => Some(lines(rules.iter().map(PermissionRule::to_string))),
             Self::Denied(reason) => reason.clone(),
@@ -125,8 +123,7 @@ impl RequestOutcome {
     }
 
     /// Whether a person decided.
-    #[must_use]
-    pub fn by_a_person(&self) -> bool {
+    pub(crate) fn by_a_person(&self) -> bool {
         match self {
             Self::Allowed
             | Self::AllowedRules(_)
@@ -142,63 +139,63 @@ fn lines(lines: impl Iterator<Item = String>) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// A tool that Claude used.
+/// One use of a tool.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ToolUse {
-    /// Claude's id for this use.
+    /// Claude Code's id for this use.
     pub id: String,
-    /// The tool.
+    /// The tool's name, for example `Bash`.
     pub name: String,
-    /// What it was given.
+    /// The tool's input, as Claude sent it.
     pub input: Value,
     /// Whether a subagent used it.
     pub subagent: bool,
-    /// Whether it failed; none while it has not ended.
+    /// Whether it failed; `None` as long as it has not ended.
     pub is_error: Option<bool>,
-    /// When it was used, after the turn's beginning.
+    /// When it was started, counted from the start of the turn.
     pub after: Duration,
-    /// When it ended, after the turn's beginning, and what is kept of its end.
+    /// When it ended, counted from the start of the turn, and what is kept of its output.
     pub end: Option<(Duration, ToolEnd)>,
 }
 
-/// What a session runs under, as far as Claude has said.
+/// The model, mode and context of a session, as far as Claude has reported them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SessionGauges {
     /// The model's full name.
     pub model: Option<String>,
-    /// The permission mode.
+    /// The permission mode, as Claude Code names it.
     pub mode: Option<String>,
-    /// Tokens that the conversation takes of the model's context.
+    /// How many tokens of the context window the conversation takes.
     pub context: Option<u64>,
-    /// Tokens that fit into it.
+    /// The size of the model's context window in tokens.
     pub window: Option<u64>,
 }
 
 /// A turn that is over.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FinishedTurn {
-    /// The turn's name.
+    /// Its id in `mail.db`.
     pub id: Uuid,
-    /// What was asked; none for a turn that Claude began by itself, as the end of a background command makes it do.
+    /// The prompt; `None` if Claude began the turn by itself, for example when a background command ended.
     pub prompt: Option<Prompt>,
-    /// All that Claude said, word for word; its pieces are parted by an empty line.
+    /// Everything that Claude said, word for word, with an empty line between two texts.
     pub text: String,
     /// How it ended.
     pub outcome: TurnOutcome,
-    /// From the prompt to the end, waiting for a person included.
+    /// The time from the prompt to the end, including the time spent waiting for a person.
     pub took: Duration,
-    /// What the turn cost in US dollars, where it can be told.
+    /// What the turn cost in US dollars, if that is known.
     pub cost_usd: Option<f64>,
     /// The tools it used, in order.
     pub tools: Vec<ToolUse>,
-    /// What was asked of its user.
+    /// The permission requests, in the order in which they were decided.
     pub approvals: Vec<Approval>,
-    /// What it ran under at its end.
+    /// Model, mode and context at its end.
     pub gauges: SessionGauges,
 }
 
 impl FinishedTurn {
-    /// The files that were changed, with the lines that came and that went.
+    /// The changed files by path, with the numbers of lines added and removed.
     #[must_use]
     pub fn files(&self) -> BTreeMap<&str, (usize, usize)> {
         let mut files = BTreeMap::new();

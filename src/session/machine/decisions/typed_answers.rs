@@ -1,12 +1,12 @@
-//! Answers to Claude's questions as people type them.
+//! Reads answers to Claude's questions as people type them.
 
 use crate::claude::wire::Question;
 
-/// What stands for the answer of a question whose answer is with the first one.
+/// Stands in for the answer to a question that was answered together with the first one.
 const SEE_FIRST: &str = "See the first answer.";
 
-/// Reads what was typed: to one question the whole of it, to several a line each. Where the lines do not fit, the whole
-/// of it answers the first.
+/// Pairs of a question's text and its answer. The whole text answers a single question; several questions are answered
+/// by a line each. If the number of lines does not fit, the whole text answers the first question.
 pub(super) fn answers(questions: &[Question], text: &str) -> Vec<(String, String)> {
     if let [question] = questions {
         return vec![(question.text.clone(), answer(question, text))];
@@ -23,12 +23,11 @@ pub(super) fn answers(questions: &[Question], text: &str) -> Vec<(String, String
     questions.iter().enumerate().map(answer).collect()
 }
 
-/// An option by its number or its label, several with commas between them where several may be chosen, else the person's
-/// own words.
+/// The answer to one question: an option by its number or label, or several of them with commas in between if several
+/// may be chosen; otherwise the person's own words.
 fn answer(question: &Question, text: &str) -> String {
     let text = text.trim();
-    let whole = option(question, text);
-    if let Some(label) = whole {
+    if let Some(label) = option(question, text) {
         return label.to_owned();
     }
     if question.many {
@@ -41,7 +40,7 @@ fn answer(question: &Question, text: &str) -> String {
     text.to_owned()
 }
 
-/// The label that is meant by a label in any case, or by a number from 1.
+/// The label of the option with this label, in upper or lower case, or with this number, from 1.
 fn option<'a>(question: &'a Question, text: &str) -> Option<&'a str> {
     let mut labels = question.options.iter().map(|option| option.label.as_str());
     let by_label = labels.clone().find(|label| label.trim().to_lowercase() == text.to_lowercase());

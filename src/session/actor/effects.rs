@@ -1,4 +1,4 @@
-//! Doing what the machine says.
+//! Runs the effects of the machine.
 
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
@@ -7,22 +7,24 @@ use std::time::{Duration, Instant, SystemTime};
 use jiff::{Timestamp, Zoned};
 use tracing::{info, warn};
 
-use super::{Actor, SessionReport, staging};
+use super::{Actor, SessionReport, cards};
 use crate::claude::failure;
 use crate::claude::launch::{ClaudeProgram, Conversation, Launch, LaunchError, git_runs_programs};
 use crate::claude::process::{ClaudeProcess, SendError};
 use crate::logs::events;
 use crate::mail::Settlement;
-use crate::session::machine::{Effect, Input};
+use crate::session::machine::{Effect, Input, Instruction, InstructionOutcome};
 use crate::session::report;
 use crate::session::show::TurnContext;
 use crate::session::turn::{FinishedTurn, ReplyTarget, TurnOutcome};
 use crate::words::Words;
 
-/// A disk that does not say within this time what is where is taken for broken.
-const FINDING: Duration = Duration::from_secs(5);
-/// An answer of so many bytes is rendered on a thread of its own, as that takes milliseconds.
-const LONG_ANSWER: usize = 1 << 20;
+/// Maximum wait for the disks of the project and of the program.
+const DISK_TIMEOUT: Duration = Duration::from_secs(5);
+/// Answers of this length and more are rendered on a blocking thread, as that takes milliseconds.
+const BLOCKING_RENDER_BYTES: usize = 1 << 20;
+/// A longer tool name is cut in the log: a program that is not Claude Code may send anything.
+const MAX_LOGGED_TOOL_CHARS: usize = 64;
 
 impl Actor {
     /// Runs the machine's effects; false when the session is over.
@@ -33,9 +35,9 @@ impl Actor {
                 Effect::Write(line) => {
                     let sent = self.process.as_ref().map_or(Ok(()), |(process, _)| process.send(line));
                     if let Err(error) = sent {
-                        warn!(conv_id = %self.setup.conv_id, %error, "a line did not reach claude");
+                        warn!(conv_id = %self.setup.conv_id, %error, "failed to write a line to claude");
                     }
-                    // A process that is gone is told by its exit.
+                    // If the process is gone, its exit is handled later.
                     if sent == Err(SendError::Busy) {
                         let given_up = self.machine.handle(Input::InputBlocked, Instant::now());
                         given_up.into_iter().rev().for_each(|effect| effects.push_front(effect));
@@ -50,25 +52,25 @@ impl Actor {
                             name: events::CLAUDE_FAILED,
                             conv_id = %self.setup.conv_id,
                             %error,
-                            "claude cannot be started"
+                            "failed to start claude"
                         );
                         let why = failure::explain_launch(&error, self.setup.language);
                         effects = self.machine.handle(Input::NotStarted(why), Instant::now()).into();
                     }
                 }
-                Effect::Ask(ask, open) => {
-                    self.show_question(&ask);
+                Effect::Ask(request, open) => {
+                    self.publish_request(&request);
                     info!(
                         name: events::APPROVAL_ASKED,
                         conv_id = %self.setup.conv_id,
                         user = %self.setup.owner.user,
-                        tool = short(&ask.request.tool),
-                        "approval asked for"
+                        tool = short(&request.permission.tool),
+                        "approval requested"
                     );
-                    self.ask(&ask, open).await;
+                    self.ask(&request, open).await;
                 }
-                Effect::Remind(ask) => self.remind(&ask).await,
-                Effect::Decided(ask, decided) => self.decided(&ask, &decided).await,
+                Effect::Remind(request) => self.remind(&request).await,
+                Effect::Decided(request, outcome) => self.decided(&request, &outcome).await,
                 Effect::Rule(rule) => {
                     self.setup.launch.rules.push(rule.clone());
                     self.report(SessionReport::Rule(self.setup.conv_id.clone(), rule)).await;
@@ -77,30 +79,11 @@ impl Actor {
                     self.setup.launch.permission_mode.clone_from(&mode);
                     self.report(SessionReport::Mode(self.setup.conv_id.clone(), mode)).await;
                 }
-                Effect::Followed(order) => {
-                    self.settle(report::heard(order.mail, &order.message_id, &self.setup.owner.user)).await;
-                }
-                Effect::AskedSince(order) => {
-                    let words = Words(self.setup.language).asked_since();
-                    self.settle(report::notice(vec![order.mail], &order.reply, words)).await;
-                }
-                Effect::NotOffered(order) => {
-                    let words = Words(self.setup.language).not_offered();
-                    self.settle(report::notice(vec![order.mail], &order.reply, words)).await;
-                }
-                Effect::NothingAsked(order) => {
-                    let words = Words(self.setup.language).nothing_asked();
-                    self.settle(report::notice(vec![order.mail], &order.reply, words)).await;
-                }
-                Effect::NotAnAnswer(order) => {
-                    self.report(SessionReport::NotAnAnswer(self.setup.conv_id.clone(), order.mail)).await;
-                }
-                Effect::NothingRuns(order) => {
-                    let words = Words(self.setup.language).nothing_runs();
-                    self.settle(report::notice(vec![order.mail], &order.reply, words)).await;
+                Effect::Instruction(instruction, outcome) => {
+                    self.answer_instruction(&instruction, outcome).await;
                 }
                 Effect::Tell(notice) => {
-                    self.overtake();
+                    self.mark_overtaken();
                     let sentence = report::sentence(&notice, Words(self.setup.language));
                     self.settle(report::notice(Vec::new(), &self.reply(), sentence)).await;
                 }
@@ -108,11 +91,30 @@ impl Actor {
                     self.setup.launch.conversation = Conversation::Resume(id.clone());
                     self.report(SessionReport::Conversation(self.setup.conv_id.clone(), id)).await;
                 }
-                Effect::Settle(done) => self.finish(done).await,
+                Effect::Settle(turn) => self.finish(turn).await,
                 Effect::End => return false,
             }
         }
         true
+    }
+
+    /// Answers the message by which a person gave an instruction.
+    pub(super) async fn answer_instruction(&self, instruction: &Instruction, outcome: InstructionOutcome) {
+        let words = Words(self.setup.language);
+        let Instruction { mail, message_id, reply, sent: _ } = instruction;
+        let sentence = match outcome {
+            InstructionOutcome::Followed => {
+                return self.settle(report::heard(*mail, message_id, &self.setup.owner.user)).await;
+            }
+            InstructionOutcome::NotAnAnswer => {
+                return self.report(SessionReport::NotAnAnswer(self.setup.conv_id.clone(), *mail)).await;
+            }
+            InstructionOutcome::AskedSince => words.asked_since(),
+            InstructionOutcome::NotOffered => words.not_offered(),
+            InstructionOutcome::NothingAsked => words.nothing_asked(),
+            InstructionOutcome::NothingRuns => words.nothing_runs(),
+        };
+        self.settle(report::notice(vec![*mail], reply, sentence)).await;
     }
 
     async fn launch(&mut self, conversation: Conversation) -> Result<(), LaunchError> {
@@ -124,7 +126,7 @@ impl Actor {
             let program = ClaudeProgram::find(&command, std::env::var_os("PATH").as_deref())?;
             Ok::<_, LaunchError>((program, git_runs_programs(&cwd)))
         };
-        let found = tokio::time::timeout(FINDING, tokio::task::spawn_blocking(find)).await;
+        let found = tokio::time::timeout(DISK_TIMEOUT, tokio::task::spawn_blocking(find)).await;
         (launch.program, launch.git_runs_programs) = match found {
             Ok(Ok(found)) => found?,
             Ok(Err(_)) | Err(_) => return Err(LaunchError::DiskSilent),
@@ -133,62 +135,63 @@ impl Actor {
         info!(conv_id = %self.setup.conv_id, pid = process.pid(), "claude started");
         self.pid.store(process.pid().unwrap_or_default(), Ordering::Relaxed);
         self.process = Some((process, events));
-        (self.heard, self.garbled) = (SystemTime::now(), false);
+        (self.last_line_at, self.garbage_logged) = (SystemTime::now(), false);
         Ok(())
     }
 
-    fn with_process(&self, act: impl Fn(&ClaudeProcess)) {
+    fn with_process(&self, action: impl Fn(&ClaudeProcess)) {
         if let Some((process, _)) = &self.process {
-            act(process);
+            action(process);
         }
     }
 
-    /// Where things go now: to the running turn's message, else to the session's chat.
+    /// Where notices go now: to the running turn's message, or else to the session's chat.
     pub(super) fn reply(&self) -> ReplyTarget {
         self.machine.reply().unwrap_or_else(|| self.setup.owner.home.clone())
     }
 
-    pub(super) async fn finish(&mut self, done: FinishedTurn) {
+    /// Records the end of a turn: its answer for the chat, and its line for the audit log.
+    pub(super) async fn finish(&mut self, turn: FinishedTurn) {
         let words = Words(self.setup.language);
         let reply =
-            done.prompt.as_ref().map_or_else(|| self.setup.owner.home.clone(), |prompt| prompt.reply.clone());
+            turn.prompt.as_ref().map_or_else(|| self.setup.owner.home.clone(), |prompt| prompt.reply.clone());
         let at = Timestamp::now();
         info!(
             conv_id = %self.setup.conv_id,
             user = %self.setup.owner.user,
-            outcome = done.outcome.word(),
-            took_ms = u64::try_from(done.took.as_millis()).unwrap_or(u64::MAX),
-            "turn over"
+            outcome = turn.outcome.word(),
+            took_ms = u64::try_from(turn.took.as_millis()).unwrap_or(u64::MAX),
+            "turn ended"
         );
-        let mail = done.prompt.as_ref().map(|prompt| prompt.mail);
-        if mail.is_some() && done.outcome == TurnOutcome::Answered {
-            self.setup.tap.note_answer(at, done.took);
+        let mail = turn.prompt.as_ref().map(|prompt| prompt.mail);
+        if mail.is_some() && turn.outcome == TurnOutcome::Answered {
+            self.setup.event_feed.note_answer(at, turn.took);
         }
-        self.show_end(&done, at);
-        let shown = self.leave_stage(done.id);
-        self.tell_failure(&done.outcome);
-        let is_long = done.text.len() >= LONG_ANSWER;
+        self.publish_end(&turn, at);
+        let card = self.remove_turn_card(turn.id);
+        self.log_failure(&turn.outcome);
+        let is_long = turn.text.len() >= BLOCKING_RENDER_BYTES;
         let (conv_id, user) = (self.setup.conv_id.clone(), self.setup.owner.user.clone());
         let project = self.setup.launch.cwd.clone();
         let render = move || {
             let now = Zoned::now();
-            let group = staging::is_group(&reply);
-            let scene =
-                TurnContext { conv_id: &conv_id, turn: done.id, project: &project, group, words, now: &now };
-            let (posts, final_updates) = staging::end(&scene, &done, &reply, shown);
+            let group = cards::is_group(&reply);
+            let context =
+                TurnContext { conv_id: &conv_id, turn: turn.id, project: &project, group, words, now: &now };
+            let (posts, final_updates) = cards::end(&context, &turn, &reply, card);
             Settlement {
                 mails: mail.into_iter().collect(),
-                turn: done.prompt.as_ref().map(|prompt| (prompt.turn_id, done.outcome.word().to_owned())),
+                turn: turn.prompt.as_ref().map(|prompt| (prompt.turn_id, turn.outcome.word().to_owned())),
                 posts,
                 final_updates,
-                audit: Some(report::record(done, &conv_id, &user, &project, at)),
+                audit: Some(report::record(turn, &conv_id, &user, &project, at)),
                 at,
             }
         };
         let settlement = if is_long {
             match tokio::task::spawn_blocking(render).await {
                 Ok(settlement) => settlement,
-                // The runtime ends: the turn is found cut at the next start.
+                // The runtime is shutting down; the next start finds the turn interrupted.
                 Err(_) => return,
             }
         } else {
@@ -200,14 +203,14 @@ impl Actor {
         }
     }
 
-    fn tell_failure(&self, outcome: &TurnOutcome) {
+    fn log_failure(&self, outcome: &TurnOutcome) {
         let what = match outcome {
             TurnOutcome::Crashed(_) => "claude ended in the middle of a turn",
             TurnOutcome::Failed(_) => "claude ended a turn with an error",
             TurnOutcome::Answered
             | TurnOutcome::Stopped
             | TurnOutcome::TimedOut(_)
-            | TurnOutcome::Cut
+            | TurnOutcome::Interrupted
             | TurnOutcome::UnknownCommand(_)
             | TurnOutcome::Limited { .. }
             | TurnOutcome::Compacted
@@ -222,12 +225,12 @@ impl Actor {
     }
 
     pub(super) async fn report(&self, report: SessionReport) {
-        // The router outlives its sessions; when it is gone, the daemon is leaving.
+        // The router outlives its sessions; if it is gone, the daemon is shutting down.
         let _ = self.setup.reports.send(report).await;
     }
 }
 
-/// A tool's name as far as it fits into a line of the journal: a program that is not Claude Code may send anything.
+/// A tool's name as it is logged.
 pub(super) fn short(tool: &str) -> &str {
-    tool.char_indices().nth(64).map_or(tool, |(end, _)| &tool[..end])
+    tool.char_indices().nth(MAX_LOGGED_TOOL_CHARS).map_or(tool, |(end, _)| &tool[..end])
 }
