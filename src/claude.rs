@@ -6,7 +6,7 @@
 //! - [`probe`] checks that it answers.
 //! - [`running`] finds other processes that have a conversation open.
 //! - [`warden`] stands between the daemon and the program, so that no descendant outlives the session.
-//! - [`orphans`] ends what a killed warden leaves behind.
+//! - `orphans` ends what a killed warden leaves behind.
 //! - [`failure`] turns a failure into a sentence that a person can act on; pure.
 //!
 //! Invariant: nothing here knows Feishu, a chat or a user.

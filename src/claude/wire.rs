@@ -80,7 +80,7 @@ pub enum Output {
         /// The response, or Claude Code's words for why there is none.
         result: Result<Value, String>,
     },
-    /// A request of a kind that phonework does not know. Claude Code waits, so it is answered with [`refuse_request`].
+    /// A request of a kind that phonework does not know. Claude Code waits, so it is answered with `refuse_request`.
     UnknownRequest {
         /// The id to be named in the answer.
         request_id: String,

@@ -85,8 +85,8 @@ impl ShownMessage {
         enabled.filter_map(|button| button["text"]["content"].as_str()).collect()
     }
 
-    /// What the first button with this label carries to the bot. With [`super::Emulator::press_earlier`] it can be pressed
-    /// after the card has changed.
+    /// What the first button with this label carries to the bot. It can be pressed after the card has changed, with
+    /// [`crate::emulator::Emulator::press_earlier`].
     #[must_use]
     pub fn value_of(&self, label: &str) -> Option<Value> {
         let mut buttons = cards::buttons(&self.content).into_iter();
