@@ -51,7 +51,7 @@ inBrowser(browser, async (page) => {
   await say("/mode");
   const others = await offering("default");
   assert.deepEqual(await others.getByRole("button").allTextContents(), ["default", "acceptEdits"]);
-  await press(others, "acceptEdits", "The permission mode of the session in shop is acceptEdits now.");
+  await press(others, "acceptEdits", "The permission mode of the session in shop is now acceptEdits.");
   await say("write notes.md unasked");
   await hear("I wrote it.");
   assert.equal(await page.getByRole("button", { name: "Allow once" }).count(), 0);

@@ -137,7 +137,7 @@ async fn the_conversation_goes_on_after_kill_9_of_the_daemon_in_the_middle_of_a_
     gate.open();
     phonework.start().await;
     let heard = phonework.hear(&phonework.chat, 3).await;
-    assert!(heard[2].contains("was interrupted while this ran: “think long”"), "{heard:?}");
+    assert!(heard[2].contains("was interrupted while this was running: “think long”"), "{heard:?}");
     assert_eq!(phonework.ask("what was it?", 1).await, ["You said: what was it?"]);
     assert!(api.requests().last().unwrap().to_string().contains("Mimi"));
     assert_eq!(phonework.ask("/retry", 1).await, ["You said: what was it?"]);
@@ -248,7 +248,7 @@ async fn a_conversation_that_claude_has_lost_begins_anew_and_its_user_is_told() 
     std::fs::remove_dir_all(phonework.claude_folder().join("projects")).unwrap();
     phonework.start().await;
     let said = phonework.ask("again", 2).await;
-    assert!(said[0].contains("no longer has this conversation"), "{said:?}");
+    assert!(said[0].contains("has lost this conversation"), "{said:?}");
     assert_eq!(said[1], "You said: again");
 }
 
@@ -259,7 +259,7 @@ async fn claudes_own_commands_are_claudes_and_a_hostile_file_mention_is_only_wor
     let said = phonework.ask("/cost", 1).await;
     assert!(said[0].to_lowercase().contains("cost"), "{said:?}");
     let said = phonework.ask("/no-such-command", 1).await;
-    assert!(said[0].starts_with("Neither I nor Claude knows"), "{said:?}");
+    assert!(said[0].starts_with("Unknown command: /"), "{said:?}");
     std::fs::write(phonework.projects().join("secret.txt"), "the contents of the file").unwrap();
     phonework.ask("look at @../secret.txt", 1).await;
     assert!(!api.requests().iter().any(|request| request.to_string().contains("the contents of the file")));

@@ -126,7 +126,7 @@ async fn a_request_that_nobody_answers_expires_without_a_reminder_if_its_time_is
     let asked = phonework.card(|shown| shown.buttons().contains(&"Allow once")).await;
     let expired = |shown: &ShownMessage| shown.text.starts_with("Expired · Bash · shop");
     let expired = phonework.becomes(&asked.message_id, expired).await;
-    assert!(expired.text.contains("Nobody decided until"), "{}", expired.text);
+    assert!(expired.text.contains("Nobody answered by"), "{}", expired.text);
     assert_eq!(expired.buttons(), Vec::<&str>::new());
     phonework.audited(1).await;
     let reminders = |shown: &&ShownMessage| shown.text.contains("still waiting for your decision about Bash");
@@ -208,7 +208,7 @@ async fn a_restart_turns_an_open_request_into_an_expired_one() {
     phonework.start().await;
     let expired = |shown: &ShownMessage| shown.text.starts_with("Expired · Bash · shop");
     let expired = phonework.becomes(&asked.message_id, expired).await;
-    assert!(expired.text.contains("started anew"), "{}", expired.text);
+    assert!(expired.text.contains("was restarted"), "{}", expired.text);
     assert_eq!(expired.buttons(), Vec::<&str>::new());
     assert!(!phonework.projects().join("shop/made").exists());
 }

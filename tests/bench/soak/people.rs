@@ -62,7 +62,7 @@ struct Heard<'a> {
 
 const LIST: &str = " · ";
 const STATUS: &str = "project: ";
-const SWITCHED: &str = "is active here now.";
+const SWITCHED: &str = "is now active here.";
 const NOTHING_ASKED: &str = "Claude is not asking for anything right now.";
 
 impl People {

@@ -194,7 +194,7 @@ async fn the_mode_is_changed_by_typing_and_by_pressing_and_outlives_a_restart() 
     let shown = phonework.show("/mode").await;
     assert_eq!(shown.buttons(), ["acceptEdits", "plan"]);
     let said = phonework.press(&shown, "acceptEdits", 0).await;
-    assert_eq!(said, toast("success", "The permission mode of the session in shop is acceptEdits now."));
+    assert_eq!(said, toast("success", "The permission mode of the session in shop is now acceptEdits."));
     let said = phonework.press(&shown, "acceptEdits", 0).await;
     assert_eq!(said, toast("warning", "The permission mode of the session in shop is acceptEdits."));
     phonework.kill().await;
@@ -203,7 +203,7 @@ async fn the_mode_is_changed_by_typing_and_by_pressing_and_outlives_a_restart() 
     phonework.ask("write made words", 1).await;
     assert_eq!(std::fs::read_to_string(phonework.projects().join("shop/made")).unwrap().trim(), "words");
     let said = phonework.ask("/mode default", 1).await;
-    assert_eq!(said, ["The permission mode of the session in shop is default now."]);
+    assert_eq!(said, ["The permission mode of the session in shop is now default."]);
 }
 
 #[tokio::test]
@@ -211,10 +211,12 @@ async fn each_person_chooses_how_long_answers_are_sent_and_the_choice_is_kept() 
     let mut phonework = Phonework::practising(json!({})).await;
     phonework.open_shop().await;
     assert!(phonework.ask("/long", 1).await[0].contains("several messages. /long file"));
-    assert!(phonework.ask("/long file", 1).await[0].starts_with("Long answers come to you as a file"));
+    assert!(
+        phonework.ask("/long file", 1).await[0].starts_with("Long answers are now sent to you as a file")
+    );
     phonework.kill().await;
     phonework.start().await;
-    assert!(phonework.ask("/long", 1).await[0].starts_with("Long answers come to you as a file"));
+    assert!(phonework.ask("/long", 1).await[0].starts_with("Long answers are now sent to you as a file"));
     let mings: ChatId = phonework.emulator.p2p(&phonework.ming);
     phonework.emulator.say(&phonework.ming, &mings, "/long");
     assert!(phonework.hear(&mings, 1).await[0].contains("several messages. /long file"));

@@ -77,7 +77,9 @@ async fn a_typed_decision_concerns_the_request_in_its_chat_whatever_runs_elsewhe
     phonework.say_in_group("/approve");
     phonework.hear_until(&group, times_told(1)).await;
     phonework.say_in_group("/switch 1");
-    phonework.hear_until(&group, |texts| texts.iter().any(|text| text.contains("1 (shop) is active"))).await;
+    phonework
+        .hear_until(&group, |texts| texts.iter().any(|text| text.contains("1 (shop) is now active")))
+        .await;
     phonework.say_in_group("/approve");
     phonework.hear_until(&group, times_told(2)).await;
     phonework.say("/deny");

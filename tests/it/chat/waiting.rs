@@ -212,7 +212,7 @@ async fn a_cut_turn_is_run_again_once_however_often_it_is_pressed() {
     let again = cut.value_of("Run again").unwrap();
     let mut said = phonework.press_twice(&cut, &phonework.anna.clone(), "Run again").await;
     said.sort();
-    assert_eq!(said, ["Running it again.", "Already done; this button works only once."]);
+    assert_eq!(said, ["Already done; this button works only once.", "Running it again."]);
     let over = phonework.becomes(&cut.message_id, |shown| shown.buttons().is_empty()).await;
     assert!(over.text.contains("Running it again."), "{over:?}");
     phonework.logged("turn started", 2).await;
@@ -220,7 +220,7 @@ async fn a_cut_turn_is_run_again_once_however_often_it_is_pressed() {
     phonework.kill().await;
     phonework.start().await;
     let said = phonework.emulator.press_earlier(&cut.message_id, &phonework.anna, again, None).await;
-    assert!(said.content.starts_with("I only keep a session's last message"), "{said:?}");
+    assert!(said.content.starts_with("I only keep the last message of each session"), "{said:?}");
     let cut = phonework.emulator.card_with(&phonework.chat, "Dismiss", PATIENCE).await;
     let said = phonework.emulator.press(&cut.message_id, &phonework.anna, "Dismiss").await;
     assert_eq!(said, done("Dismissed."));
@@ -245,7 +245,7 @@ async fn only_the_last_turn_of_a_session_can_run_again() {
     let (phonework, cut) = cut_turn().await;
     assert_eq!(phonework.ask("echo newer", 1).await, ["newer"]);
     let said = phonework.press(&cut, "Run again", 0).await;
-    assert!(said.content.starts_with("I only keep a session's last message"), "{said:?}");
+    assert!(said.content.starts_with("I only keep the last message of each session"), "{said:?}");
     assert_eq!(phonework.audited(2).await.len(), 2);
 }
 

@@ -130,7 +130,7 @@ async fn a_compaction_is_shown_in_the_chat() {
     let phonework = Phonework::practising(json!({})).await;
     phonework.open_shop().await;
     let said = phonework.ask("compact", 2).await;
-    assert!(said[0].starts_with("🗜 The conversation had grown long"), "{said:?}");
+    assert!(said[0].starts_with("🗜 The conversation became too long"), "{said:?}");
     assert_eq!(said[1], "(practice agent, not Claude) I have made room.");
 }
 

@@ -79,7 +79,7 @@ async fn a_mail_db_that_is_moved_away_beneath_the_daemon_takes_no_message_until_
     std::fs::rename(&path, &aside).unwrap();
     std::fs::copy(&aside, &path).unwrap();
     let told = phonework.ask("echo at last", 1).await;
-    assert!(told[0].contains("my disk is full or broken"), "{told:?}");
+    assert!(told[0].contains("the disk of the host is full or broken"), "{told:?}");
     phonework.logged("was replaced by another file", 1).await;
     std::fs::rename(&aside, &path).unwrap();
     assert_eq!(phonework.hear(&phonework.chat, 3).await[2], "at last");
@@ -94,7 +94,7 @@ async fn a_mail_db_that_is_cut_short_beneath_the_daemon_takes_no_message_and_the
     let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
     file.set_len(3 * 4096).unwrap();
     let told = phonework.ask("echo never", 1).await;
-    assert!(told[0].contains("my disk is full or broken"), "{told:?}");
+    assert!(told[0].contains("the disk of the host is full or broken"), "{told:?}");
     phonework.logged("was cut short", 1).await;
     // The sentence may be there before the refusal is.
     let refused = |emulator: &Emulator| (emulator.acks().last()?.code == 500).then_some(());

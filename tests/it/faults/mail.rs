@@ -17,7 +17,7 @@ async fn a_kill_in_the_middle_of_a_turn_loses_nothing_and_is_told() {
     phonework.kill().await;
     phonework.start().await;
     let heard = phonework.hear(&phonework.chat, 4).await;
-    assert!(heard[2].contains("was interrupted while this ran: “slow 3600”"), "{heard:?}");
+    assert!(heard[2].contains("was interrupted while this was running: “slow 3600”"), "{heard:?}");
     assert!(heard[3].contains("blue"), "{heard:?}");
     assert!(phonework.ask("/status", 1).await[0].contains("shop"));
     let outcomes: Vec<_> = phonework.audited(3).await.iter().map(|line| line["outcome"].clone()).collect();

@@ -177,7 +177,7 @@ async fn who_was_waiting_when_it_was_stopped_is_told(host: &Installed) {
     assert_eq!(host.property("Result").await, "success");
     host.shell("! pgrep -u phonework").await;
     let heard = host.phonework.heard(&host.phonework.chat);
-    let told = "⚠\u{fe0f} phonework had to stop while this ran: “slow 3600”. /retry runs it again.";
+    let told = "⚠\u{fe0f} phonework was shut down while this was running: “slow 3600”. /retry runs it again.";
     assert!(heard.last().unwrap().ends_with(told), "{heard:?}");
     host.shell("systemctl start phonework").await;
     host.phonework.connected_after(connections).await;

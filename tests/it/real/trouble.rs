@@ -186,7 +186,7 @@ async fn a_context_that_is_full_is_summarised_which_is_shown_and_the_prompt_is_a
     phonework.ask("first", 1).await;
     phonework.ask("second", 1).await;
     let said = phonework.ask("long", 2).await;
-    assert!(said[0].starts_with("🗜 The conversation had grown long"), "{said:?}");
+    assert!(said[0].starts_with("🗜 The conversation became too long"), "{said:?}");
     assert_eq!(said[1], "an answer");
 }
 

@@ -30,7 +30,7 @@ async fn in_place_of_a_part_that_feishu_does_not_take_its_reader_is_told_where_i
         let fault = for_anna(&phonework, InjectedFault::sending(code(refusal), FaultDuration::Times(2)));
         let heard = phonework.ask(&format!("echo {}", long()), 3).await;
         assert_eq!(phonework.emulator.struck(fault), Some(2));
-        assert!(heard[0].contains("its content did not pass a check"), "{heard:?}");
+        assert!(heard[0].contains("its content check did not pass"), "{heard:?}");
         assert!(heard[0].contains(".phonework"), "{heard:?}");
         assert!(heard[1].starts_with("[2/3]\n") && heard[2].starts_with("[3/3]\n"), "{heard:?}");
         assert_eq!(phonework.ask("echo next", 1).await, ["next"]);
@@ -87,7 +87,7 @@ async fn a_kill_between_the_refusal_and_its_notice_shows_the_notice_once_and_in_
     phonework.emulator.lift(silence);
     phonework.start().await;
     let heard = phonework.hear(&phonework.chat, 4).await;
-    assert!(heard[1].contains("did not pass a check"), "{heard:?}");
+    assert!(heard[1].contains("content check did not pass"), "{heard:?}");
     assert!(heard[2].starts_with("[2/3]\n") && heard[3].starts_with("[3/3]\n"), "{heard:?}");
     assert_eq!(phonework.ask("echo next", 1).await, ["next"]);
     assert_eq!(wedged(&phonework).len(), 1);

@@ -135,7 +135,7 @@ impl Day {
         }
         self.until("they are followed", |p| {
             let said = |words: &str| p.count(&p.chat, words);
-            said("(two) is active here now") == 2
+            said("(two) is now active here") == 2
                 && said("in one is closed") == 1
                 && said("(four) is open") + said("in four is closed") == 2
         })
@@ -234,7 +234,7 @@ impl Phonework {
     fn is_over(&self, chat: &ChatId, prompt: &str) -> bool {
         let beginning: String = prompt.lines().next().unwrap_or_default().chars().take(30).collect();
         self.is_answered(chat, prompt)
-            || self.count(chat, &format!("interrupted while this ran: “{beginning}")) > 0
+            || self.count(chat, &format!("interrupted while this was running: “{beginning}")) > 0
     }
 
     fn is_answered(&self, chat: &ChatId, prompt: &str) -> bool {

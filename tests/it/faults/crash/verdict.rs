@@ -43,7 +43,7 @@ fn every_turn_has_one_ending(evidence: &Evidence, heard: &[&str], broken: &mut V
     for prompt in PLAIN.into_iter().chain([GATE, RECALLED]) {
         let lines = evidence.audit.iter().filter(|line| line["prompt"] == prompt);
         let outcomes: Vec<&str> = lines.map(|line| line["outcome"].as_str().unwrap_or_default()).collect();
-        let told = format!("interrupted while this ran: “{prompt}”");
+        let told = format!("interrupted while this was running: “{prompt}”");
         let told = heard.iter().filter(|text| text.contains(&told)).count();
         let token = prompt.split_whitespace().last().unwrap_or_default();
         let answer = |text: &&&str| **text == token || text.contains(&format!("said:\n{token}"));
@@ -105,7 +105,7 @@ fn commands_are_followed_once(heard: &[&str], broken: &mut Vec<String>) {
         "(one) is open",
         "(two) is open",
         "(three) is open",
-        "(two) is active here now",
+        "(two) is now active here",
         "in one is closed",
         "1. two",
         "There is no session",

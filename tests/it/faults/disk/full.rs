@@ -52,7 +52,8 @@ async fn on_a_full_disk_messages_are_not_taken_their_senders_are_told_once_and_a
     let padding = "x".repeat(120_000);
     let refused = [45, 46].map(|length| phonework.say_later(&format!("say {length} {padding}")));
     let chat = phonework.chat.clone();
-    let told = |texts: &[String]| texts.iter().filter(|text| text.contains("my disk is full")).count();
+    let told =
+        |texts: &[String]| texts.iter().filter(|text| text.contains("the disk of the host is full")).count();
     phonework.hear_until(&chat, |texts| told(texts) > 0).await;
     let again = |phonework: &Phonework| refused.iter().all(|message| answers(phonework, message).len() > 2);
     phonework.emulator.wait_for(|_| again(&phonework).then_some(()), PATIENCE).await.unwrap();
@@ -205,5 +206,5 @@ async fn a_daemon_whose_disk_does_not_take_what_the_last_run_left_connects_and_l
     phonework.set_env("PHONEWORK_CRASH", None);
     phonework.start().await;
     let heard = phonework.hear(&phonework.chat, 2).await;
-    assert!(heard[1].contains("was interrupted while this ran: “slow 3600”"), "{heard:?}");
+    assert!(heard[1].contains("was interrupted while this was running: “slow 3600”"), "{heard:?}");
 }
