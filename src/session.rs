@@ -1,6 +1,6 @@
 //! A session: a conversation with Claude Code in one project, owned by one person.
 //!
-//! - [`registry`] knows which sessions there are and who owns them; [`file`] keeps it on disk.
+//! - [`registry`] knows which sessions there are and who owns them; [`mod@file`] keeps it on disk.
 //! - `actor` runs a live session: it owns the process and runs the effects of [`machine`], which decides; pure.
 //! - [`turn`] is one prompt and everything that Claude does until its result; pure.
 //! - `show` makes the documents that people see of turns; pure. `report` makes shorter notices and audit records.
