@@ -327,9 +327,9 @@ fn a_daemon_that_dies_or_talks_nonsense_is_told_in_one_sentence() {
     }
     insta::assert_snapshot!(told, @r"
     exit 1
-    phonework: the daemon at SOCKET does not do its part: it closed the connection; see `journalctl -u phonework`
+    phonework: the daemon at SOCKET does not answer as it should: it closed the connection; see `journalctl -u phonework`
     exit 1
-    phonework: the daemon at SOCKET does not do its part: it closed the connection; see `journalctl -u phonework`
+    phonework: the daemon at SOCKET does not answer as it should: it closed the connection; see `journalctl -u phonework`
     exit 1
     phonework: the daemon's reply to io.phonework.Sessions is not understood: expected ident at line 1 column 2; is it of another version?
     exit 1

@@ -71,7 +71,7 @@ pub(super) fn judge(
         }
         (Some(_), Some(_)) => {}
         (Some(_), None) => notes.push(
-            "whether Claude Code answers is not known yet: nobody_allowed was answered since the start; `phonework health \
+            "whether Claude Code answers is not known yet: nobody was answered since the start; `phonework health \
              --probe` tries it"
                 .to_owned(),
         ),
@@ -251,10 +251,10 @@ mod tests {
         );
         assert_eq!(problems, Vec::<String>::new());
         insta::assert_snapshot!(notes.join("\n"), @r"
-        whether Claude Code answers is not known yet: nobody_allowed was answered since the start; `phonework health --probe` tries it
+        whether Claude Code answers is not known yet: nobody was answered since the start; `phonework health --probe` tries it
         Feishu refused 2 messages for good in the last 30 days; the last one at 1970-01-01 00:00:00 UTC: code 230028
         the app has no permission cardkit:card:write: what Claude writes is shown every one and a half seconds instead of being typed out; give it in Feishu's developer console and publish a version
-        nobody_allowed may talk to the bot: let somebody in with `phonework allow OPEN_ID`
+        nobody may talk to the bot: let somebody in with `phonework allow OPEN_ID`
         there is no sandbox: Claude runs with the rights of the daemon's user
         whether Claude Code is there is not known yet; ask again
         ");
