@@ -132,8 +132,12 @@ impl AuditEntry {
 
 /// The SHA-256 of a line without its newline, in hex.
 fn hash(line: &[u8]) -> String {
+    hex(&Sha256::digest(line))
+}
+
+fn hex(digest: &[u8]) -> String {
     use std::fmt::Write;
-    Sha256::digest(line).iter().fold(String::with_capacity(64), |mut hex, byte| {
+    digest.iter().fold(String::with_capacity(64), |mut hex, byte| {
         // Writing to a String cannot fail.
         let _ = write!(hex, "{byte:02x}");
         hex

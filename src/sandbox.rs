@@ -90,6 +90,8 @@ pub struct SandboxRequest {
     pub write: Vec<PathBuf>,
     /// phonework's own files and folders: no path of this session may hold one.
     pub hidden: Vec<PathBuf>,
+    /// Where other people have conversations in the same folder of transcripts: this person's own. The others' are hidden.
+    pub own_conversations: Option<Vec<String>>,
     /// Maximum number of processes inside, where the kernel counts them for the sandbox.
     pub processes: Option<u64>,
 }
@@ -125,6 +127,8 @@ pub struct SessionScope<'a> {
     pub user: &'a str,
     /// Whether the project may change its own `.git/config`.
     pub trusted: bool,
+    /// See [`SandboxRequest::own_conversations`].
+    pub own_conversations: Option<&'a [String]>,
 }
 
 impl SandboxLayout {
@@ -172,6 +176,7 @@ impl SandboxLayout {
             read: extra.read.clone(),
             write: extra.write.clone(),
             hidden: self.hidden(),
+            own_conversations: scope.own_conversations.map(<[String]>::to_vec),
             processes: extra.processes,
         }
     }

@@ -8,11 +8,17 @@ use std::{
 };
 
 use rustix::{
-    fs::{Mode, OFlags, fsync, mkdirat, open, openat},
+    fs::{Mode, OFlags, RenameFlags, fsync, mkdirat, open, openat, renameat_with},
     io::Errno,
 };
+use sha2::{Digest as _, Sha256};
 
-use super::{AuditEntry, hash};
+use super::{AuditEntry, hex};
+
+/// A longer line is none of phonework's: 64 MiB, the limit for a line of Claude Code's.
+const LONGEST_LINE: u64 = 64 << 20;
+/// Maximum number of files of one name that are kept aside.
+const MOST_SET_ASIDE: u32 = 100;
 
 /// The folder of the logs, in the project.
 pub const FOLDER: &str = ".phonework";
@@ -33,20 +39,32 @@ pub enum Appended {
 ///
 /// It blocks, so call it on a thread that may. For each session, one call at a time, in the order of the entries.
 ///
+/// Claude may have put anything there where no sandbox keeps it away. What phonework cannot have written (a line longer
+/// than 64 MiB, a link, a pipe, a folder) is renamed and left alone, and the line goes into a fresh file.
+///
 /// # Errors
-/// When the project is gone, the disk is full, or something other than a plain file or folder is in the way. The file is
-/// then as it was before.
+/// When the project is gone or the disk full; the file is then as before.
 pub fn append(entry: &AuditEntry) -> io::Result<Appended> {
     if !entry.conv_id.is_well_formed() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "the session's id cannot name a file"));
     }
     let folder = folder(entry)?;
     let name = format!("{}.jsonl", entry.conv_id);
-    let mut file = plain_file(&folder, &name)?;
+    match append_to(&folder, &name, entry) {
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+            set_aside(&folder, &name)?;
+            append_to(&folder, &name, entry).map(|_| Appended::AfterChange)
+        }
+        done => done,
+    }
+}
+
+fn append_to(folder: &OwnedFd, name: &str, entry: &AuditEntry) -> io::Result<Appended> {
+    let mut file = plain_file(folder, name)?;
     let end = whole_lines(&mut file)?;
-    let last = last_line(&mut file, end)?;
+    let last = last_hash(&mut file, end)?;
     let already = |file: &File| file.sync_data().map(|()| Appended::Already);
-    let found = match (last.as_deref().map(hash), &entry.prev) {
+    let found = match (last, &entry.prev) {
         (Some(last), _) if last == entry.hash => return already(&file),
         (Some(last), Some(prev)) if last == *prev => Appended::Chained,
         (None, None) => Appended::Chained,
@@ -59,9 +77,22 @@ pub fn append(entry: &AuditEntry) -> io::Result<Appended> {
         return Err(error);
     }
     if end == 0 {
-        fsync(&folder)?;
+        fsync(folder)?;
     }
     Ok(found)
+}
+
+/// Renames what stands in the way, to a name that is free.
+fn set_aside(folder: impl AsFd, name: &str) -> io::Result<()> {
+    let folder = folder.as_fd();
+    for number in 1..=MOST_SET_ASIDE {
+        let aside = format!("{name}.changed-{number}");
+        match renameat_with(folder, name, folder, aside.as_str(), RenameFlags::NOREPLACE) {
+            Err(Errno::EXIST) => {}
+            done => return Ok(done?),
+        }
+    }
+    Err(io::Error::other(format!("{name} was changed too often: remove its copies")))
 }
 
 /// Opens the project's `.phonework`, creating it if it is missing, with a `.gitignore` that keeps it out of git.
@@ -74,7 +105,14 @@ fn folder(entry: &AuditEntry) -> io::Result<OwnedFd> {
         Err(Errno::EXIST) => {}
         Err(error) => return Err(error.into()),
     }
-    let folder = openat(&project, FOLDER, DIRECTORY, Mode::empty())?;
+    let folder = match openat(&project, FOLDER, DIRECTORY, Mode::empty()) {
+        Err(Errno::LOOP | Errno::NOTDIR) => {
+            set_aside(&project, FOLDER)?;
+            mkdirat(&project, FOLDER, Mode::RWXU)?;
+            openat(&project, FOLDER, DIRECTORY, Mode::empty())?
+        }
+        opened => opened?,
+    };
     let mut ignore = plain_file(&folder, ".gitignore")?;
     if ignore.metadata()?.len() == 0 {
         ignore.write_all(b"*\n")?;
@@ -86,7 +124,12 @@ fn folder(entry: &AuditEntry) -> io::Result<OwnedFd> {
 fn plain_file(folder: impl AsFd, name: &str) -> io::Result<File> {
     // NONBLOCK: opening a named pipe would wait for its other end.
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-    let file = File::from(openat(folder, name, flags, Mode::RUSR | Mode::WUSR)?);
+    let opened = openat(folder, name, flags, Mode::RUSR | Mode::WUSR).map_err(|error| match error {
+        // A link, a folder, a socket.
+        Errno::LOOP | Errno::ISDIR | Errno::NXIO => io::Error::new(io::ErrorKind::InvalidData, error),
+        error => error.into(),
+    });
+    let file = File::from(opened?);
     let metadata = file.metadata()?;
     if !metadata.is_file() || metadata.nlink() != 1 {
         return Err(io::Error::new(
@@ -107,20 +150,34 @@ fn whole_lines(file: &mut File) -> io::Result<u64> {
     Ok(end)
 }
 
-/// The last line of the first `end` bytes, without its newline.
-fn last_line(file: &mut File, end: u64) -> io::Result<Option<Vec<u8>>> {
+/// The hash of the last line of the first `end` bytes, without its newline; none where there is no line.
+fn last_hash(file: &mut File, end: u64) -> io::Result<Option<String>> {
     let Some(newline) = end.checked_sub(1) else { return Ok(None) };
     let start = line_start(file, newline)?;
     file.seek(SeekFrom::Start(start))?;
-    let mut line = Vec::new();
-    Read::take(file, newline - start).read_to_end(&mut line)?;
-    Ok(Some(line))
+    let mut hash = Sha256::new();
+    let mut line = Read::take(file, newline - start);
+    let mut chunk = [0; 64 << 10];
+    loop {
+        let read = line.read(&mut chunk)?;
+        if read == 0 {
+            return Ok(Some(hex(&hash.finalize())));
+        }
+        hash.update(&chunk[..read]);
+    }
 }
 
 /// The start of the line that the byte `at` belongs to.
+///
+/// # Errors
+/// `InvalidData` for a line longer than 64 MiB, which is none of phonework's; those of the system.
 pub(super) fn line_start(file: &mut File, mut at: u64) -> io::Result<u64> {
     let mut chunk = [0; 8192];
+    let first = at.saturating_sub(LONGEST_LINE);
     while at > 0 {
+        if at <= first && first > 0 {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "a line is longer than 64 MiB"));
+        }
         let from = at.saturating_sub(chunk.len() as u64);
         file.seek(SeekFrom::Start(from))?;
         let piece = usize::try_from(at - from).unwrap_or(chunk.len());
@@ -133,19 +190,27 @@ pub(super) fn line_start(file: &mut File, mut at: u64) -> io::Result<u64> {
     Ok(0)
 }
 
-/// Whether a line of the file has this hash. Reads the whole file, so it is only for files whose last line is
-/// unexpected.
+/// Whether one of the last lines, 64 MiB of them at most, has this hash.
 fn holds(file: &mut File, end: u64, wanted: &str) -> io::Result<bool> {
-    file.seek(SeekFrom::Start(0))?;
-    let mut lines = io::BufReader::new(Read::take(file, end));
-    let mut line = Vec::new();
-    while io::BufRead::read_until(&mut lines, b'\n', &mut line)? > 0 {
-        if hash(line.strip_suffix(b"\n").unwrap_or(&line)) == wanted {
-            return Ok(true);
+    let start = end.saturating_sub(LONGEST_LINE);
+    file.seek(SeekFrom::Start(start))?;
+    let mut reader = Read::take(file, end - start);
+    let mut line = Sha256::new();
+    let mut chunk = [0; 64 << 10];
+    loop {
+        let read = reader.read(&mut chunk)?;
+        if read == 0 {
+            return Ok(false);
         }
-        line.clear();
+        let mut pieces = chunk[..read].split(|byte| *byte == b'\n').peekable();
+        while let Some(piece) = pieces.next() {
+            line.update(piece);
+            let is_whole = pieces.peek().is_some();
+            if is_whole && hex(&std::mem::take(&mut line).finalize()) == wanted {
+                return Ok(true);
+            }
+        }
     }
-    Ok(false)
 }
 
 fn write_line(file: &mut File, end: u64, line: &str) -> io::Result<()> {
@@ -222,30 +287,49 @@ mod tests {
     }
 
     #[test]
-    fn a_link_in_the_way_is_refused_and_its_target_stays_untouched() {
+    fn what_stands_in_the_way_is_set_aside_and_what_it_names_stays_untouched() {
         let other = tempfile::tempdir().unwrap();
         let victim = other.path().join("victim");
         fs::write(&victim, "precious").unwrap();
 
         let (project, folder, _) = project();
         symlink(other.path(), &folder).unwrap();
-        append(&entry(project.path(), 1)).unwrap_err();
+        assert_eq!(append(&entry(project.path(), 1)).unwrap(), Appended::Chained);
+        assert!(project.path().join(".phonework.changed-1").is_symlink());
 
-        let (project, folder, file) = super::tests::project();
-        fs::create_dir(&folder).unwrap();
-        symlink(&victim, &file).unwrap();
-        append(&entry(project.path(), 1)).unwrap_err();
-
-        fs::remove_file(&file).unwrap();
-        fs::hard_link(&victim, &file).unwrap();
-        append(&entry(project.path(), 1)).unwrap_err();
-
-        fs::remove_file(&file).unwrap();
-        fs::create_dir(&file).unwrap();
-        append(&entry(project.path(), 1)).unwrap_err();
+        let in_the_way: [&dyn Fn(&std::path::Path); 4] = [
+            &|file| symlink(&victim, file).unwrap(),
+            &|file| fs::hard_link(&victim, file).unwrap(),
+            &|file| fs::create_dir(file).unwrap(),
+            &|file| rustix::fs::mkfifoat(rustix::fs::CWD, file, Mode::RWXU).unwrap(),
+        ];
+        for put in in_the_way {
+            let (project, folder, file) = super::tests::project();
+            fs::create_dir(&folder).unwrap();
+            put(&file);
+            assert_eq!(append(&entry(project.path(), 1)).unwrap(), Appended::AfterChange);
+            assert_eq!(fs::read_to_string(&file).unwrap(), lines(project.path(), &[1]));
+            assert_eq!(append(&entry(project.path(), 2)).unwrap(), Appended::Chained);
+        }
 
         assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
         assert_eq!(fs::read_dir(other.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_line_of_3_gb_costs_little_and_is_set_aside() {
+        for end in ["", "\n"] {
+            let (project, folder, file) = project();
+            append(&entry(project.path(), 1)).unwrap();
+            let mut hostile = fs::OpenOptions::new().append(true).open(&file).unwrap();
+            hostile.set_len(3 << 30).unwrap();
+            hostile.write_all(end.as_bytes()).unwrap();
+            let begun = std::time::Instant::now();
+            assert_eq!(append(&entry(project.path(), 2)).unwrap(), Appended::AfterChange);
+            assert!(begun.elapsed() < std::time::Duration::from_secs(20), "{:?}", begun.elapsed());
+            assert_eq!(fs::read_to_string(&file).unwrap(), lines(project.path(), &[2]));
+            assert!(folder.join("c-test.jsonl.changed-1").exists());
+        }
     }
 
     #[test]

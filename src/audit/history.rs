@@ -42,14 +42,14 @@ pub(crate) fn last_turns(
 ) -> io::Result<Vec<AuditedTurn>> {
     let Some(mut file) = log(project, conv_id)? else { return Ok(Vec::new()) };
     let length = file.metadata()?.len();
-    let mut end = line_start(&mut file, length)?;
+    let Some(mut end) = bounded(line_start(&mut file, length))? else { return Ok(Vec::new()) };
     let mut budget = MAX_BYTES;
     let mut turns = Vec::new();
     // `None` until the last line is read: it may have any hash of `newest`.
     let mut expected: Option<Option<String>> = None;
     let mut altered = false;
     while turns.len() < max && end > 0 {
-        let start = line_start(&mut file, end - 1)?;
+        let Some(start) = bounded(line_start(&mut file, end - 1))? else { break };
         let length = end - 1 - start;
         let Some(left) = budget.checked_sub(length) else { break };
         (budget, end) = (left, start);
@@ -70,6 +70,14 @@ pub(crate) fn last_turns(
     }
     turns.reverse();
     Ok(turns)
+}
+
+/// Where a line begins; none for one that is too long to be phonework's.
+fn bounded(start: io::Result<u64>) -> io::Result<Option<u64>> {
+    match start {
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => Ok(None),
+        start => start.map(Some),
+    }
 }
 
 #[derive(Deserialize)]

@@ -250,7 +250,7 @@ impl Router {
     /// Starts a session's process before there is work for it, if a slot is free.
     fn warm(&mut self, conv_id: &ConvId) {
         if let Some(session) = self.registry.running(conv_id) {
-            self.live.warm(session, &self.settings);
+            self.live.warm(session, &self.settings, &self.registry);
         }
     }
 

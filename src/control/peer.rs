@@ -4,6 +4,12 @@
 //! started may do nothing, whatever its uid. Every such process is a descendant of the daemon, because the daemon and
 //! the wardens are subreapers.
 
+use std::os::fd::{AsFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::sys::socket::getsockopt;
+use nix::sys::socket::sockopt::PeerPidfd;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, geteuid, getpid};
 
 use super::Peer;
@@ -80,11 +86,49 @@ impl DaemonIdentity {
 impl Caller {
     /// Reads what `/proc` says about the process that connected.
     #[must_use]
-    pub fn inspect(peer: Peer, gid: u32) -> Self {
+    pub fn inspect(peer: Peer, gid: u32, process: &PeerProcess) -> Self {
         let status = std::fs::read_to_string(format!("/proc/{}/status", peer.pid)).unwrap_or_default();
-        let mut groups = supplementary_groups(&status);
+        let (groups, lineage) = (supplementary_groups(&status), lineage(peer.pid));
+        // What was read may be about another process only if this one has ended.
+        let (mut groups, lineage) =
+            if process.has_ended() { (Vec::new(), Lineage::Unknown) } else { (groups, lineage) };
         groups.push(gid);
-        Self { peer, groups, lineage: lineage(peer.pid) }
+        Self { peer, groups, lineage }
+    }
+}
+
+/// The process that connected, held by the kernel: its number cannot become another's unseen.
+#[derive(Debug)]
+pub enum PeerProcess {
+    /// Held by a descriptor of it (Linux 6.5 and newer).
+    Held(OwnedFd),
+    /// It has ended.
+    Ended,
+    /// This kernel holds no processes.
+    Unheld,
+}
+
+impl PeerProcess {
+    /// The process at the other end of a Unix socket.
+    #[must_use]
+    pub fn of(stream: impl AsFd) -> Self {
+        match getsockopt(&stream.as_fd(), PeerPidfd) {
+            Ok(process) => Self::Held(process),
+            Err(Errno::ENOPROTOOPT | Errno::ENOSYS | Errno::EOPNOTSUPP) => Self::Unheld,
+            Err(_) => Self::Ended,
+        }
+    }
+
+    fn has_ended(&self) -> bool {
+        match self {
+            // A descriptor of a process can be read once it has ended.
+            Self::Held(process) => {
+                let mut ready = [PollFd::new(process, PollFlags::IN)];
+                !matches!(poll(&mut ready, Some(&Timespec::default())), Ok(0))
+            }
+            Self::Ended => true,
+            Self::Unheld => false,
+        }
     }
 }
 
@@ -157,6 +201,23 @@ mod tests {
         assert_eq!(lineage(getpid().as_raw_pid()), Lineage::Elsewhere);
         assert_eq!(lineage(1), Lineage::Elsewhere);
         assert_eq!(lineage(0), Lineage::Unknown);
+    }
+
+    #[test]
+    fn a_caller_that_has_ended_is_nobody() {
+        let mut child = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
+        let pid = Pid::from_child(&child);
+        let held = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).unwrap();
+        let process = PeerProcess::Held(held);
+        let peer = Peer { uid: 900, pid: pid.as_raw_pid() };
+        assert!(!process.has_ended());
+        assert_eq!(Caller::inspect(peer, 50, &process).lineage, Lineage::Daemon);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(process.has_ended());
+        let own = Peer { uid: 900, pid: getpid().as_raw_pid() };
+        let caller = Caller::inspect(own, 50, &process);
+        assert_eq!((caller.groups, caller.lineage), (vec![50], Lineage::Unknown));
     }
 
     #[test]

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use super::listener::Listener;
-use super::peer::{Caller, DaemonIdentity, Rights};
+use super::peer::{Caller, DaemonIdentity, PeerProcess, Rights};
 use super::{Handler, Peer};
 use crate::logs::LastingTrouble;
 use callers::Callers;
@@ -86,8 +86,9 @@ pub async fn run(listener: Listener, handler: impl Handler, stop: CancellationTo
 /// Identifies the process that has just connected.
 fn caller(stream: &Stream) -> io::Result<Caller> {
     let Stream::UdSocket(stream) = stream;
+    let process = PeerProcess::of(stream.inner());
     let credentials = stream.inner().peer_cred()?;
     // A process outside of this pid namespace has none that means anything here.
     let peer = Peer { uid: credentials.uid(), pid: credentials.pid().unwrap_or(0) };
-    Ok(Caller::inspect(peer, credentials.gid()))
+    Ok(Caller::inspect(peer, credentials.gid(), &process))
 }

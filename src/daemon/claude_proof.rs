@@ -190,7 +190,7 @@ impl ProverTask {
     fn probe_settings(&self) -> Probe {
         let settings = self.settings.borrow();
         let project = self.sandboxes.trial_project();
-        let scope = SessionScope { project: &project, user: NOBODY, trusted: false };
+        let scope = SessionScope { project: &project, user: NOBODY, trusted: false, own_conversations: None };
         let environment = std::env::vars_os().collect();
         let isolation = self.sandboxes.isolation(&settings.keyring.sandbox_extra, &scope, &environment);
         let cwd = match isolation {

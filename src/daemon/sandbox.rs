@@ -83,7 +83,8 @@ async fn check(mode: Mode, layout: &SandboxLayout, phonework: &Path) -> Result<F
         Ok(Ok(stage)) => stage.map_err(|error| format!("the check cannot be prepared: {error}"))?,
         Ok(Err(_)) | Err(_) => return Err("the disk of the state directory does not answer".to_owned()),
     };
-    let scope = SessionScope { project: &stage.project, user: NOBODY, trusted: false };
+    let scope =
+        SessionScope { project: &stage.project, user: NOBODY, trusted: false, own_conversations: None };
     let mut request = layout.request(mode, &Extra::default(), &scope, &std::env::vars_os().collect());
     request.hidden.extend(stage.targets.hidden.iter().cloned());
     let probe = Probe {

@@ -53,6 +53,8 @@ pub fn arguments(view: &View, descriptors: &Descriptors, phonework: &Path, proje
             }
             ViewPart::Link { text, at } => add(&[&"--symlink", text, at]),
             ViewPart::Memory { at, size } => add(&[&"--size", &size.to_string(), &"--tmpfs", at]),
+            // A device that is bound without leave to be one cannot be opened.
+            ViewPart::Hide(at) => add(&[&"--ro-bind", &"/dev/null", at]),
             ViewPart::Mask(at) => add(&[&"--tmpfs", at, &"--remount-ro", at]),
             ViewPart::Folder(at) => add(&[&"--dir", at]),
             ViewPart::State(at) => {

@@ -27,6 +27,8 @@ use super::{Mode, SandboxRequest};
 
 /// Maximum size of Claude Code's own state in bytes; a larger one is not copied.
 const LARGEST_STATE: u64 = 16 << 20;
+/// Maximum number of conversations of a project that people share; each one that is hidden costs a mount.
+const MOST_CONVERSATIONS: usize = 2000;
 /// Where bubblewrap is looked for. Not on `PATH`, which may hold folders that Claude can write.
 const BWRAP: &[&str] =
     &["/usr/bin/bwrap", "/bin/bwrap", "/usr/local/bin/bwrap", "/run/current-system/sw/bin/bwrap"];
@@ -118,7 +120,10 @@ pub fn enter(
     let project = open_plain(&request.project)
         .map_err(|error| EnterError::Project { path: request.project.clone(), error })?;
     make_folders(request, &project)?;
-    let found = look(&view::candidates(request, &real));
+    let mut found = look(&view::candidates(request, &real));
+    if request.own_conversations.is_some() {
+        found.extend(look(&conversations(request)?));
+    }
     let view = View::new(request, &real, &found)?;
     // A program that is known by its name, as those of version managers are, keeps it where the name is shown.
     let named = if view::is_shown(&view.parts, program) { program } else { &real };
@@ -276,6 +281,20 @@ fn make_folders(request: &SandboxRequest, project: &OwnedFd) -> Result<(), Enter
         }
     }
     Ok(())
+}
+
+/// Everything in the folder of the project's transcripts.
+fn conversations(request: &SandboxRequest) -> io::Result<Vec<PathBuf>> {
+    let Some(folder) = view::transcripts(request) else { return Ok(Vec::new()) };
+    let entries: Vec<PathBuf> = std::fs::read_dir(folder)?
+        .map(|entry| Ok(entry?.path()))
+        .take(MOST_CONVERSATIONS + 1)
+        .collect::<io::Result<_>>()?;
+    if entries.len() > MOST_CONVERSATIONS {
+        // Some would have to stay visible.
+        return Err(io::Error::other("the project has too many conversations to hide those of other people"));
+    }
+    Ok(entries)
 }
 
 /// What lies at each path, without following a link at its end.

@@ -74,6 +74,8 @@ pub enum ViewPart {
         /// Maximum size in bytes.
         size: u64,
     },
+    /// A file that cannot be read, whatever the host has there.
+    Hide(PathBuf),
     /// An empty folder that cannot be written, whatever the host has there.
     Mask(PathBuf),
     /// An empty folder.
@@ -266,7 +268,8 @@ fn claude(parts: &mut Vec<ViewPart>, request: &SandboxRequest, found: &Found) {
     parts.extend(below(folder, CLAUDE, found));
     if let Some(transcripts) = transcripts(request) {
         if found.get(&transcripts) == Some(&PathKind::Folder) {
-            parts.push(ViewPart::Write { from: transcripts.clone(), to: transcripts });
+            parts.push(ViewPart::Write { from: transcripts.clone(), to: transcripts.clone() });
+            parts.extend(conversations_of_others(request, &transcripts, found));
         }
     } else {
         let projects = request.cache.join("claude-projects");
@@ -279,6 +282,29 @@ fn claude(parts: &mut Vec<ViewPart>, request: &SandboxRequest, found: &Found) {
     if found.get(&request.claude_state) == Some(&PathKind::File) {
         parts.push(ViewPart::State(request.claude_state.clone()));
     }
+}
+
+/// What lies in the folder of transcripts and is not this person's, where it is to be hidden.
+fn conversations_of_others(request: &SandboxRequest, transcripts: &Path, found: &Found) -> Vec<ViewPart> {
+    let Some(own) = &request.own_conversations else { return Vec::new() };
+    let is_own = |path: &Path| {
+        let name = path.file_stem().and_then(|name| name.to_str());
+        name.is_some_and(|name| own.iter().any(|own| own == name))
+    };
+    let others = found.iter().filter(|(path, _)| path.parent() == Some(transcripts) && !is_own(path));
+    let hidden = others.filter_map(|(path, kind)| match kind {
+        PathKind::File => Some(ViewPart::Hide(path.clone())),
+        PathKind::Folder => Some(ViewPart::Mask(path.clone())),
+        // A link leads to nothing that is shown; nothing is mounted on it.
+        PathKind::Link { .. } | PathKind::Other => None,
+    });
+    hidden.collect()
+}
+
+/// Whether Claude Code keeps the conversations of both projects in one folder.
+#[must_use]
+pub fn share_transcripts(one: &Path, other: &Path) -> bool {
+    slug(one).is_some_and(|name| slug(other) == Some(name))
 }
 
 /// What has to be shown of a program that lies in no folder of the system's: its package, as far as that can be told,
@@ -302,6 +328,7 @@ pub(super) fn is_shown(parts: &[ViewPart], path: &Path) -> bool {
         ViewPart::Held { .. }
         | ViewPart::Link { .. }
         | ViewPart::Memory { .. }
+        | ViewPart::Hide(_)
         | ViewPart::Mask(_)
         | ViewPart::Folder(_)
         | ViewPart::State(_)
@@ -351,6 +378,7 @@ pub fn rules(view: &View) -> (Vec<PathBuf>, Vec<PathBuf>) {
             ViewPart::Held { .. }
             | ViewPart::Link { .. }
             | ViewPart::Memory { .. }
+            | ViewPart::Hide(_)
             | ViewPart::Mask(_)
             | ViewPart::Folder(_)
             | ViewPart::State(_)

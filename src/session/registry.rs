@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{ChatId, ClaudeSessionId, ConvId, MessageId, OpenId};
 use crate::render::document::LongAnswers;
+use crate::sandbox::view::share_transcripts;
 
 mod ownership;
 
@@ -194,6 +195,16 @@ impl Registry {
     #[must_use]
     pub fn running(&self, conv_id: &ConvId) -> Option<&Session> {
         self.sessions.get(conv_id).map(Arc::as_ref)
+    }
+
+    /// Where another person has conversations in this project, or in one whose conversations Claude Code keeps in the same
+    /// folder: those that are this person's own.
+    #[must_use]
+    pub fn own_among_shared(&self, user: &OpenId, project: &Path) -> Option<Vec<String>> {
+        let together = || self.sessions.values().filter(|session| share_transcripts(&session.cwd, project));
+        let is_shared = together().any(|session| session.owner != *user);
+        let own = together().filter(|session| session.owner == *user);
+        is_shared.then(|| own.map(|session| session.cc_session_id.to_string()).collect())
     }
 
     /// Whether another person has an open session in a project below this folder.

@@ -156,7 +156,7 @@ impl Router {
             let Some(message) = self.waiting.queues.start_next(user) else { return };
             let work = SessionWork { prompt: self.prompt(&message.item), again: message.item.again };
             if !is_live {
-                self.live.start(&session, &self.settings, Some(work));
+                self.live.start(&session, &self.settings, &self.registry, Some(work));
             } else if !self.live.hand_over(&conv_id, work) {
                 // Its process is ending; its last report leads here again.
                 return self.waiting.queues.put_back(user, message);

@@ -24,7 +24,7 @@ use crate::sandbox::{Isolation, Sandboxes, SessionScope};
 use crate::session::actor::{self, ActorSetup, ControlMessage, SessionHandle, SessionReport, SessionWork};
 use crate::session::event_feed::EventFeed;
 use crate::session::machine::{Input, SessionTimeouts};
-use crate::session::registry::Session;
+use crate::session::registry::{Registry, Session};
 use crate::session::report::SessionOwner;
 use crate::session::turn::ReplyTarget;
 
@@ -95,13 +95,13 @@ impl LiveSessions {
     }
 
     /// Starts a session's process before there is work for it, if a slot is free.
-    pub(super) fn warm(&mut self, session: &Session, settings: &ResolvedKeyring) {
+    pub(super) fn warm(&mut self, session: &Session, settings: &ResolvedKeyring, registry: &Registry) {
         let conv_id = &session.conv_id;
         if self.slots.has(conv_id) || !self.slots.has_free() {
             return;
         }
         if self.slots.claim(conv_id) == SlotClaim::Granted {
-            self.start(session, settings, None);
+            self.start(session, settings, registry, None);
             self.idle(conv_id);
         }
     }
@@ -111,13 +111,14 @@ impl LiveSessions {
         &mut self,
         session: &Session,
         settings: &ResolvedKeyring,
+        registry: &Registry,
         first: Option<SessionWork>,
     ) {
-        let handle = actor::start(self.setup(session, settings), first);
+        let handle = actor::start(self.setup(session, settings, registry), first);
         self.handles.insert(session.conv_id.clone(), handle);
     }
 
-    fn setup(&self, session: &Session, settings: &ResolvedKeyring) -> ActorSetup {
+    fn setup(&self, session: &Session, settings: &ResolvedKeyring, registry: &Registry) -> ActorSetup {
         let keyring = &settings.keyring;
         let seconds = |own: Option<u64>, configured| own.map_or(configured, Duration::from_secs);
         ActorSetup {
@@ -127,7 +128,7 @@ impl LiveSessions {
                 home: ReplyTarget { to: Recipient::Chat(session.chat_id.clone()), under: None },
             },
             command: keyring.claude_command.clone(),
-            launch: self.launch(session, settings),
+            launch: self.launch(session, settings, registry),
             phonework: self.resources.phonework.clone(),
             timeouts: SessionTimeouts {
                 turn: seconds(session.turn_timeout_s, keyring.turn_timeout),
@@ -144,7 +145,7 @@ impl LiveSessions {
     }
 
     /// How Claude is started for a session, and what it may reach.
-    fn launch(&self, session: &Session, settings: &ResolvedKeyring) -> Launch {
+    fn launch(&self, session: &Session, settings: &ResolvedKeyring, registry: &Registry) -> Launch {
         let keyring = &settings.keyring;
         let id = session.cc_session_id.clone();
         let mut launch = Launch {
@@ -163,8 +164,13 @@ impl LiveSessions {
                 processes: keyring.sandbox_extra.processes.unwrap_or(u64::MAX),
             },
         };
-        let scope =
-            SessionScope { project: &session.cwd, user: session.owner.as_str(), trusted: launch.trusted };
+        let own = registry.own_among_shared(&session.owner, &session.cwd);
+        let scope = SessionScope {
+            project: &session.cwd,
+            user: session.owner.as_str(),
+            trusted: launch.trusted,
+            own_conversations: own.as_deref(),
+        };
         let environment = launch.environment(std::env::vars_os());
         launch.isolation = if settings.workspace.holds(&session.cwd) {
             self.resources.sandboxes.isolation(&keyring.sandbox_extra, &scope, &environment)

@@ -68,7 +68,7 @@ fn in_a_sandbox_only_a_git_that_runs_programs_is_asked_about() {
     let request = SandboxLayout::default().request(
         Mode::Bwrap,
         &Extra::default(),
-        &SessionScope { project: Path::new("/p"), user: "u", trusted: false },
+        &SessionScope { project: Path::new("/p"), user: "u", trusted: false, own_conversations: None },
         &BTreeMap::new(),
     );
     let inside = |mode, trusted, git_runs_programs| {

@@ -15,6 +15,7 @@ fn request() -> SandboxRequest {
         read: Vec::new(),
         write: Vec::new(),
         hidden: vec!["/var/lib/phonework/mail.db".into(), "/home/ada/.config/phonework/keyring.yaml".into()],
+        own_conversations: None,
         processes: None,
     }
 }
@@ -119,6 +120,30 @@ fn a_program_is_shown_with_its_package() {
     assert_eq!(package("/srv/claude"), "/srv/claude");
     assert_eq!(package("/w/node_modules/@a/code/cli.js"), "/w/node_modules/@a/code");
     assert_eq!(package("/w/node_modules/code/bin/cli.js"), "/w/node_modules/code");
+}
+
+#[test]
+fn where_people_share_a_folder_of_transcripts_each_sees_their_own() {
+    let folder = "/home/ada/.claude/projects/-home-ada-code-shop";
+    let shared = SandboxRequest { own_conversations: Some(vec!["a1".to_owned()]), ..request() };
+    let list = [
+        (folder.to_owned(), PathKind::Folder),
+        (format!("{folder}/a1.jsonl"), PathKind::File),
+        (format!("{folder}/a1"), PathKind::Folder),
+        (format!("{folder}/b2.jsonl"), PathKind::File),
+        (format!("{folder}/b2"), PathKind::Folder),
+        (format!("{folder}/c3.jsonl"), link("/etc/passwd", Some("/etc/passwd"))),
+    ];
+    let list: Vec<_> = list.iter().map(|(path, kind)| (path.as_str(), kind.clone())).collect();
+    let hidden = |request: &SandboxRequest| {
+        let parts = view(request, &list);
+        let hides = |part: &String| part.starts_with("Hide") || part.starts_with("Mask");
+        parts.into_iter().filter(hides).map(|part| part.replace(folder, "")).collect::<Vec<_>>()
+    };
+    assert_eq!(hidden(&shared), ["Mask(\"/b2\")", "Hide(\"/b2.jsonl\")"]);
+    assert_eq!(hidden(&request()), [""; 0]);
+    let same = |one: &str, other: &str| share_transcripts(Path::new(one), Path::new(other));
+    assert!(same("/w/a-b", "/w/a.b") && !same("/w/a", "/w/b"));
 }
 
 #[test]

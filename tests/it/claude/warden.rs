@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 use phonework::claude::launch::LaunchError;
 use phonework::claude::process::SendError;
 use phonework::claude::warden::PARENT_VARIABLE;
+use phonework::sandbox::limits::OVER_LIMIT;
 
 use super::*;
 
@@ -59,6 +60,30 @@ async fn a_program_that_ignores_signals_dies_on_terminate() {
     session.process.terminate();
     session.exit().await;
     lifeline.gone().await;
+}
+
+#[tokio::test]
+async fn a_session_that_is_over_a_limit_is_ended_and_says_which() {
+    let folder = tempfile::tempdir().unwrap();
+    let sleepers = "for n in 1 2 3 4 5 6 7 8 9; do sleep 987654 & done; wait";
+    let hoarder = "head -c 300M /dev/zero | tail -c 299M | sleep 987654";
+    let cases = [
+        (sleepers, ResourceLimits { memory: u64::MAX, processes: 5 }, "processes, where 5 are allowed"),
+        (
+            hoarder,
+            ResourceLimits { memory: 100 << 20, processes: 50 },
+            "MiB of memory, where 100 MiB are allowed",
+        ),
+    ];
+    for (script, limits, which) in cases {
+        let mut launch = launch(shell(script), folder.path());
+        launch.limits = limits;
+        let exit = Session::start(&launch).exit().await.1;
+        assert_eq!(exit.signal, Some(9), "{exit:?}");
+        assert!(exit.stderr.starts_with(OVER_LIMIT) && exit.stderr.contains(which), "{exit:?}");
+        let told = phonework::claude::failure::exit_cause(&exit);
+        assert_eq!(told, phonework::claude::failure::Cause::OverLimit);
+    }
 }
 
 #[tokio::test]

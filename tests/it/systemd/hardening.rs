@@ -91,6 +91,27 @@ async fn sandboxes_work_inside_the_services_on_debian_13() {
     enclose(&Installed::on_debian_13(json!({})).await).await;
 }
 
+#[tokio::test]
+async fn a_session_runs_in_bwrap_inside_the_service() {
+    runs_in_bwrap(&Installed::new(json!({ "SANDBOX": "auto" })).await).await;
+}
+
+#[tokio::test]
+async fn a_session_runs_in_bwrap_inside_the_service_on_debian_13() {
+    runs_in_bwrap(&Installed::on_debian_13(json!({ "SANDBOX": "auto" })).await).await;
+}
+
+async fn runs_in_bwrap(machine: &Installed) {
+    // See below.
+    machine.systemd.succeed(&["mount", "-t", "proc", "proc", "/proc"]).await;
+    machine.start().await;
+    machine.phonework.open_shop().await;
+    assert_eq!(machine.phonework.ask("echo inside", 1).await, ["inside"]);
+    let output = machine.systemd.run(&["phonework", "health", "--json"]).await;
+    let health: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(health["sandbox"], "bwrap", "{health:#}\n{}", machine.log().await);
+}
+
 async fn enclose(machine: &Installed) {
     machine.systemd.succeed(&["useradd", "--create-home", "dev"]).await;
     // The container's /proc has parts that are mounted over, as no machine has; the kernel lets nobody mount a /proc of
