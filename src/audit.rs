@@ -116,7 +116,11 @@ impl AuditEntry {
     ///
     /// # Errors
     /// When the record cannot be written as JSON.
-    pub fn seal(id: i64, record: &AuditRecord, prev: Option<String>) -> Result<Self, serde_json::Error> {
+    pub(crate) fn seal(
+        id: i64,
+        record: &AuditRecord,
+        prev: Option<String>,
+    ) -> Result<Self, serde_json::Error> {
         #[derive(Serialize)]
         struct Sealed<'a> {
             #[serde(flatten)]

@@ -154,13 +154,13 @@ pub const REASON: &str = "reason";
 
 /// The name of the form field with the options chosen for question `n`, counted from 0.
 #[must_use]
-pub fn chosen_field(n: usize) -> String {
+pub(crate) fn chosen_field(n: usize) -> String {
     format!("q{n}")
 }
 
 /// The name of the form field with the typed answer to question `n`, counted from 0.
 #[must_use]
-pub fn typed_field(n: usize) -> String {
+pub(crate) fn typed_field(n: usize) -> String {
     format!("w{n}")
 }
 

@@ -116,7 +116,7 @@ impl HttpClient {
     /// Like [`Self::http`], but every request opens a new connection. After an outage no request is lost to a pooled
     /// connection that only looks alive.
     #[must_use]
-    pub fn fresh(&self) -> &reqwest::Client {
+    pub(crate) fn fresh(&self) -> &reqwest::Client {
         &self.fresh
     }
 

@@ -69,13 +69,13 @@ impl SlotId {
 
     /// That of a turn's card, which has the turn's id: whoever tells the turn's end finds it again.
     #[must_use]
-    pub fn of_turn(turn: uuid::Uuid) -> Self {
+    pub(crate) fn of_turn(turn: uuid::Uuid) -> Self {
         Self(turn)
     }
 
     /// That of the card of a request that came in a turn: the same whenever it is asked for.
     #[must_use]
-    pub fn of_request(turn: uuid::Uuid, request: &str) -> Self {
+    pub(crate) fn of_request(turn: uuid::Uuid, request: &str) -> Self {
         use sha2::Digest as _;
         let hash = sha2::Sha256::new_with_prefix(turn.as_bytes()).chain_update(request).finalize();
         let mut id = [0; 16];
@@ -112,7 +112,7 @@ impl ConvId {
 
     /// Whether the id can stand in a file name: letters, digits and dashes, at most 64.
     #[must_use]
-    pub fn is_well_formed(&self) -> bool {
+    pub(crate) fn is_well_formed(&self) -> bool {
         (1..=64).contains(&self.0.len())
             && self.0.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
     }

@@ -20,12 +20,12 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-pub use self::disk::{ResolvedKeyring, load, missing_claude, read, resolve};
+pub(crate) use self::disk::{ResolvedKeyring, missing_claude, resolve};
+pub use self::disk::{load, read};
 pub use self::fault::{KeyringFault, TextPosition};
 pub use self::reader::{parse, parse_all};
-pub use self::values::{
-    DurationError, MAX_DURATION, PermissionMode, PermissionModeError, duration, is_model_name,
-};
+pub use self::values::{PermissionMode, PermissionModeError};
+pub(crate) use self::values::{duration, is_model_name};
 use crate::ids::OpenId;
 use crate::language::Language;
 use crate::sandbox::Extra;
@@ -124,14 +124,14 @@ impl Keyring {
 
     /// Whether both keyrings connect to the same Feishu as the same app.
     #[must_use]
-    pub fn connects_as(&self, other: &Self) -> bool {
+    pub(crate) fn connects_as(&self, other: &Self) -> bool {
         let app = |keyring: &Self| (keyring.app_id.clone(), keyring.domain.clone());
         app(self) == app(other) && self.app_secret.expose_secret() == other.app_secret.expose_secret()
     }
 
     /// The keys that have no effect in this version, each as a sentence.
     #[must_use]
-    pub fn ineffective_settings(&self) -> Vec<String> {
+    pub(crate) fn ineffective_settings(&self) -> Vec<String> {
         let mut notes = Vec::new();
         if self.mail_boy.is_some() {
             notes.push("the OPENAI_… keys have no effect yet, as this version has no mail boy".to_owned());

@@ -21,7 +21,8 @@ mod journal;
 mod lasting;
 
 use journal::JournalLayer;
-pub use lasting::{LastingTrouble, PastTrouble};
+pub(crate) use lasting::LastingTrouble;
+pub(crate) use lasting::PastTrouble;
 
 /// Begins logging, once for the process. `PHONEWORK_LOG` says how much: a level (`debug`), or levels for parts of
 /// phonework (`info,phonework::feishu=debug`); it is `usual` when it does not say.

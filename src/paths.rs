@@ -11,10 +11,11 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-pub use self::client_socket::{client_socket, may_exist};
+pub(crate) use self::client_socket::{client_socket, may_exist};
 pub use self::replace::replace;
-pub use self::state_dir::{StateDir, lock_with_retry};
-pub use self::workspace::{ProjectError, Workspace};
+pub(crate) use self::state_dir::{StateDir, lock_with_retry};
+pub(crate) use self::workspace::ProjectError;
+pub(crate) use self::workspace::Workspace;
 use crate::error::Failure;
 
 /// The environment variables and the user, which decide where files lie.
@@ -51,7 +52,7 @@ impl Environment {
 
     /// The same with the user's name, unless the name cannot be part of a path.
     #[must_use]
-    pub fn with_user(self, name: Option<String>) -> Self {
+    fn with_user(self, name: Option<String>) -> Self {
         Self { user: name.filter(|name| !name.contains('/')), ..self }
     }
 
@@ -69,7 +70,7 @@ impl Environment {
 
     /// The path with a leading `~` replaced by the home.
     #[must_use]
-    pub fn expand(&self, path: &Path) -> PathBuf {
+    pub(crate) fn expand(&self, path: &Path) -> PathBuf {
         match (path.strip_prefix("~"), &self.home) {
             (Ok(rest), Some(home)) if rest.as_os_str().is_empty() => home.clone(),
             (Ok(rest), Some(home)) => home.join(rest),

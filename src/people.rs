@@ -20,11 +20,11 @@ const MAX_ID_LENGTH: usize = 100;
 
 /// The people who were allowed, by their ids.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct AllowedPeople(BTreeMap<OpenId, AllowRecord>);
+pub(crate) struct AllowedPeople(BTreeMap<OpenId, AllowRecord>);
 
 /// When and by whom a person was allowed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AllowRecord {
+pub(crate) struct AllowRecord {
     /// When they were allowed.
     pub at: Timestamp,
     /// The user of this machine who allowed them: `uid 0`.
@@ -51,7 +51,7 @@ struct AllowedFileVersion {
 
 /// Everybody who may talk to the bot. This is the one place that answers the question.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct AccessList {
+pub(crate) struct AccessList {
     /// The people in `ALLOWED_OPEN_IDS`.
     configured: BTreeSet<OpenId>,
     /// The people in `allowed.json`.
@@ -60,31 +60,31 @@ pub struct AccessList {
 
 impl AccessList {
     /// A list of the people in the keyring.
-    pub fn of_keyring(configured: impl IntoIterator<Item = OpenId>) -> Self {
+    pub(crate) fn of_keyring(configured: impl IntoIterator<Item = OpenId>) -> Self {
         Self { configured: configured.into_iter().collect(), at_run_time: BTreeSet::new() }
     }
 
     /// The same list with these people, in place of those who were allowed at run time before.
     #[must_use]
-    pub fn with(self, people: &AllowedPeople) -> Self {
+    pub(crate) fn with(self, people: &AllowedPeople) -> Self {
         Self { at_run_time: people.0.keys().cloned().collect(), ..self }
     }
 
     /// Whether this person may talk to the bot.
     #[must_use]
-    pub fn allows(&self, user: &OpenId) -> bool {
+    pub(crate) fn allows(&self, user: &OpenId) -> bool {
         self.configured.contains(user) || self.at_run_time.contains(user)
     }
 
     /// Whether nobody may talk to the bot.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.configured.is_empty() && self.at_run_time.is_empty()
     }
 
     /// Whether the keyring allows this person. Then they cannot be disallowed at run time.
     #[must_use]
-    pub fn is_configured(&self, user: &OpenId) -> bool {
+    pub(crate) fn is_configured(&self, user: &OpenId) -> bool {
         self.configured.contains(user)
     }
 }
@@ -94,7 +94,7 @@ impl AllowedPeople {
     ///
     /// # Errors
     /// One sentence that names the file and says what to do.
-    pub fn load(path: &Path) -> Result<Self, String> {
+    pub(crate) fn load(path: &Path) -> Result<Self, String> {
         let shown = path.display();
         let text = match std::fs::read_to_string(path) {
             Ok(text) => text,
@@ -123,7 +123,7 @@ impl AllowedPeople {
     ///
     /// # Errors
     /// Those of the file system. The file is then unchanged.
-    pub fn save(&self, path: &Path) -> io::Result<()> {
+    pub(crate) fn save(&self, path: &Path) -> io::Result<()> {
         let entry = |(open_id, let_in): (&OpenId, &AllowRecord)| {
             let AllowRecord { at, by } = let_in.clone();
             StoredPerson { open_id: open_id.clone(), at, by }
@@ -133,7 +133,7 @@ impl AllowedPeople {
     }
 
     /// Allows a person. Returns false, and changes nothing, if they are allowed already.
-    pub fn add(&mut self, open_id: OpenId, let_in: AllowRecord) -> bool {
+    pub(crate) fn add(&mut self, open_id: OpenId, let_in: AllowRecord) -> bool {
         if self.0.contains_key(&open_id) {
             return false;
         }
@@ -142,19 +142,19 @@ impl AllowedPeople {
     }
 
     /// Disallows a person. Returns false if they were not allowed.
-    pub fn remove(&mut self, open_id: &OpenId) -> bool {
+    pub(crate) fn remove(&mut self, open_id: &OpenId) -> bool {
         self.0.remove(open_id).is_some()
     }
 
     /// All people, in the order of their ids.
-    pub fn iter(&self) -> impl Iterator<Item = (&OpenId, &AllowRecord)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&OpenId, &AllowRecord)> {
         self.0.iter()
     }
 }
 
 /// Whether the text has the form of an open_id.
 #[must_use]
-pub fn is_open_id(id: &OpenId) -> bool {
+pub(crate) fn is_open_id(id: &OpenId) -> bool {
     let id = id.as_str();
     let fits = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     id.len() <= MAX_ID_LENGTH

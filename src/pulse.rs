@@ -22,7 +22,7 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What a task gives its signs of life by. A task that drops it has ended.
 #[derive(Debug)]
-pub struct Pulse {
+pub(crate) struct Pulse {
     last: Arc<AtomicU64>,
     /// Between two beats of a task that has nothing to do.
     every: Duration,
@@ -30,7 +30,7 @@ pub struct Pulse {
 
 /// The pulses that are watched; cloning it gives another handle of the same.
 #[derive(Clone, Debug)]
-pub struct Pulses {
+pub(crate) struct Pulses {
     patience: Duration,
     tasks: Arc<Mutex<Vec<Watched>>>,
     /// Before this the whole process stood still: no task is to blame for that.
@@ -46,7 +46,7 @@ struct Watched {
 
 /// A task that has been still for too long.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StuckTask {
+pub(crate) struct StuckTask {
     /// The name of the task.
     pub name: &'static str,
     /// For how long it has been still.
@@ -56,23 +56,23 @@ pub struct StuckTask {
 impl Pulse {
     /// One that nobody watches.
     #[must_use]
-    pub fn unwatched() -> Self {
+    pub(crate) fn unwatched() -> Self {
         Self { last: Arc::default(), every: PATIENCE }
     }
 
     /// Tells that the task moves.
-    pub fn beat(&self) {
+    pub(crate) fn beat(&self) {
         self.last.store(now(), Ordering::Relaxed);
     }
 
     /// The time until the next beat of a task that has nothing to do: an arm of its loop, which beats each time around.
-    pub async fn rest(&self) {
+    pub(crate) async fn rest(&self) {
         sleep(self.every).await;
     }
 
     /// Beats whenever `task` is polled, and has it polled often enough: for one all of whose waits end, though some of
     /// them take long.
-    pub async fn of<F: Future>(self, task: F) -> F::Output {
+    pub(crate) async fn of<F: Future>(self, task: F) -> F::Output {
         let mut task = pin!(task);
         let mut beat = interval(self.every);
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -97,19 +97,19 @@ impl Drop for Pulse {
 impl Pulses {
     /// No pulses yet; tasks may be still for this long.
     #[must_use]
-    pub fn new(patience: Duration) -> Self {
+    pub(crate) fn new(patience: Duration) -> Self {
         Self { patience, tasks: Arc::default(), awake: Arc::default() }
     }
 
     /// The pulse of a task, which moves now.
     #[must_use]
-    pub fn pulse(&self, name: &'static str) -> Pulse {
+    pub(crate) fn pulse(&self, name: &'static str) -> Pulse {
         self.patient(name, self.patience)
     }
 
     /// The same for a task that may be still for this long.
     #[must_use]
-    pub fn patient(&self, name: &'static str, patience: Duration) -> Pulse {
+    pub(crate) fn patient(&self, name: &'static str, patience: Duration) -> Pulse {
         let pulse = Pulse { last: Arc::default(), every: self.every() };
         pulse.beat();
         self.tasks().push(Watched { name, patience, last: pulse.last.clone() });
@@ -118,18 +118,18 @@ impl Pulses {
 
     /// How often it is worth while to look: four times in the shortest patience.
     #[must_use]
-    pub fn every(&self) -> Duration {
+    pub(crate) fn every(&self) -> Duration {
         self.patience / 4
     }
 
     /// Tasks that have been still for too long, in the order in which they were begun.
     #[must_use]
-    pub fn stuck(&self) -> Vec<StuckTask> {
+    pub(crate) fn stuck(&self) -> Vec<StuckTask> {
         self.stuck_at(now())
     }
 
     /// The process as a whole stood still until now.
-    pub fn awoke(&self) {
+    pub(crate) fn awoke(&self) {
         self.awake.store(now(), Ordering::Relaxed);
     }
 

@@ -44,7 +44,7 @@ pub fn short(time: Duration) -> String {
 
 /// A cost in US dollars. `None` if it rounds to nothing.
 #[must_use]
-pub fn dollars(cost_usd: f64) -> Option<String> {
+pub(crate) fn dollars(cost_usd: f64) -> Option<String> {
     (cost_usd >= 0.000_05).then(|| format!("${cost_usd:.4}"))
 }
 

@@ -105,7 +105,7 @@ pub fn exit_cause(exit: &ProcessExit) -> Cause {
 
 /// A sentence about the failure of a turn, for the person whose turn it was; `None` if it went well.
 #[must_use]
-pub fn explain(result: &TurnResult, error: Option<&str>, language: Language) -> Option<String> {
+pub(crate) fn explain(result: &TurnResult, error: Option<&str>, language: Language) -> Option<String> {
     let cause = cause(result, error)?;
     let words = result.text.clone().filter(|text| !text.trim().is_empty()).or_else(|| {
         // Diagnostics for Claude Code's developers help nobody here.
@@ -122,7 +122,7 @@ pub(crate) fn sentence(cause: Cause, language: Language) -> String {
 
 /// A sentence about a process that ended although nobody asked it to.
 #[must_use]
-pub fn explain_exit(exit: &ProcessExit, language: Language) -> String {
+pub(crate) fn explain_exit(exit: &ProcessExit, language: Language) -> String {
     let last_line = exit.stderr.lines().map(str::trim).rfind(|line| !line.is_empty());
     let cause = exit_cause(exit);
     if cause == Cause::Unknown {
@@ -134,7 +134,7 @@ pub fn explain_exit(exit: &ProcessExit, language: Language) -> String {
 
 /// A sentence about a process that could not be started. It may name paths, which the owner of the session knows anyway.
 #[must_use]
-pub fn explain_launch(error: &LaunchError, language: Language) -> String {
+pub(crate) fn explain_launch(error: &LaunchError, language: Language) -> String {
     sentences::launch(error, language)
 }
 

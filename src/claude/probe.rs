@@ -72,7 +72,7 @@ struct ProbeRun {
 
 impl Probe {
     /// Finds the program and asks for its version, which costs nothing.
-    pub async fn check_version(&self) -> ProbeResult {
+    pub(crate) async fn check_version(&self) -> ProbeResult {
         match self.find().await {
             Ok(program) => self.version(&program).await,
             Err(error) => ProbeResult { why: Some(error.to_string()), ..ProbeResult::default() },

@@ -21,7 +21,8 @@ use uuid::Uuid;
 pub use self::ask::{
     PermissionRequest, PermissionRule, Question, QuestionOption, RequestMatter, SessionGrant,
 };
-pub use self::input::{allow, deny, initialize, interrupt, set_permission_mode, user_message};
+pub(crate) use self::input::set_permission_mode;
+pub use self::input::{allow, deny, initialize, interrupt, user_message};
 pub(crate) use self::input::{allow_rules, answered, refuse_request};
 pub use self::output::parse;
 pub use self::tool::{FileChange, Hunk, ToolEnd};

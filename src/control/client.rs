@@ -18,7 +18,7 @@ const MAX_REPLY_BYTES: usize = 16 << 20;
 
 /// Why a call failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ControlClientError {
+pub(crate) enum ControlClientError {
     /// Nothing listens on the socket.
     #[error(
         "no phonework answers at {path}; start it with `systemctl start phonework`, or `phonework serve` in a terminal",
@@ -49,7 +49,7 @@ pub enum ControlClientError {
 }
 
 /// A connection to the daemon's control socket.
-pub struct ControlClient {
+pub(crate) struct ControlClient {
     stream: Stream,
     path: PathBuf,
     read: Vec<u8>,
@@ -88,7 +88,7 @@ impl ControlClient {
     ///
     /// # Errors
     /// When nothing listens there, or the user may not connect.
-    pub fn connect(path: &Path, timeout: Duration) -> Result<Self, ControlClientError> {
+    pub(crate) fn connect(path: &Path, timeout: Duration) -> Result<Self, ControlClientError> {
         // A daemon that hangs accepts no connections.
         let wait = ConnectWaitMode::Timeout(timeout);
         let connected = path
@@ -117,7 +117,7 @@ impl ControlClient {
     ///
     /// # Errors
     /// When the system refuses.
-    pub fn set_timeout(&mut self, timeout: Duration) -> Result<(), ControlClientError> {
+    pub(crate) fn set_timeout(&mut self, timeout: Duration) -> Result<(), ControlClientError> {
         let set = self.stream.set_recv_timeout(Some(timeout));
         set.and_then(|()| self.stream.set_send_timeout(Some(timeout)))
             .map_err(|error| self.broken(&error.to_string()))
@@ -127,7 +127,7 @@ impl ControlClient {
     ///
     /// # Errors
     /// Those of [`Self::call`].
-    pub fn version(&mut self) -> Result<String, ControlClientError> {
+    pub(crate) fn version(&mut self) -> Result<String, ControlClientError> {
         let none = serde_json::Map::new();
         self.call::<ServiceInfo>("org.varlink.service.GetInfo", &none).map(|info| info.version)
     }
@@ -136,7 +136,7 @@ impl ControlClient {
     ///
     /// # Errors
     /// When the daemon refuses or cannot be understood.
-    pub fn call<T: DeserializeOwned>(
+    pub(crate) fn call<T: DeserializeOwned>(
         &mut self,
         method: &str,
         parameters: &impl Serialize,
@@ -149,7 +149,7 @@ impl ControlClient {
     ///
     /// # Errors
     /// When the call cannot be sent.
-    pub fn more<T: DeserializeOwned>(
+    pub(crate) fn more<T: DeserializeOwned>(
         &mut self,
         method: &str,
         parameters: &impl Serialize,

@@ -26,13 +26,13 @@ impl Framing {
 
     /// Whether the buffer holds so much that nothing more should be read for now.
     #[must_use]
-    pub fn is_full(&self) -> bool {
+    pub(crate) fn is_full(&self) -> bool {
         self.buffer.len() > MAX_REQUEST_BYTES
     }
 
     /// Whether the buffer holds the beginning of a message.
     #[must_use]
-    pub fn has_partial(&self) -> bool {
+    pub(crate) fn has_partial(&self) -> bool {
         !self.buffer.is_empty()
     }
 

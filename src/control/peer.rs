@@ -17,7 +17,7 @@ use crate::process_tree;
 
 /// A caller, as the kernel describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Caller {
+pub(crate) struct Caller {
     /// Its user id and process id.
     pub peer: Peer,
     /// Its group ids.
@@ -28,7 +28,7 @@ pub struct Caller {
 
 /// Whether a process descends from the daemon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lineage {
+pub(crate) enum Lineage {
     /// It does: it is Claude Code, or something that Claude Code started.
     Daemon,
     /// It does not.
@@ -39,7 +39,7 @@ pub enum Lineage {
 
 /// What a caller may do.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Rights {
+pub(crate) enum Rights {
     /// Nothing; the sentence says why.
     None(&'static str),
     /// Read only.
@@ -50,7 +50,7 @@ pub enum Rights {
 
 /// What callers are compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DaemonIdentity {
+pub(crate) struct DaemonIdentity {
     /// The daemon's user id.
     pub uid: u32,
     /// The socket's group id.
@@ -60,13 +60,13 @@ pub struct DaemonIdentity {
 impl DaemonIdentity {
     /// For this process, with a socket of the group `gid`.
     #[must_use]
-    pub fn of_process(gid: u32) -> Self {
+    pub(crate) fn of_process(gid: u32) -> Self {
         Self { uid: geteuid().as_raw(), gid }
     }
 
     /// What a caller may do.
     #[must_use]
-    pub fn rights(self, caller: &Caller) -> Rights {
+    pub(crate) fn rights(self, caller: &Caller) -> Rights {
         let own = caller.peer.uid == self.uid;
         match caller.lineage {
             Lineage::Daemon => {
@@ -86,7 +86,7 @@ impl DaemonIdentity {
 impl Caller {
     /// Reads what `/proc` says about the process that connected.
     #[must_use]
-    pub fn inspect(peer: Peer, gid: u32, process: &PeerProcess) -> Self {
+    pub(crate) fn inspect(peer: Peer, gid: u32, process: &PeerProcess) -> Self {
         let status = std::fs::read_to_string(format!("/proc/{}/status", peer.pid)).unwrap_or_default();
         let (groups, lineage) = (supplementary_groups(&status), lineage(peer.pid));
         // What was read may be about another process only if this one has ended.
@@ -99,7 +99,7 @@ impl Caller {
 
 /// The process that connected, held by the kernel: its number cannot become another's unseen.
 #[derive(Debug)]
-pub enum PeerProcess {
+pub(crate) enum PeerProcess {
     /// Held by a descriptor of it (Linux 6.5 and newer).
     Held(OwnedFd),
     /// It has ended.
@@ -111,7 +111,7 @@ pub enum PeerProcess {
 impl PeerProcess {
     /// The process at the other end of a Unix socket.
     #[must_use]
-    pub fn of(stream: impl AsFd) -> Self {
+    pub(crate) fn of(stream: impl AsFd) -> Self {
         match getsockopt(&stream.as_fd(), PeerPidfd) {
             Ok(process) => Self::Held(process),
             Err(Errno::ENOPROTOOPT | Errno::ENOSYS | Errno::EOPNOTSUPP) => Self::Unheld,

@@ -9,7 +9,7 @@ use super::wire::{CloseCall, ControlCall, HealthCall, INTERFACE, PersonCall, Ses
 /// The interface that every Varlink service implements.
 pub const SERVICE: &str = "org.varlink.service";
 /// The definition of [`SERVICE`].
-pub const SERVICE_DEFINITION: &str = include_str!("org.varlink.service.varlink");
+const SERVICE_DEFINITION: &str = include_str!("org.varlink.service.varlink");
 
 /// A parsed request.
 #[derive(Clone, Debug, PartialEq)]

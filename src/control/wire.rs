@@ -15,9 +15,9 @@ pub use health::{
 use crate::ids::{ChatId, ClaudeSessionId, ConvId, OpenId};
 
 /// The interface's name.
-pub const INTERFACE: &str = "io.phonework";
+pub(crate) const INTERFACE: &str = "io.phonework";
 /// The definition of the interface, with its documentation.
-pub const DEFINITION: &str = include_str!("io.phonework.varlink");
+pub(crate) const DEFINITION: &str = include_str!("io.phonework.varlink");
 
 /// The parameters of `Sessions`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -195,7 +195,7 @@ pub enum TailEntryKind {
 
 /// A reply to `Allowed`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PeopleList {
+pub(crate) struct PeopleList {
     /// The people who may talk to the bot, in the order of their ids.
     pub people: Vec<Person>,
 }

@@ -24,10 +24,10 @@ use super::token::{AccessToken, TokenCache};
 use super::{AppCredentials, HttpClient, body_up_to, excerpt, http_error_text};
 use crate::ids::{ChatId, MessageId, OpenId};
 
-pub use cards::CardOperation;
+pub(crate) use cards::CardOperation;
 
 /// Maximum time for one HTTP exchange.
-pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// Maximum time for uploading a file, which has at most 30 MB.
 const UPLOAD_TIMEOUT: Duration = Duration::from_secs(60);
 /// Wait after Feishu reported success but returned no token.
@@ -155,7 +155,10 @@ impl Api {
     ///
     /// # Errors
     /// See [`ApiError::advice`].
-    pub async fn person_message_time(&self, message_id: &MessageId) -> Result<Option<Timestamp>, ApiError> {
+    pub(crate) async fn person_message_time(
+        &self,
+        message_id: &MessageId,
+    ) -> Result<Option<Timestamp>, ApiError> {
         let path = ["im", "v1", "messages", message_id.as_str()];
         let answer = self.call(failure::READ, Method::GET, &path, None, None).await?;
         let item = answer.pointer("/data/items/0").unwrap_or(&Value::Null);

@@ -40,7 +40,7 @@ pub fn toast(toast: &Toast) -> Value {
 
 /// The text, with a zero-width space in each tag that would mention a person.
 #[must_use]
-pub fn without_mentions(text: &str) -> String {
+pub(crate) fn without_mentions(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(found) = rest.find('<') {

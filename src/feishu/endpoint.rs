@@ -12,7 +12,7 @@ use url::Url;
 use super::{AppCredentials, excerpt, liveness::ClientConfig};
 
 /// Path of the request, below Feishu's base URL.
-pub const PATH: &str = "/callback/ws/endpoint";
+pub(crate) const PATH: &str = "/callback/ws/endpoint";
 
 /// A URL to connect to, once, and what Feishu says of the connection.
 #[derive(Clone, PartialEq, Eq)]
@@ -95,7 +95,7 @@ pub fn read(http: u16, body: &[u8], plain_allowed: bool) -> Result<Endpoint, Con
 /// What a refused WebSocket upgrade means, judged by its HTTP status and Feishu's headers `Handshake-Status`,
 /// `Handshake-Autherrcode` and `Handshake-Msg`.
 #[must_use]
-pub fn upgrade_refused(http: u16, header: impl Fn(&str) -> Option<String>) -> ConnectError {
+pub(crate) fn upgrade_refused(http: u16, header: impl Fn(&str) -> Option<String>) -> ConnectError {
     let status = header("handshake-status").and_then(|status| status.trim().parse::<i64>().ok());
     let auth = header("handshake-autherrcode").and_then(|code| code.trim().parse::<i64>().ok());
     let said = excerpt(&header("handshake-msg").unwrap_or_default(), 200);

@@ -8,35 +8,35 @@ mod meaning;
 use std::fmt;
 use std::time::Duration;
 
-pub use meaning::{FailedAnswer, classify};
+pub(crate) use meaning::{FailedAnswer, classify};
 
 /// Gets a token.
 pub const TOKEN: &str = "auth.token";
 /// Gets the bot's own data.
-pub const BOT_INFO: &str = "bot.info";
+pub(crate) const BOT_INFO: &str = "bot.info";
 /// Sends a message to a chat or a person.
-pub const CREATE: &str = "im.message.create";
+pub(crate) const CREATE: &str = "im.message.create";
 /// Replies to a message.
-pub const REPLY: &str = "im.message.reply";
+pub(crate) const REPLY: &str = "im.message.reply";
 /// Reads a message.
-pub const READ: &str = "im.message.get";
+pub(crate) const READ: &str = "im.message.get";
 /// Adds a reaction to a message.
-pub const REACT: &str = "im.reaction.create";
+pub(crate) const REACT: &str = "im.reaction.create";
 /// Replaces the card of a message.
-pub const UPDATE: &str = "im.message.patch";
+pub(crate) const UPDATE: &str = "im.message.patch";
 /// Uploads a file.
-pub const UPLOAD: &str = "im.file.create";
+pub(crate) const UPLOAD: &str = "im.file.create";
 /// Creates a card entity.
-pub const ENTITY: &str = "cardkit.card.create";
+pub(crate) const ENTITY: &str = "cardkit.card.create";
 /// Streams the text of an element of a card entity.
-pub const STREAM: &str = "cardkit.element.content";
+pub(crate) const STREAM: &str = "cardkit.element.content";
 /// Changes the settings of a card entity.
-pub const SETTINGS: &str = "cardkit.card.settings";
+pub(crate) const SETTINGS: &str = "cardkit.card.settings";
 /// Replaces the card of a card entity.
-pub const REPLACE: &str = "cardkit.card.update";
+pub(crate) const REPLACE: &str = "cardkit.card.update";
 
 /// Maximum wait that a response's header can ask for.
-pub const MAX_RESET_WAIT: Duration = Duration::from_secs(120);
+pub(crate) const MAX_RESET_WAIT: Duration = Duration::from_secs(120);
 
 /// A call that failed, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,7 +111,7 @@ impl ApiError {
     /// Whether the failure may concern this call alone. Trouble with the app, its token, the network or a rate limit
     /// concerns all calls.
     #[must_use]
-    pub fn may_be_isolated(&self) -> bool {
+    pub(crate) fn may_be_isolated(&self) -> bool {
         if self.api == TOKEN
             || self.advice == RetryAdvice::Refused(RefusalReason::Operator)
             || self.http == Some(429)
@@ -148,19 +148,19 @@ impl std::error::Error for ApiError {}
 
 /// Whether a code says that the token is missing, expired or wrong, so that a new one may help.
 #[must_use]
-pub fn is_token_error(code: i64) -> bool {
+pub(crate) fn is_token_error(code: i64) -> bool {
     matches!(code, 99_991_661 | 99_991_663..=99_991_665 | 99_991_668 | 99_991_671 | 99_991_677)
 }
 
 /// Whether a code says that there were too many calls.
 #[must_use]
-pub fn is_limit(code: i64) -> bool {
+fn is_limit(code: i64) -> bool {
     matches!(code, 99_991_400 | 11_232 | 11_233 | 11_247 | 230_020)
 }
 
 /// The wait that the header `x-ogw-ratelimit-reset` asks for (in seconds), if it can be parsed.
 #[must_use]
-pub fn reset_after(header: &str) -> Option<Duration> {
+pub(crate) fn reset_after(header: &str) -> Option<Duration> {
     header.trim().parse().ok().map(|seconds| Duration::from_secs(seconds).min(MAX_RESET_WAIT))
 }
 

@@ -9,7 +9,7 @@ use prost::Message as _;
 use serde_json::{Value, json};
 
 /// The `method` of ping and pong.
-pub const METHOD_CONTROL: i32 = 0;
+pub(crate) const METHOD_CONTROL: i32 = 0;
 /// The `method` of events and callbacks, and of the answers to them.
 pub const METHOD_DATA: i32 = 1;
 

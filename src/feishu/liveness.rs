@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 /// Maximum time between two pings. Feishu asks for 120 s, which would find a dead connection too late.
-pub const MAX_PING_PERIOD: Duration = Duration::from_secs(15);
+const MAX_PING_PERIOD: Duration = Duration::from_secs(15);
 /// A shorter silence than this never ends a connection, however often Feishu wants to be pinged.
-pub const MIN_SILENCE_LIMIT: Duration = Duration::from_secs(5);
+const MIN_SILENCE_LIMIT: Duration = Duration::from_secs(5);
 /// Maximum time for a sign of life after the host was suspended.
-pub const PROOF_TIMEOUT: Duration = Duration::from_secs(5);
+const PROOF_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Feishu's settings for a client: part of the endpoint's response, and later of pongs.
 ///
@@ -27,7 +27,7 @@ pub struct ClientConfig {
 
 /// When one connection last showed a sign of life, and when its next ping is due.
 #[derive(Clone, Debug)]
-pub struct Liveness {
+pub(crate) struct Liveness {
     period: Duration,
     last_inbound: Instant,
     last_ping: Option<Instant>,
@@ -37,7 +37,7 @@ pub struct Liveness {
 
 /// What a connection has to do now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LivenessAction {
+pub(crate) enum LivenessAction {
     /// Send a ping. It counts as sent.
     Ping,
     /// Do nothing before this time, unless a message arrives.
@@ -55,14 +55,14 @@ impl ClientConfig {
 
     /// Reads the payload of a pong; `None` if it holds no settings.
     #[must_use]
-    pub fn from_pong(payload: &[u8]) -> Option<Self> {
+    pub(crate) fn from_pong(payload: &[u8]) -> Option<Self> {
         let config = serde_json::from_slice::<Value>(payload).ok()?;
         config.is_object().then(|| Self::read(&config))
     }
 
     /// Time between two pings: what Feishu asks for, but at least 1 s and at most 15 s.
     #[must_use]
-    pub fn ping_period(self) -> Duration {
+    fn ping_period(self) -> Duration {
         match self.ping_interval.map(u64::try_from) {
             Some(Ok(seconds @ 1..)) => Duration::from_secs(seconds).min(MAX_PING_PERIOD),
             Some(Ok(0) | Err(_)) | None => MAX_PING_PERIOD,
@@ -73,30 +73,30 @@ impl ClientConfig {
 impl Liveness {
     /// For a new connection. The first ping is due at once.
     #[must_use]
-    pub fn new(config: ClientConfig, now: Instant) -> Self {
+    pub(crate) fn new(config: ClientConfig, now: Instant) -> Self {
         Self { period: config.ping_period(), last_inbound: now, last_ping: None, proof_due: None }
     }
 
     /// A message of any kind arrived, readable or not.
-    pub fn frame_received(&mut self, now: Instant) {
+    pub(crate) fn frame_received(&mut self, now: Instant) {
         self.last_inbound = now;
         self.proof_due = None;
     }
 
     /// The host was suspended until now, and the connection may have died. A ping is due at once, and a sign of life
     /// within [`PROOF_TIMEOUT`].
-    pub fn resumed(&mut self, now: Instant) {
+    pub(crate) fn resumed(&mut self, now: Instant) {
         self.last_ping = None;
         self.proof_due = Some(now + PROOF_TIMEOUT);
     }
 
     /// Feishu has sent other settings.
-    pub fn configure(&mut self, config: ClientConfig) {
+    pub(crate) fn configure(&mut self, config: ClientConfig) {
         self.period = config.ping_period();
     }
 
     /// What the connection has to do at `now`.
-    pub fn next_action(&mut self, now: Instant) -> LivenessAction {
+    pub(crate) fn next_action(&mut self, now: Instant) -> LivenessAction {
         let silence = now.saturating_duration_since(self.last_inbound);
         let end = self.last_inbound + (self.period * 2).max(MIN_SILENCE_LIMIT);
         let end = self.proof_due.map_or(end, |due| due.min(end));

@@ -11,13 +11,13 @@ use std::time::{Duration, Instant};
 use super::frame::Frame;
 
 /// Maximum number of slices of one event.
-pub const MAX_PARTS: u32 = 1024;
+const MAX_PARTS: u32 = 1024;
 /// Maximum number of bytes held, over all incomplete events.
 pub const MAX_BYTES: usize = 16 * 1024 * 1024;
 /// Maximum number of incomplete events.
 pub const MAX_OPEN: usize = 64;
 /// How long after its last slice an incomplete event is dropped. Feishu's own clients take 5 to 10 s.
-pub const INCOMPLETE_TIMEOUT: Duration = Duration::from_secs(10);
+const INCOMPLETE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The slices of the events that are not complete yet. Every connection has its own.
 #[derive(Debug, Default)]

@@ -18,7 +18,7 @@ const MAX_FILE_BYTES: u64 = 1 << 20;
 
 /// A keyring whose paths are resolved, with everybody who may talk to the bot.
 #[derive(Clone, Debug)]
-pub struct ResolvedKeyring {
+pub(crate) struct ResolvedKeyring {
     /// The keyring. Its `working_dir` is the workspace's root, and its `trusted_projects` are absolute.
     pub keyring: Keyring,
     /// `WORKING_DIR`, the directory that all projects lie in.
@@ -115,7 +115,7 @@ fn not_utf8(bytes: &[u8], valid: usize) -> KeyringFault {
 ///
 /// # Errors
 /// When `WORKING_DIR` is not a directory that can be used.
-pub fn resolve(
+pub(crate) fn resolve(
     keyring: &Keyring,
     path: &Path,
     environment: &Environment,
@@ -181,7 +181,7 @@ pub fn resolve(
 /// The sentence that says that `CLAUDE_COMMAND` cannot be run. For `phonework check` this is a fault; the daemon starts
 /// nevertheless.
 #[must_use]
-pub fn missing_claude(keyring: &Keyring, path: &Path) -> String {
+pub(crate) fn missing_claude(keyring: &Keyring, path: &Path) -> String {
     let command = &keyring.claude_command;
     let (problem, expected) = if command.contains('/') {
         (format!("is {command}, which cannot be run"), "install Claude Code there or give its path")

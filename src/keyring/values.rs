@@ -13,13 +13,13 @@ use crate::sandbox::Mode;
 use crate::sandbox::verdict::Wanted;
 
 /// Maximum duration in a setting: 30 days, far from where adding it to a clock would overflow.
-pub const MAX_DURATION: Duration = Duration::from_hours(30 * 24);
+pub(crate) const MAX_DURATION: Duration = Duration::from_hours(30 * 24);
 
 /// Parses a duration: seconds (`300`, `300s`), minutes (`10m`) or hours (`2h`), whole numbers.
 ///
 /// # Errors
 /// When it is none of these, zero, or longer than [`MAX_DURATION`].
-pub fn duration(text: &str) -> Result<Duration, DurationError> {
+pub(crate) fn duration(text: &str) -> Result<Duration, DurationError> {
     let (digits, unit) = match text.as_bytes() {
         [.., b's'] => (&text[..text.len() - 1], 1),
         [.., b'm'] => (&text[..text.len() - 1], 60),
@@ -40,7 +40,7 @@ pub fn duration(text: &str) -> Result<Duration, DurationError> {
 
 /// Why a text is not a usable duration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum DurationError {
+pub(crate) enum DurationError {
     /// Not a whole number with `s`, `m`, `h` or nothing after it.
     #[error("is no time")]
     NotATime,
@@ -188,7 +188,7 @@ pub(super) fn base_url(text: &str) -> Result<String, UnplacedFault> {
 /// Whether this can be passed to Claude Code as `--model`: one word that is not an option. Which models exist is not
 /// checked.
 #[must_use]
-pub fn is_model_name(text: &str) -> bool {
+pub(crate) fn is_model_name(text: &str) -> bool {
     !text.is_empty()
         && text.len() <= 200
         && !text.starts_with('-')

@@ -39,13 +39,13 @@ pub const WEDGED: &str = "wedged";
 /// Claude Code could not be started, ended in the middle of a turn, or ended a turn with an error.
 pub const CLAUDE_FAILED: &str = "claude-failed";
 /// `mail.db` cannot be written.
-pub const STORE_FAILED: &str = "store-failed";
+pub(crate) const STORE_FAILED: &str = "store-failed";
 /// The store can be written again.
-pub const STORE_MENDED: &str = "store-mended";
+pub(crate) const STORE_MENDED: &str = "store-mended";
 /// A task of the daemon does not move.
 pub const TASK_STUCK: &str = "task-stuck";
 /// A task that was stuck moves again.
-pub const TASK_MOVES: &str = "task-moves";
+pub(crate) const TASK_MOVES: &str = "task-moves";
 /// The keyring was not taken.
 pub const RELOAD_REFUSED: &str = "reload-refused";
 

@@ -7,7 +7,7 @@ const MOST_TOLD: usize = 10;
 
 /// What is known of a trouble from its first failure to its end.
 #[derive(Debug, Default)]
-pub struct LastingTrouble {
+pub(crate) struct LastingTrouble {
     since: Option<Instant>,
     failures: u64,
     told: Vec<String>,
@@ -15,7 +15,7 @@ pub struct LastingTrouble {
 
 /// A trouble that is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PastTrouble {
+pub(crate) struct PastTrouble {
     /// How often it was met.
     pub failures: u64,
     /// From the first time that it was met until now.
@@ -24,7 +24,7 @@ pub struct PastTrouble {
 
 impl LastingTrouble {
     /// It was met once more; whether this is to be told aloud. `cause` is what stays the same while the cause does.
-    pub fn met(&mut self, cause: &str, now: Instant) -> bool {
+    pub(crate) fn met(&mut self, cause: &str, now: Instant) -> bool {
         self.since.get_or_insert(now);
         self.failures += 1;
         if self.told.len() >= MOST_TOLD || self.told.iter().any(|told| told == cause) {
@@ -36,13 +36,13 @@ impl LastingTrouble {
 
     /// How it stands; `None` when there is no trouble.
     #[must_use]
-    pub fn so_far(&self, now: Instant) -> Option<PastTrouble> {
+    pub(crate) fn so_far(&self, now: Instant) -> Option<PastTrouble> {
         let lasted = now.saturating_duration_since(self.since?);
         Some(PastTrouble { failures: self.failures, lasted })
     }
 
     /// It is over: what it was, if there was any.
-    pub fn over(&mut self, now: Instant) -> Option<PastTrouble> {
+    pub(crate) fn over(&mut self, now: Instant) -> Option<PastTrouble> {
         let past = self.so_far(now);
         *self = Self::default();
         past

@@ -17,7 +17,7 @@ use crate::error::Failure;
 ///
 /// # Errors
 /// When the user has neither a runtime directory nor a home.
-pub fn client_socket(
+pub(crate) fn client_socket(
     options: &PathOptions,
     environment: &Environment,
     exists: impl Fn(&Path) -> bool,
@@ -36,7 +36,7 @@ pub fn client_socket(
 
 /// Whether a socket exists, or lies in a directory that this user may not search.
 #[must_use]
-pub fn may_exist(path: &Path) -> bool {
+pub(crate) fn may_exist(path: &Path) -> bool {
     match path.symlink_metadata() {
         Ok(_) => true,
         Err(error) => error.kind() == std::io::ErrorKind::PermissionDenied,

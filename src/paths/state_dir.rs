@@ -16,7 +16,7 @@ const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
 /// The state directory, locked. The lock ends when this is dropped, or with the process, however that ends. No child
 /// process inherits it.
 #[derive(Debug)]
-pub struct StateDir {
+pub(crate) struct StateDir {
     path: PathBuf,
     lock: File,
 }
@@ -26,7 +26,7 @@ impl StateDir {
     ///
     /// # Errors
     /// When another process holds the lock; then nothing is changed. When the directory cannot be created or written to.
-    pub fn open(path: &Path) -> Result<Self, Failure> {
+    pub(crate) fn open(path: &Path) -> Result<Self, Failure> {
         let shown = path.display();
         let cannot = |what: &str, error: io::Error| {
             Failure::config(format!(
@@ -71,7 +71,7 @@ impl StateDir {
 
     /// The canonical path of the directory.
     #[must_use]
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 }
@@ -89,7 +89,7 @@ impl Drop for StateDir {
 ///
 /// # Errors
 /// When another process holds the lock for longer, or the system refuses.
-pub fn lock_with_retry(lock: &File) -> Result<(), TryLockError> {
+pub(crate) fn lock_with_retry(lock: &File) -> Result<(), TryLockError> {
     let until = Instant::now() + LOCK_TIMEOUT;
     loop {
         match lock.try_lock() {

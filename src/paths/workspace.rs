@@ -17,7 +17,7 @@ const RESERVED: &str = ".phonework";
 
 /// `WORKING_DIR`, resolved, with the paths in it that are closed to projects.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Workspace {
+pub(crate) struct Workspace {
     root: PathBuf,
     home: Option<PathBuf>,
     /// Files and folders with secrets: no project holds one or lies in one.
@@ -26,7 +26,7 @@ pub struct Workspace {
 
 /// Why a directory cannot be a project.
 #[derive(Debug, thiserror::Error)]
-pub enum ProjectError {
+pub(crate) enum ProjectError {
     /// It lies outside `WORKING_DIR`, possibly because of `..` or a symlink.
     #[error("it does not lie inside the working directory")]
     Outside,
@@ -58,7 +58,7 @@ impl Workspace {
     ///
     /// # Errors
     /// When `root` is not a directory that can be read.
-    pub fn open(root: &Path, home: Option<&Path>) -> Result<Self, ProjectError> {
+    pub(crate) fn open(root: &Path, home: Option<&Path>) -> Result<Self, ProjectError> {
         let root = existing_directory(root)?;
         // Paths are kept in JSON and shown in chats.
         if root.to_str().is_none_or(|text| text.contains(char::is_control)) {
@@ -69,26 +69,26 @@ impl Workspace {
 
     /// The same with paths that hold secrets. Paths that do not exist yet are compared as they are written.
     #[must_use]
-    pub fn with_private(self, paths: impl IntoIterator<Item = PathBuf>) -> Self {
+    pub(crate) fn with_private(self, paths: impl IntoIterator<Item = PathBuf>) -> Self {
         let private = paths.into_iter().map(|path| path.canonicalize().unwrap_or(path)).collect();
         Self { private, ..self }
     }
 
     /// Whether a canonical path lies below the root as it is now.
     #[must_use]
-    pub fn holds(&self, project: &Path) -> bool {
+    pub(crate) fn holds(&self, project: &Path) -> bool {
         project.starts_with(&self.root)
     }
 
     /// The canonical path of `WORKING_DIR`.
     #[must_use]
-    pub fn root(&self) -> &Path {
+    pub(crate) fn root(&self) -> &Path {
         &self.root
     }
 
     /// The path of a project relative to the root, as people see it; `.` for the root itself.
     #[must_use]
-    pub fn shown<'a>(&self, project: &'a Path) -> &'a Path {
+    pub(crate) fn shown<'a>(&self, project: &'a Path) -> &'a Path {
         match project.strip_prefix(&self.root) {
             Ok(rest) if rest.as_os_str().is_empty() => Path::new("."),
             Ok(rest) => rest,
@@ -101,7 +101,7 @@ impl Workspace {
     ///
     /// # Errors
     /// When there is no such directory, or it may not be a project.
-    pub fn project(&self, asked: &str) -> Result<PathBuf, ProjectError> {
+    pub(crate) fn project(&self, asked: &str) -> Result<PathBuf, ProjectError> {
         let path = self.absolute(asked)?;
         match path.canonicalize() {
             Ok(real) => {
@@ -119,7 +119,7 @@ impl Workspace {
     ///
     /// # Errors
     /// When it may not be a project, or cannot be created.
-    pub fn create(&self, asked: &str) -> Result<PathBuf, ProjectError> {
+    pub(crate) fn create(&self, asked: &str) -> Result<PathBuf, ProjectError> {
         match self.project(asked) {
             Err(ProjectError::Missing { would_be }) => {
                 self.make(&would_be)?;

@@ -241,7 +241,7 @@ impl Block {
 
     /// Makes a [`Block::TypedHint`].
     #[must_use]
-    pub fn typed_hint(text: impl Into<String>) -> Self {
+    pub(crate) fn typed_hint(text: impl Into<String>) -> Self {
         Self::TypedHint { text: text.into() }
     }
 }

@@ -14,7 +14,8 @@ mod parts;
 #[cfg(test)]
 mod tests;
 
-pub use card_snapshot::{CardSnapshot, STREAM, snapshot, words_below_card};
+pub use card_snapshot::{CardSnapshot, snapshot};
+pub(crate) use card_snapshot::{STREAM, words_below_card};
 #[cfg(test)]
 pub(crate) use tests::accepted::assert_accepted;
 
@@ -172,7 +173,7 @@ impl SendPlan {
     /// Whether the message at this position is the one with the buttons. If the document is changed later, this is the
     /// card to change.
     #[must_use]
-    pub fn has_buttons(&self, position: &LadderPosition) -> bool {
+    pub(crate) fn has_buttons(&self, position: &LadderPosition) -> bool {
         let position = self.resolved(position);
         let ends = match self.parts.get(index(position.part)) {
             Some(DocumentPart::Beginning(_)) => true,

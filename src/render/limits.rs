@@ -8,7 +8,7 @@ pub const MAX_CARD_BYTES: usize = 28_000;
 pub const MAX_CARD_ELEMENTS: usize = 200;
 
 /// Tables on a card. Feishu documents 5 for a card and 4 for an element, but has refused cards with more than 3.
-pub const MAX_CARD_TABLES: usize = 3;
+pub(crate) const MAX_CARD_TABLES: usize = 3;
 
 /// Characters on a button. Feishu allows 100.
 pub(crate) const MAX_LABEL_CHARS: usize = 100;

@@ -85,14 +85,14 @@ pub fn save(path: &Path, registry: &Registry) -> io::Result<()> {
 
 /// Sends registry states to the task that writes them.
 #[derive(Debug)]
-pub struct Saver {
+pub(crate) struct Saver {
     newest: watch::Sender<(u64, Registry)>,
     written: watch::Receiver<u64>,
 }
 
 /// A way to wait until a state, or a newer one, is on disk.
 #[derive(Clone, Debug)]
-pub struct Saved {
+pub(crate) struct Saved {
     state: u64,
     written: watch::Receiver<u64>,
 }
@@ -100,14 +100,14 @@ pub struct Saved {
 impl Saver {
     /// Starts the task that writes `path`. After the saver is dropped, the task writes the newest state and ends.
     #[must_use]
-    pub fn start(path: PathBuf, registry: Registry) -> (Self, tokio::task::JoinHandle<()>) {
+    pub(crate) fn start(path: PathBuf, registry: Registry) -> (Self, tokio::task::JoinHandle<()>) {
         let (newest, newest_rx) = watch::channel((0, registry));
         let (written_tx, written) = watch::channel(0);
         (Self { newest, written }, tokio::spawn(write_newest(path, newest_rx, written_tx)))
     }
 
     /// Queues this state to be written.
-    pub fn save(&self, registry: &Registry) -> Saved {
+    pub(crate) fn save(&self, registry: &Registry) -> Saved {
         let mut state = 0;
         self.newest.send_modify(|newest| {
             newest.0 += 1;
@@ -120,7 +120,7 @@ impl Saver {
 
 impl Saved {
     /// Waits until the state is on disk, or the daemon shuts down.
-    pub async fn done(mut self) {
+    pub(crate) async fn done(mut self) {
         let _ = self.written.wait_for(|written| *written >= self.state).await;
     }
 }

@@ -18,7 +18,7 @@ use crate::sandbox::view::share_transcripts;
 
 mod ownership;
 
-pub use ownership::Ownership;
+pub(crate) use ownership::Ownership;
 
 /// How long closed sessions are remembered.
 const CLOSED_RETENTION: Duration = Duration::from_secs(30 * 24 * 60 * 60);
@@ -151,7 +151,7 @@ impl Registry {
     /// # Errors
     /// A sentence that names the invalid entry: an id that occurs twice or is malformed, or an active session that its
     /// user does not own.
-    pub fn from_parts(
+    pub(crate) fn from_parts(
         sessions: Vec<Session>,
         active: BTreeMap<ChatId, BTreeMap<OpenId, ConvId>>,
     ) -> Result<Self, String> {
@@ -200,7 +200,7 @@ impl Registry {
     /// Where another person has conversations in this project, or in one whose conversations Claude Code keeps in the same
     /// folder: those that are this person's own.
     #[must_use]
-    pub fn own_among_shared(&self, user: &OpenId, project: &Path) -> Option<Vec<String>> {
+    pub(crate) fn own_among_shared(&self, user: &OpenId, project: &Path) -> Option<Vec<String>> {
         let together = || self.sessions.values().filter(|session| share_transcripts(&session.cwd, project));
         let is_shared = together().any(|session| session.owner != *user);
         let own = together().filter(|session| session.owner == *user);
@@ -209,7 +209,7 @@ impl Registry {
 
     /// Whether another person has an open session in a project below this folder.
     #[must_use]
-    pub fn has_another_below(&self, user: &OpenId, folder: &Path) -> bool {
+    pub(crate) fn has_another_below(&self, user: &OpenId, folder: &Path) -> bool {
         self.sessions.values().any(|session| {
             let is_open = session.closed_at.is_none() && session.owner != *user;
             is_open && session.cwd.starts_with(folder) && session.cwd != folder
@@ -218,7 +218,7 @@ impl Registry {
 
     /// The number of sessions that are not closed.
     #[must_use]
-    pub fn open_sessions(&self) -> usize {
+    pub(crate) fn open_sessions(&self) -> usize {
         self.open_sessions
     }
 
@@ -242,7 +242,7 @@ impl Registry {
 
     /// Makes a session the active one of its owner in `chat`; false if `owner` has no such session. `by` is the message
     /// that asks for it, if there is one.
-    pub fn switch(
+    pub(crate) fn switch(
         &mut self,
         owner: &OpenId,
         chat: &ChatId,

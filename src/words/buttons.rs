@@ -7,13 +7,13 @@ use crate::language::Language;
 impl Words {
     /// To somebody who is not allowed to use the bot.
     #[must_use]
-    pub fn not_let_in(self) -> String {
+    pub(crate) fn not_let_in(self) -> String {
         say!(self, "You don't have access yet.", "你还没有使用权限。")
     }
 
     /// To a press of a button that this version does not know.
     #[must_use]
-    pub fn another_version(self) -> String {
+    pub(crate) fn another_version(self) -> String {
         say!(
             self,
             "This card is from another version of phonework. Please type the command instead.",
@@ -23,19 +23,19 @@ impl Words {
 
     /// To a press that takes longer than Feishu waits for an answer.
     #[must_use]
-    pub fn takes_a_moment(self) -> String {
+    pub(crate) fn takes_a_moment(self) -> String {
         say!(self, "Got it. This takes a moment.", "已收到，请稍候。")
     }
 
     /// To a press on a card of somebody else's session.
     #[must_use]
-    pub fn not_yours(self) -> String {
+    pub(crate) fn not_yours(self) -> String {
         say!(self, "This session belongs to somebody else.", "这是别人的会话。")
     }
 
     /// To a press about a message that no longer waits, or that is somebody else's.
     #[must_use]
-    pub fn waits_no_more(self) -> String {
+    pub(crate) fn waits_no_more(self) -> String {
         say!(
             self,
             "This message is no longer waiting, or it is not yours.",
@@ -45,37 +45,37 @@ impl Words {
 
     /// To a press on a card of a closed session.
     #[must_use]
-    pub fn session_over(self) -> String {
+    pub(crate) fn session_over(self) -> String {
         say!(self, "This session is closed.", "这个会话已关闭。")
     }
 
     /// To a switch to the session that is already active.
     #[must_use]
-    pub fn active_already(self, project: &str) -> String {
+    pub(crate) fn active_already(self, project: &str) -> String {
         say!(self, "The session in {project} is already active here.", "{project} 的会话已是这里的活动会话。")
     }
 
     /// To a press on a card of a turn that has ended.
     #[must_use]
-    pub fn turn_over(self) -> String {
+    pub(crate) fn turn_over(self) -> String {
         say!(self, "This turn has ended.", "这一轮已结束。")
     }
 
     /// To a press that is possible only after the turn has ended.
     #[must_use]
-    pub fn turn_runs(self) -> String {
+    pub(crate) fn turn_runs(self) -> String {
         say!(self, "This turn is still running.", "这一轮仍在执行。")
     }
 
     /// To a second press of a button that works only once.
     #[must_use]
-    pub fn pressed_before(self) -> String {
+    pub(crate) fn pressed_before(self) -> String {
         say!(self, "Already done; this button works only once.", "之前已经点过，只执行一次。")
     }
 
     /// To a press that would run again a message that is no longer stored.
     #[must_use]
-    pub fn prompt_gone(self) -> String {
+    pub(crate) fn prompt_gone(self) -> String {
         say!(
             self,
             "I only keep the last message of each session, and this one is older. Please send it again.",
@@ -85,13 +85,13 @@ impl Words {
 
     /// To a press that failed.
     #[must_use]
-    pub fn press_again(self) -> String {
+    pub(crate) fn press_again(self) -> String {
         say!(self, "That didn't work. Please press again.", "没有成功，请再点一次。")
     }
 
     /// To a press that could not be stored.
     #[must_use]
-    pub fn press_not_on_record(self) -> String {
+    pub(crate) fn press_not_on_record(self) -> String {
         say!(
             self,
             "⚠️ Nothing was done: the disk of the host cannot be written. Please press again later.",
@@ -101,25 +101,25 @@ impl Words {
 
     /// A message is run again.
     #[must_use]
-    pub fn runs_again(self) -> String {
+    pub(crate) fn runs_again(self) -> String {
         say!(self, "Running it again.", "正在重新执行。")
     }
 
     /// Claude continues.
     #[must_use]
-    pub fn goes_on(self) -> String {
+    pub(crate) fn goes_on(self) -> String {
         say!(self, "Claude continues.", "Claude 继续。")
     }
 
     /// The card was dismissed.
     #[must_use]
-    pub fn dismissed(self) -> String {
+    pub(crate) fn dismissed(self) -> String {
         say!(self, "Dismissed.", "已忽略。")
     }
 
     /// The prompt that tells Claude to continue.
     #[must_use]
-    pub fn go_on(self) -> String {
+    pub(crate) fn go_on(self) -> String {
         say!(self, "Continue.", "继续。")
     }
 }

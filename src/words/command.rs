@@ -16,7 +16,7 @@ impl Words {
 
     /// Another session is active now.
     #[must_use]
-    pub fn switched(self, number: usize, project: &str) -> String {
+    pub(crate) fn switched(self, number: usize, project: &str) -> String {
         say!(
             self,
             "Session {number} ({project}) is now active here.",
@@ -39,7 +39,7 @@ impl Words {
 
     /// To the owner of a session that the operator closed.
     #[must_use]
-    pub fn closed_by_operator(self, project: &str, withdrawn: usize) -> String {
+    pub(crate) fn closed_by_operator(self, project: &str, withdrawn: usize) -> String {
         match withdrawn {
             0 => say!(
                 self,
@@ -56,25 +56,25 @@ impl Words {
 
     /// To a number that no session in `/list` has.
     #[must_use]
-    pub fn no_such_number(self, number: usize) -> String {
+    pub(crate) fn no_such_number(self, number: usize) -> String {
         say!(self, "There is no session {number}; see /list.", "没有编号为 {number} 的会话，见 /list。")
     }
 
     /// To `/list` if there is no session.
     #[must_use]
-    pub fn no_sessions(self) -> String {
+    pub(crate) fn no_sessions(self) -> String {
         say!(self, "You have no sessions. Open one with /new <dir>.", "你还没有会话。用 /new <目录> 新建。")
     }
 
     /// To `/stop` if nothing is running.
     #[must_use]
-    pub fn nothing_runs(self) -> String {
+    pub(crate) fn nothing_runs(self) -> String {
         say!(self, "Nothing is running.", "没有正在运行的任务。")
     }
 
     /// To `/approve` or `/deny` that was sent before Claude made its current request.
     #[must_use]
-    pub fn asked_since(self) -> String {
+    pub(crate) fn asked_since(self) -> String {
         say!(
             self,
             "Nothing was decided: Claude made this request after you sent your message. Look at the request, then decide again.",
@@ -84,7 +84,7 @@ impl Words {
 
     /// To an `/approve` that would allow more than this request offers.
     #[must_use]
-    pub fn not_offered(self) -> String {
+    pub(crate) fn not_offered(self) -> String {
         say!(
             self,
             "Nothing was decided: this request cannot be allowed beyond this one time. Type /approve to allow it once, or /deny [reason].",
@@ -94,13 +94,13 @@ impl Words {
 
     /// To `/approve` or `/deny` if there is no request.
     #[must_use]
-    pub fn nothing_asked(self) -> String {
+    pub(crate) fn nothing_asked(self) -> String {
         say!(self, "Claude is not asking for anything right now.", "Claude 目前没有请求许可。")
     }
 
     /// To `/approve` or `/deny` if several sessions wait for a decision; `sessions` are their numbers and projects.
     #[must_use]
-    pub fn several_ask(self, sessions: &[(usize, String)]) -> String {
+    pub(crate) fn several_ask(self, sessions: &[(usize, String)]) -> String {
         let each =
             |(number, project): &(usize, String)| say!(self, "{number} ({project})", "{number}（{project}）");
         let sessions: Vec<String> = sessions.iter().map(each).collect();
@@ -114,7 +114,7 @@ impl Words {
 
     /// To `/retry` in a session that has not had a message yet.
     #[must_use]
-    pub fn nothing_to_retry(self) -> String {
+    pub(crate) fn nothing_to_retry(self) -> String {
         say!(self, "There is no earlier message to run again.", "没有可以重新执行的消息。")
     }
 
@@ -126,7 +126,7 @@ impl Words {
 
     /// To a directory that contains another person's project.
     #[must_use]
-    pub fn above_another(self, asked: &str) -> String {
+    pub(crate) fn above_another(self, asked: &str) -> String {
         say!(
             self,
             "{asked} contains another person's project, and Claude could reach it from there. Choose a folder of your own.",
@@ -136,7 +136,7 @@ impl Words {
 
     /// To a directory that does not exist, with the command that creates it.
     #[must_use]
-    pub fn missing_directory(self, path: &str, asked: &str) -> String {
+    pub(crate) fn missing_directory(self, path: &str, asked: &str) -> String {
         say!(
             self,
             "{path} does not exist. To create it: /new --create {asked}",
@@ -146,13 +146,13 @@ impl Words {
 
     /// To a directory that cannot be used as a project.
     #[must_use]
-    pub fn unusable_directory(self, path: &str, why: &str) -> String {
+    pub(crate) fn unusable_directory(self, path: &str, why: &str) -> String {
         say!(self, "{path} cannot be used: {why}.", "{path} 不能使用：{why}。")
     }
 
     /// To a slash command that neither phonework nor Claude Code has.
     #[must_use]
-    pub fn unknown_command(self, name: &str) -> String {
+    pub(crate) fn unknown_command(self, name: &str) -> String {
         let help = self.help();
         say!(self, "Unknown command: /{name}\n\n{help}", "没有这个命令：/{name}\n\n{help}")
     }

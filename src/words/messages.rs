@@ -17,7 +17,7 @@ impl Words {
 
     /// To a message of a kind that cannot be read.
     #[must_use]
-    pub fn unsupported(self, kind: &str) -> String {
+    pub(crate) fn unsupported(self, kind: &str) -> String {
         say!(
             self,
             "I can only read text messages so far, not this kind ({kind}). Please send it as text.",
@@ -33,7 +33,7 @@ impl Words {
 
     /// To a message that has no session to go to.
     #[must_use]
-    pub fn no_session(self) -> String {
+    pub(crate) fn no_session(self) -> String {
         say!(
             self,
             "You have no active session here. Open one with /new <dir>, or choose one from /list with /switch <n>.",
@@ -49,7 +49,7 @@ impl Words {
 
     /// To a message that exceeds the maximum number of waiting messages.
     #[must_use]
-    pub fn queue_full(self, limit: usize) -> String {
+    pub(crate) fn queue_full(self, limit: usize) -> String {
         say!(
             self,
             "Not accepted: you already have {limit} messages waiting. Send it again later, or type /stop.",
@@ -59,7 +59,7 @@ impl Words {
 
     /// To a message that cannot be stored.
     #[must_use]
-    pub fn not_on_record(self) -> String {
+    pub(crate) fn not_on_record(self) -> String {
         say!(
             self,
             "⚠️ I could not store your message: the disk of the host is full or broken. Please tell the operator. Feishu delivers the message again by itself (after 15 s, 5 min, 1 h and 6 h), so there is no need to send it again.",
@@ -69,7 +69,7 @@ impl Words {
 
     /// To a message whose session was closed while it waited.
     #[must_use]
-    pub fn session_gone(self) -> String {
+    pub(crate) fn session_gone(self) -> String {
         say!(
             self,
             "Not run: the session was closed while this message was waiting.",
@@ -79,13 +79,13 @@ impl Words {
 
     /// To `/run` and `/discard` if no message has arrived late.
     #[must_use]
-    pub fn nothing_kept(self) -> String {
+    pub(crate) fn nothing_kept(self) -> String {
         say!(self, "None of your messages arrived late.", "你没有迟到的消息。")
     }
 
     /// Late messages were discarded.
     #[must_use]
-    pub fn discarded(self, many: usize) -> String {
+    pub(crate) fn discarded(self, many: usize) -> String {
         say!(self, "Discarded: {many}.", "已丢弃 {many} 条。")
     }
 }
@@ -130,7 +130,7 @@ impl Words {
 
     /// In place of a text that Feishu's content check refused.
     #[must_use]
-    pub fn not_taken(self) -> String {
+    pub(crate) fn not_taken(self) -> String {
         say!(
             self,
             "Feishu refused this message: its content check did not pass. Claude's answer is in the audit log, in the folder .phonework of the project.",
@@ -140,7 +140,7 @@ impl Words {
 
     /// In place of a text that is too long for Feishu.
     #[must_use]
-    pub fn not_taken_too_long(self) -> String {
+    pub(crate) fn not_taken_too_long(self) -> String {
         say!(
             self,
             "Feishu refused this message: it is too long. Claude's answer is in the audit log, in the folder .phonework of the project.",
@@ -150,7 +150,7 @@ impl Words {
 
     /// In place of a message that Feishu refuses in every form.
     #[must_use]
-    pub fn not_taken_as_it_is(self) -> String {
+    pub(crate) fn not_taken_as_it_is(self) -> String {
         say!(
             self,
             "Feishu refused this message. Claude's answer is in the audit log, in the folder .phonework of the project.",

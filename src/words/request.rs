@@ -252,7 +252,7 @@ impl Words {
 
     /// Notice: nobody decided about a permission request in time.
     #[must_use]
-    pub fn approval_expired(self, tool: &str) -> String {
+    pub(crate) fn approval_expired(self, tool: &str) -> String {
         say!(
             self,
             "⌛ Nobody decided about {tool} in time; that counted as no.",

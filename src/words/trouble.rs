@@ -22,7 +22,7 @@ impl Words {
 
     /// Such a turn reached its time limit.
     #[must_use]
-    pub fn timed_out_unasked(self, limit: Duration) -> String {
+    pub(crate) fn timed_out_unasked(self, limit: Duration) -> String {
         let limit = short(limit);
         say!(
             self,
@@ -33,7 +33,7 @@ impl Words {
 
     /// phonework ended during such a turn.
     #[must_use]
-    pub fn cut_unasked(self) -> String {
+    pub(crate) fn cut_unasked(self) -> String {
         say!(
             self,
             "⚠️ phonework was interrupted while Claude was working on this. Send Claude a message to continue.",
@@ -55,7 +55,7 @@ impl Words {
 
     /// Calls to the model's API fail and are retried.
     #[must_use]
-    pub fn retrying(self, status: Option<u16>) -> String {
+    pub(crate) fn retrying(self, status: Option<u16>) -> String {
         let what = match status {
             None => say!(self, "Claude's API cannot be reached", "无法连接 Claude 的 API"),
             Some(401 | 403) => {
@@ -84,7 +84,7 @@ impl Words {
 
     /// Claude Code summarized the conversation to make room.
     #[must_use]
-    pub fn compacted(self) -> String {
+    pub(crate) fn compacted(self) -> String {
         say!(
             self,
             "🗜 The conversation became too long. Claude Code summarized it and continues.",
@@ -94,13 +94,13 @@ impl Words {
 
     /// The conversation was summarized at its user's request.
     #[must_use]
-    pub fn compacted_as_asked(self) -> String {
+    pub(crate) fn compacted_as_asked(self) -> String {
         say!(self, "🗜 The conversation has been summarized.", "🗜 对话已压缩为摘要。")
     }
 
     /// A new conversation begins at its user's request.
     #[must_use]
-    pub fn cleared_as_asked(self) -> String {
+    pub(crate) fn cleared_as_asked(self) -> String {
         say!(
             self,
             "🧹 A new conversation starts here. Claude remembers nothing of the old one.",
@@ -110,7 +110,7 @@ impl Words {
 
     /// The conversation could not be summarized.
     #[must_use]
-    pub fn compaction_failed(self) -> String {
+    pub(crate) fn compaction_failed(self) -> String {
         say!(
             self,
             "⚠️ Claude Code could not summarize the conversation to make room. If Claude cannot continue, open a new session with /new.",
@@ -120,7 +120,7 @@ impl Words {
 
     /// A line of Claude Code's output was too long to read.
     #[must_use]
-    pub fn line_lost(self) -> String {
+    pub(crate) fn line_lost(self) -> String {
         say!(
             self,
             "⚠️ Claude Code wrote too much at once (over 64 MB). Part of the answer may be missing.",
@@ -130,7 +130,7 @@ impl Words {
 
     /// Background tasks ended together with Claude's process.
     #[must_use]
-    pub fn background_ended(self, tasks: usize) -> String {
+    pub(crate) fn background_ended(self, tasks: usize) -> String {
         match tasks {
             1 => say!(
                 self,
@@ -165,7 +165,7 @@ impl Words {
 
     /// A message was not run, because another process has the conversation open.
     #[must_use]
-    pub fn open_elsewhere(self, other: &OpenElsewhere, now: &Zoned) -> String {
+    pub(crate) fn open_elsewhere(self, other: &OpenElsewhere, now: &Zoned) -> String {
         let pid = other.pid;
         let since = other.since.map(|since| {
             let since = clock(since, now);

@@ -157,7 +157,7 @@ impl Words {
 
     /// phonework ended without warning while the turn ran.
     #[must_use]
-    pub fn cut_by_crash(self, prompt: &str) -> String {
+    pub(crate) fn cut_by_crash(self, prompt: &str) -> String {
         let prompt = beginning(prompt);
         say!(
             self,
@@ -223,7 +223,7 @@ impl Words {
 
     /// Claude no longer has the conversation.
     #[must_use]
-    pub fn conversation_forgotten(self) -> String {
+    pub(crate) fn conversation_forgotten(self) -> String {
         say!(
             self,
             "⚠️ Claude has lost this conversation: its file is gone. A new one starts here; Claude remembers nothing of the old one.",

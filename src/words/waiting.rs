@@ -9,7 +9,7 @@ use crate::language::Language;
 impl Words {
     /// Heading of the queue's card.
     #[must_use]
-    pub fn queue_head(self, waiting: usize) -> String {
+    pub(crate) fn queue_head(self, waiting: usize) -> String {
         say!(self, "Waiting: {waiting}", "排队：{waiting}")
     }
 
@@ -31,13 +31,13 @@ impl Words {
 
     /// The queue has become empty.
     #[must_use]
-    pub fn queue_empty(self) -> String {
+    pub(crate) fn queue_empty(self) -> String {
         say!(self, "The queue is empty.", "没有排队的消息了。")
     }
 
     /// On the card of a queue whose phonework ended.
     #[must_use]
-    pub fn queue_gone(self) -> String {
+    pub(crate) fn queue_gone(self) -> String {
         say!(
             self,
             "phonework was interrupted. Waiting messages still run; you are asked first about those that have become old.",
@@ -47,13 +47,13 @@ impl Words {
 
     /// To `/cancel` and `/now` if the queue is empty.
     #[must_use]
-    pub fn nothing_waits(self) -> String {
+    pub(crate) fn nothing_waits(self) -> String {
         say!(self, "You have no messages waiting.", "你没有排队的消息。")
     }
 
     /// To a number that no waiting message has.
     #[must_use]
-    pub fn no_such_waiting(self, number: usize) -> String {
+    pub(crate) fn no_such_waiting(self, number: usize) -> String {
         say!(
             self,
             "There is no waiting message {number}. /cancel lists them.",
@@ -63,13 +63,13 @@ impl Words {
 
     /// A message was removed from the queue.
     #[must_use]
-    pub fn cancelled(self, beginning: &str) -> String {
+    pub(crate) fn cancelled(self, beginning: &str) -> String {
         say!(self, "Cancelled: “{beginning}”", "已取消：“{beginning}”")
     }
 
     /// A message runs next, and the running turn is stopped for it.
     #[must_use]
-    pub fn runs_now(self, beginning: &str) -> String {
+    pub(crate) fn runs_now(self, beginning: &str) -> String {
         say!(self, "Running now: “{beginning}”", "立即执行：“{beginning}”")
     }
 }
@@ -115,19 +115,19 @@ impl Words {
 
     /// Late messages are run.
     #[must_use]
-    pub fn late_run(self, many: usize) -> String {
+    pub(crate) fn late_run(self, many: usize) -> String {
         say!(self, "Run: {many}.", "已执行 {many} 条。")
     }
 
     /// On a question about late messages that a newer one replaces.
     #[must_use]
-    pub fn late_asked_anew(self) -> String {
+    pub(crate) fn late_asked_anew(self) -> String {
         say!(self, "Asked again below.", "已在下方重新询问。")
     }
 
     /// On a question about late messages whose phonework ended.
     #[must_use]
-    pub fn late_gone(self) -> String {
+    pub(crate) fn late_gone(self) -> String {
         say!(self, "phonework was interrupted; it will ask again.", "phonework 中断过，会重新询问。")
     }
 }

@@ -12,7 +12,7 @@ use crate::words::Words;
 
 /// The card of an interrupted turn. Its prompt can be run again, Claude can continue, or the card can be dismissed.
 #[must_use]
-pub fn offer(conv_id: &ConvId, turn: Uuid, prompt: &str, words: Words, group: bool) -> Document {
+pub(crate) fn offer(conv_id: &ConvId, turn: Uuid, prompt: &str, words: Words, group: bool) -> Document {
     let conv_id = || conv_id.clone();
     let buttons = vec![
         Button::new(
@@ -41,7 +41,7 @@ pub fn offer(conv_id: &ConvId, turn: Uuid, prompt: &str, words: Words, group: bo
 
 /// The card of an interrupted turn whose session was closed in the meantime.
 #[must_use]
-pub fn session_closed(prompt: &str, words: Words) -> Document {
+pub(crate) fn session_closed(prompt: &str, words: Words) -> Document {
     Document::new(vec![Block::text(words.cut_and_closed(prompt))])
         .headed(Tone::Past, words.interrupted_head())
 }
@@ -56,7 +56,7 @@ pub fn decided(prompt: &str, sentence: String, words: Words) -> Document {
 /// The card of an interrupted turn with its text but without its buttons, after the decision in `sentence`. It stays a
 /// single card: if its text was several messages or a file, only the end is kept, where the buttons were.
 #[must_use]
-pub fn without_buttons(document: Document, sentence: String, words: Words) -> Document {
+pub(crate) fn without_buttons(document: Document, sentence: String, words: Words) -> Document {
     let offers = |block: &Block| match block {
         Block::Buttons { .. } | Block::Form { .. } | Block::TypedHint { .. } => true,
         Block::Markdown { .. }

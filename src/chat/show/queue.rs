@@ -6,7 +6,7 @@ use crate::render::document::{Block, Button, ButtonStyle, Document, Tone};
 use crate::words::{Words, beginning};
 
 /// Maximum number of waiting messages that are shown.
-pub const MAX_SHOWN: usize = 10;
+pub(crate) const MAX_SHOWN: usize = 10;
 
 /// A waiting message.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -46,7 +46,7 @@ pub fn list(rows: &[SessionRow], page: usize, words: Words, group: bool) -> Docu
 
 /// The indexes of the rows on that page.
 #[must_use]
-pub fn on_page(rows: usize, page: usize) -> std::ops::Range<usize> {
+pub(crate) fn on_page(rows: usize, page: usize) -> std::ops::Range<usize> {
     let page = page.clamp(1, rows.div_ceil(PAGE_SIZE).max(1));
     (page - 1) * PAGE_SIZE..rows.min(page * PAGE_SIZE)
 }

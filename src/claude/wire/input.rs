@@ -37,7 +37,7 @@ pub fn interrupt(request_id: &str) -> String {
 
 /// Changes the permission mode, also in the middle of a turn.
 #[must_use]
-pub fn set_permission_mode(request_id: &str, mode: &str) -> String {
+pub(crate) fn set_permission_mode(request_id: &str, mode: &str) -> String {
     line(&json!({
         "type": "control_request",
         "request_id": request_id,

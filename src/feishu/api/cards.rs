@@ -25,7 +25,7 @@ impl Upload {
 
 /// A change to a card entity. Each has a sequence number that is higher than all before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CardOperation<'a> {
+pub(crate) enum CardOperation<'a> {
     /// Sets the whole text of an element while the card streams: 1 to 100,000 characters.
     Stream {
         /// The element's id.
@@ -67,7 +67,7 @@ impl Api {
     ///
     /// # Errors
     /// See [`ApiError::advice`].
-    pub async fn create_entity(&self, card: &str) -> Result<String, ApiError> {
+    pub(crate) async fn create_entity(&self, card: &str) -> Result<String, ApiError> {
         let body = json!({ "type": "card_json", "data": card });
         let path = ["cardkit", "v1", "cards"];
         let answer =
@@ -79,7 +79,7 @@ impl Api {
     ///
     /// # Errors
     /// See [`ApiError::advice`].
-    pub async fn change_entity(
+    pub(crate) async fn change_entity(
         &self,
         entity: &str,
         sequence: i32,

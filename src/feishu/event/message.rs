@@ -71,7 +71,7 @@ pub enum MessageContent {
 impl IncomingMessage {
     /// Whether the bot is mentioned by name. A mention of everybody does not count.
     #[must_use]
-    pub fn mentions_user(&self, bot: &OpenId) -> bool {
+    pub(crate) fn mentions_user(&self, bot: &OpenId) -> bool {
         self.mentions.iter().any(|mention| mention.open_id.as_ref() == Some(bot))
     }
 

@@ -9,7 +9,7 @@ use super::{
 
 /// The parts of a failed response that its meaning depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FailedAnswer<'a> {
+pub(crate) struct FailedAnswer<'a> {
     /// The HTTP status.
     pub http: u16,
     /// Feishu's code, if the body was Feishu's JSON.
@@ -22,7 +22,7 @@ pub struct FailedAnswer<'a> {
 
 /// What a failed response means. A token error gets here only after a new token failed as well.
 #[must_use]
-pub fn classify(api: &str, failed: FailedAnswer<'_>) -> RetryAdvice {
+pub(crate) fn classify(api: &str, failed: FailedAnswer<'_>) -> RetryAdvice {
     let FailedAnswer { http, code, message, reset } = failed;
     let again = |after, outcome_known| RetryAdvice::Retry { after, outcome_known };
     let Some(code) = code else { return without_code(api, http, reset) };

@@ -10,7 +10,7 @@ use crate::render::limits;
 use crate::words::Words;
 
 /// The `element_id` of the element whose text Feishu types out.
-pub const STREAM: &str = "stream";
+pub(crate) const STREAM: &str = "stream";
 
 /// One state of a card that changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -160,6 +160,6 @@ fn end_start(text: &str, max_bytes: usize) -> usize {
 
 /// The card that stays behind when its text had to be sent as messages of their own.
 #[must_use]
-pub fn words_below_card(words: Words) -> String {
+pub(crate) fn words_below_card(words: Words) -> String {
     CardFrame::default().around(&[card::small(&words.text_below())])
 }

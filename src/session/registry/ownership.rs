@@ -14,7 +14,7 @@ const MAX_RULES: usize = 200;
 
 /// Whether a session that a button names belongs to the person who pressed it.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Ownership<'a> {
+pub(crate) enum Ownership<'a> {
     /// It is theirs, and open.
     Theirs(&'a Session),
     /// It is closed, or no longer known.
@@ -35,7 +35,7 @@ impl Registry {
     }
 
     /// Adds a rule: what it covers is allowed for the rest of the session. False if the session has it already.
-    pub fn add_rule(&mut self, conv_id: &ConvId, rule: String) -> bool {
+    pub(crate) fn add_rule(&mut self, conv_id: &ConvId, rule: String) -> bool {
         let is_new = self.running(conv_id).is_some_and(|session| !session.rules.contains(&rule));
         if is_new {
             self.change(conv_id, |session| {
@@ -48,7 +48,7 @@ impl Registry {
     }
 
     /// Sets in which form long answers are sent to a person.
-    pub fn set_long(&mut self, user: &OpenId, long: LongAnswers) {
+    pub(crate) fn set_long(&mut self, user: &OpenId, long: LongAnswers) {
         if long == LongAnswers::default() {
             self.long.remove(user);
         } else {
@@ -64,13 +64,13 @@ impl Registry {
 
     /// The people who chose a form for long answers.
     #[must_use]
-    pub fn all_long(&self) -> &BTreeMap<OpenId, LongAnswers> {
+    pub(crate) fn all_long(&self) -> &BTreeMap<OpenId, LongAnswers> {
         &self.long
     }
 
     /// The registry with these choices.
     #[must_use]
-    pub fn with_long(self, long: BTreeMap<OpenId, LongAnswers>) -> Self {
+    pub(crate) fn with_long(self, long: BTreeMap<OpenId, LongAnswers>) -> Self {
         Self { long, ..self }
     }
 }
@@ -78,7 +78,7 @@ impl Registry {
 impl<'a> Owned<'a> {
     /// Whether a session belongs to this person.
     #[must_use]
-    pub fn ownership(&self, conv_id: &ConvId) -> Ownership<'a> {
+    pub(crate) fn ownership(&self, conv_id: &ConvId) -> Ownership<'a> {
         match self.registry.running(conv_id) {
             Some(session) if &session.owner != self.owner => Ownership::NotTheirs,
             Some(session) if session.closed_at.is_none() => Ownership::Theirs(session),

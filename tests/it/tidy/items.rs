@@ -93,6 +93,7 @@ pub(super) fn pub_items(sources: &[Source]) -> Vec<PubItem> {
 /// What others see of an item whose name stands before these tokens.
 fn interface(keyword: &str, tokens: &[Token<'_>]) -> BTreeSet<String> {
     let (mut depth, mut seen, mut visible) = (0_usize, BTreeSet::new(), true);
+    let (mut angles, mut before) = (0_usize, "");
     for (_, token) in tokens {
         match *token {
             "{" if depth == 0 && keyword == "fn" => break,
@@ -107,7 +108,14 @@ fn interface(keyword: &str, tokens: &[Token<'_>]) -> BTreeSet<String> {
             }
             _ => {}
         }
-        if keyword == "struct" && depth == 1 {
+        match *token {
+            "<" => angles += 1,
+            // Not of `->`.
+            ">" if before != "-" => angles = angles.saturating_sub(1),
+            _ => {}
+        }
+        before = token;
+        if keyword == "struct" && depth == 1 && angles == 0 {
             match *token {
                 "{" | "(" | "," => visible = false,
                 "pub" => visible = true,
@@ -135,9 +143,26 @@ pub(super) fn words(sources: &[Source]) -> BTreeMap<String, usize> {
     words
 }
 
-/// The `pub` items that none of these users names, nor the interface of one that is needed.
-pub(super) fn needed_by_nobody<'a>(items: &'a [PubItem], users: &[Source]) -> Vec<&'a PubItem> {
-    let mut needed: BTreeSet<String> = words(users).into_keys().collect();
+/// The words of all associated types: whoever sees the trait sees them.
+pub(super) fn associated_types(sources: &[Source]) -> BTreeSet<String> {
+    let mut seen = BTreeSet::new();
+    for source in sources.iter().filter(|source| !source.is_test()) {
+        let tokens = source.tokens();
+        for at in associated(&tokens).into_iter().filter(|&at| tokens[at].1 == "type") {
+            let words = tokens[at..].iter().map(|(_, token)| *token).take_while(|token| *token != ";");
+            seen.extend(words.filter(|word| word.starts_with(is_word)).map(str::to_owned));
+        }
+    }
+    seen
+}
+
+/// The `pub` items that none of these users names, nor what others see of one that is needed.
+pub(super) fn needed_by_nobody<'a>(
+    items: &'a [PubItem],
+    users: &[Source],
+    seen: &BTreeSet<String>,
+) -> Vec<&'a PubItem> {
+    let mut needed: BTreeSet<String> = words(users).into_keys().chain(seen.iter().cloned()).collect();
     let mut left: Vec<&PubItem> = items.iter().collect();
     loop {
         let (found, others): (Vec<_>, Vec<_>) =

@@ -48,7 +48,7 @@ pub(super) fn report(root: &Path, with_lists: bool) -> String {
     rows.push(("types that share their name", definitions, Vec::new()));
 
     let pub_items = items::pub_items(&sources);
-    let (nobody, alone) = (unneeded(&pub_items, &users), unnamed(root, &pub_items));
+    let (nobody, alone) = (unneeded(&sources, &users), unnamed(root, &sources));
     rows.push(("pub items", pub_items.len(), Vec::new()));
     rows.push(("pub items that no user of the library needs", nobody.len(), nobody));
     rows.push(("pub items that no other file names", alone.len(), alone));
@@ -85,14 +85,16 @@ pub(super) fn report(root: &Path, with_lists: bool) -> String {
 }
 
 /// The `pub` items that none of the library's users needs, with their places.
-pub(super) fn unneeded(items: &[PubItem], users: &[Source]) -> Vec<String> {
-    items::needed_by_nobody(items, users).into_iter().map(listed).collect()
+pub(super) fn unneeded(product: &[Source], users: &[Source]) -> Vec<String> {
+    let (items, seen) = (items::pub_items(product), items::associated_types(product));
+    items::needed_by_nobody(&items, users, &seen).into_iter().map(listed).collect()
 }
 
 /// The `pub` items that no other file of the package names, with their places.
-pub(super) fn unnamed(root: &Path, items: &[PubItem]) -> Vec<String> {
+pub(super) fn unnamed(root: &Path, product: &[Source]) -> Vec<String> {
+    let items = items::pub_items(product);
     let everything: Vec<_> = ["src", "tests"].iter().flat_map(|folder| sources(root, folder)).collect();
-    items::named_by_nobody(items, &items::words(&everything)).into_iter().map(listed).collect()
+    items::named_by_nobody(&items, &items::words(&everything)).into_iter().map(listed).collect()
 }
 
 fn listed(item: &PubItem) -> String {
