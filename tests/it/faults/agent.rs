@@ -68,14 +68,14 @@ async fn a_program_that_writes_without_end_what_is_not_claudes_is_ended_and_told
 }
 
 #[tokio::test]
-async fn invalid_lines_are_passed_over_and_told_in_the_log_once() {
+async fn invalid_lines_are_skipped_and_logged_once() {
     let phonework = Phonework::practising(json!({})).await;
     phonework.open_shop().await;
     for _ in 0..2 {
         let said = phonework.ask("garbage", 1).await;
         assert_eq!(said, ["(practice agent, not Claude) That was garbage."]);
     }
-    assert_eq!(phonework.log().matches("claude writes what cannot be read").count(), 1);
+    assert_eq!(phonework.log().matches("claude wrote a line that cannot be read").count(), 1);
 }
 
 #[tokio::test]

@@ -65,7 +65,7 @@ async fn a_message_goes_to_the_session_it_was_written_to_though_another_became_a
     phonework.ask("/new --create one", 1).await;
     phonework.ask("/new --create two", 1).await;
     phonework.say("echo to two");
-    phonework.logged("a turn could not be put on record", 1).await;
+    phonework.logged("failed to record a turn", 1).await;
     assert_eq!(phonework.ask("/switch 1", 1).await, ["Session 1 (one) is now active here."]);
     assert!(phonework.until("the end", |_| false).await.is_err());
     phonework.set_env("PHONEWORK_CRASH", None);

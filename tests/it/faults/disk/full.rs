@@ -181,9 +181,9 @@ async fn a_daemon_that_is_told_to_leave_leaves_though_its_disk_takes_nothing_and
     phonework.start().await;
     phonework.open_shop().await;
     phonework.say("/new --create mill");
-    phonework.logged("the sessions cannot be saved", 1).await;
+    phonework.logged("failed to write sessions.json", 1).await;
     assert!(phonework.stop().await.success());
-    assert_eq!(phonework.log().matches("the sessions cannot be saved").count(), 1);
+    assert_eq!(phonework.log().matches("failed to write sessions.json").count(), 1);
     phonework.set_env("PHONEWORK_CRASH", None);
     phonework.start().await;
     let heard = phonework.hear(&phonework.chat, 2).await;
