@@ -1,7 +1,9 @@
 //! Reads the commands that people type for phonework itself, such as `/new` and `/list`. Pure.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
+use crate::claude::wire::{SlashCommand, is_blank, is_sentence_punctuation, slash_command};
 use crate::keyring::{PermissionMode, PermissionModeError, duration, is_model_name};
 use crate::render::document::LongAnswers;
 use crate::session::machine::AllowScope;
@@ -111,39 +113,70 @@ pub enum CommandFault {
     SecondDirectory(String),
 }
 
-/// Tells whether a message is a command, and reads it.
+/// Tells whether a message is a command, and reads it. Case, punctuation behind it and invisible characters do not
+/// matter: whoever types `/Stop。` wants to stop.
 #[must_use]
 pub fn parse(text: &str) -> ParsedMessage {
-    let text = text.trim();
-    let (name, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
-    let rest = rest.trim();
-    // A phone's keyboard begins with a capital, and a Chinese one has a slash of its own.
-    let name = name.replacen('／', "/", 1).to_ascii_lowercase();
-    let command = match name.as_str() {
-        "/new" if rest.is_empty() => Ok(Command::Projects),
-        "/new" => new_session(rest).map(Command::New),
-        "/list" if rest.is_empty() => Ok(Command::List(1)),
-        "/list" => number(rest).map(Command::List),
-        "/switch" if rest.is_empty() => Err(CommandFault::NoNumber),
-        "/switch" => number(rest).map(Command::Switch),
-        "/close" if rest.is_empty() => Ok(Command::Close(None)),
-        "/close" => number(rest).map(|number| Command::Close(Some(number))),
-        "/mode" => optional(rest, mode).map(Command::Mode),
-        "/long" => optional(rest, long).map(Command::Long),
-        "/retry" => without_arguments(rest, Command::Retry),
-        "/continue" => without_arguments(rest, Command::Continue),
-        "/cancel" => optional(rest, number).map(Command::Cancel),
-        "/now" => optional(rest, number).map(Command::Now),
-        "/stop" => without_arguments(rest, Command::Stop),
-        "/status" => without_arguments(rest, Command::Status),
-        "/help" => Ok(Command::Help),
-        "/approve" => allow_scope(rest).map(Command::Approve),
-        "/run" => without_arguments(rest, Command::Run),
-        "/discard" => without_arguments(rest, Command::Discard),
-        "/deny" => Ok(Command::Deny((!rest.is_empty()).then(|| rest.to_owned()))),
+    let text = half_width(text);
+    let Some(SlashCommand { name, arguments }) = slash_command(&text).or_else(|| with_gap(&text)) else {
+        return ParsedMessage::Words;
+    };
+    let rest = arguments;
+    let bare = rest.trim_end_matches(is_sentence_punctuation).trim_end();
+    let command = match name.to_ascii_lowercase().as_str() {
+        "new" if bare.is_empty() => Ok(Command::Projects),
+        "new" => new_session(rest).map(Command::New),
+        "list" if bare.is_empty() => Ok(Command::List(1)),
+        "list" => number(bare).map(Command::List),
+        "switch" if bare.is_empty() => Err(CommandFault::NoNumber),
+        "switch" => number(bare).map(Command::Switch),
+        "close" if bare.is_empty() => Ok(Command::Close(None)),
+        "close" => number(bare).map(|number| Command::Close(Some(number))),
+        "mode" => optional(bare, mode).map(Command::Mode),
+        "long" => optional(bare, long).map(Command::Long),
+        "retry" => without_arguments(bare, Command::Retry),
+        "continue" => without_arguments(bare, Command::Continue),
+        "cancel" => optional(bare, number).map(Command::Cancel),
+        "now" => optional(bare, number).map(Command::Now),
+        "stop" => without_arguments(bare, Command::Stop),
+        "status" => without_arguments(bare, Command::Status),
+        "help" => Ok(Command::Help),
+        "approve" => allow_scope(bare).map(Command::Approve),
+        "run" => without_arguments(bare, Command::Run),
+        "discard" => without_arguments(bare, Command::Discard),
+        "deny" => Ok(Command::Deny((!bare.is_empty()).then(|| rest.to_owned()))),
         _ => return ParsedMessage::Words,
     };
     command.map_or_else(ParsedMessage::Faulty, ParsedMessage::Command)
+}
+
+/// Commands that mean something alone, and so are understood with a space behind the slash as well (`/ stop`).
+const ALONE: [&str; 13] = [
+    "approve", "cancel", "close", "continue", "deny", "discard", "help", "list", "now", "retry", "run",
+    "status", "stop",
+];
+
+/// A command whose slash stands apart from its name. With anything else behind it, it is words.
+fn with_gap(text: &str) -> Option<SlashCommand<'_>> {
+    let name = text.trim_matches(is_blank).strip_prefix('/')?.trim_start_matches(is_blank);
+    let name = name.trim_end_matches(is_sentence_punctuation).trim_end_matches(is_blank);
+    let alone = ALONE.iter().find(|alone| alone.eq_ignore_ascii_case(name))?;
+    Some(SlashCommand { name: alone, arguments: "" })
+}
+
+/// The text with its slash and the word behind that in ASCII: a Chinese keyboard has a slash and letters of its own.
+fn half_width(text: &str) -> Cow<'_, str> {
+    let start = text.trim_start_matches(is_blank);
+    let word = &start[..start.find(char::is_whitespace).unwrap_or(start.len())];
+    if !word.starts_with(['/', '／']) || word.is_ascii() {
+        return Cow::Borrowed(text);
+    }
+    let narrow = |c: char| match u32::from(c) {
+        // The full-width forms stand in the order of ASCII.
+        wide @ 0xff01..=0xff5e => char::from_u32(wide - 0xfee0).unwrap_or(c),
+        _ => c,
+    };
+    Cow::Owned(word.chars().map(narrow).chain(start[word.len()..].chars()).collect())
 }
 
 fn without_arguments(rest: &str, command: Command) -> Result<Command, CommandFault> {
@@ -263,7 +296,32 @@ mod tests {
 
     #[test]
     fn words_for_claude_are_not_commands() {
-        for text in ["", "hello", "/", "//", "/cost", "/newer x", "see /list", "/路径"] {
+        for text in [
+            "",
+            "hello",
+            "/",
+            "//",
+            "/cost",
+            "/newer x",
+            "see /list",
+            "/路径",
+            "/etc/nginx/nginx.conf is wrong",
+            "// why",
+            "/* stop */",
+            "/ hi",
+            "/ stop it",
+            "/home",
+            "/stop/now",
+            "/stop.sh",
+            "/.",
+            "/stop，谢谢",
+            "./stop",
+            "stop",
+            "/new-project",
+            "/ new shop",
+            "/＊",
+            "\u{200b}",
+        ] {
             assert_eq!(parse(text), ParsedMessage::Words, "{text}");
         }
     }
@@ -275,6 +333,22 @@ mod tests {
             ("/List", Command::List(1)),
             ("／list", Command::List(1)),
             ("  /list \n", Command::List(1)),
+            ("/stop。", Command::Stop),
+            ("/stop!", Command::Stop),
+            ("/STOP ！！", Command::Stop),
+            ("/Stop...", Command::Stop),
+            ("/ stop", Command::Stop),
+            ("／ stop。", Command::Stop),
+            ("/ｓｔｏｐ", Command::Stop),
+            ("\u{200b}/stop\u{200b}", Command::Stop),
+            ("\u{feff}/\u{200d}stop\u{2060}?", Command::Stop),
+            ("/stop\u{fe0f}", Command::Stop),
+            ("/list 2。", Command::List(2)),
+            ("/close 1!", Command::Close(Some(1))),
+            ("/approve always.", Command::Approve(AllowScope::Rule)),
+            ("/deny.", Command::Deny(None)),
+            ("/deny no, thanks.", Command::Deny(Some("no, thanks.".into()))),
+            ("/deny: not now", Command::Deny(Some("not now".into()))),
             ("/list 2", Command::List(2)),
             ("/new", Command::Projects),
             ("/mode", Command::Mode(None)),

@@ -21,7 +21,9 @@ use uuid::Uuid;
 pub use self::ask::{
     PermissionRequest, PermissionRule, Question, QuestionOption, RequestMatter, SessionGrant,
 };
-pub(crate) use self::input::set_permission_mode;
+pub(crate) use self::input::{
+    SlashCommand, is_blank, is_sentence_punctuation, set_permission_mode, slash_command,
+};
 pub use self::input::{allow, deny, initialize, interrupt, user_message};
 pub(crate) use self::input::{allow_rules, answered, refuse_request};
 pub use self::output::parse;

@@ -222,22 +222,31 @@ impl Machine {
         let ready = matches!(self.process, ProcessState::Up { .. }) && self.turn.is_none();
         let Some(prompt) = self.held.take_if(|_| ready) else { return Vec::new() };
         self.held_until = None;
-        if let Some(name) = prompt.slash_command() {
+        let mut text = prompt.text.clone();
+        if let Some(command) = prompt.slash_command() {
             match &self.startup.commands {
                 None => {
                     self.held = Some(prompt);
                     self.held_until = Some(now + COMMAND_LIST_TIMEOUT);
                     return Vec::new();
                 }
-                Some(known) if !known.contains(name) => {
-                    let outcome = TurnOutcome::UnknownCommand(name.to_owned());
-                    let turn = Turn::new(Some(prompt), self.timeouts.turn, now);
-                    return self.settle(turn, outcome, None, now);
-                }
-                Some(_) => {}
+                Some(known) => match known.iter().find(|known| known.eq_ignore_ascii_case(command.name)) {
+                    Some(name) => {
+                        let typed =
+                            prompt.text.strip_prefix('/').and_then(|text| text.split_whitespace().next());
+                        if typed != Some(name) {
+                            text = format!("/{name} {}", command.arguments).trim_end().to_owned();
+                        }
+                    }
+                    None => {
+                        let outcome = TurnOutcome::UnknownCommand(command.name.to_owned());
+                        let turn = Turn::new(Some(prompt), self.timeouts.turn, now);
+                        return self.settle(turn, outcome, None, now);
+                    }
+                },
             }
         }
-        let line = wire::user_message(&prompt.turn_id, &prompt.text);
+        let line = wire::user_message(&prompt.turn_id, &text);
         self.turn = Some(Turn::new(Some(prompt), self.timeouts.turn, now));
         vec![Effect::Write(line)]
     }

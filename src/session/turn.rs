@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
-use crate::claude::wire::{Assistant, ContentBlock, PermissionRequest, ToolEnd};
+use crate::claude::wire::{Assistant, ContentBlock, PermissionRequest, SlashCommand, ToolEnd, slash_command};
 use crate::ids::{ChatId, MessageId};
 use crate::mail::Recipient;
 use crate::render::document::LongAnswers;
@@ -40,9 +40,9 @@ pub struct Prompt {
 }
 
 impl Prompt {
-    /// The name of the slash command, if the prompt looks like one.
-    pub(crate) fn slash_command(&self) -> Option<&str> {
-        self.text.strip_prefix('/')?.split_whitespace().next()
+    /// The slash command that the prompt asks Claude to run, if it has the form of one.
+    pub(crate) fn slash_command(&self) -> Option<SlashCommand<'_>> {
+        slash_command(&self.text)
     }
 }
 

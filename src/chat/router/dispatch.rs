@@ -17,6 +17,7 @@ use crate::chat::command::{self, Command, ParsedMessage};
 use crate::chat::process_slots::SlotClaim;
 use crate::chat::stale_messages::is_stale;
 use crate::chat::user_queues::{MAX_WAITING, QueueFull, QueuedMessage};
+use crate::claude::wire::slash_command;
 use crate::crash::{self, Point};
 use crate::ids::{ConvId, OpenId};
 use crate::mail::{Mail, Settlement};
@@ -74,7 +75,9 @@ impl Router {
                 };
                 match assigned.or_else(active) {
                     Some(conv_id) => self.deliver(mail, conv_id),
-                    None if mail.message.text.starts_with('/') => self.answer(&mail, self.words().help()),
+                    None if slash_command(&mail.message.text).is_some() => {
+                        self.answer(&mail, self.words().help())
+                    }
                     None => self.answer(&mail, self.words().no_session()),
                 }
             }

@@ -10,17 +10,87 @@ use super::{PermissionRule, SessionGrant};
 
 /// A person's message, word for word. The turn's result names the message by this uuid.
 ///
-/// A text that begins with `/` is a slash command. Claude Code would read file mentions (`@path`) without asking; the
-/// environment of [`crate::claude::launch::Launch`] switches that off.
+/// A text of a slash command's form ([`slash_command`]) may be one. What only begins with a slash (a path, a comment) is
+/// marked as no command: Claude Code would try to read it as one. Claude Code would also read file mentions (`@path`)
+/// without asking; the environment of [`crate::claude::launch::Launch`] switches that off.
 #[must_use]
 pub fn user_message(uuid: &Uuid, text: &str) -> String {
-    line(&json!({
+    let mut message = json!({
         "type": "user",
         "message": {"role": "user", "content": text},
         "parent_tool_use_id": null,
         "session_id": "",
         "uuid": uuid,
-    }))
+    });
+    if text.trim_start().starts_with('/') && slash_command(text).is_none() {
+        message["client_composed"] = Value::Bool(true);
+    }
+    line(&message)
+}
+
+/// A text that has the form of a slash command: its name without the slash, and what follows the name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SlashCommand<'a> {
+    /// The name as it was typed, without punctuation and invisible characters around it.
+    pub(crate) name: &'a str,
+    /// What stands behind the white space after the name.
+    pub(crate) arguments: &'a str,
+}
+
+/// Reads the slash command that a text has the form of: a slash, then letters, digits, `-`, `_` or `:`, alone or
+/// followed by white space. Punctuation behind the name and invisible characters around it do not matter.
+#[must_use]
+pub(crate) fn slash_command(text: &str) -> Option<SlashCommand<'_>> {
+    let text = text.trim_matches(is_blank);
+    let after = text.strip_prefix('/')?;
+    let (name, arguments) = after.split_once(char::is_whitespace).unwrap_or((after, ""));
+    let name = name.trim_start_matches(is_invisible).trim_end_matches(is_punctuation_or_invisible);
+    let is_part = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | ':');
+    let has_form = !name.is_empty() && name.chars().all(is_part);
+    has_form.then_some(SlashCommand { name, arguments: arguments.trim_matches(is_blank) })
+}
+
+/// Whether a character ends a sentence or a pause in it, in ASCII or full width. People's keyboards add it.
+#[must_use]
+pub(crate) fn is_sentence_punctuation(c: char) -> bool {
+    matches!(
+        c,
+        '.' | ','
+            | ';'
+            | ':'
+            | '!'
+            | '?'
+            | '~'
+            | '…'
+            | '。'
+            | '，'
+            | '；'
+            | '：'
+            | '！'
+            | '？'
+            | '、'
+            | '～'
+            | '．'
+    )
+}
+
+fn is_punctuation_or_invisible(c: char) -> bool {
+    is_sentence_punctuation(c) || is_invisible(c)
+}
+
+/// Whether a character shows nothing: white space, or one that takes no room.
+#[must_use]
+pub(crate) fn is_blank(c: char) -> bool {
+    c.is_whitespace() || is_invisible(c)
+}
+
+/// Whether a character takes no room: joiners, direction marks, variation selectors, the byte order mark.
+fn is_invisible(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{2069}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
+    )
 }
 
 /// Asks the process to say that it is ready; otherwise it says nothing before the first turn.
@@ -143,6 +213,41 @@ mod tests {
             json!({"type": "user", "message": {"role": "user", "content": text}, "parent_tool_use_id": null,
                    "session_id": "", "uuid": "00000000-0000-0000-0000-000000000007"})
         );
+    }
+
+    #[test]
+    fn only_a_word_behind_a_slash_has_the_form_of_a_command() {
+        let read = |text| slash_command(text).map(|command| (command.name, command.arguments));
+        for (text, command) in [
+            ("/compact", Some(("compact", ""))),
+            (" /compact the  tests \n", Some(("compact", "the  tests"))),
+            ("/compact。", Some(("compact", ""))),
+            ("\u{200b}/compact\u{200b}", Some(("compact", ""))),
+            ("/plugin:run_it now", Some(("plugin:run_it", "now"))),
+            ("/etc/nginx/nginx.conf is wrong", None),
+            ("// why", None),
+            ("/* … */", None),
+            ("/ hi", None),
+            ("/", None),
+            ("", None),
+            ("no /compact", None),
+            ("/a.b", None),
+            ("/$HOME", None),
+            ("/<b>", None),
+        ] {
+            assert_eq!(read(text), command, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_only_begins_with_a_slash_is_told_to_be_no_command() {
+        let is_composed = |text| user_message(&Uuid::from_u128(7), text).contains("\"client_composed\":true");
+        for text in ["/etc/hosts is wrong", "// why", "/* x */", "/ hi", " /.env"] {
+            assert!(is_composed(text), "{text}");
+        }
+        for text in ["/compact", "/compact it", "hello /etc/hosts", "hello"] {
+            assert!(!is_composed(text), "{text}");
+        }
     }
 
     #[test]

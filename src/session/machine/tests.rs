@@ -296,6 +296,18 @@ fn slash_commands_that_claude_knows_go_to_claude_and_others_do_not() {
     bench.hear(Output::Result(result()));
     let effects = bench.put(Input::Prompt(prompt("/lits")));
     assert_eq!(settled(&effects), [(Some("/lits"), "", "unknown_command")]);
+    // A capital from the phone's keyboard and a full stop do not matter.
+    let effects = bench.put(Input::Prompt(prompt("/Cost。")));
+    assert_eq!(effects, [Effect::Write(wire::user_message(&Uuid::nil(), "/cost"))]);
+}
+
+#[test]
+fn a_path_or_a_comment_is_a_prompt_and_waits_for_no_list_of_commands() {
+    for text in ["/etc/hosts is wrong", "// why", "/ hi"] {
+        let mut bench = Bench::fresh();
+        let effects = bench.put(Input::Prompt(prompt(text)));
+        assert_eq!(effects, [Effect::Write(wire::user_message(&Uuid::nil(), text))], "{text}");
+    }
 }
 
 #[test]
