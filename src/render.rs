@@ -16,3 +16,6 @@ pub(crate) mod permission;
 pub(crate) mod plain_text;
 pub mod split;
 pub(crate) mod tool_line;
+
+pub(crate) use fence::fenced;
+pub(crate) use markdown::is_blank;

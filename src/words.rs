@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use crate::graphemes;
 use crate::language::Language;
 
 mod buttons;
@@ -61,12 +62,11 @@ fn rounded(time: Duration) -> Duration {
 /// The first 60 characters of a text in one line, so that its writer can tell which one it is.
 pub(crate) fn beginning(text: &str) -> String {
     const MAX_CHARS: usize = 60;
-    let mut line: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    if line.chars().count() > MAX_CHARS {
-        line = line.chars().take(MAX_CHARS - 1).collect();
-        line.push('…');
+    let line: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match graphemes::first_chars(&line, MAX_CHARS) {
+        (_, true) => line,
+        (_, false) => format!("{}…", graphemes::first_chars(&line, MAX_CHARS - 1).0),
     }
-    line
 }
 
 /// A duration in whole minutes, such as `2 min` or `1 h 5 min`.

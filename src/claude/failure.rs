@@ -11,6 +11,7 @@ use super::process::ProcessExit;
 use super::wire::TurnResult;
 use crate::language::Language;
 use crate::sandbox::limits::OVER_LIMIT;
+use crate::terminal_text;
 
 /// Why a turn failed. Two causes are different if they ask somebody to do different things.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,6 +113,7 @@ pub(crate) fn explain(result: &TurnResult, error: Option<&str>, language: Langua
         let readable = result.errors.iter().filter(|error| !error.starts_with("[ede_diagnostic]"));
         Some(readable.cloned().collect::<Vec<_>>().join("\n")).filter(|words| !words.is_empty())
     });
+    let words = words.map(|words| terminal_text::readable(&words));
     Some(sentences::turn(cause, words.as_deref(), language))
 }
 
@@ -123,7 +125,8 @@ pub(crate) fn sentence(cause: Cause, language: Language) -> String {
 /// A sentence about a process that ended although nobody asked it to.
 #[must_use]
 pub(crate) fn explain_exit(exit: &ProcessExit, language: Language) -> String {
-    let last_line = exit.stderr.lines().map(str::trim).rfind(|line| !line.is_empty());
+    let stderr = terminal_text::readable(&exit.stderr);
+    let last_line = stderr.lines().map(str::trim).rfind(|line| !line.is_empty());
     let cause = exit_cause(exit);
     if cause == Cause::Unknown {
         sentences::exit(exit.code, exit.signal, last_line, language)

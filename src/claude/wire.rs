@@ -27,7 +27,7 @@ pub(crate) use self::input::{
 pub use self::input::{allow, deny, initialize, interrupt, user_message};
 pub(crate) use self::input::{allow_rules, answered, refuse_request};
 pub use self::output::parse;
-pub use self::tool::{FileChange, Hunk, ToolEnd};
+pub use self::tool::{FileChange, Hunk, SavedOutput, ToolEnd};
 use crate::ids::ClaudeSessionId;
 
 /// A JSON object as Claude Code wrote it.

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use super::document::{Heading, Tone};
 use super::limits;
 use crate::feishu::content::without_mentions;
+use crate::graphemes;
 
 /// A card without its elements: the configuration and the title bar.
 #[derive(Clone, Debug, Default)]
@@ -87,15 +88,13 @@ fn template(tone: Tone) -> &'static str {
 
 /// The text as one line of at most `max_chars` characters, without control characters.
 pub(super) fn one_line(text: &str, max_chars: usize) -> String {
-    let mut line = String::new();
-    for (at, character) in text.trim().chars().enumerate() {
-        if at + 1 == max_chars {
-            line.push('…');
-            break;
-        }
-        line.push(if character.is_control() { ' ' } else { character });
+    let line = |text: &str| -> String {
+        text.chars().map(|c| if c.is_control() || is_line_break(c) { ' ' } else { c }).collect()
+    };
+    match graphemes::first_chars(text.trim(), max_chars) {
+        (whole, true) if whole.chars().count() < max_chars => line(whole),
+        (_, _) => line(graphemes::first_chars(text.trim(), max_chars.saturating_sub(1)).0) + "…",
     }
-    line
 }
 
 /// The text without control characters other than tab and newline.
@@ -105,9 +104,18 @@ pub(super) fn sanitized(text: &str) -> String {
         match character {
             '\n' | '\t' => sanitized.push(character),
             '\r' => sanitized.push('\n'),
-            character if character.is_control() => sanitized.push('\u{fffd}'),
+            character if is_line_break(character) => sanitized.push('\n'),
+            // Noncharacters stand for characters while Markdown is read.
+            character if character.is_control() || matches!(character, '\u{fdd0}'..='\u{fdef}') => {
+                sanitized.push('\u{fffd}')
+            }
             character => sanitized.push(character),
         }
     }
     sanitized
+}
+
+/// Whether a character that is not a newline breaks a line: NEXT LINE, LINE SEPARATOR and PARAGRAPH SEPARATOR.
+fn is_line_break(character: char) -> bool {
+    matches!(character, '\u{85}' | '\u{2028}' | '\u{2029}')
 }

@@ -41,6 +41,13 @@ impl Fence {
         })
     }
 
+    /// Whether `line` opens a fence of the same kind with an info string: in this one, a nested block.
+    pub(super) fn is_nested_by(&self, line: &str) -> bool {
+        fence_line(line).is_some_and(|(_, mark, length, info)| {
+            mark == self.mark && length >= self.length && !info.trim().is_empty() && !info.contains(mark)
+        })
+    }
+
     /// Bytes that closing the fence adds at most: the closing line and a newline before it.
     pub(super) fn closing_bytes(&self) -> usize {
         self.close.len() + 1
@@ -58,7 +65,7 @@ pub(super) fn fence_line(line: &str) -> Option<(usize, char, usize, &str)> {
 }
 
 /// Code in a fence that the code cannot close, with a language name that Feishu knows.
-pub(super) fn fenced(language: &str, code: &str) -> String {
+pub(crate) fn fenced(language: &str, code: &str) -> String {
     let fence = fence_for(code);
     let newline = if code.ends_with('\n') || code.is_empty() { "" } else { "\n" };
     format!("{fence}{}\n{code}{newline}{fence}", feishu_language(language))

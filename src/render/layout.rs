@@ -231,7 +231,7 @@ impl CardLayout {
             let text = match &atom.text {
                 FallbackText::Source(range) => {
                     let text = self.texts.get(atom.block).and_then(Option::as_deref).unwrap_or_default();
-                    text.get(range.clone()).map(markdown::without_hair_spaces).unwrap_or_default()
+                    text.get(range.clone()).map(markdown::as_written).unwrap_or_default()
                 }
                 FallbackText::Text(text) => text.clone(),
                 FallbackText::None => continue,

@@ -1,6 +1,6 @@
 //! Translating Claude's Markdown into the dialect that Feishu's cards render. Pure.
 //!
-//! [`prepare`] cleans a text. [`read`] parses it as CommonMark with tables, strikethrough and task lists, and divides it
+//! [`prepare`] cleans a text and protects what only looks like Markdown. [`read`] parses it as CommonMark with tables, strikethrough and task lists, and divides it
 //! into [`MarkdownPiece`]s: paragraphs, list items, tables and code blocks. [`write`] writes pieces in Feishu's dialect, as
 //! its documentation of the card element `markdown` describes it:
 //! - A character that would have a meaning in the dialect is written as `&#NN;`, so that no text becomes a mention, a tag
@@ -16,6 +16,8 @@
 mod cjk_emphasis;
 mod cut;
 mod flow;
+mod literal;
+mod prepare;
 mod read;
 mod table;
 mod urls;
@@ -24,8 +26,8 @@ mod write;
 #[cfg(test)]
 mod tests;
 
-pub(super) use cjk_emphasis::{prepare, without_hair_spaces};
 pub(super) use cut::{cut, lines};
+pub(super) use prepare::{as_written, prepare};
 pub(super) use read::read;
 pub(super) use write::{as_typed, write};
 
@@ -143,4 +145,30 @@ pub(super) fn translate(text: &str, max_tables: usize) -> (String, usize) {
         })
         .collect();
     (write(&pieces), tables)
+}
+
+/// Whether a text shows nothing that can be read, such as an empty fence.
+pub(crate) fn is_blank(text: &str) -> bool {
+    let is_visible = |text: &str| text.chars().any(|c| !c.is_whitespace() && !is_invisible(c));
+    let has_words = |tokens: &[InlineToken]| {
+        tokens.iter().any(|token| match token {
+            InlineToken::Text(text) | InlineToken::Code(text) => is_visible(text),
+            InlineToken::Break
+            | InlineToken::Open(_)
+            | InlineToken::Close(_)
+            | InlineToken::LinkOpen(_)
+            | InlineToken::LinkClose(_) => false,
+        })
+    };
+    !read(&prepare(text)).iter().any(|piece| match &piece.kind {
+        PieceKind::Text(tokens) | PieceKind::Heading(_, tokens) => has_words(tokens),
+        PieceKind::Code { text, .. } => is_visible(text),
+        PieceKind::Table(table) => table.rows.iter().flatten().any(|cell| has_words(cell)),
+        PieceKind::Rule => false,
+    })
+}
+
+/// Whether a character takes no room and shows nothing.
+fn is_invisible(character: char) -> bool {
+    matches!(character, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}')
 }

@@ -2,6 +2,7 @@
 
 use super::document::{Block, Document, Field};
 use super::fence::fenced;
+use crate::graphemes;
 
 /// The text of a document, as it was written, with an empty line between blocks. Folds and buttons are left out; the
 /// sentence that says how to do the same by typing is kept.
@@ -14,12 +15,11 @@ pub(super) fn of(document: &Document) -> String {
 /// The first `max_chars` characters of the text of a document, with an ellipsis if there are more.
 #[must_use]
 pub(crate) fn beginning(document: &Document, max_chars: usize) -> String {
-    let mut text = of(document);
-    if let Some((end, _)) = text.char_indices().nth(max_chars) {
-        text.truncate(end);
-        text.push('…');
+    let text = of(document);
+    match graphemes::first_chars(&text, max_chars) {
+        (_, true) => text,
+        (beginning, false) => format!("{beginning}…"),
     }
-    text
 }
 
 /// The text of a block. `None` for a block that plain text does not show.

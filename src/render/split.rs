@@ -12,6 +12,7 @@
 use std::fmt;
 
 use super::fence::{Fence, fence_line};
+use crate::graphemes;
 
 /// Characters of a message, unless another limit is given.
 pub const DEFAULT_LIMIT: usize = 4_000;
@@ -231,24 +232,12 @@ fn cut_point(line: &str, limit: usize, chars: usize) -> usize {
 }
 
 /// Whether a line may be cut at this byte: not inside a user-perceived character, and not so that the remainder looks
-/// like a fence. Knows the common kinds of combined characters only.
+/// like a fence.
 fn may_cut(line: &str, at: usize) -> bool {
-    let (before, after) = line.split_at(at);
-    let (Some(last), Some(next)) = (before.chars().next_back(), after.chars().next()) else { return true };
-    let joined = last == '\u{200d}'
-        || last == '\r'
-        || matches!(u32::from(next),
-            0x300..=0x36f | 0x1ab0..=0x1aff | 0x1dc0..=0x1dff | 0x200d | 0x20d0..=0x20ff
-            | 0xfe00..=0xfe0f | 0xfe20..=0xfe2f | 0x1_f3fb..=0x1_f3ff | 0xe_0020..=0xe_007f
-            | 0xe_0100..=0xe_01ef);
     // Only the first six characters, as the rest may be long.
+    let after = &line[at..];
     let head = after.char_indices().nth(6).map_or(after, |(end, _)| &after[..end]);
-    if joined || fence_line(head).is_some() {
-        return false;
-    }
-    // Two regional indicators make a flag. Earlier cuts were made between flags, so counting from the start is right.
-    let is_regional = |c: &char| matches!(u32::from(*c), 0x1_f1e6..=0x1_f1ff);
-    !is_regional(&next) || before.chars().rev().take_while(is_regional).count() % 2 == 0
+    fence_line(head).is_none() && graphemes::is_boundary(line, at)
 }
 
 #[cfg(test)]

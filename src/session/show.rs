@@ -18,7 +18,7 @@ use std::path::Path;
 use jiff::Zoned;
 use uuid::Uuid;
 
-use crate::{ids::ConvId, words::Words};
+use crate::{graphemes, ids::ConvId, words::Words};
 
 /// The turn that a document is about, and the chat that it is for.
 #[derive(Clone, Copy, Debug)]
@@ -68,6 +68,9 @@ fn one_line(text: &str, max_chars: usize) -> String {
             // Control characters and marks that change the direction of writing do not belong into a heading.
             let shown = if c.is_control() || is_invisible(c) { ' ' } else { c };
             if length + 1 >= max_chars {
+                // The character may belong to the one before it.
+                let whole = format!("{line}{shown}");
+                line.truncate(graphemes::floor(&whole, line.len()));
                 line.push('…');
                 return line;
             }
@@ -84,10 +87,8 @@ fn is_invisible(c: char) -> bool {
 
 /// At most `max_bytes` bytes from the end of a text, starting at the beginning of a line if one is near.
 fn ending(text: &str, max_bytes: usize) -> &str {
-    let Some(mut from) = text.len().checked_sub(max_bytes).filter(|&from| from > 0) else { return text };
-    while !text.is_char_boundary(from) {
-        from += 1;
-    }
+    let Some(from) = text.len().checked_sub(max_bytes).filter(|&from| from > 0) else { return text };
+    let from = graphemes::ceil(text, from);
     let rest = &text[from..];
     match rest.find('\n') {
         Some(newline) if newline < rest.len() / 2 => &rest[newline + 1..],
@@ -101,10 +102,7 @@ fn opening(text: &str, max_bytes: usize) -> (&str, bool) {
     if text.len() <= max_bytes {
         return (text, true);
     }
-    let mut to = max_bytes;
-    while !text.is_char_boundary(to) {
-        to -= 1;
-    }
+    let to = graphemes::floor(text, max_bytes);
     let part = &text[..to];
     let to = part.rfind('\n').filter(|&newline| newline > to / 2).unwrap_or(to);
     (&part[..to], false)

@@ -280,6 +280,16 @@ impl Words {
         say!(self, "Edits: {edits} (+{added} −{removed})", "修改：{edits} 处（+{added} −{removed}）")
     }
 
+    /// Below the beginning of a command's output whose end is only in a file on the host.
+    #[must_use]
+    pub(crate) fn output_saved(self, size: &str, path: &str) -> String {
+        say!(
+            self,
+            "… This is only the beginning of {size} of output. All of it: {path}",
+            "……这只是 {size} 输出的开头。全部输出：{path}"
+        )
+    }
+
     /// Title of the fold with the commands.
     #[must_use]
     pub(crate) fn commands_title(self, commands: usize, failed: usize) -> String {

@@ -64,6 +64,8 @@ pub struct QuestionOption {
     pub label: String,
     /// What choosing it means; may be empty.
     pub description: String,
+    /// What choosing it would look like, such as code or a drawing; may be empty.
+    pub preview: String,
 }
 
 /// A permission rule: a tool, and which uses of it the rule covers.
@@ -167,8 +169,9 @@ fn suggested_rules(suggestions: &[Value]) -> Vec<PermissionRule> {
 fn question(question: &Value) -> Option<Question> {
     let options = question["options"].as_array().map(Vec::as_slice).unwrap_or_default();
     let read_option = |option: &Value| {
-        let description = string(option, "description").unwrap_or_default();
-        Some(QuestionOption { label: string(option, "label")?, description })
+        let [description, preview] =
+            ["description", "preview"].map(|key| string(option, key).unwrap_or_default());
+        Some(QuestionOption { label: string(option, "label")?, description, preview })
     };
     Some(Question {
         text: string(question, "question")?,

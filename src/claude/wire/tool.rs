@@ -3,6 +3,8 @@
 use serde_json::Value;
 
 use super::Object;
+use crate::graphemes;
+use crate::terminal_text::readable;
 
 /// Maximum size, in bytes, of the part of a tool's output that is kept, and of the lines of a changed file.
 const MAX_KEPT_BYTES: usize = 4 << 10;
@@ -18,8 +20,19 @@ pub struct ToolEnd {
     pub output: String,
     /// Whether there was more output before that.
     pub cut: bool,
+    /// Where the full output is, if [`Self::output`] is only its beginning: Claude Code puts long output into a file.
+    pub saved: Option<SavedOutput>,
     /// The file that the tool changed, if it changed one.
     pub file: Option<FileChange>,
+}
+
+/// The full output of a tool in a file, which Claude Code wrote since it was too long for the model.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SavedOutput {
+    /// The path of the file on the host.
+    pub path: String,
+    /// How much output there was, as Claude Code puts it: `106.2KB`.
+    pub size: String,
 }
 
 /// A change to a file.
@@ -55,13 +68,15 @@ impl ToolEnd {
     pub(super) fn read(message: &Object) -> Option<Self> {
         let blocks = message.get("message")?.get("content")?.as_array()?;
         let block = blocks.iter().find(|block| block["type"] == "tool_result")?;
-        let (output, cut) = output_end(&block["content"]);
+        let Output { text, saved, is_cut } = Output::read(&block["content"], message.get("tool_use_result"));
+        let (output, cut) = if saved.is_some() { beginning(&text) } else { ending(&text) };
         let is_error = block["is_error"].as_bool().unwrap_or_default();
         Some(Self {
             tool_use_id: block["tool_use_id"].as_str()?.to_owned(),
             is_error,
             output,
-            cut,
+            cut: cut || is_cut,
+            saved,
             file: message.get("tool_use_result").filter(|_| !is_error).and_then(FileChange::read),
         })
     }
@@ -114,19 +129,72 @@ impl FileChange {
     }
 }
 
-/// The end of a tool's output, and whether there was more before it.
-fn output_end(content: &Value) -> (String, bool) {
-    match content {
-        Value::String(text) => ending(text),
-        Value::Array(blocks) => {
-            let texts: Vec<&str> = blocks.iter().filter_map(|block| block["text"].as_str()).collect();
-            ending(&texts.join("\n"))
+/// The output of a tool without what Claude Code writes around it for the model.
+struct Output {
+    text: String,
+    /// Where the full output is, if `text` is only its beginning.
+    saved: Option<SavedOutput>,
+    /// Whether the middle is missing in `text`.
+    is_cut: bool,
+}
+
+impl Output {
+    fn read(content: &Value, result: Option<&Value>) -> Self {
+        let text = match content {
+            Value::String(text) => text.clone(),
+            Value::Array(blocks) => {
+                let texts: Vec<&str> = blocks.iter().filter_map(|block| block["text"].as_str()).collect();
+                texts.join("\n")
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => String::new(),
+        };
+        let text = inside(&text, "tool_use_error").unwrap_or(text);
+        let Some(persisted) = inside(&text, "persisted-output") else {
+            return Self { text: readable(&text), saved: None, is_cut: false };
+        };
+        // With its end at hand, nobody needs the file.
+        if let Some(result) = result.filter(|result| result["stdoutHoldsOutputEnd"] == true) {
+            let [stdout, stderr] = ["stdout", "stderr"].map(|name| result[name].as_str().unwrap_or_default());
+            let newline = if stdout.is_empty() || stderr.is_empty() { "" } else { "\n" };
+            let text = readable(&format!("{}{newline}{stderr}", stdout.trim_end()));
+            return Self { text, saved: None, is_cut: true };
         }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => (String::new(), false),
+        let (head, preview) = persisted.split_once("\nPreview").unwrap_or((&persisted, ""));
+        let preview = preview.split_once('\n').map_or("", |(_, preview)| preview).trim_end();
+        let preview = preview.strip_suffix("\n...").unwrap_or(preview);
+        Self { text: readable(preview), saved: SavedOutput::read(head, result), is_cut: true }
     }
 }
 
+impl SavedOutput {
+    /// Reads `Output too large (106.2KB). Full output saved to: /path`, or what Claude Code says of output that was too
+    /// long even for a file.
+    fn read(head: &str, result: Option<&Value>) -> Option<Self> {
+        let path = result.and_then(|result| result["persistedOutputPath"].as_str());
+        let path = path.or_else(|| head.rsplit_once("saved to: ").map(|(_, path)| path.trim()))?;
+        let size = head.split_once('(').and_then(|(_, rest)| rest.split_once(')')).map(|(size, _)| size);
+        let size =
+            size.or_else(|| head.split_once("exceeded the ").and_then(|(_, rest)| rest.split(' ').next()));
+        Some(Self { path: path.to_owned(), size: size.unwrap_or_default().to_owned() })
+    }
+}
+
+/// A text in which what stands between the tags of this name is without them; `None` if it has no such tags.
+fn inside(text: &str, tag: &str) -> Option<String> {
+    let (before, rest) = text.split_once(&format!("<{tag}>"))?;
+    let (inner, after) = rest.rsplit_once(&format!("</{tag}>")).unwrap_or((rest, ""));
+    // A program may write such tags in the middle of its output.
+    before.trim().is_empty().then(|| format!("{}{after}", inner.trim_matches('\n')))
+}
+
+/// The end of a text, and whether there is more before it.
 fn ending(text: &str) -> (String, bool) {
-    let from = text.ceil_char_boundary(text.len().saturating_sub(MAX_KEPT_BYTES));
+    let from = graphemes::ceil(text, text.len().saturating_sub(MAX_KEPT_BYTES));
     (text[from..].to_owned(), from > 0)
+}
+
+/// The beginning of a text, and whether there is more after it.
+fn beginning(text: &str) -> (String, bool) {
+    let to = graphemes::floor(text, text.len().min(MAX_KEPT_BYTES));
+    (text[..to].to_owned(), to < text.len())
 }

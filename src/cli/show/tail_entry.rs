@@ -4,6 +4,7 @@ use jiff::tz::TimeZone;
 
 use super::{Colour, Style, block, plain, took};
 use crate::control::wire::{TailEntry, TailEntryKind};
+use crate::terminal_text::readable;
 
 /// The lines of an entry: time, session and headline, then its text, indented.
 #[must_use]
@@ -68,7 +69,9 @@ fn text(entry: &TailEntry) -> Vec<String> {
         Ok(serde_json::Value::Object(fields)) if of_a_tool => {
             fields.iter().flat_map(|(name, value)| field(name, value)).collect()
         }
-        Ok(_) | Err(_) => block(text),
+        // Of what a tool was to do, nothing is hidden.
+        Ok(_) | Err(_) if of_a_tool => block(text),
+        Ok(_) | Err(_) => block(&readable(text)),
     }
 }
 
@@ -147,7 +150,7 @@ pub(crate) mod tests {
         insta::assert_snapshot!(lines.join("\n"), @r#"
         2026-09-21 14:13:20 c-k3v9x2mq ou_anna asks
             Fix the test,
-            please \u{1b}[2J
+            please 
         2026-09-21 14:13:21 c-k3v9x2mq Bash, which failed
             background: true
             command:

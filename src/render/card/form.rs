@@ -9,6 +9,9 @@ use super::{one_line, sanitized};
 use crate::render::document::{Button, Field};
 use crate::render::limits;
 
+/// Characters of an option that a phone shows in a menu.
+const MAX_MENU_CHARS: usize = 40;
+
 /// The names in use on a card. Feishu requires every name to be unique.
 #[derive(Debug, Default)]
 pub(in crate::render) struct FieldNames(BTreeSet<String>);
@@ -75,12 +78,16 @@ impl FieldNames {
             Field::Choice { name, placeholder, options, many } => {
                 let mut seen = BTreeSet::new();
                 let mut left = room.saturating_sub(1_000);
+                // Labels that are cut are told apart by their numbers.
+                let numbered = options.iter().any(|option| option.chars().count() > MAX_MENU_CHARS);
                 let options: Vec<Value> = options
                     .iter()
+                    .zip(1..)
                     // Feishu refuses an option without a value, and nobody could tell what it means.
-                    .filter(|option| !option.trim().is_empty() && seen.insert(option.as_str()))
-                    .map(|option| {
-                        let text = one_line(option, limits::MAX_LABEL_CHARS);
+                    .filter(|(option, _)| !option.trim().is_empty() && seen.insert(option.as_str()))
+                    .map(|(option, n)| {
+                        let number = if numbered { format!("{n}. ") } else { String::new() };
+                        let text = one_line(&format!("{number}{option}"), limits::MAX_LABEL_CHARS);
                         json!({ "text": { "tag": "plain_text", "content": text }, "value": option })
                     })
                     .take_while(|option| {

@@ -2,6 +2,7 @@
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
+use crate::graphemes;
 use crate::render::card::{self, CardElement, CardFrame};
 use crate::render::document::{Block, Document};
 use crate::render::fence::Fence;
@@ -153,7 +154,7 @@ fn end_start(text: &str, max_bytes: usize) -> usize {
     }
     let step = (max_bytes / 2).max(1);
     let least = ((text.len() - max_bytes).div_ceil(step) * step).min(text.len());
-    let from = (least..text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(text.len());
+    let from = graphemes::ceil(text, least);
     let line = text[from..].find('\n').filter(|at| *at < step / 2);
     line.map_or(from, |at| from + at + 1)
 }

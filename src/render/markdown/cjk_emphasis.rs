@@ -1,4 +1,4 @@
-//! Preparing a text for the parser, above all emphasis in languages that are written without spaces.
+//! Emphasis in languages that are written without spaces.
 //!
 //! In `**注意：**请看` CommonMark sees no emphasis, because the closing mark is between a punctuation mark and a letter.
 //! Claude often writes this, so a hair space is added where it makes the mark count.
@@ -6,41 +6,10 @@
 use std::borrow::Cow;
 
 use super::HAIR_SPACE;
-use crate::render::card::sanitized;
-use crate::render::fence::Fence;
 
-/// The text for the parser: without control characters, and with hair spaces where emphasis needs them.
-pub(in crate::render) fn prepare(text: &str) -> String {
-    let text = sanitized(text);
-    if !text.contains("**") {
-        return text;
-    }
-    let mut out = String::with_capacity(text.len());
-    let mut fence: Option<Fence> = None;
-    for line in text.split_inclusive('\n') {
-        let start = line.trim_start_matches([' ', '\t', '>']);
-        let was_code = fence.is_some();
-        fence = match fence {
-            Some(fence) if fence.is_closed_by(start) => None,
-            Some(fence) => Some(fence),
-            None => Fence::opened_by(start, usize::MAX),
-        };
-        if was_code || fence.is_some() {
-            out.push_str(line);
-        } else {
-            out.push_str(&with_hair_spaces(line));
-        }
-    }
-    out
-}
-
-/// Removes the hair spaces from a part of a prepared text.
-pub(in crate::render) fn without_hair_spaces(text: &str) -> String {
-    text.replace(HAIR_SPACE, "")
-}
-
-fn with_hair_spaces(line: &str) -> Cow<'_, str> {
-    let marks = marks(line);
+/// The line with hair spaces where emphasis needs them.
+pub(super) fn with_hair_spaces(line: &str) -> Cow<'_, str> {
+    let marks = if line.contains("**") { marks(line) } else { Vec::new() };
     // With an odd number of marks, it is unclear which belong together.
     if marks.is_empty() || !marks.len().is_multiple_of(2) {
         return Cow::Borrowed(line);
@@ -95,18 +64,4 @@ fn marks(line: &str) -> Vec<usize> {
         }
     }
     marks
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn hair_spaces_are_added_where_emphasis_needs_them_and_never_in_code() {
-        let line = "**注意：**请看**“这”**里\n";
-        let text = format!("{line}~~~\n```\n{line}~~~\n`{}`\n**奇。**数**\n", line.trim());
-        let spaced = "**注意：**\u{200a}请看\u{200a}**“这”**\u{200a}里\n";
-        assert_eq!(prepare(&text), text.replacen(line, spaced, 1));
-        assert_eq!(without_hair_spaces(&prepare(&text)), text);
-    }
 }

@@ -2,6 +2,7 @@
 
 use super::write::has_meaning;
 use super::{InlineToken, MarkdownPiece, PieceKind};
+use crate::graphemes;
 
 /// The smallest size that pieces are cut to. A link that continues in the next piece is repeated there and needs room.
 const MIN_PIECE_BYTES: usize = 4_096;
@@ -128,13 +129,24 @@ pub(in crate::render) fn lines(text: &str, room: usize) -> Vec<String> {
             used += bytes;
             continue;
         }
-        for character in line.chars() {
-            if used + json_bytes(character) > room {
-                pieces.push(std::mem::take(&mut piece));
-                used = 0;
-            }
-            piece.push(character);
-            used += json_bytes(character);
+        let mut rest = line;
+        while !rest.is_empty() {
+            let mut bytes = 0;
+            let over = rest.char_indices().find(|(_, character)| {
+                bytes += json_bytes(*character);
+                used + bytes > room
+            });
+            let Some((end, character)) = over else {
+                used += bytes;
+                piece.push_str(rest);
+                break;
+            };
+            let end =
+                if end == 0 && piece.is_empty() { character.len_utf8() } else { graphemes::floor(rest, end) };
+            piece.push_str(&rest[..end]);
+            pieces.extend((!piece.is_empty()).then(|| std::mem::take(&mut piece)));
+            used = 0;
+            rest = &rest[end..];
         }
     }
     pieces.extend((!piece.is_empty()).then_some(piece));
@@ -212,7 +224,7 @@ impl PieceCutter {
                 }
             }
             if end < rest.len() {
-                end = space.unwrap_or(end);
+                end = space.unwrap_or_else(|| graphemes::floor(rest, end));
             }
             if end == 0 && self.has_text() {
                 self.finish();

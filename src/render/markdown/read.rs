@@ -1,11 +1,12 @@
 //! Reading a text into pieces, from the events of a CommonMark parser.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use pulldown_cmark::{CodeBlockKind, Event, LinkType, Options, Parser, Tag, TagEnd};
 
 use super::flow::Flow;
+use super::prepare::restored;
 use super::table::Table;
 use super::{Emphasis, InlineToken, MAX_LIST_DEPTH, MAX_QUOTE_DEPTH, MarkdownPiece, Nesting, PieceKind};
 
@@ -18,16 +19,17 @@ pub(in crate::render) fn read(text: &str) -> Vec<MarkdownPiece> {
         .iter()
         .map(|(label, definition)| (label.to_lowercase(), definition.span.clone()))
         .collect();
-    let mut reader = MarkdownReader::default();
+    let mut reader = MarkdownReader { text, ..MarkdownReader::default() };
     for (event, source) in parser.into_offset_iter() {
         reader.event(event, source);
     }
     reader.flush();
+    reader.keep_numbers();
     let mut pieces = reader.pieces;
     // A link definition that no link uses is shown as the line it is, for example `[INFO]: started`.
     let unused = definitions.into_iter().filter(|(label, _)| !reader.used.contains(label));
     let lines = unused.map(|(_, source)| {
-        let tokens = vec![InlineToken::Text(text[source.clone()].trim().to_owned())];
+        let tokens = vec![InlineToken::Text(restored(text[source.clone()].trim()))];
         MarkdownPiece::plain(PieceKind::Text(tokens), Some(source))
     });
     let ordered = pieces.len();
@@ -39,13 +41,20 @@ pub(in crate::render) fn read(text: &str) -> Vec<MarkdownPiece> {
 }
 
 #[derive(Default)]
-struct MarkdownReader {
+struct MarkdownReader<'t> {
+    text: &'t str,
     pieces: Vec<MarkdownPiece>,
     flow: Flow,
     /// The bytes that the current text was read from.
     source: Option<Range<usize>>,
-    /// The lists that are open, each with the number of its next item if it is numbered.
-    lists: Vec<Option<u64>>,
+    /// The lists that are open.
+    lists: Vec<OpenList>,
+    /// The number of lists so far.
+    list_count: usize,
+    /// The first pieces of numbered items: index of the piece, list and number.
+    numbers: Vec<(usize, usize, u64)>,
+    /// The list and number of the item that the next piece begins.
+    number: Option<(usize, u64)>,
     /// For each quote that is open, the number of lists around it.
     quotes: Vec<usize>,
     /// The number of the current outermost quote.
@@ -62,25 +71,33 @@ struct MarkdownReader {
     used: BTreeSet<String>,
 }
 
-impl MarkdownReader {
+/// A list that is open.
+struct OpenList {
+    /// The number of the list in the text, from 1.
+    id: usize,
+    /// The number of the next item, if the list is numbered.
+    next: Option<u64>,
+}
+
+impl MarkdownReader<'_> {
     fn event(&mut self, event: Event<'_>, source: Range<usize>) {
         match event {
             Event::Start(tag) => self.start(tag, source),
             Event::End(tag) => self.end(tag, source),
             Event::Text(text) => match &mut self.code {
-                Some((_, code)) => code.push_str(&text),
+                Some((_, code)) => code.push_str(&restored(&text)),
                 None => {
                     self.extend_source(source);
-                    self.flow.text(&text);
+                    self.flow.text(&restored(&text));
                 }
             },
             Event::Code(code) => {
                 self.extend_source(source);
-                self.flow.code(&code);
+                self.flow.code(&restored(&code));
             }
             Event::Html(html) | Event::InlineHtml(html) => {
                 self.extend_source(source);
-                self.html(&html);
+                self.html(&restored(&html));
             }
             Event::SoftBreak | Event::HardBreak => {
                 self.extend_source(source);
@@ -126,11 +143,11 @@ impl MarkdownReader {
             Tag::Strikethrough => self.flow.open(Emphasis::Strike),
             Tag::Link { link_type, dest_url, id, .. } => {
                 self.note_reference(link_type, &id);
-                self.flow.open_link(&dest_url);
+                self.flow.open_link(&restored(&dest_url));
             }
             Tag::Image { link_type, dest_url, id, .. } => {
                 self.note_reference(link_type, &id);
-                self.flow.open_link(&dest_url);
+                self.flow.open_link(&restored(&dest_url));
             }
             Tag::TableCell | Tag::TableRow | Tag::TableHead => {}
             Tag::Paragraph => self.flush(),
@@ -149,7 +166,7 @@ impl MarkdownReader {
             Tag::CodeBlock(kind) => {
                 self.flush();
                 let language = match kind {
-                    CodeBlockKind::Fenced(info) => info.to_string(),
+                    CodeBlockKind::Fenced(info) => restored(&info),
                     CodeBlockKind::Indented => String::new(),
                 };
                 self.code = Some((language, String::new()));
@@ -163,19 +180,23 @@ impl MarkdownReader {
                 if self.lists.len() == self.quotes.last().copied().unwrap_or(0) {
                     self.list += 1;
                 }
-                self.lists.push(first);
+                self.list_count += 1;
+                self.lists.push(OpenList { id: self.list_count, next: first });
             }
             Tag::Item => {
                 self.flush();
+                let written = number_at(&self.text[source.start..]);
                 self.use_up_marker(source);
-                self.marker = match self.lists.last_mut() {
-                    Some(Some(number)) => {
-                        let marker = format!("{number}.");
-                        *number = number.saturating_add(1);
-                        Some(marker)
+                self.number = None;
+                self.marker = Some(match self.lists.last_mut() {
+                    Some(OpenList { id, next: Some(next) }) => {
+                        let number = written.unwrap_or(*next);
+                        *next = number.saturating_add(1);
+                        self.number = Some((*id, number));
+                        format!("{number}.")
                     }
-                    Some(None) | None => Some("-".to_owned()),
-                };
+                    Some(OpenList { next: None, .. }) | None => "-".to_owned(),
+                });
             }
             Tag::Table(columns) => {
                 self.flush();
@@ -244,9 +265,15 @@ impl MarkdownReader {
                 }
             }
             TagEnd::Table => {
-                if let Some(table) = self.table.take() {
-                    self.unindented(PieceKind::Table(table), source);
-                }
+                let Some(table) = self.table.take() else { return };
+                let lines = &self.text[source.clone()];
+                let kind = if super::table::fits(lines, table.columns.len()) {
+                    PieceKind::Table(table)
+                } else {
+                    let lines: Vec<&str> = lines.lines().map(super::table::row).collect();
+                    PieceKind::Code { language: String::new(), text: restored(&lines.join("\n")) }
+                };
+                self.unindented(kind, source);
             }
             TagEnd::FootnoteDefinition
             | TagEnd::DefinitionList
@@ -255,6 +282,26 @@ impl MarkdownReader {
             | TagEnd::Superscript
             | TagEnd::Subscript
             | TagEnd::MetadataBlock(_) => self.flush(),
+        }
+    }
+
+    /// Feishu counts the items of a numbered list by itself. In a list whose numbers are not consecutive, each number is
+    /// therefore written as text, after a dash.
+    fn keep_numbers(&mut self) {
+        let mut last: BTreeMap<usize, u64> = BTreeMap::new();
+        let mut skipping = BTreeSet::new();
+        for (_, list, number) in &self.numbers {
+            if last.insert(*list, *number).is_some_and(|last| last.checked_add(1) != Some(*number)) {
+                skipping.insert(*list);
+            }
+        }
+        for (at, list, number) in &self.numbers {
+            if let MarkdownPiece { kind: PieceKind::Text(tokens), nesting, .. } = &mut self.pieces[*at]
+                && skipping.contains(list)
+            {
+                nesting.marker = Some("-".to_owned());
+                tokens.insert(0, InlineToken::Text(format!("{number}. ")));
+            }
         }
     }
 
@@ -307,6 +354,9 @@ impl MarkdownReader {
             list: (depth > 0).then(|| (self.list, (depth - 1).min(MAX_LIST_DEPTH))),
             marker: self.marker.take(),
         };
+        if let Some((list, number)) = self.number.take().filter(|_| nesting.marker.is_some()) {
+            self.numbers.push((self.pieces.len(), list, number));
+        }
         self.pieces.push(MarkdownPiece { kind: PieceKind::Text(tokens), nesting, source: Some(source) });
     }
 
@@ -323,4 +373,11 @@ impl MarkdownReader {
         }
         self.marker = None;
     }
+}
+
+/// The number that a list item begins with.
+fn number_at(item: &str) -> Option<u64> {
+    let item = item.trim_start_matches([' ', '\t']);
+    let digits = item.len() - item.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    item[digits..].starts_with(['.', ')']).then(|| item[..digits].parse().ok()).flatten()
 }

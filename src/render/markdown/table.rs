@@ -73,3 +73,27 @@ impl Table {
         self.rows.iter().map(|row| row.len() + 1).sum::<usize>() + self.columns.len() + 1
     }
 }
+
+/// Whether no row of a table, as it was written, has more cells than the table has columns. CommonMark would drop the
+/// text in them.
+pub(super) fn fits(lines: &str, columns: usize) -> bool {
+    lines.lines().map(row).all(|row| {
+        let row = row.strip_prefix('|').unwrap_or(row);
+        cells(row).skip(columns).all(|cell| cell.trim().is_empty())
+    })
+}
+
+/// A row of a table without what the quotes around it begin its line with.
+pub(super) fn row(line: &str) -> &str {
+    line.trim_start_matches([' ', '\t', '>']).trim_end()
+}
+
+/// The cells of a row, divided at the pipes that are not escaped.
+fn cells(row: &str) -> impl Iterator<Item = &str> {
+    let mut escaped = false;
+    row.split(move |character| {
+        let divides = character == '|' && !escaped;
+        escaped = character == '\\' && !escaped;
+        divides
+    })
+}

@@ -3,6 +3,8 @@ use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
 use super::*;
 
+mod words;
+
 fn translated(text: &str) -> String {
     translate(text, 3).0
 }
@@ -251,4 +253,110 @@ proptest! {
         }
         prop_assert!(holds(&shown, &whole));
     }
+}
+
+#[test]
+fn no_cell_of_a_table_is_lost() {
+    // A row of a table with two columns, and whether it can stay one.
+    let rows = [
+        ("| `cat a.log | grep ERR | wc -l` | next |", true),
+        ("| [a|b](https://e.example/x) | next |", true),
+        ("| [a](https://e.example/x|y) | next |", true),
+        ("| [[page|alias]] | next |", true),
+        ("| <https://e.example/a|b> | next |", true),
+        ("| ``a ` | b`` | next |", true),
+        ("| a \\| b | next |", true),
+        ("| `a \\| b` | next |", true),
+        ("| `one` and `two | three` | **next** |", true),
+        ("| only |", true),
+        ("| a | next | |", true),
+        ("| a || b | next |", false),
+        ("| |x| | next |", false),
+        ("| a | b | next |", false),
+        ("| `unclosed | b | next |", false),
+    ];
+    for (row, stays) in rows {
+        let (text, tables) = translate(&format!("| x | y |\n|---|---|\n{row}\n"), 3);
+        let shown = visible(&text);
+        for word in ["cat", "grep", "wc", "alias", "three", "unclosed", "next", "|x|", "b"] {
+            assert!(!row.contains(word) || shown.contains(word), "{row}: {word} of {text}");
+        }
+        assert_eq!(text.starts_with("```"), !stays, "{row}\n{text}");
+        assert_eq!(tables, usize::from(stays));
+    }
+}
+
+#[test]
+fn items_keep_their_numbers() {
+    let lists = [
+        ("1. a\n2. b\n3. c", "1. a\n2. b\n3. c"),
+        ("2. a\n5. b\n7. c", "- 2&#46; a\n- 5&#46; b\n- 7&#46; c"),
+        ("3) a\n4) b", "3. a\n4. b"),
+        ("1. a\n1. b", "- 1&#46; a\n- 1&#46; b"),
+        ("1. a\n\n3. b", "- 1&#46; a\n- 3&#46; b"),
+        ("1. a\n\ntext\n\n2. b\n4. c", "1. a\n\ntext\n\n- 2&#46; b\n- 4&#46; c"),
+        ("1. a\n   5. b\n   9. c\n2. d", "1. a  \n    5&#46; b  \n    9&#46; c\n2. d"),
+        ("1. a\n\n   5. b\n   9. c\n2. d", "1. a\n    - 5&#46; b\n    - 9&#46; c\n2. d"),
+        ("- x\n\n  4. a\n  2. b", "- x\n    - 4&#46; a\n    - 2&#46; b"),
+        ("> 2. a\n> 4. b", "> - 2&#46; a\n> - 4&#46; b"),
+        ("10. a\n12. b", "- 10&#46; a\n- 12&#46; b"),
+        ("0. a\n1. b", "0. a\n1. b"),
+    ];
+    for (text, expected) in lists {
+        assert_eq!(translated(text), expected, "{text}");
+    }
+}
+
+#[test]
+fn a_document_in_a_fence_is_one_block() {
+    let whole = [
+        "```markdown\n# A\n```bash\nls\n```\nB\n```",
+        "```md\n```a\n1\n```\n```b\n2\n```\n```",
+        "```md\n```a\n```b\n1\n```\n```\n```",
+        "~~~md\n~~~sh\nls\n~~~\n~~~",
+        "````md\n```sh\nls\n```\n````",
+        "```markdown\n- a\n  ```js\n  b\n  ```\n```",
+    ];
+    for text in whole {
+        let text = format!("{text}\nafter");
+        let pieces = read(&prepare(&text));
+        let [MarkdownPiece { kind: PieceKind::Code { text: code, .. }, .. }, after] = pieces.as_slice()
+        else {
+            panic!("{text}: {pieces:?}");
+        };
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(code.trim_end(), lines[1..lines.len() - 2].join("\n"), "{text}");
+        assert_eq!(after.kind, PieceKind::Text(vec![InlineToken::Text("after".into())]));
+    }
+    let divided = ["```python\na\n```bash\nb\n```\nafter", "```\na\n```\nb\n```\nc\n```"];
+    for text in divided {
+        assert!(read(&prepare(text)).len() > 1, "{text}");
+    }
+}
+
+#[test]
+fn a_text_that_shows_nothing_is_blank() {
+    for text in [
+        "",
+        " \n",
+        "```\n```",
+        "```rust\n\n  \n```",
+        "~~~\n~~~\n",
+        "- ",
+        "> ",
+        "#",
+        "---",
+        "\u{200b}",
+        "&nbsp;",
+    ] {
+        assert!(is_blank(text), "{text:?}");
+    }
+    for text in ["a", "```\na\n```", "- a", "# a", "| a |\n|---|", "![](x.png)", "`x`", "**", "字", "⏹"] {
+        assert!(!is_blank(text), "{text:?}");
+    }
+}
+
+#[test]
+fn line_separators_break_lines() {
+    assert_eq!(translated("a\u{85}b\u{2028}c\u{2029}d\r\ne\rf"), "a  \nb  \nc  \nd  \ne  \nf");
 }

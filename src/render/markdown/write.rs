@@ -108,7 +108,10 @@ impl LineSyntax {
                     continue;
                 }
                 InlineToken::Code(code) => self.code(code, at_start, out),
-                InlineToken::Open(mark) => open(*mark, &tokens[at + 1..], out),
+                InlineToken::Open(mark) => {
+                    let follows_close = matches!(tokens[..at].last(), Some(InlineToken::Close(_)));
+                    open(*mark, follows_close, &tokens[at + 1..], out);
+                }
                 InlineToken::Close(mark) => close(*mark, &tokens[at + 1..], out),
                 InlineToken::LinkOpen(_) => out.push('['),
                 InlineToken::LinkClose(target) => {
@@ -164,11 +167,11 @@ fn first_of_rest(tokens: &[InlineToken]) -> char {
 
 /// Opens an emphasis. CommonMark recognizes it only if no white space follows, and punctuation follows only after white
 /// space or punctuation; a hair space ensures that.
-fn open(mark: Emphasis, rest: &[InlineToken], out: &mut String) {
+fn open(mark: Emphasis, follows_close: bool, rest: &[InlineToken], out: &mut String) {
     let before = out.chars().next_back().unwrap_or(' ');
     let follows = first(rest);
     // Otherwise the mark would join the one that ended just before.
-    let touches = matches!(before, '*' | '~') && mark.sign().starts_with(before);
+    let touches = follows_close && mark.sign().starts_with(before);
     if touches || (is_punctuation(follows) && !before.is_whitespace() && !is_punctuation(before)) {
         out.push(HAIR_SPACE);
     }

@@ -7,6 +7,7 @@ use super::{TurnContext, one_line, work};
 use crate::{
     card_action::CardAction,
     render::document::{Block, Button, ButtonStyle, Document, LongAnswers, Tone},
+    render::is_blank,
     session::turn::{FinishedTurn, TurnOutcome},
 };
 
@@ -18,14 +19,15 @@ const MAX_PREVIEW_CHARS: usize = 80;
 #[must_use]
 pub(crate) fn document(context: &TurnContext, done: &FinishedTurn, log: &Path) -> Option<Document> {
     let remark = remark(context, done);
-    if done.prompt.is_none() && done.text.is_empty() && remark.is_none() {
+    let is_blank = is_blank(&done.text);
+    if done.prompt.is_none() && is_blank && remark.is_none() {
         return None;
     }
     let mut blocks = Vec::new();
-    if !done.text.is_empty() {
+    if !is_blank {
         blocks.push(Block::markdown(&done.text));
     }
-    let preview = if done.text.is_empty() { remark.as_deref().unwrap_or_default() } else { &done.text };
+    let preview = if is_blank { remark.as_deref().unwrap_or_default() } else { &done.text };
     let preview = one_line(preview, MAX_PREVIEW_CHARS).replace("**", "").replace('`', "");
     blocks.extend(remark.map(Block::text));
     if was_run(&done.outcome) {
@@ -93,10 +95,10 @@ pub(crate) fn interrupted(context: &TurnContext) -> Document {
 fn remark(context: &TurnContext, done: &FinishedTurn) -> Option<String> {
     let (words, now, unasked) = (context.words, context.now, done.prompt.is_none());
     match &done.outcome {
-        TurnOutcome::Answered if done.text.is_empty() && !unasked => Some(words.no_text()),
+        TurnOutcome::Answered if is_blank(&done.text) && !unasked => Some(words.no_text()),
         TurnOutcome::Answered => None,
         TurnOutcome::Failed(sentence) | TurnOutcome::Crashed(sentence) => Some(words.failed(sentence)),
-        TurnOutcome::Stopped if done.text.is_empty() && unasked => None,
+        TurnOutcome::Stopped if is_blank(&done.text) && unasked => None,
         TurnOutcome::Stopped => Some(words.stopped()),
         TurnOutcome::TimedOut(limit) if unasked => Some(words.timed_out_unasked(*limit)),
         TurnOutcome::TimedOut(limit) => Some(words.timed_out(*limit)),

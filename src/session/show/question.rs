@@ -7,10 +7,13 @@ use crate::{
     card_action::{CardAction, RequestRef, Verdict, chosen_field, typed_field},
     claude::wire::{Question, QuestionOption},
     render::document::{Block, Button, ButtonStyle, Document, Field, Tone},
+    render::fenced,
 };
 
 /// Maximum number of options that are shown as buttons; more become a menu.
 const MAX_OPTION_BUTTONS: usize = 4;
+/// Characters of a label that fit on a button of a phone without wrapping.
+const MAX_BUTTON_CHARS: usize = 30;
 /// Characters of a button's label that Feishu shows.
 const MAX_LABEL_CHARS: usize = 100;
 
@@ -58,8 +61,17 @@ fn with_buttons(context: &TurnContext, question: &Question, about: &RequestRef) 
             CardAction::Answer { about: about.clone(), option: Some(at) },
         )
     };
-    if question.options.iter().any(|option| !option.description.is_empty()) {
-        for (at, QuestionOption { label, description }) in question.options.iter().enumerate() {
+    if is_numbered(question) {
+        let numbers = (0..question.options.len()).map(|at| (at + 1).to_string());
+        for (number, option) in numbers.clone().zip(&question.options) {
+            blocks.push(Block::text(format!("{number}. {}", option.label)));
+            blocks.extend((!option.description.is_empty()).then(|| Block::small(&option.description)));
+            blocks.extend((!option.preview.is_empty()).then(|| Block::code("", &option.preview)));
+        }
+        let buttons = numbers.enumerate().map(|(at, number)| button((at, &number))).collect();
+        blocks.push(Block::Buttons { buttons });
+    } else if question.options.iter().any(|option| !option.description.is_empty()) {
+        for (at, QuestionOption { label, description, .. }) in question.options.iter().enumerate() {
             blocks.push(Block::Buttons { buttons: vec![button((at, label))] });
             blocks.extend((!description.is_empty()).then(|| Block::small(description)));
         }
@@ -95,6 +107,13 @@ fn form(context: &TurnContext, questions: &[Question], about: &RequestRef) -> Bl
     Block::Form { fields: fields.collect(), buttons: submit(context, about, ButtonStyle::Primary) }
 }
 
+/// Whether the options are numbered in the text, and only their numbers are on the buttons: if a button would not show all
+/// of a label, or if there is more to show than labels and descriptions.
+fn is_numbered(question: &Question) -> bool {
+    let is_long = |option: &QuestionOption| option.label.chars().count() > MAX_BUTTON_CHARS;
+    question.options.iter().any(|option| is_long(option) || !option.preview.is_empty())
+}
+
 /// A question and its options with their descriptions, numbered as they can be typed.
 fn described(question: &Question, number: Option<usize>) -> String {
     let number = number.map(|number| format!("**{number}.** ")).unwrap_or_default();
@@ -103,9 +122,13 @@ fn described(question: &Question, number: Option<usize>) -> String {
         header => format!("{number}**{}** {}", one_line(header, 40), question.text),
     };
     text.push('\n');
-    for (at, QuestionOption { label, description }) in question.options.iter().enumerate() {
+    for (at, QuestionOption { label, description, preview }) in question.options.iter().enumerate() {
         let colon = if description.is_empty() { "" } else { ": " };
         text.push_str(&format!("\n{}. {label}{colon}{description}", at + 1));
+        if !preview.is_empty() {
+            let preview = fenced("", preview).replace('\n', "\n   ");
+            text.push_str(&format!("\n   {preview}"));
+        }
     }
     text
 }

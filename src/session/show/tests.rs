@@ -145,7 +145,8 @@ pub(super) fn used(
     output: &str,
     file: Option<FileChange>,
 ) -> ToolUse {
-    let end = ToolEnd { tool_use_id: "t".into(), is_error, output: output.into(), cut: false, file };
+    let end =
+        ToolEnd { tool_use_id: "t".into(), is_error, output: output.into(), cut: false, saved: None, file };
     ToolUse {
         id: "t".into(),
         name: name.into(),

@@ -1,10 +1,11 @@
 //! What a turn did, in folds below its answer: edits as short diffs, and commands with the end of their output. Pure.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::{TurnContext, ending, one_line, opening};
 use crate::{
-    claude::wire::FileChange,
+    claude::wire::{FileChange, SavedOutput},
     render::document::Block,
     session::turn::{FinishedTurn, ToolUse},
     words::dollars,
@@ -24,9 +25,19 @@ pub(super) fn folds(context: &TurnContext, done: &FinishedTurn) -> Vec<Block> {
     edits(context, done).into_iter().chain(commands(context, done)).collect()
 }
 
+/// The changes to files. A plan is not one: Claude Code keeps plans in a folder of its own.
+fn changes<'d>(context: &TurnContext, done: &'d FinishedTurn) -> Vec<&'d FileChange> {
+    let is_plan = |change: &FileChange| {
+        let path = Path::new(&change.path);
+        let folder = path.parent().and_then(Path::file_name);
+        folder.is_some_and(|folder| folder == "plans") && !path.starts_with(context.project)
+    };
+    let all = done.tools.iter().filter_map(|tool| tool.end.as_ref()?.1.file.as_ref());
+    all.filter(|change| !is_plan(change)).collect()
+}
+
 fn edits(context: &TurnContext, done: &FinishedTurn) -> Option<Block> {
-    let changes: Vec<&FileChange> =
-        done.tools.iter().filter_map(|tool| tool.end.as_ref()?.1.file.as_ref()).collect();
+    let changes = changes(context, done);
     if changes.is_empty() {
         return None;
     }
@@ -94,7 +105,7 @@ fn commands(context: &TurnContext, done: &FinishedTurn) -> Option<Block> {
     let mut left = MAX_FOLD_CODE_BYTES;
     let mut shown = Vec::new();
     for tool in commands.iter().rev() {
-        let text = command(tool);
+        let text = command(context, tool);
         if text.len() > left {
             break;
         }
@@ -107,14 +118,19 @@ fn commands(context: &TurnContext, done: &FinishedTurn) -> Option<Block> {
 }
 
 /// A command with its result and the end of its output.
-fn command(tool: &ToolUse) -> String {
+fn command(context: &TurnContext, tool: &ToolUse) -> String {
     let command = tool.input["command"].as_str().unwrap_or_default();
     let (command, whole) = opening(command, MAX_COMMAND_BYTES);
     let sign = if tool.is_error == Some(true) { "✗" } else { "✓" };
     let mut text = format!("{sign} $ {command}{}", if whole { "" } else { "…" });
     let end = tool.end.as_ref().map(|(_, end)| end);
     let output = end.map_or("", |end| end.output.trim_end());
-    if !output.is_empty() {
+    let saved = end.and_then(|end| end.saved.as_ref());
+    if let Some(SavedOutput { path, size }) = saved {
+        let (shown, _) = opening(output, MAX_OUTPUT_BYTES);
+        let note = context.words.output_saved(size, path);
+        text.push_str(&format!("\n{shown}\n{note}"));
+    } else if !output.is_empty() {
         let shown = ending(output, MAX_OUTPUT_BYTES);
         let cut = shown.len() < output.len() || end.is_some_and(|end| end.cut);
         text.push_str(if cut { "\n…\n" } else { "\n" });
@@ -130,9 +146,10 @@ fn left_out(context: &TurnContext, more: usize) -> Option<Block> {
 /// The project, the session, the model, and what the turn took and cost, in one line.
 pub(super) fn small_print(context: &TurnContext, done: &FinishedTurn) -> String {
     let words = context.words;
-    let files = done.files();
-    let added = files.values().map(|lines| lines.0).sum();
-    let removed = files.values().map(|lines| lines.1).sum();
+    let changes = changes(context, done);
+    let files: BTreeSet<&str> = changes.iter().map(|change| change.path.as_str()).collect();
+    let added = changes.iter().map(|change| change.added).sum();
+    let removed = changes.iter().map(|change| change.removed).sum();
     let gauges = &done.gauges;
     let parts = [
         Some(context.project_name()),

@@ -162,3 +162,40 @@ fn an_answer_that_nobody_would_notice_on_its_card_is_a_new_message() {
     assert!(!is_below(&FinishedTurn { outcome: TurnOutcome::Interrupted, ..took(60) }, true));
     insta::assert_snapshot!(told(answered_below));
 }
+
+#[test]
+fn a_command_shows_the_end_of_its_output_or_says_where_it_is() {
+    let command = json!({"command": "seq 1 20000; echo END"});
+    let saved = crate::claude::wire::SavedOutput { path: "/c/b.txt".to_owned(), size: "106.2KB".to_owned() };
+    let mut tool = used("Bash", command, false, "1\n2\n3", None);
+    if let Some((_, end)) = &mut tool.end {
+        (end.cut, end.saved) = (true, Some(saved));
+    }
+    let done = FinishedTurn { tools: vec![tool], ..done(TurnOutcome::Answered) };
+    let shown = end(&done);
+    let expected = "$ seq 1 20000; echo END\n    1\n    2\n    3\n    … This is only the beginning of 106.2KB of output. All of it: /c/b.txt";
+    assert!(shown.contains(expected), "{shown}");
+}
+
+#[test]
+fn a_plan_is_no_edit_of_the_project() {
+    let edit = |path: &str| used("Write", json!({}), false, "", Some(change(path, &["+a"])));
+    let folds = |paths: &[&str]| {
+        let tools = paths.iter().map(|path| edit(path)).collect();
+        end(&FinishedTurn { tools, ..done(TurnOutcome::Answered) })
+    };
+    let plans = ["/home/ann/.claude/plans/bright-sun.md", "/var/lib/claude/plans/x.md"];
+    assert!(!folds(&plans).contains("Edits") && !folds(&plans).contains("changed"));
+    for path in ["/home/ann/shop/plans/x.md", "/home/ann/shop/a.rs", "/etc/hosts"] {
+        assert!(folds(&[path, plans[0]]).contains("Edits: 1 (+1 −0)"), "{path}");
+        assert!(folds(&[path, plans[0]]).contains("1 file changed +1 −0"), "{path}");
+    }
+}
+
+#[test]
+fn an_answer_that_shows_nothing_says_so() {
+    for text in ["```\n```", " \n", "```rust\n\n```\n", "---"] {
+        let blank = FinishedTurn { text: text.to_owned(), ..done(TurnOutcome::Answered) };
+        assert!(end(&blank).contains("text: (Claude ended its turn without a text.)"), "{text}");
+    }
+}

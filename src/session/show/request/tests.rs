@@ -188,3 +188,25 @@ fn a_reminder_names_what_waits() {
         .collect();
     insta::assert_snapshot!(all.join("\n\n"));
 }
+
+#[test]
+fn options_that_a_button_cannot_show_are_numbered_and_shown_in_full() {
+    let long = "x".repeat(120);
+    let options = |options: Value| json!({"questions": [{"question": "Which?", "options": options}]});
+    let labels = options(
+        json!([{"label": format!("{long} one")}, {"label": format!("{long} two"), "description": "Last"}]),
+    );
+    let shown = ask(&questions(labels));
+    for part in ["x one", "x two", "small: Last", "[1 Primary answer:0] [2 Plain answer:1]"] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    let previews = options(json!([{"label": "A", "preview": "+--+\n|  |"}, {"label": "B"}]));
+    let shown = ask(&questions(previews));
+    assert!(
+        shown.contains("text: 1. A\ncode : +--+\n|  |\ntext: 2. B\n[1 Primary answer:0] [2 Plain answer:1]"),
+        "{shown}"
+    );
+    let many = json!({"questions": [{"question": "Which?", "multiSelect": true, "options": [{"label": "A", "preview": "ls"}]}]});
+    let shown = ask(&questions(many));
+    assert!(shown.contains("1. A\n       ```\n       ls\n       ```"), "{shown}");
+}

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::claude::wire::{
-    FileChange, Hunk, PermissionRule, Question, QuestionOption, RequestMatter, SessionGrant, allow,
+    FileChange, Hunk, PermissionRule, Question, QuestionOption, RequestMatter, SavedOutput, SessionGrant,
+    allow,
 };
 
 fn line(value: Value) -> Output {
@@ -186,7 +187,11 @@ fn questions_and_plans_are_distinguished_from_tools() {
             text: "Colour?".into(),
             header: "C".into(),
             many: true,
-            options: vec![QuestionOption { label: "Red".into(), description: "r".into() }],
+            options: vec![QuestionOption {
+                label: "Red".into(),
+                description: "r".into(),
+                preview: String::new()
+            }],
         }])
     );
     assert_eq!(asked("AskUserQuestion", json!({"input": {}})).matter(), RequestMatter::Tool);
@@ -197,4 +202,54 @@ fn questions_and_plans_are_distinguished_from_tools() {
         [RequestMatter::Plan(None), RequestMatter::Plan(None)]
     );
     assert_eq!(asked("Bash", json!({"input": {"plan": "x"}})).matter(), RequestMatter::Tool);
+}
+
+#[test]
+fn what_claude_code_writes_around_an_output_is_not_part_of_it() {
+    let saved = "<persisted-output>\nOutput too large (106.2KB). Full output saved to: /c/tool-results/b.txt\n\nPreview (first 2KB):\n1\n2\n...\n</persisted-output>";
+    let capped = "<persisted-output>\nOutput exceeded the 64MB persist limit; only the first 64MB were saved to: /c/b.txt\n\nPreview (first 2KB):\n1\n</persisted-output>";
+    let place = |path: &str, size: &str| Some(SavedOutput { path: path.to_owned(), size: size.to_owned() });
+    // The output, what the tool returned beside it, and what is read: the text, whether it is cut, where the rest is.
+    let cases = [
+        ("plain", json!({}), "plain", false, None),
+        ("<tool_use_error>File not found</tool_use_error>", json!({}), "File not found", false, None),
+        ("<tool_use_error>\nTwo\nlines\n</tool_use_error>", json!({}), "Two\nlines", false, None),
+        ("<tool_use_error>cut", json!({}), "cut", false, None),
+        (
+            "x <tool_use_error>y</tool_use_error>",
+            json!({}),
+            "x <tool_use_error>y</tool_use_error>",
+            false,
+            None,
+        ),
+        (saved, json!({}), "1\n2", true, place("/c/tool-results/b.txt", "106.2KB")),
+        (saved, json!({"persistedOutputPath": "/d"}), "1\n2", true, place("/d", "106.2KB")),
+        (
+            saved,
+            json!({"stdout": "1\n…\n20000\nEND\n", "stderr": "", "stdoutHoldsOutputEnd": true}),
+            "1\n…\n20000\nEND",
+            true,
+            None,
+        ),
+        (
+            saved,
+            json!({"stdout": "END", "stderr": "warn", "stdoutHoldsOutputEnd": true}),
+            "END\nwarn",
+            true,
+            None,
+        ),
+        (
+            saved,
+            json!({"stdout": "1\n2\n3", "stderr": ""}),
+            "1\n2",
+            true,
+            place("/c/tool-results/b.txt", "106.2KB"),
+        ),
+        (capped, json!({}), "1", true, place("/c/b.txt", "64MB")),
+        ("\u{1b}[31merror\u{1b}[0m\n 1%\r99%", json!({}), "error\n99%", false, None),
+    ];
+    for (content, result, output, cut, saved) in cases {
+        let end = end(json!(content), result);
+        assert_eq!((end.output.as_str(), end.cut, end.saved), (output, cut, saved), "{content}");
+    }
 }
