@@ -159,7 +159,7 @@ async fn what_is_known_here_or_older_than_the_connection_alarms_nobody() {
     phonework.emulator.enter_chat(&phonework.ming).unwrap();
 
     // They are looked at in the order in which they were named.
-    phonework.logged("is no cause for alarm", 5).await;
+    phonework.logged("no sign of another program", 5).await;
     assert_eq!(phonework.lines(&[WARNING]), [""; 0]);
-    assert_eq!(phonework.lines(&["is no cause for alarm", aside.as_str()]), [""; 0]);
+    assert_eq!(phonework.lines(&["no sign of another program", aside.as_str()]), [""; 0]);
 }
