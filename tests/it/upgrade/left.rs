@@ -18,10 +18,10 @@ pub(super) async fn by_a_kill(phonework: &mut Phonework) {
     let mings = phonework.emulator.p2p(&phonework.ming);
     mings_session(phonework).await;
 
-    // A line that the audit log does not take.
-    let (log, aside) = (phonework.projects().join("garden/.phonework"), phonework.projects().join("aside"));
-    std::fs::rename(&log, &aside).unwrap();
-    std::fs::write(&log, "").unwrap();
+    // A line that the audit log does not take: something else is in the place of the project of a session that is live.
+    let (project, aside) = (phonework.projects().join("garden"), phonework.folder().join("aside"));
+    std::fs::rename(&project, &aside).unwrap();
+    std::fs::write(&project, "").unwrap();
     assert_eq!(phonework.ask("/switch 2", 1).await.len(), 1);
     assert_eq!(phonework.ask("echo off the record", 1).await, ["off the record"]);
     so(phonework, "an unwritten line", |owed| owed[6].len() == 1).await;
@@ -48,8 +48,8 @@ pub(super) async fn by_a_kill(phonework: &mut Phonework) {
         .await;
     phonework.kill().await;
     phonework.emulator.lift_all();
-    std::fs::remove_file(&log).unwrap();
-    std::fs::rename(&aside, &log).unwrap();
+    std::fs::remove_file(&project).unwrap();
+    std::fs::rename(&aside, &project).unwrap();
 }
 
 /// Three sessions, of which the last is closed again; a rule; a message that Claude remembers.
