@@ -1,14 +1,12 @@
 //! Where a text may be cut: between two characters as a person sees them (grapheme clusters), never inside an emoji of
 //! several code points or between a letter and its accent. Pure.
 
-use unicode_segmentation::{GraphemeCursor, GraphemeIncomplete};
+use unicode_segmentation::GraphemeCursor;
 
 /// Whether a cut at this byte, which is a character boundary, divides no grapheme cluster.
 pub(crate) fn is_boundary(text: &str, at: usize) -> bool {
     // With the whole text at hand, nothing is ever incomplete.
-    GraphemeCursor::new(at, text.len(), true)
-        .is_boundary(text, 0)
-        .unwrap_or_else(|_: GraphemeIncomplete| true)
+    GraphemeCursor::new(at, text.len(), true).is_boundary(text, 0).unwrap_or(true)
 }
 
 /// The last grapheme boundary at or before this byte. If a single cluster is longer than that, it is cut between two code

@@ -69,8 +69,8 @@ impl Line {
             // A combining character belongs to the cell before it.
             0 => {
                 let column = self.column.min(self.cells.len());
-                let before = self.cells[..column].iter_mut().rev();
-                match before.skip_while(|cell| cell.is_empty()).next() {
+                let mut before = self.cells[..column].iter_mut().rev();
+                match before.find(|cell| !cell.is_empty()) {
                     Some(cell) => cell.push(character),
                     None => self.put(character.to_string(), 1),
                 }

@@ -89,7 +89,7 @@ pub(super) enum InlineToken {
 /// A kind of emphasis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Emphasis {
-    Emphasis,
+    Italic,
     Strong,
     Strike,
 }
@@ -97,7 +97,7 @@ pub(super) enum Emphasis {
 impl Emphasis {
     fn sign(self) -> &'static str {
         match self {
-            Self::Emphasis => "*",
+            Self::Italic => "*",
             Self::Strong => "**",
             Self::Strike => "~~",
         }

@@ -379,7 +379,15 @@ mod tests {
                 Event::Start(Tag::Emphasis | Tag::Strong | Tag::Strikethrough) => out.push('«'),
                 Event::End(TagEnd::Emphasis | TagEnd::Strong | TagEnd::Strikethrough) => out.push('»'),
                 Event::SoftBreak | Event::HardBreak => out.push('\n'),
-                _ => {}
+                Event::Start(_)
+                | Event::End(_)
+                | Event::InlineMath(_)
+                | Event::DisplayMath(_)
+                | Event::Html(_)
+                | Event::InlineHtml(_)
+                | Event::FootnoteReference(_)
+                | Event::Rule
+                | Event::TaskListMarker(_) => {}
             }
         }
         out.replace('\u{200a}', "")

@@ -138,7 +138,7 @@ impl MarkdownReader<'_> {
 
     fn start(&mut self, tag: Tag<'_>, source: Range<usize>) {
         match tag {
-            Tag::Emphasis => self.flow.open(Emphasis::Emphasis),
+            Tag::Emphasis => self.flow.open(Emphasis::Italic),
             Tag::Strong => self.flow.open(Emphasis::Strong),
             Tag::Strikethrough => self.flow.open(Emphasis::Strike),
             Tag::Link { link_type, dest_url, id, .. } => {
@@ -215,7 +215,7 @@ impl MarkdownReader<'_> {
 
     fn end(&mut self, tag: TagEnd, source: Range<usize>) {
         match tag {
-            TagEnd::Emphasis => self.flow.close(Emphasis::Emphasis),
+            TagEnd::Emphasis => self.flow.close(Emphasis::Italic),
             TagEnd::Strong => self.flow.close(Emphasis::Strong),
             TagEnd::Strikethrough => self.flow.close(Emphasis::Strike),
             TagEnd::Link | TagEnd::Image => {
