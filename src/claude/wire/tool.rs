@@ -68,7 +68,8 @@ impl ToolEnd {
     pub(super) fn read(message: &Object) -> Option<Self> {
         let blocks = message.get("message")?.get("content")?.as_array()?;
         let block = blocks.iter().find(|block| block["type"] == "tool_result")?;
-        let Output { text, saved, is_cut } = Output::read(&block["content"], message.get("tool_use_result"));
+        let UnwrappedOutput { text, saved, is_cut } =
+            UnwrappedOutput::read(&block["content"], message.get("tool_use_result"));
         let (output, cut) = if saved.is_some() { beginning(&text) } else { ending(&text) };
         let is_error = block["is_error"].as_bool().unwrap_or_default();
         Some(Self {
@@ -130,7 +131,7 @@ impl FileChange {
 }
 
 /// The output of a tool without what Claude Code writes around it for the model.
-struct Output {
+struct UnwrappedOutput {
     text: String,
     /// Where the full output is, if `text` is only its beginning.
     saved: Option<SavedOutput>,
@@ -138,7 +139,7 @@ struct Output {
     is_cut: bool,
 }
 
-impl Output {
+impl UnwrappedOutput {
     fn read(content: &Value, result: Option<&Value>) -> Self {
         let text = match content {
             Value::String(text) => text.clone(),
@@ -167,7 +168,7 @@ impl Output {
 }
 
 impl SavedOutput {
-    /// Reads `Output too large (106.2KB). Full output saved to: /path`, or what Claude Code says of output that was too
+    /// Reads `UnwrappedOutput too large (106.2KB). Full output saved to: /path`, or what Claude Code says of output that was too
     /// long even for a file.
     fn read(head: &str, result: Option<&Value>) -> Option<Self> {
         let path = result.and_then(|result| result["persistedOutputPath"].as_str());

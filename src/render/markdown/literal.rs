@@ -19,6 +19,7 @@ pub(super) fn protected(line: &str, in_table: bool) -> String {
         keep: vec![false; characters.len()],
         has_links: line.contains("](") || line.contains("][") || line.contains("]:"),
         in_table,
+        indent: characters.iter().take_while(|c| c.is_whitespace() || **c == '>').count(),
         line: &characters,
     };
     literal.backslashes();
@@ -95,7 +96,8 @@ fn code_span(text: &str, run: usize) -> Option<usize> {
 /// The length of a link: `[text](target)`, or `[[page|text]]` as wikis write it.
 fn link(text: &str) -> Option<usize> {
     if text.starts_with("[[") {
-        return text.find("]]").map(|end| end + 2);
+        let end = text.char_indices().take(MAX_LINK_CHARS).find(|(at, _)| text[*at..].starts_with("]]"));
+        return end.map(|(end, _)| end + 2);
     }
     let label = closed(text, '[', ']')?;
     text[label..]
@@ -108,7 +110,7 @@ fn link(text: &str) -> Option<usize> {
 /// The length of a text in brackets, which may contain further pairs of them.
 fn closed(text: &str, open: char, close: char) -> Option<usize> {
     let mut depth = 0_usize;
-    for (at, character) in text.char_indices() {
+    for (at, character) in text.char_indices().take(MAX_LINK_CHARS) {
         if character == open {
             depth += 1;
         } else if character == close {
@@ -123,16 +125,24 @@ fn closed(text: &str, open: char, close: char) -> Option<usize> {
 
 /// The length of a URL in angle brackets.
 fn autolink(text: &str) -> Option<usize> {
-    let end = text.find(['>', ' ', '\n'])?;
-    let is_url = text.starts_with("<http://") || text.starts_with("<https://");
-    (is_url && text[end..].starts_with('>')).then_some(end + 1)
+    if !text.starts_with("<http://") && !text.starts_with("<https://") {
+        return None;
+    }
+    let mut characters = text.char_indices().take(MAX_LINK_CHARS);
+    let (end, last) = characters.find(|(_, c)| matches!(c, '>' | ' ' | '\n'))?;
+    (last == '>').then_some(end + 1)
 }
 
-/// Characters of a link's text that are searched for its end.
-const MAX_LABEL_CHARS: usize = 1_000;
+/// Characters of a link that are searched for its end. Bounds the work on a line with many brackets.
+const MAX_LINK_CHARS: usize = 2_000;
+
+/// Characters of a word up to which its shape is looked at. Nothing that is longer is a name or a pattern.
+const MAX_WORD_CHARS: usize = 1_000;
 
 struct Literal<'l> {
     line: &'l [char],
+    /// White space and quote marks at the beginning of the line.
+    indent: usize,
     /// Characters after a backslash that escapes them.
     escaped: Vec<bool>,
     /// Characters that are meant as they are written.
@@ -152,7 +162,7 @@ impl Literal<'_> {
 
     /// Keeps the backslashes that escape nothing.
     fn backslashes(&mut self) {
-        let mut words = Words::default();
+        let mut words = WordRange::default();
         let mut at = 0;
         while at < self.line.len() {
             if self.line[at] != '\\' {
@@ -183,7 +193,7 @@ impl Literal<'_> {
 
     /// Whether a backslash escapes what follows: punctuation that Markdown would not show.
     fn is_escape(&self, at: usize, next: char) -> bool {
-        let begins_line = || self.line[..at].iter().all(|c| c.is_whitespace() || *c == '>');
+        let begins_line = || at <= self.indent;
         match next {
             '*' | '_' | '`' | '~' | '<' | '>' => true,
             '[' => self.begins_link(at + 1),
@@ -194,7 +204,7 @@ impl Literal<'_> {
             '.' | ')' => {
                 let digits = self.line[..at].iter().rev().take_while(|c| c.is_ascii_digit()).count();
                 let start = at - digits;
-                digits > 0 && self.line[..start].iter().all(|c| c.is_whitespace() || *c == '>')
+                digits > 0 && start <= self.indent
             }
             '&' => self.line[at..].iter().take(32).any(|c| *c == ';'),
             // A line break.
@@ -206,14 +216,14 @@ impl Literal<'_> {
     /// Whether a bracket would begin a link.
     fn begins_link(&self, at: usize) -> bool {
         let rest = self.line.get(at..).unwrap_or_default();
-        let end = rest.iter().take(MAX_LABEL_CHARS).position(|c| *c == ']');
+        let end = rest.iter().take(MAX_LINK_CHARS).position(|c| *c == ']');
         let after = end.and_then(|end| rest.get(end + 1));
         self.has_links && rest.first() == Some(&'[') && after.is_some_and(|c| matches!(c, '(' | '[' | ':'))
     }
 
     /// Keeps the underscores of names and paths, such as `__init__` and `pkg/_private.py`.
     fn underscores(&mut self) {
-        let mut words = Words::default();
+        let mut words = WordRange::default();
         let mut at = 0;
         while at < self.line.len() {
             if self.line[at] != '_' {
@@ -238,7 +248,7 @@ impl Literal<'_> {
 
     /// Keeps the asterisks of patterns, formulas and pointers, such as `src/*.rs`, `a*b*c` and `2**10`.
     fn asterisks(&mut self) {
-        let mut words = Words::default();
+        let mut words = WordRange::default();
         // Runs of one and of two asterisks that may still be closed.
         let mut open = [0_usize; 2];
         let mut at = 0;
@@ -275,7 +285,7 @@ impl Literal<'_> {
         let both = before.is_ascii_alphanumeric() && after.is_ascii_alphanumeric();
         let is_number = before.is_ascii_digit() || after.is_ascii_digit();
         let runs = || word.windows(2).filter(|pair| pair[0] == '*' && pair[1] == '*').count();
-        both && (run == 1 || is_number || runs() < 2)
+        both && (run == 1 || is_number || (word.len() <= MAX_WORD_CHARS && runs() < 2))
     }
 
     /// Keeps single tildes: they mean home or about. Two strike out.
@@ -289,12 +299,12 @@ impl Literal<'_> {
 
 /// The last word that was looked at, so that each is measured once.
 #[derive(Default)]
-struct Words {
+struct WordRange {
     start: usize,
     end: usize,
 }
 
-impl Words {
+impl WordRange {
     /// The range of characters of a kind around one of them.
     fn around(&mut self, line: &[char], at: usize, kind: impl Fn(char) -> bool) -> (usize, usize) {
         if !(self.start..self.end).contains(&at) {
@@ -349,6 +359,9 @@ fn is_pattern(before: char, after: char, beyond: char, run: usize) -> bool {
 /// Whether a run is the first or the last of a word that stands between two runs of the same length: `**src/**`. A
 /// pattern such as `**/build/**` is none.
 fn is_wrapped(word: &[char], at: usize, run: usize) -> bool {
+    if word.len() > MAX_WORD_CHARS {
+        return false;
+    }
     let is_mark = |c: &char| !matches!(c, '*' | '/' | '_' | '\\') && !c.is_alphanumeric();
     let start = word.iter().take_while(|c| is_mark(c)).count();
     let end = word.len() - word.iter().rev().take_while(|c| is_mark(c)).count();

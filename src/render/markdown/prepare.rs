@@ -76,6 +76,9 @@ fn content(line: &str) -> &str {
     line.trim_start_matches([' ', '\t', '>'])
 }
 
+/// Levels of code blocks in code blocks. Bounds the work on a text with many fences that are never closed.
+const MAX_NESTED_FENCES: usize = 8;
+
 /// A fenced code block.
 struct FencedBlock {
     /// Its lines, including the one that opens it but not the one that closes it.
@@ -101,9 +104,16 @@ fn code_block(lines: &[&str], fence: &Fence) -> FencedBlock {
             }
         } else if has_info && fence.is_nested_by(line) {
             depth += 1;
+            if depth > MAX_NESTED_FENCES {
+                break;
+            }
         }
     }
     // Some block stays open: then CommonMark's rule is the better guess.
+    let first_close = first_close.or_else(|| {
+        let mut lines = lines.iter().enumerate().skip(1);
+        lines.find(|(_, line)| fence.is_closed_by(content(line))).map(|(at, _)| at)
+    });
     match first_close {
         Some(at) => FencedBlock { lines: at, is_closed: true, nests: false },
         None => FencedBlock { lines: lines.len(), is_closed: false, nests: false },

@@ -161,6 +161,20 @@ fn long_texts_and_deep_nesting_are_translated_in_linear_time() {
         "**".repeat(n / 2),
         "字".repeat(n),
         "some *words* and `code` in a line.\n\n".repeat(n / 10),
+        "a**b".repeat(n / 4),
+        "\\[".repeat(n / 2) + "](",
+        format!("{}{}", " ".repeat(n), "\\-".repeat(n)),
+        "(".repeat(n / 2) + &"*a*/".repeat(n / 8),
+        "__x.".repeat(n / 4),
+        "C:\\ ".repeat(n / 4),
+        "```md\n```a\n```\n".repeat(n / 15),
+        "```md\n```a\n".repeat(n / 10),
+        format!("|a|\n|-|\n|{}|\n", "[a](".repeat(n / 4)),
+        format!("|a|\n|-|\n|{}|\n", "[[a".repeat(n / 3) + &"]]".repeat(n / 3)),
+        format!("|a|\n|-|\n|{}|\n", "<".repeat(n)),
+        format!("|a|\n|-|\n|{}|\n", "<https://a".repeat(n / 10)),
+        format!("|a|\n|-|\n|{}|\n", (1..400).map(|n| "`".repeat(n) + "|").collect::<String>()),
+        "1. a\n3. b\n".repeat(n / 10),
     ];
     for text in &hard {
         let shown = translated(text);

@@ -46,7 +46,6 @@ fn the_last_turns_are_told() {
     2026-09-21 14:13:24 c-k3v9x2mq Claude answers
         All tests pass.
 
-        \u{1b}]0;owned\u{7}
     2026-09-21 14:13:24 c-k3v9x2mq answered after 4.2s, $0.0125
     ");
     let printed = String::from_utf8(daemon.command(&["tail", "--json"]).output().unwrap().stdout).unwrap();

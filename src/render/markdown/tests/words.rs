@@ -1,6 +1,8 @@
 //! No word of what Claude writes is lost on its way to the phone: documents are generated together with the words that a
 //! reader must find in them, in their order.
 
+use std::io::Write as _;
+
 use super::translated;
 use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
 
@@ -26,7 +28,8 @@ fn no_word_of_ten_thousand_generated_documents_is_lost() {
             }
         }
     }
-    println!("{lost} of {words} words lost in {DOCUMENTS} documents");
+    // For whoever runs this test with `--no-capture`.
+    let _ = writeln!(std::io::stderr(), "{lost} of {words} words lost in {DOCUMENTS} documents");
     broken.truncate(5);
     let example = broken.first().map(|(seed, _)| {
         let document = Generator::new(*seed).document();
