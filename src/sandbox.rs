@@ -30,13 +30,13 @@ use tokio::sync::watch;
 
 use self::verdict::SandboxVerdict;
 
-pub mod bwrap;
-pub mod check;
-pub mod confine;
-pub mod enter;
+pub(crate) mod bwrap;
+pub(crate) mod check;
+pub(crate) mod confine;
+pub(crate) mod enter;
 pub mod limits;
 pub mod verdict;
-pub mod view;
+pub(crate) mod view;
 
 /// What holds a sandbox.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -124,7 +124,7 @@ pub fn parse(text: &str) -> ParsedMessage {
     let rest = arguments;
     let bare = rest.trim_end_matches(is_sentence_punctuation).trim_end();
     let command = match name.to_ascii_lowercase().as_str() {
-        "new" if bare.is_empty() => Ok(Command::Projects),
+        "new" if rest.is_empty() => Ok(Command::Projects),
         "new" => new_session(rest).map(Command::New),
         "list" if bare.is_empty() => Ok(Command::List(1)),
         "list" => number(bare).map(Command::List),
@@ -351,6 +351,8 @@ mod tests {
             ("/deny: not now", Command::Deny(Some("not now".into()))),
             ("/list 2", Command::List(2)),
             ("/new", Command::Projects),
+            ("/new。", Command::Projects),
+            ("/new ..", Command::New(new(".."))),
             ("/mode", Command::Mode(None)),
             ("/mode plan", Command::Mode(Some(PermissionMode::Plan))),
             ("/mode Acceptedits", Command::Mode(Some(PermissionMode::AcceptEdits))),

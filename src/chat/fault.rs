@@ -29,8 +29,8 @@ impl Words {
             }
             CommandFault::Bypass => say!(
                 self,
-                "bypassPermissions would run everything without asking. That needs a sandbox, which this version does not have.",
-                "bypassPermissions 会不经询问执行一切，需要沙箱，而此版本没有沙箱。"
+                "bypassPermissions is not available here: everything would run without asking. acceptEdits asks least.",
+                "这里不能用 bypassPermissions：一切都会不经询问就执行。询问最少的是 acceptEdits。"
             ),
             CommandFault::NotALength(text) => say!(
                 self,

@@ -7,15 +7,15 @@ use std::path::{Path, PathBuf};
 use super::view::{View, ViewPart};
 
 /// Where phonework itself lies inside.
-pub const CONFINE: &str = "/run/confine";
+pub(crate) const CONFINE: &str = "/run/confine";
 
 /// Descriptors that bubblewrap finds open: of held paths, and of the copy of Claude Code's state.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Descriptors {
+pub(crate) struct Descriptors {
     /// By path.
-    pub held: BTreeMap<PathBuf, i32>,
+    pub(crate) held: BTreeMap<PathBuf, i32>,
     /// The copy, if there is one.
-    pub state: Option<i32>,
+    pub(crate) state: Option<i32>,
 }
 
 /// Every namespace but the network's, no capabilities, no further user namespaces. No host name: the units' system
@@ -36,7 +36,12 @@ const NAMESPACES: &[&str] = &[
 /// The arguments that stand before the program to be run. A held path without a descriptor is left out. `phonework` is
 /// this program's path on the host.
 #[must_use]
-pub fn arguments(view: &View, descriptors: &Descriptors, phonework: &Path, project: &Path) -> Vec<OsString> {
+pub(crate) fn arguments(
+    view: &View,
+    descriptors: &Descriptors,
+    phonework: &Path,
+    project: &Path,
+) -> Vec<OsString> {
     let mut arguments: Vec<OsString> = NAMESPACES.iter().map(OsString::from).collect();
     let mut add = |words: &[&dyn AsRef<std::ffi::OsStr>]| {
         arguments.extend(words.iter().map(|word| word.as_ref().to_owned()));

@@ -15,27 +15,27 @@ use serde::{Deserialize, Serialize};
 
 /// What to try. Everything named here exists while the check runs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Targets {
+pub(crate) struct Targets {
     /// Files of phonework's own.
-    pub hidden: Vec<PathBuf>,
+    pub(crate) hidden: Vec<PathBuf>,
     /// A file of another project.
-    pub other_project: PathBuf,
+    pub(crate) other_project: PathBuf,
     /// A file in the host's `/tmp`.
-    pub temporary: PathBuf,
+    pub(crate) temporary: PathBuf,
     /// A Unix socket that somebody listens on.
-    pub socket: PathBuf,
+    pub(crate) socket: PathBuf,
     /// The name of an abstract socket that somebody listens on.
-    pub abstract_socket: String,
+    pub(crate) abstract_socket: String,
     /// A process of the same user outside.
-    pub process: u32,
+    pub(crate) process: u32,
     /// When that was started ([`start_of`]): inside, another one may have its number.
-    pub started: String,
+    pub(crate) started: String,
 }
 
 /// Something that a sandbox may or may not stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Reach {
+pub(crate) enum Reach {
     /// phonework's own files are read.
     Hidden,
     /// Another project is read.
@@ -66,7 +66,7 @@ pub enum Reach {
 
 impl Reach {
     /// All of them, in the order in which they are told.
-    pub const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::Hidden,
         Self::OtherProject,
         Self::Temporary,
@@ -84,7 +84,7 @@ impl Reach {
 
     /// What Claude can do where this is not stopped: the end of a sentence.
     #[must_use]
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Hidden => "read phonework's own files",
             Self::OtherProject => "read other projects",
@@ -105,18 +105,18 @@ impl Reach {
 
 /// What the check found.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Findings {
+pub(crate) struct Findings {
     /// Why a session could not work in this sandbox, if it could not.
-    pub broken: Option<String>,
+    pub(crate) broken: Option<String>,
     /// What could be reached.
-    pub reached: Vec<Reach>,
+    pub(crate) reached: Vec<Reach>,
 }
 
 /// Tries everything; the [`Findings`] as one line of JSON.
 ///
 /// # Errors
 /// When `targets` is no JSON of [`Targets`].
-pub fn run(targets: &str) -> io::Result<String> {
+pub(crate) fn run(targets: &str) -> io::Result<String> {
     let targets = serde_json::from_str(targets)?;
     Ok(serde_json::to_string(&look(&targets))?)
 }
@@ -207,7 +207,7 @@ fn can_truncate(path: &Path) -> bool {
 
 /// When a process was started, in ticks since the machine was: with its number it names one process.
 #[must_use]
-pub fn start_of(process: u32) -> Option<String> {
+pub(crate) fn start_of(process: u32) -> Option<String> {
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
     // Field 22; the name, which may hold anything, is the second.
     Some(stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(19)?.to_owned())

@@ -28,7 +28,7 @@ use seccompiler::{
 use serde::{Deserialize, Serialize};
 
 /// The variable that carries a [`Confinement`] as JSON; the program does not see it.
-pub const CONFINEMENT_VARIABLE: &str = "PHONEWORK_CONFINEMENT";
+pub(crate) const CONFINEMENT_VARIABLE: &str = "PHONEWORK_CONFINEMENT";
 
 /// The newest kernel interface that is used where it is there.
 const NEWEST: ABI = ABI::V9;
@@ -48,20 +48,20 @@ const DEVICES: &[&str] = &[
 
 /// What is applied.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Confinement {
+pub(crate) struct Confinement {
     /// The paths that Landlock allows; none where the file tree is a sandbox's own.
-    pub rules: Option<Rules>,
+    pub(crate) rules: Option<Rules>,
     /// Maximum number of processes of this user in this user namespace.
-    pub processes: Option<u64>,
+    pub(crate) processes: Option<u64>,
 }
 
 /// Paths that Landlock allows.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Rules {
+pub(crate) struct Rules {
     /// To be read and run.
-    pub read: Vec<PathBuf>,
+    pub(crate) read: Vec<PathBuf>,
     /// To be written too.
-    pub write: Vec<PathBuf>,
+    pub(crate) write: Vec<PathBuf>,
 }
 
 impl Confinement {
@@ -69,14 +69,14 @@ impl Confinement {
     ///
     /// # Errors
     /// For a path that is not UTF-8.
-    pub fn to_json(&self) -> io::Result<String> {
+    pub(crate) fn to_json(&self) -> io::Result<String> {
         serde_json::to_string(self).map_err(io::Error::from)
     }
 }
 
 /// Becomes the program. Returns only when that failed: 126, with a line on stderr; 127 when there is no such program.
 #[must_use]
-pub fn run(program: &OsStr, arguments: &[OsString]) -> ExitCode {
+pub(crate) fn run(program: &OsStr, arguments: &[OsString]) -> ExitCode {
     let confinement = std::env::var(CONFINEMENT_VARIABLE)
         .map_err(io::Error::other)
         .and_then(|text| serde_json::from_str::<Confinement>(&text).map_err(io::Error::from));

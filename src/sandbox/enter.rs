@@ -35,9 +35,9 @@ const BWRAP: &[&str] =
 
 /// A command that runs a program in its sandbox. What it needs is open until this is dropped.
 #[derive(Debug)]
-pub struct Entered {
+pub(crate) struct Entered {
     /// The command; its pipes and its directory are set.
-    pub command: Command,
+    pub(crate) command: Command,
     /// Open while the command starts.
     descriptors: Vec<OwnedFd>,
     /// Removed when everything inside has ended.
@@ -46,7 +46,7 @@ pub struct Entered {
 
 /// Why nothing can be run in this sandbox.
 #[derive(Debug, Error)]
-pub enum EnterError {
+pub(crate) enum EnterError {
     /// The request cannot be kept.
     #[error(transparent)]
     View(#[from] ViewError),
@@ -87,7 +87,11 @@ impl Entered {
     ///
     /// # Errors
     /// When the directory is gone, or a link lies on the way to it.
-    pub fn outside(program: &OsStr, arguments: &[OsString], directory: Option<&Path>) -> io::Result<Self> {
+    pub(crate) fn outside(
+        program: &OsStr,
+        arguments: &[OsString],
+        directory: Option<&Path>,
+    ) -> io::Result<Self> {
         let mut command = Command::new(program);
         command.args(arguments);
         let mut descriptors = Vec::new();
@@ -100,7 +104,7 @@ impl Entered {
     }
 
     /// Closes what the command needed to start.
-    pub fn started(&mut self) {
+    pub(crate) fn started(&mut self) {
         self.descriptors.clear();
     }
 }
@@ -109,7 +113,7 @@ impl Entered {
 ///
 /// # Errors
 /// [`EnterError`]; nothing was started then.
-pub fn enter(
+pub(crate) fn enter(
     request: &SandboxRequest,
     program: &Path,
     arguments: &[OsString],
@@ -224,7 +228,7 @@ fn with_landlock(
 
 /// The path by which a child of this process enters an open directory.
 #[must_use]
-pub fn directory_of(directory: &OwnedFd) -> PathBuf {
+pub(crate) fn directory_of(directory: &OwnedFd) -> PathBuf {
     PathBuf::from(format!("/proc/self/fd/{}", directory.as_raw_fd()))
 }
 
@@ -232,7 +236,7 @@ pub fn directory_of(directory: &OwnedFd) -> PathBuf {
 ///
 /// # Errors
 /// Those of the system; `NotADirectory` for a link.
-pub fn open_plain(path: &Path) -> io::Result<OwnedFd> {
+pub(crate) fn open_plain(path: &Path) -> io::Result<OwnedFd> {
     if !view::is_plain(path) {
         return Err(io::ErrorKind::InvalidInput.into());
     }
@@ -358,7 +362,7 @@ fn in_memory(name: &str, content: &[u8]) -> io::Result<OwnedFd> {
 ///
 /// # Errors
 /// When it is no request.
-pub fn requested() -> io::Result<Option<SandboxRequest>> {
+pub(crate) fn requested() -> io::Result<Option<SandboxRequest>> {
     let Some(text) = std::env::var_os(super::REQUEST_VARIABLE) else { return Ok(None) };
     read(&text).map(Some)
 }

@@ -17,7 +17,7 @@ mod tests;
 
 /// What lies at a path; a link is not followed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PathKind {
+pub(crate) enum PathKind {
     /// A plain file.
     File,
     /// A folder.
@@ -34,11 +34,11 @@ pub enum PathKind {
 }
 
 /// What was found at each of the [`candidates`] that exist.
-pub type Found = BTreeMap<PathBuf, PathKind>;
+pub(crate) type Found = BTreeMap<PathBuf, PathKind>;
 
 /// One part of the view, in the order in which it is made: later parts cover earlier ones.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ViewPart {
+pub(crate) enum ViewPart {
     /// A file or folder of the host, to be read and run.
     Read {
         /// On the host.
@@ -90,16 +90,16 @@ pub enum ViewPart {
 
 /// The view of one session.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct View {
+pub(crate) struct View {
     /// Its parts, in order.
-    pub parts: Vec<ViewPart>,
+    pub(crate) parts: Vec<ViewPart>,
     /// Variables that send programs to places where they can write.
-    pub environment: Vec<(&'static str, PathBuf)>,
+    pub(crate) environment: Vec<(&'static str, PathBuf)>,
 }
 
 /// Why there is no view that keeps the promise.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum ViewError {
+pub(crate) enum ViewError {
     /// A path to be shown holds something that must not be.
     #[error("{} is or holds {}, which no session may reach", path.display(), hidden.display())]
     Holds {
@@ -126,7 +126,7 @@ const LONGEST_SLUG: usize = 200;
 
 /// Every path that has to be looked at for a view. `program` is the program to be run: canonical.
 #[must_use]
-pub fn candidates(request: &SandboxRequest, program: &Path) -> Vec<PathBuf> {
+pub(crate) fn candidates(request: &SandboxRequest, program: &Path) -> Vec<PathBuf> {
     let below = |folder: &Path, names: &[&str]| -> Vec<PathBuf> {
         names.iter().map(|name| folder.join(name)).collect()
     };
@@ -146,7 +146,7 @@ pub fn candidates(request: &SandboxRequest, program: &Path) -> Vec<PathBuf> {
 
 /// The folder of the project's transcripts; none where its name is not ours to know.
 #[must_use]
-pub fn transcripts(request: &SandboxRequest) -> Option<PathBuf> {
+pub(crate) fn transcripts(request: &SandboxRequest) -> Option<PathBuf> {
     Some(request.claude_folder.join("projects").join(slug(&request.project)?))
 }
 
@@ -165,7 +165,7 @@ impl View {
     ///
     /// # Errors
     /// [`ViewError`]: a path that was asked for would show what must stay hidden.
-    pub fn new(request: &SandboxRequest, program: &Path, found: &Found) -> Result<Self, ViewError> {
+    pub(crate) fn new(request: &SandboxRequest, program: &Path, found: &Found) -> Result<Self, ViewError> {
         refuse_what_holds_secrets(request)?;
         let mut parts = Vec::new();
         system(&mut parts, found);
@@ -197,7 +197,7 @@ impl View {
 
 /// The folder of caches as the session sees it.
 #[must_use]
-pub fn cache(request: &SandboxRequest) -> PathBuf {
+pub(crate) fn cache(request: &SandboxRequest) -> PathBuf {
     match request.mode {
         Mode::Bwrap => request.home.join(".cache"),
         Mode::Landlock => request.cache.clone(),
@@ -303,7 +303,7 @@ fn conversations_of_others(request: &SandboxRequest, transcripts: &Path, found: 
 
 /// Whether Claude Code keeps the conversations of both projects in one folder.
 #[must_use]
-pub fn share_transcripts(one: &Path, other: &Path) -> bool {
+pub(crate) fn share_transcripts(one: &Path, other: &Path) -> bool {
     slug(one).is_some_and(|name| slug(other) == Some(name))
 }
 
@@ -366,7 +366,7 @@ fn project(parts: &mut Vec<ViewPart>, request: &SandboxRequest, found: &Found) {
 
 /// What Landlock allows of a view: paths of the host to be read and run, and to be written.
 #[must_use]
-pub fn rules(view: &View) -> (Vec<PathBuf>, Vec<PathBuf>) {
+pub(crate) fn rules(view: &View) -> (Vec<PathBuf>, Vec<PathBuf>) {
     let (mut read, mut write) = (vec![PathBuf::from("/proc")], Vec::new());
     for part in &view.parts {
         match part {
@@ -391,7 +391,7 @@ pub fn rules(view: &View) -> (Vec<PathBuf>, Vec<PathBuf>) {
 
 /// Whether a path is absolute and has no `..`.
 #[must_use]
-pub fn is_plain(path: &Path) -> bool {
+pub(crate) fn is_plain(path: &Path) -> bool {
     path.is_absolute()
         && path.components().all(|part| matches!(part, Component::RootDir | Component::Normal(_)))
 }

@@ -190,7 +190,7 @@ async fn the_mode_is_changed_by_typing_and_by_pressing_and_outlives_a_restart() 
     let mut phonework = Phonework::practising(json!({})).await;
     phonework.open_shop().await;
     let said = phonework.ask("/mode bypassPermissions", 1).await;
-    insta::assert_snapshot!(said[0], @"bypassPermissions would run everything without asking. That needs a sandbox, which this version does not have.");
+    insta::assert_snapshot!(said[0], @"bypassPermissions is not available here: everything would run without asking. acceptEdits asks least.");
     let shown = phonework.show("/mode").await;
     assert_eq!(shown.buttons(), ["acceptEdits", "plan"]);
     let said = phonework.press(&shown, "acceptEdits", 0).await;
