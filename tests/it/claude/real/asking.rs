@@ -329,7 +329,8 @@ async fn a_text_is_heard_while_it_is_written() {
 async fn a_long_output_of_a_command_is_read_to_its_end_or_its_file_is_named() {
     let scene = scene().await;
     let mut driven = Driven::start(scene.launch());
-    let (_, done) = driven.with(&bash("seq 1 20000; echo END"), Verdict::Allow).await;
+    driven.prompt(&bash("seq 1 20000; echo END"));
+    let done = driven.done().await;
     let (_, end) = done.tools[0].end.clone().unwrap();
     let named = end.saved.as_ref().is_some_and(|saved| std::path::Path::new(&saved.path).is_file());
     assert!(end.cut && (end.output.ends_with("\nEND") || named), "{:?} {}", end.saved, end.output);
