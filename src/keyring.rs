@@ -89,7 +89,7 @@ pub struct Keyring {
     /// `STALE_AFTER`: a message older than this is not run without asking; default 5 min.
     pub stale_after: Duration,
     /// `SANDBOX`: default the strongest that works here.
-    pub sandbox: Wanted,
+    pub(crate) sandbox: Wanted,
     /// `SANDBOX_PATHS` and `LIMITS: processes`; default no path, 1,000 processes.
     pub sandbox_extra: Extra,
     /// `LIMITS: memory`: maximum number of bytes that a session's processes hold together; default 4 GiB.

@@ -35,7 +35,7 @@ pub(crate) mod check;
 pub(crate) mod confine;
 pub(crate) mod enter;
 pub mod limits;
-pub mod verdict;
+pub(crate) mod verdict;
 pub(crate) mod view;
 
 /// What holds a sandbox.
@@ -205,7 +205,7 @@ pub enum Isolation {
 
 /// The sandbox in force; a new verdict counts for what is started from then on.
 #[derive(Clone, Debug)]
-pub struct Sandboxes {
+pub(crate) struct Sandboxes {
     layout: SandboxLayout,
     verdict: watch::Receiver<Arc<SandboxVerdict>>,
 }
@@ -213,25 +213,25 @@ pub struct Sandboxes {
 impl Sandboxes {
     /// The sandbox that a verdict says.
     #[must_use]
-    pub fn new(layout: SandboxLayout, verdict: watch::Receiver<Arc<SandboxVerdict>>) -> Self {
+    pub(crate) fn new(layout: SandboxLayout, verdict: watch::Receiver<Arc<SandboxVerdict>>) -> Self {
         Self { layout, verdict }
     }
 
     /// What sessions run in now.
     #[must_use]
-    pub fn verdict(&self) -> Arc<SandboxVerdict> {
+    pub(crate) fn verdict(&self) -> Arc<SandboxVerdict> {
         self.verdict.borrow().clone()
     }
 
     /// The project of the checks.
     #[must_use]
-    pub fn trial_project(&self) -> PathBuf {
+    pub(crate) fn trial_project(&self) -> PathBuf {
         self.layout.trial().join("project")
     }
 
     /// What a session can reach that is started now.
     #[must_use]
-    pub fn isolation(
+    pub(crate) fn isolation(
         &self,
         extra: &Extra,
         scope: &SessionScope<'_>,

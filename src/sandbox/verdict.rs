@@ -5,7 +5,7 @@ use super::check::{Findings, Reach};
 
 /// What `SANDBOX` asks for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Wanted {
+pub(crate) enum Wanted {
     /// The strongest that works here.
     #[default]
     Auto,
@@ -17,16 +17,16 @@ pub enum Wanted {
 
 /// What the checks of one start found: a sentence says why a mode does not work.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SandboxChecks {
+pub(crate) struct SandboxChecks {
     /// Under bubblewrap.
-    pub bwrap: Result<Findings, String>,
+    pub(crate) bwrap: Result<Findings, String>,
     /// Under Landlock.
-    pub landlock: Result<Findings, String>,
+    pub(crate) landlock: Result<Findings, String>,
 }
 
 /// What sessions run in.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SandboxVerdict {
+pub(crate) enum SandboxVerdict {
     /// In a sandbox.
     In {
         /// What holds it.
@@ -45,7 +45,7 @@ pub enum SandboxVerdict {
 impl SandboxVerdict {
     /// The mode as `health` names it.
     #[must_use]
-    pub fn as_str(&self) -> &'static str {
+    pub(crate) fn as_str(&self) -> &'static str {
         match self {
             Self::In { mode, .. } => mode.as_str(),
             Self::Off => "off",
@@ -56,7 +56,7 @@ impl SandboxVerdict {
 
 /// Chooses. A sandbox that does not stop what its mode promises is none.
 #[must_use]
-pub fn choose(wanted: Wanted, checked: &SandboxChecks) -> SandboxVerdict {
+pub(crate) fn choose(wanted: Wanted, checked: &SandboxChecks) -> SandboxVerdict {
     let bwrap = judge(Mode::Bwrap, &checked.bwrap);
     let landlock = judge(Mode::Landlock, &checked.landlock);
     let found = |mode, findings: &Findings, why_not_better| SandboxVerdict::In {
