@@ -78,7 +78,7 @@ pub struct Keyring {
     pub claude_model: Option<String>,
     /// `PERMISSION_MODE`: the mode of new sessions; default `default`.
     pub permission_mode: PermissionMode,
-    /// `TURN_TIMEOUT`: how long Claude may work on one prompt, waiting for people apart; default 300 s.
+    /// `TURN_TIMEOUT`: how long Claude may work on one prompt, not counting the time it waits for people; default 30 min.
     pub turn_timeout: Duration,
     /// `IDLE_TIMEOUT`: how long a session stays live without a message; default 30 min.
     pub idle_timeout: Duration,

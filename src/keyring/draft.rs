@@ -105,7 +105,7 @@ impl Default for KeyringDraft {
                 claude_env: BTreeMap::new(),
                 claude_model: None,
                 permission_mode: PermissionMode::Default,
-                turn_timeout: Duration::from_secs(300),
+                turn_timeout: Duration::from_mins(30),
                 idle_timeout: Duration::from_mins(30),
                 approval_timeout: Duration::from_mins(10),
                 max_live_sessions: 8,

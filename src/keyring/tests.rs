@@ -38,7 +38,7 @@ fn two_keys_are_enough() {
         claude_env: [],
         claude_model: None,
         permission_mode: Default,
-        turn_timeout: 300s,
+        turn_timeout: 1800s,
         idle_timeout: 1800s,
         approval_timeout: 600s,
         max_live_sessions: 8,
