@@ -7,7 +7,7 @@ use std::time::Duration;
 pub(crate) struct Backoff {
     /// The wait after the first failure.
     pub(crate) first: Duration,
-    /// The longest wait.
+    /// The longest wait, jitter not counted.
     pub(crate) longest: Duration,
     /// The share of each wait that is left to chance, so that many clients do not retry at the same moment: 0 keeps the
     /// whole wait, 0.5 at least half of it, and with 1 (full jitter) it can be anything between none and all.

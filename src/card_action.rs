@@ -27,7 +27,7 @@ pub enum CardAction {
     Decide {
         /// The request that the card shows.
         about: RequestRef,
-        /// The decision.
+        /// What the person decided.
         choice: Verdict,
     },
     /// Answer Claude's questions, with the fields of the form or with an option of the only question.
@@ -143,7 +143,7 @@ pub enum Verdict {
     AllowRule,
     /// Allow it, and allow all edits for the rest of the session. For a plan: carry it out that way.
     AllowEdits,
-    /// Deny it.
+    /// Deny the request, without a reason.
     Deny,
     /// Deny it for the reason in the form field [`REASON`]. For a plan: change what the field says.
     DenyWhy,

@@ -23,7 +23,7 @@ use wire::{ControlCall, ControlError};
 /// The caller of a connection, as the kernel names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Peer {
-    /// The user id.
+    /// The caller's user id.
     pub uid: u32,
     /// The id of the process that connected.
     pub pid: i32,

@@ -40,7 +40,7 @@ pub struct NewMail {
     pub message_id: MessageId,
     /// The chat that it was written in.
     pub chat_id: ChatId,
-    /// Its sender.
+    /// The open_id of the sender.
     pub user: OpenId,
     /// Whether the chat is a group.
     pub group: bool,
@@ -125,14 +125,14 @@ impl Settlement {
     }
 }
 
-/// Something to send.
+/// A message to Feishu that is owed until Feishu confirms it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Post {
     /// The chat or the person that it goes to.
     pub to: Recipient,
     /// The message that it replies to. If that is gone, the post is sent as a message of its own.
     pub reply_to: Option<MessageId>,
-    /// What is sent.
+    /// The text, document or reaction that is sent.
     pub body: PostBody,
 }
 
@@ -151,7 +151,7 @@ pub enum PostBody {
     },
     /// An emoji on a message.
     Reaction {
-        /// The message.
+        /// The message that the reaction is put on.
         on: MessageId,
         /// Feishu's name of the emoji, such as `OnIt`.
         emoji: String,
@@ -187,9 +187,9 @@ pub struct Unfinished {
 pub(crate) struct WedgedPost {
     /// When it was given up.
     pub(crate) at: Timestamp,
-    /// The recipient.
+    /// The chat or person it was meant for.
     pub(crate) to: Recipient,
-    /// Feishu's reason.
+    /// Feishu's code and message.
     pub(crate) why: String,
 }
 

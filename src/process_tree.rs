@@ -40,7 +40,7 @@ pub(crate) fn parent(pid: Pid) -> Option<Option<Pid>> {
 /// A child process, as [`children`] finds it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChildOf {
-    /// The child's pid.
+    /// The child's process id.
     pub pid: Pid,
     /// Whether it has ended and waits to be reaped.
     pub zombie: bool,

@@ -68,9 +68,9 @@ impl fmt::Display for Mode {
 /// The sandbox of one session, as the daemon asks the warden for it. All paths are absolute.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SandboxRequest {
-    /// What holds it.
+    /// The mechanism that holds the session.
     pub mode: Mode,
-    /// The project: canonical.
+    /// The project's directory, canonical.
     pub project: PathBuf,
     /// Whether the project may change its own `.git/config`.
     pub trusted: bool,
@@ -121,7 +121,7 @@ pub struct Extra {
 /// Whose session it is, in which project.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SessionScope<'a> {
-    /// The project: canonical.
+    /// The project's directory, canonical.
     pub project: &'a Path,
     /// The person: what they keep in this project is apart from what others keep in it.
     pub user: &'a str,

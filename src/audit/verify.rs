@@ -10,14 +10,14 @@ use serde::Deserialize;
 
 use super::hash;
 
-/// What [`verify`] found.
+/// The state of a chain of lines, as [`verify`] found it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Chain {
     /// Every line holds the hash of the one before it.
     Whole {
         /// The hash of the last line, to compare with the one in `mail.db`; `None` for an empty file.
         head: Option<String>,
-        /// Number of lines.
+        /// Number of lines that were verified.
         lines: usize,
     },
     /// The first line, counted from 1, that does not hold the hash of the one before it.

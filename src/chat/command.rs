@@ -37,7 +37,7 @@ pub enum Command {
     Stop,
     /// Show the state of the active session.
     Status,
-    /// Show the commands.
+    /// Show the help: all commands with a sentence each.
     Help,
     /// Allow what Claude asks for: once, or further.
     Approve(AllowScope),
@@ -45,7 +45,7 @@ pub enum Command {
     Deny(Option<String>),
     /// Run the messages that came too late to be run without asking.
     Run,
-    /// Drop these messages.
+    /// Drop the messages that came too late.
     Discard,
 }
 

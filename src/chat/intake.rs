@@ -40,11 +40,11 @@ const PRESS_TIMEOUT: Duration = Duration::from_secs(2);
 pub(crate) struct Intake {
     /// The configuration in force.
     pub(crate) settings: watch::Receiver<Arc<ResolvedKeyring>>,
-    /// The inbox.
+    /// The inbox that accepted messages are committed to.
     pub(crate) store: Store,
     /// The bot's own open_id, once Feishu has told it.
     pub(crate) bot: watch::Receiver<Option<OpenId>>,
-    /// The router.
+    /// The router, which is told of each accepted message.
     pub(crate) router: mpsc::Sender<RouterEvent>,
     /// What people are told past the outbox.
     pub(crate) alerts: mpsc::Sender<StorageAlert>,

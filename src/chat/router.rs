@@ -86,7 +86,7 @@ pub(crate) struct RouterParts {
     pub(crate) registry: Registry,
     /// Writes the registry to disk.
     pub(crate) saver: Saver,
-    /// Inbox and outbox.
+    /// Handle of the database thread: inbox, outbox and turns.
     pub(crate) store: Store,
     /// Receives what sessions do, for whoever follows them.
     pub(crate) event_feed: EventFeed,

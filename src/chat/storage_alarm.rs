@@ -20,7 +20,7 @@ pub(crate) struct StorageAlert {
     pub(crate) chat: ChatId,
     /// The message that the sentence replies to, in a group.
     pub(crate) under: Option<MessageId>,
-    /// The sentence itself.
+    /// The sentence that is sent.
     pub(crate) text: String,
 }
 

@@ -87,7 +87,7 @@ pub enum LaunchError {
     /// The project's directory is gone, is not a directory, or cannot be entered.
     #[error("{} is not a directory that can be entered: create it again, or start a new session elsewhere", path.display())]
     ProjectMissing {
-        /// The project's directory.
+        /// The project's directory, in which the process starts.
         path: PathBuf,
     },
     /// There is no sandbox, and nothing may run without one.

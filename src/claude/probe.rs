@@ -31,7 +31,7 @@ const MAX_OUTPUT_BYTES: u64 = 16 << 10;
 /// Maximum length, in characters, of a line of output that is quoted.
 const MAX_QUOTED_CHARS: usize = 300;
 
-/// What to run.
+/// The program, its environment and its sandbox.
 #[derive(Clone, Debug)]
 pub struct Probe {
     /// `CLAUDE_COMMAND` of the keyring.

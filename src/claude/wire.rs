@@ -36,7 +36,7 @@ type Object = serde_json::Map<String, Value>;
 /// What one line of Claude Code's stdout means to phonework.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Output {
-    /// A turn began.
+    /// A turn began; the line carries the session id.
     Init(Init),
     /// A finished block of an answer, or a text of Claude Code itself.
     Assistant(Assistant),
@@ -140,7 +140,7 @@ pub struct Init {
     pub model: Option<String>,
     /// The permission mode in force.
     pub permission_mode: Option<String>,
-    /// Claude Code's version.
+    /// Claude Code's version, such as `2.1.330`.
     pub version: Option<String>,
 }
 

@@ -125,13 +125,13 @@ pub struct JsonOption {
 #[derive(Debug, Args)]
 #[command(after_help = PATHS_HELP)]
 pub struct ServeArgs {
-    /// The option `--keyring`.
+    /// The path that `--keyring` names.
     #[command(flatten)]
     pub keyring: KeyringOption,
     /// The directory for sessions and mail [default: $PHONEWORK_STATE_DIR, or see below]
     #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     pub state_dir: Option<PathBuf>,
-    /// The option `--socket`.
+    /// The path that `--socket` names.
     #[command(flatten)]
     pub socket: SocketOption,
 }
@@ -155,7 +155,7 @@ pub struct SessionsArgs {
     /// Include closed sessions
     #[arg(long)]
     pub all: bool,
-    /// The option `--json`.
+    /// Whether `--json` was given.
     #[command(flatten)]
     pub output: JsonOption,
     /// The option `--socket`, which names the daemon to ask.
@@ -176,7 +176,7 @@ pub struct CloseArgs {
     /// End every open session
     #[arg(long, conflicts_with = "conv_ids")]
     pub all: bool,
-    /// The option `--json`.
+    /// Whether `--json` was given.
     #[command(flatten)]
     pub output: JsonOption,
     /// The option `--socket`, which names the daemon to ask.
@@ -212,7 +212,7 @@ pub struct HealthArgs {
     /// Run `claude -p ping` first, the way sessions run Claude; costs a little and may take two minutes
     #[arg(long)]
     pub probe: bool,
-    /// The option `--json`.
+    /// Whether `--json` was given.
     #[command(flatten)]
     pub output: JsonOption,
     /// Print metrics for the textfile collector of Prometheus' node_exporter
@@ -233,7 +233,7 @@ pub struct AllowArgs {
     /// Shut out a person whom this command let in
     #[arg(long, value_name = "OPEN_ID", add = super::complete::people())]
     pub remove: Option<OpenId>,
-    /// The option `--json`.
+    /// Whether `--json` was given.
     #[command(flatten)]
     pub output: JsonOption,
     /// The option `--socket`, which names the daemon to ask.
@@ -245,7 +245,7 @@ pub struct AllowArgs {
 #[derive(Debug, Args)]
 #[command(after_help = KEYRING_HELP)]
 pub struct CheckArgs {
-    /// The option `--keyring`.
+    /// The path that `--keyring` names.
     #[command(flatten)]
     pub keyring: KeyringOption,
 }

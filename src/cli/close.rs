@@ -11,7 +11,7 @@ use crate::error::Failure;
 use crate::ids::ConvId;
 use crate::paths::Environment;
 
-/// What `--json` prints.
+/// The JSON document of `close --json`.
 #[derive(Default, Serialize)]
 struct CloseReport {
     closed: Vec<ConvId>,

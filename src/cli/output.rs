@@ -46,7 +46,7 @@ pub(super) fn print_lines_to_reader(lines: impl IntoIterator<Item = String>) -> 
     write_text(&text)
 }
 
-/// Writes text unchanged.
+/// Writes a text unchanged; a closed pipe is no error.
 pub(super) fn print(text: &str) -> Result<(), Failure> {
     write_text(text).map(|_| ())
 }

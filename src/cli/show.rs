@@ -24,16 +24,16 @@ pub(crate) use self::tail_entry::tail_entry;
 /// The role of a piece of text, which decides its colour.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Style {
-    /// Ordinary text.
+    /// Ordinary text, in the terminal's own colour.
     #[default]
     Plain,
     /// What the reader looks for first.
     Strong,
-    /// Less important text.
+    /// Less important text, dimmed.
     Faint,
-    /// Something works.
+    /// Good news, in green.
     Good,
-    /// Worth a look.
+    /// Something worth a look, in yellow.
     Notable,
     /// Something does not work.
     Bad,

@@ -25,13 +25,13 @@ pub(crate) enum ControlClientError {
         path = path.display()
     )]
     NoDaemon {
-        /// The socket.
+        /// The path of the socket.
         path: PathBuf,
     },
     /// This user may not connect to the socket.
     #[error("this user may not connect to {path}; join the group of that directory, or use sudo", path = path.display())]
     Forbidden {
-        /// The socket.
+        /// The path of the socket.
         path: PathBuf,
     },
     /// The daemon answered with an error of its interface.

@@ -20,7 +20,7 @@ use crate::process_tree;
 pub(crate) struct Caller {
     /// Its user id and process id.
     pub peer: Peer,
-    /// Its group ids.
+    /// The caller's group ids, the supplementary ones included.
     pub groups: Vec<u32>,
     /// Whether its process descends from the daemon.
     pub lineage: Lineage,
@@ -31,7 +31,7 @@ pub(crate) struct Caller {
 pub(crate) enum Lineage {
     /// It does: it is Claude Code, or something that Claude Code started.
     Daemon,
-    /// It does not.
+    /// It does not descend from the daemon.
     Elsewhere,
     /// Unknown: the process has ended, or is in a pid namespace that is not visible from here.
     Unknown,
@@ -42,9 +42,9 @@ pub(crate) enum Lineage {
 pub(crate) enum Rights {
     /// Nothing; the sentence says why.
     None(&'static str),
-    /// Read only.
+    /// The caller may look, and change nothing.
     Read,
-    /// Read and change.
+    /// The caller may look and change.
     Change,
 }
 
@@ -102,7 +102,7 @@ impl Caller {
 pub(crate) enum PeerProcess {
     /// Held by a descriptor of it (Linux 6.5 and newer).
     Held(OwnedFd),
-    /// It has ended.
+    /// The process has ended, so that nothing can be said of it.
     Ended,
     /// This kernel holds no processes.
     Unheld,

@@ -11,7 +11,7 @@ pub const SERVICE: &str = "org.varlink.service";
 /// The definition of [`SERVICE`].
 const SERVICE_DEFINITION: &str = include_str!("org.varlink.service.varlink");
 
-/// A parsed request.
+/// A request as it was parsed: method, parameters and flags.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Request {
     /// The call, or why it is not one.

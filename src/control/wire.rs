@@ -14,7 +14,7 @@ pub use health::{
 
 use crate::ids::{ChatId, ClaudeSessionId, ConvId, OpenId};
 
-/// The interface's name.
+/// The name of the Varlink interface.
 pub(crate) const INTERFACE: &str = "io.phonework";
 /// The definition of the interface, with its documentation.
 pub(crate) const DEFINITION: &str = include_str!("io.phonework.varlink");
@@ -38,9 +38,9 @@ pub struct Sessions {
 pub struct SessionInfo {
     /// Its number in its owner's `/list`; `None` if it is closed.
     pub number: Option<usize>,
-    /// Its id.
+    /// The session's conv_id.
     pub conv_id: ConvId,
-    /// Its owner.
+    /// The open_id of the session's owner.
     pub user: OpenId,
     /// The chat that it was opened in.
     pub chat_id: ChatId,
@@ -64,7 +64,7 @@ pub struct SessionInfo {
     pub closed_at: Option<Timestamp>,
     /// Claude Code's id of the conversation.
     pub claude_session_id: ClaudeSessionId,
-    /// The permission mode.
+    /// The permission mode, as Claude Code names it.
     pub mode: String,
     /// The model, if one is set.
     pub model: Option<String>,
@@ -130,7 +130,7 @@ pub struct TailEntry {
     pub text: Option<String>,
     /// Number of bytes that were cut off the end of the text.
     pub cut: Option<u64>,
-    /// The tool's name.
+    /// The name of the tool that was used.
     pub tool: Option<String>,
     /// Whether the tool failed.
     pub failed: Option<bool>,
@@ -203,7 +203,7 @@ pub(crate) struct PeopleList {
 /// A person who may talk to the bot.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Person {
-    /// Their open_id.
+    /// The person's open_id.
     pub open_id: OpenId,
     /// How they were allowed.
     pub source: AllowSource,
@@ -282,7 +282,7 @@ pub enum ControlError {
     #[serde(rename = "io.phonework.InKeyring")]
     #[error("{open_id} is let in by ALLOWED_OPEN_IDS in {keyring}; take it out there, then reload phonework")]
     InKeyring {
-        /// The person.
+        /// The open_id of the person.
         open_id: OpenId,
         /// The path of the keyring.
         keyring: String,
@@ -291,7 +291,7 @@ pub enum ControlError {
     #[serde(rename = "io.phonework.NotAllowed")]
     #[error("{open_id} is not let in; `phonework allow` lists who is")]
     NotAllowed {
-        /// The person.
+        /// The open_id of the person.
         open_id: OpenId,
     },
     /// The caller may not make this call.
@@ -301,7 +301,7 @@ pub enum ControlError {
         /// Why, as a sentence.
         reason: String,
     },
-    /// The call failed.
+    /// The call failed for the reason that the text gives.
     #[serde(rename = "io.phonework.Failed")]
     #[error("{reason}")]
     Failed {

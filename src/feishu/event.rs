@@ -33,7 +33,7 @@ pub enum FeishuEvent {
     Recalled {
         /// The id of the event.
         event_id: EventId,
-        /// The recalled message.
+        /// The id of the recalled message.
         message_id: MessageId,
         /// The chat of the message.
         chat_id: ChatId,

@@ -6,7 +6,7 @@ use std::path::Path;
 /// A position in a text. Lines and columns count from 1, columns in characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TextPosition {
-    /// The line number.
+    /// The line number, from 1.
     pub line: usize,
     /// The column in the line.
     pub column: usize,

@@ -47,7 +47,7 @@ pub(crate) enum DurationError {
     /// Zero: nothing could ever be done.
     #[error("is zero")]
     Zero,
-    /// Longer than [`MAX_DURATION`].
+    /// The duration is longer than [`MAX_DURATION`].
     #[error("is longer than 30 days")]
     TooLong,
 }

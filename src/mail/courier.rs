@@ -120,7 +120,7 @@ async fn until(at: Option<Instant>) {
 enum LaneRequest {
     /// It wants to send.
     Permit { lane: Recipient, route: ApiRoute, priority: Priority, reply: oneshot::Sender<SendPermit> },
-    /// Feishu has answered.
+    /// Feishu has answered the lane's request.
     Answered { lane: Recipient, route: ApiRoute },
 }
 

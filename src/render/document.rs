@@ -63,7 +63,7 @@ pub enum Tone {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LongAnswers {
-    /// As several messages.
+    /// As several text messages, headed `[1/3]` and so on.
     #[default]
     Parts,
     /// As one message with its beginning, and a file with the full text.

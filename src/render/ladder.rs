@@ -80,9 +80,9 @@ pub enum Rung {
     Card,
     /// The same card without folds and with tables as code.
     Reduced,
-    /// Several small cards.
+    /// Several small cards, one after the other.
     Cards,
-    /// Text messages.
+    /// Text messages, headed `[1/3]` and so on.
     Text,
     /// A file after a preview.
     File,

@@ -18,7 +18,7 @@ use super::{limits, plain_text};
 /// How much of a document a card shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Detail {
-    /// Everything.
+    /// Everything, folds included.
     Whole,
     /// Only what is needed: no folds, and tables as code blocks.
     Reduced,
@@ -55,7 +55,7 @@ enum AtomContent {
 enum FallbackText {
     /// A range of the prepared Markdown of its block.
     Source(Range<usize>),
-    /// This text.
+    /// This text, as it stands.
     Text(String),
     /// Nothing: a text message does not show it.
     None,

@@ -12,7 +12,7 @@ pub(crate) const CONFINE: &str = "/run/confine";
 /// Descriptors that bubblewrap finds open: of held paths, and of the copy of Claude Code's state.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Descriptors {
-    /// By path.
+    /// The held paths, each with its descriptor.
     pub(crate) held: BTreeMap<PathBuf, i32>,
     /// The copy, if there is one.
     pub(crate) state: Option<i32>,

@@ -46,7 +46,7 @@ const DEVICES: &[&str] = &[
     "/dev/pts",
 ];
 
-/// What is applied.
+/// What is applied to the process before it becomes Claude.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Confinement {
     /// The paths that Landlock allows; none where the file tree is a sandbox's own.

@@ -56,7 +56,7 @@ pub(crate) enum EnterError {
     /// The project is gone, or a link lies on the way to it.
     #[error("the project {} cannot be opened without following a link: {error}", path.display())]
     Project {
-        /// The project.
+        /// The project's directory.
         path: PathBuf,
         /// What the system says.
         error: io::Error,
@@ -64,7 +64,7 @@ pub(crate) enum EnterError {
     /// A folder of phonework's own cannot be made.
     #[error("{} cannot be made: {error}", path.display())]
     Folder {
-        /// The folder.
+        /// The folder that cannot be made.
         path: PathBuf,
         /// What the system says.
         error: io::Error,
@@ -72,7 +72,7 @@ pub(crate) enum EnterError {
     /// The program is not there.
     #[error("{} cannot be run: {error}", path.display())]
     Program {
-        /// The program.
+        /// The program that cannot be run.
         path: PathBuf,
         /// What the system says.
         error: io::Error,

@@ -21,7 +21,7 @@ pub struct ResourceLimits {
 }
 
 impl ResourceLimits {
-    /// No limit.
+    /// No limit of memory and processes.
     pub const NONE: Self = Self { memory: u64::MAX, processes: u64::MAX };
 
     /// Why a session with this use is over its limits, as the end of a sentence; none while it is not.
@@ -41,9 +41,9 @@ impl ResourceLimits {
 /// What processes use together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// Memory in bytes.
+    /// Memory in use, in bytes.
     pub memory: u64,
-    /// Number of processes.
+    /// Number of processes that run.
     pub processes: u64,
 }
 

@@ -11,25 +11,25 @@ pub(crate) enum Wanted {
     Auto,
     /// This one or none.
     Only(Mode),
-    /// None.
+    /// No sandbox; sessions run as the daemon's user.
     Off,
 }
 
 /// What the checks of one start found: a sentence says why a mode does not work.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SandboxChecks {
-    /// Under bubblewrap.
+    /// What the check found under bubblewrap.
     pub(crate) bwrap: Result<Findings, String>,
-    /// Under Landlock.
+    /// What the check found under Landlock.
     pub(crate) landlock: Result<Findings, String>,
 }
 
 /// What sessions run in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum SandboxVerdict {
-    /// In a sandbox.
+    /// Sessions run in a sandbox.
     In {
-        /// What holds it.
+        /// The mechanism that holds sessions.
         mode: Mode,
         /// Why it is not a stronger one, if there is one.
         why_not_better: Option<String>,

@@ -18,15 +18,15 @@ mod tests;
 /// What lies at a path; a link is not followed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum PathKind {
-    /// A plain file.
+    /// A plain file, no link.
     File,
-    /// A folder.
+    /// A folder, no link.
     Folder,
     /// A symbolic link: its text, and the canonical path of what it leads to, if that exists.
     Link {
         /// The link's own text.
         text: PathBuf,
-        /// Where it leads.
+        /// The target of the link.
         target: Option<PathBuf>,
     },
     /// A device, a pipe or a socket.
@@ -41,16 +41,16 @@ pub(crate) type Found = BTreeMap<PathBuf, PathKind>;
 pub(crate) enum ViewPart {
     /// A file or folder of the host, to be read and run.
     Read {
-        /// On the host.
+        /// The path on the host.
         from: PathBuf,
-        /// Inside.
+        /// The path inside the sandbox.
         to: PathBuf,
     },
     /// A file or folder of the host, to be written too.
     Write {
-        /// On the host.
+        /// The path on the host.
         from: PathBuf,
-        /// Inside.
+        /// The path inside the sandbox.
         to: PathBuf,
     },
     /// Part of the project: opened without following a link, and bound by that descriptor.
@@ -60,16 +60,16 @@ pub(crate) enum ViewPart {
         /// Whether it can be written.
         writable: bool,
     },
-    /// A symbolic link.
+    /// A symbolic link that is made inside.
     Link {
-        /// Its text.
+        /// The target, as the link's text.
         text: PathBuf,
-        /// Where it lies.
+        /// The path at which it lies inside.
         at: PathBuf,
     },
     /// An empty folder in memory.
     Memory {
-        /// Where it lies.
+        /// The path at which it lies inside.
         at: PathBuf,
         /// Maximum size in bytes.
         size: u64,
@@ -78,7 +78,7 @@ pub(crate) enum ViewPart {
     Hide(PathBuf),
     /// An empty folder that cannot be written, whatever the host has there.
     Mask(PathBuf),
-    /// An empty folder.
+    /// An empty folder that is made inside.
     Folder(PathBuf),
     /// A copy of Claude Code's own state, with what it knows of this project only.
     State(PathBuf),
@@ -105,7 +105,7 @@ pub(crate) enum ViewError {
     Holds {
         /// The path to be shown.
         path: PathBuf,
-        /// What it holds.
+        /// What it is or holds that no session may reach.
         hidden: PathBuf,
     },
     /// The home is a folder of the system's.

@@ -25,14 +25,14 @@ const MAX_QUEUED_EVENTS: usize = 256;
 pub(crate) struct SessionEvent {
     pub(crate) at: Timestamp,
     pub(crate) conv_id: ConvId,
-    /// The session's owner.
+    /// The open_id of the session's owner.
     pub(crate) user: OpenId,
     /// The id of the turn.
     pub(crate) turn: Uuid,
     pub(crate) kind: SessionEventKind,
 }
 
-/// What happened.
+/// What was said or done.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum SessionEventKind {
     Prompt(EventText),
@@ -117,7 +117,7 @@ impl EventFeed {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct FeedScope<'a> {
     pub(crate) conv_id: &'a ConvId,
-    /// The session's owner.
+    /// The open_id of the session's owner.
     pub(crate) user: &'a OpenId,
     /// The id of the turn.
     pub(crate) turn: Uuid,

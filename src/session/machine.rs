@@ -161,7 +161,7 @@ impl Machine {
         &self.gauges
     }
 
-    /// The running turn.
+    /// The turn that runs now, if one does.
     #[must_use]
     pub fn turn(&self) -> Option<&Turn> {
         self.turn.as_ref()

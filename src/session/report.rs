@@ -17,7 +17,7 @@ use crate::words::Words;
 /// The owner of a session, and where to reach them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SessionOwner {
-    /// The owner.
+    /// The open_id of the owner.
     pub(crate) user: OpenId,
     /// Where posts go that answer no message.
     pub(crate) home: ReplyTarget,

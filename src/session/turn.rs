@@ -115,7 +115,7 @@ impl Turn {
         self.id
     }
 
-    /// When it began.
+    /// When the turn began.
     pub(crate) fn started(&self) -> Instant {
         self.started
     }

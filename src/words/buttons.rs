@@ -105,7 +105,7 @@ impl Words {
         say!(self, "Running it again.", "正在重新执行。")
     }
 
-    /// Claude continues.
+    /// Toast: Claude was asked to continue.
     #[must_use]
     pub(crate) fn goes_on(self) -> String {
         say!(self, "Claude continues.", "Claude 继续。")

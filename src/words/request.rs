@@ -261,7 +261,7 @@ impl Words {
     }
 }
 
-/// Reminders.
+/// The heading of a reminder.
 impl Words {
     /// A permission request still waits.
     #[must_use]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Words, rounded, say, short};
 use crate::language::Language;
 
-/// The queue.
+/// The sentences of the queue's card.
 impl Words {
     /// Heading of the queue's card.
     #[must_use]

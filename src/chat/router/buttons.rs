@@ -19,11 +19,11 @@ use crate::keyring::PermissionMode;
 #[derive(Debug)]
 pub(crate) struct ButtonPress {
     pub(crate) press: Press,
-    /// Who pressed.
+    /// The person who pressed the button.
     pub(crate) operator: OpenId,
     /// Where the card is.
     pub(crate) chat_id: ChatId,
-    /// The card's message.
+    /// The message that shows the card.
     pub(crate) message_id: MessageId,
     /// Receives the toast that is shown to the presser.
     pub(crate) answer: oneshot::Sender<Toast>,

@@ -19,9 +19,9 @@ use crate::words::Words;
 pub(super) enum FollowUp {
     /// Its prompt runs again.
     Again,
-    /// Claude goes on.
+    /// Claude is asked to continue.
     Continue,
-    /// Nothing.
+    /// The card is dismissed, and nothing runs.
     Dismiss,
 }
 

@@ -41,7 +41,7 @@ pub(super) struct SessionResources {
     pub(super) reports: mpsc::Sender<SessionReport>,
 }
 
-/// The live sessions.
+/// The sessions that have a process, with their prompts and slots.
 pub(super) struct LiveSessions {
     resources: SessionResources,
     slots: ProcessSlots,

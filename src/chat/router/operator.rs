@@ -20,7 +20,7 @@ use crate::session::turn::ReplyTarget;
 /// A request of an operator's, and where its answer goes.
 #[derive(Debug)]
 pub(crate) enum OperatorRequest {
-    /// All sessions.
+    /// Asks for a snapshot of all sessions.
     Snapshot(oneshot::Sender<SessionsSnapshot>),
     /// The sessions in numbers.
     Counts(oneshot::Sender<SessionCounts>),

@@ -34,7 +34,7 @@ struct QueuedWrite {
 /// Who is told when an entry is on record.
 #[derive(Debug)]
 pub(super) enum AfterWrite {
-    /// Nobody.
+    /// Nobody waits for it.
     Nothing,
     /// Feishu: this event is acknowledged.
     Acknowledge(oneshot::Sender<Answer>),

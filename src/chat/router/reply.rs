@@ -15,7 +15,7 @@ use crate::session::registry::{Ownership, Session};
 use crate::session::report;
 use crate::session::turn::ReplyTarget;
 
-/// Somebody's request.
+/// A request of a person, by a command or by a button.
 #[derive(Debug)]
 pub(super) struct ActionRequest {
     pub(super) user: OpenId,

@@ -8,7 +8,7 @@ use crate::words::{Words, beginning};
 /// Maximum number of waiting messages that are shown.
 pub(crate) const MAX_SHOWN: usize = 10;
 
-/// A waiting message.
+/// A row of the queue's card: one waiting message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueueRow {
     /// Its number in the sender's queue, from 1.

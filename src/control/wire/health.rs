@@ -31,7 +31,7 @@ pub struct HealthReport {
     pub memory: u64,
     /// The long connection to Feishu.
     pub connection: ConnectionHealth,
-    /// Feishu's HTTP API.
+    /// The state of Feishu's HTTP API.
     pub api: ApiHealth,
     /// The messages in `mail.db`.
     pub mail: MailHealth,

@@ -38,7 +38,7 @@ pub struct IncomingMessage {
 pub enum ChatKind {
     /// A chat of one person with the bot.
     P2p,
-    /// Any other chat.
+    /// A chat of any other kind.
     Group,
 }
 

@@ -10,7 +10,7 @@ use super::{
 /// The parts of a failed response that its meaning depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FailedAnswer<'a> {
-    /// The HTTP status.
+    /// The HTTP status of the answer.
     pub http: u16,
     /// Feishu's code, if the body was Feishu's JSON.
     pub code: Option<i64>,

@@ -34,21 +34,21 @@ pub(crate) enum ApiRequest {
         to: Recipient,
         /// The message that it replies to.
         reply_to: Option<MessageId>,
-        /// What it shows.
+        /// What the message shows.
         content: OutgoingContent,
         /// The same for each try (at most 50 characters), so that Feishu shows one message.
         uuid: String,
     },
     /// Puts an emoji on a message. Doing so again changes nothing.
     React {
-        /// The message.
+        /// The message that gets the emoji.
         on: MessageId,
         /// Feishu's name of the emoji.
         emoji: String,
     },
     /// Replaces the card of a message.
     Update {
-        /// The message.
+        /// The id of the message that is changed.
         message_id: MessageId,
         /// The new card: JSON of schema 2.0.
         card: String,
@@ -57,7 +57,7 @@ pub(crate) enum ApiRequest {
     Upload {
         /// Its name, as people see it.
         name: String,
-        /// Its content.
+        /// The content of the entity: a card as JSON.
         text: String,
     },
     /// Creates a card entity, to be sent by its id.
@@ -71,7 +71,7 @@ pub(crate) enum ApiRequest {
         entity: String,
         /// The number of the operation, higher than those before.
         sequence: i32,
-        /// What changes.
+        /// The change that is made to the entity.
         change: EntityChange,
     },
 }
@@ -132,7 +132,7 @@ pub(crate) struct RequestFailure {
 /// What to do about a [`RequestFailure`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DeliveryAdvice {
-    /// Try again.
+    /// Try the same request again, after a wait.
     Retry {
         /// The shortest wait that the server asks for, if it does.
         after: Option<Duration>,

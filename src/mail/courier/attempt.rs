@@ -38,7 +38,7 @@ pub(super) fn retry_wait(failures: u32, after: Option<Duration>, random: f64) ->
 /// A post that is being tried.
 #[derive(Clone, Copy)]
 pub(super) struct PostAttempt {
-    /// The post.
+    /// The post that is being tried.
     pub(super) id: i64,
     /// The first try of which it is not known whether Feishu took it.
     pub(super) unsure_since: Option<Timestamp>,

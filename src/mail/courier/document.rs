@@ -68,7 +68,7 @@ struct DocumentDelivery {
 
 /// How one try of a part ended.
 enum PartOutcome {
-    /// Feishu has it.
+    /// Feishu has confirmed the part.
     Taken,
     /// It is to be tried in another way, which follows from the delivery's new state.
     Again,

@@ -41,7 +41,7 @@ impl CommitWakes {
 /// What the readers of a store have not seen yet.
 #[derive(Debug, Default)]
 pub(super) struct WakeSets {
-    /// For the courier.
+    /// Recipients with new posts, for the courier.
     pub(super) lanes: WakeSet<Recipient>,
     /// For the audit writer.
     pub(super) audits: WakeSet<ConvId>,

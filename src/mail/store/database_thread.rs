@@ -55,9 +55,9 @@ pub(super) enum JobOutcome {
 
 /// Writing has failed and does not count as working again yet.
 struct WriteFailure {
-    /// The first failure.
+    /// When writing first failed.
     since: Instant,
-    /// The latest failure.
+    /// When writing last failed.
     last: Instant,
 }
 

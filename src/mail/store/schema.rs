@@ -129,7 +129,7 @@ pub enum OpenError {
         "{path} cannot be opened ({reason}): the user that the daemon runs as has to be able to read and write this file and its directory", path = path.display()
     )]
     Unusable {
-        /// The file.
+        /// The path of the database file.
         path: PathBuf,
         /// The error of the operating system or of SQLite.
         reason: String,
@@ -139,7 +139,7 @@ pub enum OpenError {
         "{path} is damaged ({reason}): put a backup in its place, or move it and the files beside it (-wal, -shm) away to start with empty mail", path = path.display()
     )]
     Damaged {
-        /// The file.
+        /// The path of the database file.
         path: PathBuf,
         /// What is wrong with it.
         reason: String,
@@ -149,7 +149,7 @@ pub enum OpenError {
         "{path} was not written by phonework: move it away, or choose another state directory", path = path.display()
     )]
     Foreign {
-        /// The file.
+        /// The path of the database file.
         path: PathBuf,
     },
     /// A later phonework has changed its format.
@@ -157,7 +157,7 @@ pub enum OpenError {
         "{path} was written by a newer phonework (format {found}, this one knows {known}): install that version again", path = path.display()
     )]
     Newer {
-        /// The file.
+        /// The path of the database file.
         path: PathBuf,
         /// The file's version of the format.
         found: i64,

@@ -37,7 +37,7 @@ pub enum Input {
     Suspend,
     /// The daemon shuts down; the running turn may go on until this time.
     Shutdown(Instant),
-    /// Time has passed.
+    /// Time has passed; deadlines are looked at.
     Tick,
 }
 
@@ -57,7 +57,7 @@ pub struct Instruction {
 /// What became of an instruction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InstructionOutcome {
-    /// It was followed.
+    /// The instruction was followed.
     Followed,
     /// There was no request to decide.
     NothingAsked,
@@ -83,7 +83,7 @@ pub enum Decision {
 /// How much is allowed along with a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AllowScope {
-    /// This request only.
+    /// Allows this request only.
     Once,
     /// Also whatever its rules cover, in this session.
     Rule,
@@ -125,7 +125,7 @@ pub enum Effect {
     Rule(String),
     /// Remember the session's permission mode.
     Mode(String),
-    /// Answer an instruction.
+    /// Tells what became of an instruction.
     Instruction(Instruction, InstructionOutcome),
     /// Tell the running turn's user or else the owner.
     Tell(Notice),

@@ -14,7 +14,7 @@ use crate::claude::wire::{PermissionRule, ToolEnd};
 /// How a turn ended.
 #[derive(Clone, Debug, PartialEq)]
 pub enum TurnOutcome {
-    /// Claude answered.
+    /// Claude ended the turn with an answer.
     Answered,
     /// It ended with an error; the sentence is for its user.
     Failed(String),
@@ -180,7 +180,7 @@ pub struct FinishedTurn {
     pub prompt: Option<Prompt>,
     /// Everything that Claude said, word for word, with an empty line between two texts.
     pub text: String,
-    /// How it ended.
+    /// How the turn ended.
     pub outcome: TurnOutcome,
     /// The time from the prompt to the end, including the time spent waiting for a person.
     pub took: Duration,
