@@ -47,7 +47,7 @@ inBrowser(browser, async (page) => {
   const modes = await offering("plan");
   assert.deepEqual(await modes.getByRole("button").allTextContents(), ["acceptEdits", "plan"]);
   await picture(page, "mode", modes);
-  await press(modes, "plan", "The permission mode of the session in shop is plan now.");
+  await press(modes, "plan", "The permission mode of the session in shop is now plan.");
   await say("/mode");
   const others = await offering("default");
   assert.deepEqual(await others.getByRole("button").allTextContents(), ["default", "acceptEdits"]);

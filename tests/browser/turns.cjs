@@ -104,7 +104,7 @@ inBrowser(browser, async (page) => {
   await say("echo never");
   const waiting = await offering("Cancel");
   await picture(page, "queue", waiting);
-  await press(waiting, "Cancel", "Not run");
+  await press(waiting, "Cancel", "Cancelled: “echo never”");
   await press(await offering("Stop"), "Stop");
   await gone("Stop");
 
