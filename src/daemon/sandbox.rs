@@ -67,7 +67,9 @@ fn tell(verdict: &SandboxVerdict) {
             let open = open.iter().map(|reach| reach.as_str()).collect::<Vec<_>>().join(", ");
             info!(sandbox = %mode, why_not_better, open, "sessions run in a sandbox");
         }
-        SandboxVerdict::Off => warn!("there is no sandbox: Claude runs with the rights of the daemon's user"),
+        SandboxVerdict::Off => {
+            info!("there is no sandbox, as configured: Claude runs with the rights of the daemon's user")
+        }
         SandboxVerdict::Refused(why) => warn!("sessions are refused: {why}"),
     }
 }
