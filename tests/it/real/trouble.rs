@@ -103,7 +103,7 @@ async fn a_usage_limit_is_told_with_the_time_until_which_it_lasts() {
     let zone = jiff::tz::TimeZone::system();
     let until = jiff::Timestamp::from_second(resets).unwrap().to_zoned(zone);
     let until = until.strftime("%Y-%m-%d %H:%M UTC%:z").to_string();
-    let told = format!("⚠️ Claude's usage limit is reached until {until}, in ");
+    let told = format!("⚠️ Claude's usage limit is reached until {until} (in ");
     assert!(said.iter().all(|text| text.starts_with(&told)), "{said:?}");
 }
 
