@@ -170,7 +170,7 @@ async fn a_card_that_asked_before_the_daemon_was_killed_has_expired_and_decides_
     let allow = card.value_of("Allow once").unwrap();
     phonework.kill().await;
     phonework.start().await;
-    phonework.says(&phonework.chat, "was interrupted while this ran").await;
+    phonework.says(&phonework.chat, "was interrupted while this was running").await;
     let expired = phonework.emulator.wait_for(
         |emulator| emulator.shown_message(&card.message_id).filter(|shown| shown.buttons().is_empty()),
         PATIENCE,
