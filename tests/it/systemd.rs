@@ -63,7 +63,7 @@ async fn no_process_is_left_after_kill_9_of_the_daemon_and_of_all_its_wardens() 
     until(|| marks.iter().all(|mark| runs(mark)).then_some(())).await;
     systemd.succeed(&["pkill", "-KILL", "--full", "phonework (serve|warden)"]).await;
     let heard = phonework.hear(&phonework.chat, 3).await;
-    assert!(heard[2].contains("was interrupted while this ran"), "{heard:?}");
+    assert!(heard[2].contains("was interrupted while this was running"), "{heard:?}");
     // In a container, systemd may go on before who it killed is gone.
     until(|| marks.iter().all(|mark| !runs(mark)).then_some(())).await;
     phonework.connected_after(1).await;
