@@ -115,7 +115,7 @@ async fn a_silence_of_a_minute_is_said_in_the_chat_and_the_answer_still_comes() 
     assert_eq!(
         said,
         [
-            "⏳ Nothing from Claude for 1m. I keep waiting, for at most 4m more. /stop ends it.",
+            "⏳ Nothing from Claude for 1m. I keep waiting, for at most 29m more. /stop ends it.",
             "(practice agent, not Claude) That took 63 seconds."
         ]
     );
