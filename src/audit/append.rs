@@ -16,9 +16,9 @@ use sha2::{Digest as _, Sha256};
 use super::{AuditEntry, hex};
 
 /// A longer line is none of phonework's: 64 MiB, the limit for a line of Claude Code's.
-const LONGEST_LINE: u64 = 64 << 20;
+const MAX_LINE_READ_BYTES: u64 = 64 << 20;
 /// Maximum number of files of one name that are kept aside.
-const MOST_SET_ASIDE: u32 = 100;
+const MAX_SET_ASIDE: u32 = 100;
 
 /// The folder of the logs, in the project.
 pub const FOLDER: &str = ".phonework";
@@ -85,7 +85,7 @@ fn append_to(folder: &OwnedFd, name: &str, entry: &AuditEntry) -> io::Result<App
 /// Renames what stands in the way, to a name that is free.
 fn set_aside(folder: impl AsFd, name: &str) -> io::Result<()> {
     let folder = folder.as_fd();
-    for number in 1..=MOST_SET_ASIDE {
+    for number in 1..=MAX_SET_ASIDE {
         let aside = format!("{name}.changed-{number}");
         match renameat_with(folder, name, folder, aside.as_str(), RenameFlags::NOREPLACE) {
             Err(Errno::EXIST) => {}
@@ -173,7 +173,7 @@ fn last_hash(file: &mut File, end: u64) -> io::Result<Option<String>> {
 /// `InvalidData` for a line longer than 64 MiB, which is none of phonework's; those of the system.
 pub(super) fn line_start(file: &mut File, mut at: u64) -> io::Result<u64> {
     let mut chunk = [0; 8192];
-    let first = at.saturating_sub(LONGEST_LINE);
+    let first = at.saturating_sub(MAX_LINE_READ_BYTES);
     while at > 0 {
         if at <= first && first > 0 {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "a line is longer than 64 MiB"));
@@ -192,7 +192,7 @@ pub(super) fn line_start(file: &mut File, mut at: u64) -> io::Result<u64> {
 
 /// Whether one of the last lines, 64 MiB of them at most, has this hash.
 fn holds(file: &mut File, end: u64, wanted: &str) -> io::Result<bool> {
-    let start = end.saturating_sub(LONGEST_LINE);
+    let start = end.saturating_sub(MAX_LINE_READ_BYTES);
     file.seek(SeekFrom::Start(start))?;
     let mut reader = Read::take(file, end - start);
     let mut line = Sha256::new();

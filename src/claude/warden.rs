@@ -22,7 +22,7 @@ use tokio::time::Instant;
 use crate::process_tree;
 use crate::sandbox::REQUEST_VARIABLE;
 use crate::sandbox::enter::{self, Entered};
-use crate::sandbox::limits::{self, LOOK_INTERVAL, OVER_LIMIT, ResourceLimits};
+use crate::sandbox::limits::{self, CHECK_INTERVAL, OVER_LIMIT, ResourceLimits};
 
 /// The environment variable with the pid of the daemon: the warden ends when that process does. The program does not
 /// get to see it.
@@ -109,7 +109,7 @@ async fn watch(
     entered.started();
     release_pipes();
     let mut status = None;
-    let mut usage_check = tokio::time::interval(LOOK_INTERVAL);
+    let mut usage_check = tokio::time::interval(CHECK_INTERVAL);
     while status.is_none() {
         tokio::select! {
             _ = usage_check.tick(), if limits != ResourceLimits::NONE => {

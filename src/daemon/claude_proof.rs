@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{info, warn};
 
 use super::config::Settings;
-use super::sandbox::NOBODY;
+use super::sandbox::CHECK_USER;
 use crate::claude::probe::{ANSWER_TIMEOUT, Probe, ProbeResult};
 use crate::control::wire::{ClaudeProof, ProofSource};
 use crate::logs::events;
@@ -190,7 +190,8 @@ impl ProverTask {
     fn probe_settings(&self) -> Probe {
         let settings = self.settings.borrow();
         let project = self.sandboxes.trial_project();
-        let scope = SessionScope { project: &project, user: NOBODY, trusted: false, own_conversations: None };
+        let scope =
+            SessionScope { project: &project, user: CHECK_USER, trusted: false, own_conversations: None };
         let environment = std::env::vars_os().collect();
         let isolation = self.sandboxes.isolation(&settings.keyring.sandbox_extra, &scope, &environment);
         let cwd = match isolation {

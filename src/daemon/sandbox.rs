@@ -21,23 +21,23 @@ use crate::sandbox::{Extra, Isolation, Mode, SandboxLayout, Sandboxes, SessionSc
 
 /// Maximum time for one check.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(20);
-/// The person of the checks.
-pub(super) const NOBODY: &str = "check";
+/// The person in whose name the checks run; no open_id looks like it.
+pub(super) const CHECK_USER: &str = "check";
 
 /// Finds out what works here, and goes on doing so as the configuration changes.
 pub(super) async fn start(mut settings: Settings, layout: SandboxLayout, phonework: PathBuf) -> Sandboxes {
     let first = settings.borrow_and_update().keyring.sandbox;
-    let verdict = look(first, &layout, &phonework).await;
-    tell(&verdict);
+    let verdict = find_verdict(first, &layout, &phonework).await;
+    log_verdict(&verdict);
     let (newest, receiver) = watch::channel(Arc::new(verdict));
-    let trial = layout.clone();
+    let checked = layout.clone();
     tokio::spawn(async move {
         let mut wanted = first;
         while settings.changed().await.is_ok() {
             let now = settings.borrow_and_update().keyring.sandbox;
             if std::mem::replace(&mut wanted, now) != now {
-                let verdict = look(now, &trial, &phonework).await;
-                tell(&verdict);
+                let verdict = find_verdict(now, &checked, &phonework).await;
+                log_verdict(&verdict);
                 newest.send_replace(Arc::new(verdict));
             }
         }
@@ -46,7 +46,7 @@ pub(super) async fn start(mut settings: Settings, layout: SandboxLayout, phonewo
 }
 
 /// Chooses by what works here. Without a wish for a sandbox nothing is tried.
-async fn look(wanted: Wanted, layout: &SandboxLayout, phonework: &Path) -> SandboxVerdict {
+async fn find_verdict(wanted: Wanted, layout: &SandboxLayout, phonework: &Path) -> SandboxVerdict {
     let not_tried = || Err("it was not tried".to_owned());
     let mut checks = SandboxChecks { bwrap: not_tried(), landlock: not_tried() };
     if matches!(wanted, Wanted::Auto | Wanted::Only(Mode::Bwrap)) {
@@ -61,7 +61,7 @@ async fn look(wanted: Wanted, layout: &SandboxLayout, phonework: &Path) -> Sandb
     choose(wanted, &checks)
 }
 
-fn tell(verdict: &SandboxVerdict) {
+fn log_verdict(verdict: &SandboxVerdict) {
     match verdict {
         SandboxVerdict::In { mode, why_not_better, open } => {
             let open = open.iter().map(|reach| reach.as_str()).collect::<Vec<_>>().join(", ");
@@ -79,26 +79,26 @@ fn tell(verdict: &SandboxVerdict) {
 /// # Errors
 /// A sentence: why it could not be run there.
 async fn check(mode: Mode, layout: &SandboxLayout, phonework: &Path) -> Result<Findings, String> {
-    let (trial, outside) = (layout.clone(), std::env::temp_dir());
-    let staged = tokio::task::spawn_blocking(move || Stage::set(&trial, &outside));
-    let stage = match tokio::time::timeout(CHECK_TIMEOUT, staged).await {
-        Ok(Ok(stage)) => stage.map_err(|error| format!("the check cannot be prepared: {error}"))?,
+    let (layout_of_trial, outside) = (layout.clone(), std::env::temp_dir());
+    let staged = tokio::task::spawn_blocking(move || Trial::set(&layout_of_trial, &outside));
+    let trial = match tokio::time::timeout(CHECK_TIMEOUT, staged).await {
+        Ok(Ok(trial)) => trial.map_err(|error| format!("the check cannot be prepared: {error}"))?,
         Ok(Err(_)) | Err(_) => return Err("the disk of the state directory does not answer".to_owned()),
     };
     let scope =
-        SessionScope { project: &stage.project, user: NOBODY, trusted: false, own_conversations: None };
+        SessionScope { project: &trial.project, user: CHECK_USER, trusted: false, own_conversations: None };
     let mut request = layout.request(mode, &Extra::default(), &scope, &std::env::vars_os().collect());
-    request.hidden.extend(stage.targets.hidden.iter().cloned());
+    request.hidden.extend(trial.targets.hidden.iter().cloned());
     let probe = Probe {
         command: String::new(),
         env: std::collections::BTreeMap::new(),
         model: None,
-        cwd: stage.project.clone(),
+        cwd: trial.project.clone(),
         phonework: phonework.to_owned(),
         isolation: Isolation::Sandbox(Box::new(request)),
         answer_timeout: CHECK_TIMEOUT,
     };
-    let targets = serde_json::to_string(&stage.targets).map_err(|error| error.to_string())?;
+    let targets = serde_json::to_string(&trial.targets).map_err(|error| error.to_string())?;
     let program = ClaudeProgram { path: phonework.to_owned(), arguments: Vec::new() };
     let line = probe.output_of(&program, &["sandbox-check", &targets]).await?;
     serde_json::from_str(&line)
@@ -106,14 +106,14 @@ async fn check(mode: Mode, layout: &SandboxLayout, phonework: &Path) -> Result<F
 }
 
 /// What the check tries to reach; it goes when this is dropped.
-struct Stage {
+struct Trial {
     project: PathBuf,
     targets: Targets,
     _outside: tempfile::TempDir,
     _listeners: [UnixListener; 2],
 }
 
-impl Stage {
+impl Trial {
     fn set(layout: &SandboxLayout, temporary: &Path) -> std::io::Result<Self> {
         let trial = layout.trial();
         let (project, other) = (trial.join("project"), trial.join("other"));

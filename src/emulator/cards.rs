@@ -17,9 +17,9 @@ use serde_json::{Map, Value};
 pub(crate) use self::words::{answer, buttons, callback, flatten, is_unfinished};
 
 /// Feishu: 200 elements in one card.
-const MOST_ELEMENTS: usize = 200;
+const MAX_ELEMENTS: usize = 200;
 /// Feishu documents 4 tables in one Markdown element and 5 in a card; more than 3 were seen to fail.
-const MOST_TABLES: usize = 3;
+const MAX_TABLES: usize = 3;
 /// Feishu: containers nest at most 5 deep.
 const DEEPEST: usize = 5;
 
@@ -138,10 +138,10 @@ struct CheckedSoFar {
 
 impl CheckedSoFar {
     fn verdict(&self) -> Result<(), CardFault> {
-        if self.elements > MOST_ELEMENTS {
+        if self.elements > MAX_ELEMENTS {
             return Err(CardFault::TooManyElements);
         }
-        if self.tables > MOST_TABLES {
+        if self.tables > MAX_TABLES {
             return Err(CardFault::TooManyTables);
         }
         Ok(())

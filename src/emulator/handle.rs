@@ -13,7 +13,7 @@ use crate::emulator::{
     options::{Chat, EmulatedChatKind, EmulatorOptions, User},
     socket::ConnectionInfo,
     world::delivery::Ack,
-    world::people::{PeopleError, PhoneUtterance, envelope},
+    world::people::{PeopleError, PhoneUtterance},
     world::presses::{Click, Clicked},
     world::shown::ShownMessage,
 };
@@ -77,7 +77,7 @@ impl Emulator {
     /// The chat of two of a user with the bot.
     ///
     /// # Panics
-    /// When he has none.
+    /// When they have none.
     #[must_use]
     #[track_caller]
     pub fn p2p(&self, user: &OpenId) -> ChatId {
@@ -149,19 +149,9 @@ impl Emulator {
     /// Opens a person's chat with the bot on their phone.
     ///
     /// # Errors
-    /// When he has none.
+    /// When they have none.
     pub fn enter_chat(&self, user: &OpenId) -> Result<(), PeopleError> {
         let event = self.shared.look(|world| world.enter(user, &self.shared.options.app_id))?;
-        self.shared.deliver(event);
-        Ok(())
-    }
-
-    /// A person chooses an item of the bot's menu.
-    ///
-    /// # Errors
-    /// When there is no such user.
-    pub fn choose_menu(&self, user: &OpenId, key: &str) -> Result<(), PeopleError> {
-        let event = self.shared.look(|world| world.choose(user, key, &self.shared.options.app_id))?;
         self.shared.deliver(event);
         Ok(())
     }
@@ -198,11 +188,6 @@ impl Emulator {
         click: impl Into<Click>,
     ) -> Result<Clicked, PeopleError> {
         self.shared.click(user, id, click.into()).await
-    }
-
-    /// Pushes any event: its type and what stands under `event`.
-    pub fn push_event(&self, event_type: &str, event: Value) {
-        self.shared.deliver(envelope(&self.shared.options.app_id, event_type, event));
     }
 
     #[track_caller]

@@ -29,7 +29,7 @@ pub(crate) use gate::refuse_handshake;
 pub(crate) use media::image_type;
 
 /// More than any request that Feishu takes (files: 30 MB).
-const LARGEST_REQUEST: usize = 40 * 1024 * 1024;
+const MAX_REQUEST_BYTES: usize = 40 * 1024 * 1024;
 
 /// Before what the system refused is tried again.
 const BREATH: Duration = Duration::from_millis(20);
@@ -122,5 +122,8 @@ fn router(shared: &Arc<SharedWorld>) -> Router {
         )
         .route("/open-apis/cardkit/v1/cards/{id}/elements/{element}/content", put(cardkit::content))
         .layer(middleware::from_fn_with_state(Arc::clone(shared), gate::gate));
-    feishu.merge(page::routes()).layer(DefaultBodyLimit::max(LARGEST_REQUEST)).with_state(Arc::clone(shared))
+    feishu
+        .merge(page::routes())
+        .layer(DefaultBodyLimit::max(MAX_REQUEST_BYTES))
+        .with_state(Arc::clone(shared))
 }

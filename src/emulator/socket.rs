@@ -36,7 +36,7 @@ use crate::feishu::frame::Frame;
 /// Frames that wait for a client that does not read; more are lost, and pushed again as unacknowledged.
 const QUEUE: usize = 1024;
 /// Addresses given out and not used; with more of them all are invalid.
-const MOST_TICKETS: usize = 1000;
+const MAX_TICKETS: usize = 1000;
 /// The service's number in the address and in every frame.
 const SERVICE: i32 = 33_554_678;
 
@@ -92,7 +92,7 @@ pub(crate) async fn endpoint(State(shared): State<Arc<SharedWorld>>, body: Bytes
     let (ticket, access_key) = (new_id(""), new_id(""));
     let device = fastrand::u64(1_000_000_000..u64::MAX);
     shared.change(|world| {
-        if world.tickets.len() >= MOST_TICKETS {
+        if world.tickets.len() >= MAX_TICKETS {
             world.tickets.clear();
         }
         world.tickets.insert(ticket.clone());

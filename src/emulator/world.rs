@@ -66,7 +66,7 @@ impl SharedWorld {
         })
     }
 
-    /// Changes the world and rings the bell.
+    /// Changes the world and wakes whoever waits for a change.
     pub(crate) fn change<T>(&self, change: impl FnOnce(&mut World) -> T) -> T {
         let (result, revision) = {
             let mut world = self.lock();
@@ -147,6 +147,22 @@ pub(crate) struct ChatMessage {
     pub(crate) recalled: bool,
     /// The change that last touched it.
     pub(crate) revision: u64,
+}
+
+impl ChatMessage {
+    /// Adds what the message replies to and its topic to Feishu's description of it.
+    pub(crate) fn name_references(&self, described: &mut Value) {
+        let references = [
+            ("parent_id", self.parent.as_ref().map(MessageId::as_str)),
+            ("root_id", self.root.as_ref().map(MessageId::as_str)),
+            ("thread_id", self.thread_id.as_deref()),
+        ];
+        for (name, id) in references {
+            if let Some(id) = id {
+                described[name] = id.into();
+            }
+        }
+    }
 }
 
 /// An uploaded picture or file.

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 /// Maximum number of different causes logged for one trouble; further ones are logged at the debug level.
-const MOST_TOLD: usize = 10;
+const MAX_CAUSES: usize = 10;
 
 /// What is known of a trouble from its first failure to its end.
 #[derive(Debug, Default)]
@@ -27,7 +27,7 @@ impl LastingTrouble {
     pub(crate) fn met(&mut self, cause: &str, now: Instant) -> bool {
         self.since.get_or_insert(now);
         self.failures += 1;
-        if self.told.len() >= MOST_TOLD || self.told.iter().any(|told| told == cause) {
+        if self.told.len() >= MAX_CAUSES || self.told.iter().any(|told| told == cause) {
             return false;
         }
         self.told.push(cause.to_owned());
@@ -70,6 +70,6 @@ mod tests {
     fn causes_without_end_do_not_fill_the_log() {
         let (mut trouble, start) = (LastingTrouble::default(), Instant::now());
         let told = (0..1000).filter(|n| trouble.met(&n.to_string(), start)).count();
-        assert_eq!(told, MOST_TOLD);
+        assert_eq!(told, MAX_CAUSES);
     }
 }

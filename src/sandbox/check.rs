@@ -118,10 +118,10 @@ pub(crate) struct Findings {
 /// When `targets` is no JSON of [`Targets`].
 pub(crate) fn run(targets: &str) -> io::Result<String> {
     let targets = serde_json::from_str(targets)?;
-    Ok(serde_json::to_string(&look(&targets))?)
+    Ok(serde_json::to_string(&try_everything(&targets))?)
 }
 
-fn look(targets: &Targets) -> Findings {
+fn try_everything(targets: &Targets) -> Findings {
     let reached = Reach::ALL.into_iter().filter(|reach| is_reached(*reach, targets)).collect();
     Findings { broken: work().err().map(|(what, error)| format!("{what}: {error}")), reached }
 }

@@ -10,7 +10,7 @@ use std::fs::{DirBuilder, File};
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, symlink};
+use std::os::unix::fs::{DirBuilderExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -26,9 +26,9 @@ use super::view::{self, Found, PathKind, View, ViewError, ViewPart};
 use super::{Mode, SandboxRequest};
 
 /// Maximum size of Claude Code's own state in bytes; a larger one is not copied.
-const LARGEST_STATE: u64 = 16 << 20;
+const MAX_STATE_BYTES: u64 = 16 << 20;
 /// Maximum number of conversations of a project that people share; each one that is hidden costs a mount.
-const MOST_CONVERSATIONS: usize = 2000;
+const MAX_CONVERSATIONS: usize = 2000;
 /// Where bubblewrap is looked for. Not on `PATH`, which may hold folders that Claude can write.
 const BWRAP: &[&str] =
     &["/usr/bin/bwrap", "/bin/bwrap", "/usr/local/bin/bwrap", "/run/current-system/sw/bin/bwrap"];
@@ -124,9 +124,9 @@ pub(crate) fn enter(
     let project = open_plain(&request.project)
         .map_err(|error| EnterError::Project { path: request.project.clone(), error })?;
     make_folders(request, &project)?;
-    let mut found = look(&view::candidates(request, &real));
+    let mut found = kinds_at(&view::candidates(request, &real));
     if request.own_conversations.is_some() {
-        found.extend(look(&conversations(request)?));
+        found.extend(kinds_at(&conversations(request)?));
     }
     let view = View::new(request, &real, &found)?;
     // A program that is known by its name, as those of version managers are, keeps it where the name is shown.
@@ -292,9 +292,9 @@ fn conversations(request: &SandboxRequest) -> io::Result<Vec<PathBuf>> {
     let Some(folder) = view::transcripts(request) else { return Ok(Vec::new()) };
     let entries: Vec<PathBuf> = std::fs::read_dir(folder)?
         .map(|entry| Ok(entry?.path()))
-        .take(MOST_CONVERSATIONS + 1)
+        .take(MAX_CONVERSATIONS + 1)
         .collect::<io::Result<_>>()?;
-    if entries.len() > MOST_CONVERSATIONS {
+    if entries.len() > MAX_CONVERSATIONS {
         // Some would have to stay visible.
         return Err(io::Error::other("the project has too many conversations to hide those of other people"));
     }
@@ -302,7 +302,7 @@ fn conversations(request: &SandboxRequest) -> io::Result<Vec<PathBuf>> {
 }
 
 /// What lies at each path, without following a link at its end.
-fn look(paths: &[PathBuf]) -> Found {
+fn kinds_at(paths: &[PathBuf]) -> Found {
     let kind = |path: &PathBuf| {
         let metadata = path.symlink_metadata().ok()?;
         let file_type = metadata.file_type();
@@ -313,12 +313,6 @@ fn look(paths: &[PathBuf]) -> Found {
         } else if file_type.is_dir() {
             PathKind::Folder
         } else {
-            debug_assert!(
-                file_type.is_socket()
-                    || file_type.is_fifo()
-                    || file_type.is_char_device()
-                    || file_type.is_block_device()
-            );
             PathKind::Other
         })
     };
@@ -330,11 +324,11 @@ fn state_for(request: &SandboxRequest) -> Option<Vec<u8>> {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file = File::from(openat(CWD, &request.claude_state, flags, Permissions::empty()).ok()?);
     let metadata = file.metadata().ok()?;
-    if !metadata.is_file() || metadata.len() > LARGEST_STATE {
+    if !metadata.is_file() || metadata.len() > MAX_STATE_BYTES {
         return None;
     }
     let mut bytes = Vec::new();
-    file.take(LARGEST_STATE).read_to_end(&mut bytes).ok()?;
+    file.take(MAX_STATE_BYTES).read_to_end(&mut bytes).ok()?;
     let state = only_of(serde_json::from_slice(&bytes).ok()?, request.project.to_str()?);
     serde_json::to_vec(&state).ok()
 }
@@ -343,7 +337,7 @@ fn only_of(mut state: Value, project: &str) -> Value {
     if let Some(projects) = state.get_mut("projects").and_then(Value::as_object_mut) {
         projects.retain(|path, _| path == project);
     }
-    // What was typed in other projects.
+    // Where other projects lie.
     if let Some(state) = state.as_object_mut() {
         state.remove("githubRepoPaths");
     }

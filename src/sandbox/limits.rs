@@ -6,7 +6,7 @@ use std::time::Duration;
 use rustix::process::Pid;
 
 /// How often the warden looks.
-pub const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+pub const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The beginning of the line that the warden writes to stderr when it ends a session that is over a limit.
 pub const OVER_LIMIT: &str = "phonework: the session is over its limit";

@@ -122,7 +122,7 @@ const SHARED_SIZE: u64 = 1 << 30;
 /// phonework's folder in a project.
 const AUDIT_FOLDER: &str = ".phonework";
 /// Claude Code shortens the names of longer folders by a hash that is its own.
-const LONGEST_SLUG: usize = 200;
+const MAX_SLUG_CHARS: usize = 200;
 
 /// Every path that has to be looked at for a view. `program` is the program to be run: canonical.
 #[must_use]
@@ -157,7 +157,7 @@ fn slug(project: &Path) -> Option<String> {
         .encode_utf16()
         .map(|unit| u8::try_from(unit).ok().filter(u8::is_ascii_alphanumeric).map_or('-', char::from))
         .collect();
-    (name.len() <= LONGEST_SLUG).then_some(name)
+    (name.len() <= MAX_SLUG_CHARS).then_some(name)
 }
 
 impl View {

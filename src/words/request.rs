@@ -11,7 +11,7 @@ impl Words {
         say!(self, "May Claude use {tool}? · {project}", "允许 Claude 使用 {tool}？ · {project}")
     }
 
-    /// Lines of code are wider than the screen; the widest has so many columns.
+    /// Lines of code are wider than the screen; the widest has this number of columns.
     #[must_use]
     pub(crate) fn goes_on_sideways(self, columns: usize) -> String {
         say!(

@@ -17,8 +17,8 @@ use crate::sandbox::{self, Isolation};
 const GIT: &str = "Bash(git *)";
 /// They read what is named to them on their input, or behind links.
 const READING: &[&str] = &["Bash(*xargs*)", "Bash(grep -R *)", "Bash(rg *)", "Bash(find -L *)"];
-/// Of `.git/config` so much is read; a longer one counts as naming programs.
-const LONGEST_CONFIG: u64 = 1 << 20;
+/// Maximum size of a `.git/config` that is read, in bytes; a longer one counts as naming programs.
+const MAX_CONFIG_BYTES: u64 = 1 << 20;
 
 /// The rules for a session. `git_runs_programs` is what [`git_runs_programs`] found.
 pub(super) fn rules(isolation: &Isolation, trusted: bool, git_runs_programs: bool) -> Vec<&'static str> {
@@ -57,8 +57,8 @@ fn read(path: &Path) -> Option<String> {
     let file = File::from(openat(CWD, path, flags, Mode::empty()).ok()?);
     let metadata = file.metadata().ok()?;
     let mut text = String::new();
-    let fits = metadata.is_file() && metadata.len() <= LONGEST_CONFIG;
-    fits.then(|| file.take(LONGEST_CONFIG).read_to_string(&mut text).ok())?.map(|_| text)
+    let fits = metadata.is_file() && metadata.len() <= MAX_CONFIG_BYTES;
+    fits.then(|| file.take(MAX_CONFIG_BYTES).read_to_string(&mut text).ok())?.map(|_| text)
 }
 
 /// Whether a git configuration names a program, or another file that may.

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{DropConnection, LARGEST_REQUEST};
+use super::{DropConnection, MAX_REQUEST_BYTES};
 use crate::emulator::{
     answer::{AgainstCard, AnswerCode, FeishuRefusal, gateway_page, refuse},
     content::not_built,
@@ -226,7 +226,7 @@ async fn read_json(request: Request) -> Result<(Request, Value), axum::Error> {
         return Ok((request, Value::Null));
     }
     let (parts, body) = request.into_parts();
-    let bytes: Bytes = axum::body::to_bytes(body, LARGEST_REQUEST).await?;
+    let bytes: Bytes = axum::body::to_bytes(body, MAX_REQUEST_BYTES).await?;
     let secret =
         parts.uri.path().starts_with("/open-apis/auth/") || parts.uri.path().starts_with("/callback/");
     let sent = if secret { Value::Null } else { serde_json::from_slice(&bytes).unwrap_or_default() };

@@ -19,9 +19,9 @@ use crate::{
 };
 
 /// Feishu: pictures up to 10 MB.
-const LARGEST_IMAGE: usize = 10 * 1024 * 1024;
+const MAX_IMAGE_BYTES: usize = 10 * 1024 * 1024;
 /// Feishu: files up to 30 MB.
-const LARGEST_FILE: usize = 30 * 1024 * 1024;
+const MAX_FILE_BYTES: usize = 30 * 1024 * 1024;
 
 /// `POST /open-apis/im/v1/images`
 pub(super) async fn upload_image(State(shared): State<Arc<SharedWorld>>, form: Multipart) -> Response {
@@ -123,7 +123,7 @@ fn keep_image(shared: &SharedWorld, form: Form) -> Result<Value, FeishuRefusal> 
     if !matches!(form.fields.get("image_type").map(String::as_str), Some("message" | "avatar")) {
         return Err(FeishuRefusal::new(234_001, "Invalid request param."));
     }
-    if form.bytes.len() > LARGEST_IMAGE {
+    if form.bytes.len() > MAX_IMAGE_BYTES {
         return Err(FeishuRefusal::new(234_006, "The file size exceed the max value."));
     }
     let content_type = image_type(&form.bytes)
@@ -146,7 +146,7 @@ fn keep_file(shared: &SharedWorld, form: Form) -> Result<Value, FeishuRefusal> {
     if !["opus", "mp4", "pdf", "doc", "xls", "ppt", "stream"].contains(&kind.as_str()) || name.is_empty() {
         return Err(FeishuRefusal::new(234_001, "Invalid request param."));
     }
-    if form.bytes.len() > LARGEST_FILE {
+    if form.bytes.len() > MAX_FILE_BYTES {
         return Err(FeishuRefusal::new(234_006, "The file size exceed the max value."));
     }
     let key = new_id("file_v3_");

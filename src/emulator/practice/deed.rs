@@ -95,12 +95,12 @@ const FAILURES: [(&str, SimulatedFailure); 3] = [
 ];
 
 /// More would only fill a disk.
-const MOST_CHARACTERS: usize = 64_000_000;
-const MOST_TEXTS: usize = 10_000;
-const MOST_MEGABYTES: usize = 200;
-const MOST_WORDS: usize = 100_000;
-const MOST_TOOLS: usize = 100_000;
-const MOST_BYTES: usize = 1_000_000;
+const MAX_CHARACTERS: usize = 64_000_000;
+const MAX_TEXTS: usize = 10_000;
+const MAX_MEGABYTES: usize = 200;
+const MAX_WORDS: usize = 100_000;
+const MAX_TOOLS: usize = 100_000;
+const MAX_RESULT_BYTES: usize = 1_000_000;
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 /// What a tool of `work` says.
 const FEW_BYTES: usize = 200;
@@ -117,7 +117,7 @@ impl PracticeDeed {
                 let mut words = rest.split_whitespace().step_by(3).map(str::parse);
                 let (length, texts) = (words.next().and_then(Result::ok), words.next());
                 match (length, texts.unwrap_or(Ok(1))) {
-                    (Some(length), Ok(texts @ 1..=MOST_TEXTS)) if length <= MOST_CHARACTERS => {
+                    (Some(length), Ok(texts @ 1..=MAX_TEXTS)) if length <= MAX_CHARACTERS => {
                         Self::Say { length, texts }
                     }
                     (_, _) => chat(),
@@ -153,7 +153,7 @@ impl PracticeDeed {
             ("garbage", "") => Self::Garbage,
             ("babble", "") => Self::Babble,
             ("flood", rest) => {
-                let megabytes = rest.parse().ok().filter(|&megabytes| megabytes <= MOST_MEGABYTES);
+                let megabytes = rest.parse().ok().filter(|&megabytes| megabytes <= MAX_MEGABYTES);
                 megabytes.map_or_else(chat, Self::Flood)
             }
             ("compact", "") => Self::Compact,
@@ -170,7 +170,7 @@ impl PracticeDeed {
 /// `N words [in S]`
 fn stream(rest: &str) -> Option<PracticeDeed> {
     let (count, rest) = rest.split_once(' ')?;
-    let words = count.parse().ok().filter(|&words| words <= MOST_WORDS)?;
+    let words = count.parse().ok().filter(|&words| words <= MAX_WORDS)?;
     let time = time(rest.trim().strip_prefix("words")?)?;
     Some(PracticeDeed::Stream { words, time })
 }
@@ -179,8 +179,8 @@ fn stream(rest: &str) -> Option<PracticeDeed> {
 fn work(rest: &str) -> Option<PracticeDeed> {
     let (numbers, seconds) = rest.split_at(rest.find("in").unwrap_or(rest.len()));
     let mut numbers = numbers.split_whitespace().map(str::parse);
-    let times = numbers.next()?.ok().filter(|&times| times <= MOST_TOOLS)?;
-    let bytes = numbers.next().unwrap_or(Ok(FEW_BYTES)).ok().filter(|&bytes| bytes <= MOST_BYTES)?;
+    let times = numbers.next()?.ok().filter(|&times| times <= MAX_TOOLS)?;
+    let bytes = numbers.next().unwrap_or(Ok(FEW_BYTES)).ok().filter(|&bytes| bytes <= MAX_RESULT_BYTES)?;
     (numbers.next().is_none()).then_some(PracticeDeed::Work { times, bytes, time: time(seconds)? })
 }
 

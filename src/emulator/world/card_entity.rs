@@ -19,7 +19,7 @@ use crate::emulator::{
 use crate::ids::MessageId;
 
 /// Feishu: a card is at most 30 KB, also as it grows.
-const LONGEST_CARD: usize = 30_000;
+const MAX_CARD_BYTES: usize = 30_000;
 /// Feishu: streaming ends 10 minutes after it was last switched on.
 const STREAMING_LASTS: Duration = Duration::from_secs(600);
 /// Feishu: an entity lives 14 days.
@@ -211,7 +211,7 @@ fn entity_refusal(fault: &CardFault) -> FeishuRefusal {
 
 fn check_card(card: &Value) -> Result<(), FeishuRefusal> {
     cards::check(card).map_err(|fault| entity_refusal(&fault))?;
-    if card.to_string().len() > LONGEST_CARD {
+    if card.to_string().len() > MAX_CARD_BYTES {
         return Err(FeishuRefusal::of_card(200_860, "card size exceeds the limit"));
     }
     Ok(())

@@ -20,7 +20,7 @@ const UUID_LASTS: Duration = Duration::from_secs(3600);
 /// Feishu: cards can be changed, and messages edited, for 14 days.
 const CHANGEABLE: Duration = Duration::from_secs(14 * 24 * 3600);
 /// Feishu: a message is edited at most 20 times.
-const MOST_EDITS: u32 = 20;
+const MAX_EDITS: u32 = 20;
 
 /// Number of uuids above which expired ones are removed.
 const MANY: usize = 10_000;
@@ -188,7 +188,7 @@ impl World {
                 "This operation is not supported for this message type.",
             ));
         }
-        if message.edits >= MOST_EDITS {
+        if message.edits >= MAX_EDITS {
             return Err(FeishuRefusal::new(
                 230_072,
                 "The message has reached the number of times it can be edited.",
@@ -300,16 +300,7 @@ impl World {
         if !message.recalled {
             item["body"] = json!({"content": message.content.to_string()});
         }
-        let optional = [
-            ("parent_id", message.parent.as_ref().map(MessageId::as_str)),
-            ("root_id", message.root.as_ref().map(MessageId::as_str)),
-            ("thread_id", message.thread_id.as_deref()),
-        ];
-        for (name, value) in optional {
-            if let Some(value) = value {
-                item[name] = json!(value);
-            }
-        }
+        message.name_references(&mut item);
         item
     }
 

@@ -139,17 +139,6 @@ impl World {
         Ok(envelope(app_id, "im.chat.access_event.bot_p2p_chat_entered_v1", event))
     }
 
-    /// Chooses an item of the bot's menu.
-    pub(crate) fn choose(&self, user: &OpenId, key: &str, app_id: &str) -> Result<Value, PeopleError> {
-        let person = self.user(user).ok_or_else(|| PeopleError::NoUser(user.clone()))?;
-        let event = json!({
-            "operator": {"operator_name": person.name, "operator_id": user_id(user)},
-            "event_key": key,
-            "timestamp": Timestamp::now().as_second(),
-        });
-        Ok(envelope(app_id, "application.bot.menu_v6", event))
-    }
-
     /// Puts a person's emoji under a message.
     pub(crate) fn person_reacts(
         &mut self,
@@ -250,16 +239,7 @@ fn received(app_id: &str, kind: EmulatedChatKind, message: &ChatMessage) -> Valu
         "message_type": message.msg_type,
         "content": message.content.to_string(),
     });
-    let optional = [
-        ("parent_id", message.parent.as_ref().map(MessageId::as_str)),
-        ("root_id", message.root.as_ref().map(MessageId::as_str)),
-        ("thread_id", message.thread_id.as_deref()),
-    ];
-    for (name, value) in optional {
-        if let Some(value) = value {
-            described[name] = json!(value);
-        }
-    }
+    message.name_references(&mut described);
     if !message.mentions.is_empty() {
         let mention = |named: &NamedPerson| {
             json!({

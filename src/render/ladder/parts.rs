@@ -41,7 +41,7 @@ impl DocumentParts {
     pub(super) fn of(document: &Document, words: Words) -> Self {
         let full_text = plain_text::of(document);
         let long = beginning::main_text_chars(document);
-        // So much text never fits on the maximum number of cards, so there is no need to try.
+        // This much text never fits on the maximum number of cards, so there is no need to try.
         let enormous = full_text.len() > 2 * limits::MAX_CARDS * limits::MAX_CARD_BYTES;
         let mut parts = Self {
             layout: CardLayout::of(&Document::default(), false),

@@ -169,7 +169,7 @@ impl<'a> Person<'a> {
             }
         };
         compare("/list", self.sent(What::List), self.count(&Kind::List));
-        // One was opened in his chat before all else; the one in the group answers a message that is not counted here.
+        // One was opened in their own chat before all else; the one in the group answers a message that is not counted here.
         compare("/new", self.sent(What::New) + 1, self.count(&Kind::Opened));
         let numbered = |kind: &Kind| matches!(kind, Kind::Switched | Kind::Closed(_) | Kind::NoNumber);
         compare(
@@ -313,8 +313,8 @@ impl<'a> Person<'a> {
         }
     }
 
-    /// His prompts reach the agents, and his answers come, in the order in which he wrote. Not so one that came late:
-    /// it was taken over when a later one was sent already; nor one that he had run again.
+    /// A person's prompts reach the agents, and their answers come, in the order in which they wrote. Not so one that came late:
+    /// it was taken over when a later one was sent already; nor one that they had run again.
     fn order_is_kept(&self, broken: &mut Vec<String>) {
         let first_given = |text: &str| self.given.iter().position(|given| *given == text);
         let first_shown = |sent: &Sent| {

@@ -128,7 +128,7 @@ impl Phonework {
     }
 
     /// Puts a number of sessions in `shop` into `sessions.json`, all asleep, shared out among all people; the last of each
-    /// is active in his chat. Before the start.
+    /// is active in its owner's chat. Before the start.
     pub(crate) fn sleeping(&self, sessions: usize) {
         let cwd = self.projects().join("shop").canonicalize().unwrap();
         let mut registry = Registry::default();

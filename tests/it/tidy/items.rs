@@ -211,7 +211,7 @@ pub(super) fn functions(sources: &[Source]) -> Vec<(usize, String, String)> {
     functions
 }
 
-/// The doc comments of items that have at most so many words, with their places.
+/// The doc comments of items with at most this number of words, with their places.
 pub(super) fn short_docs(sources: &[Source], most: usize) -> Vec<(String, String)> {
     let mut short = Vec::new();
     for source in sources.iter().filter(|source| !source.is_test()) {

@@ -12,7 +12,7 @@ use crate::emulator::{FaultDuration, FaultEffect, InjectedFault};
 #[derive(Clone)]
 struct Dying {
     post: FeishuTransport,
-    /// So many calls it makes before that.
+    /// Number of calls before that.
     calls: usize,
     made: Arc<AtomicUsize>,
     /// Whether Feishu still does what the last call asks for.

@@ -156,7 +156,7 @@ fn told(office: &CourierFixture, depths: MailDepths, what: &str) -> String {
     format!("{what}: {} times, {} wedged\n{heard:#?}\n{calls:#?}", office.answers(), depths.wedged)
 }
 
-/// Whether nothing but so many messages is in the chat, and the answer put aside.
+/// Whether the chat holds exactly this number of messages, and the answer is put aside.
 fn silent(office: &CourierFixture, depths: MailDepths, messages: usize, what: &str) -> Result<(), String> {
     let silent = office.heard().len() == messages && office.answers() == 0 && depths.wedged == 1;
     if silent { Ok(()) } else { Err(told(office, depths, what)) }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::emulator::world::people::PeopleError;
 
 /// Feishu: an input takes 1,000 characters where nothing else is said.
-const LONGEST_INPUT: u64 = 1000;
+const MAX_INPUT_CHARS: u64 = 1000;
 
 /// The form that an element stands in.
 pub(super) fn around<'a>(card: &'a Value, element: &Value) -> Option<&'a Value> {
@@ -56,7 +56,7 @@ fn check(name: &str, field: &Value, value: &Value) -> Result<(), PeopleError> {
         return wrong(if many { "it takes a list" } else { "it takes one text" });
     }
     if field["tag"] == "input" {
-        let longest = field["max_length"].as_u64().unwrap_or(LONGEST_INPUT);
+        let longest = field["max_length"].as_u64().unwrap_or(MAX_INPUT_CHARS);
         let length = texts.first().map_or(0, |text| text.chars().count());
         return if length as u64 > longest { wrong("that is too long to type") } else { Ok(()) };
     }
